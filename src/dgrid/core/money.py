@@ -1,0 +1,69 @@
+"""Fees as integers: what a request costs, who gets which part, and the law that nothing is lost.
+
+All amounts are in the token's smallest unit; prices are per million tokens; every division rounds down, and what rounding
+leaves stays inside the sum it came from.
+"""
+
+from dataclasses import dataclass
+
+TOKENS_PER_PRICE = 10**6
+BPS = 10**4
+WEI = 10**18
+AMOUNT_MAX = 2**128 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in and out."""
+
+    in_wei: int
+    out_wei: int
+
+    def gross(self, tokens_in: int, tokens_out: int) -> int:
+        """⌊(in · price + out · price) / 10⁶⌋."""
+        return (tokens_in * self.in_wei + tokens_out * self.out_wei) // TOKENS_PER_PRICE
+
+
+FREE = Price(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Everything a fee is computed from: the node's offer, the creator's price, the protocol's cut, the gateway's margin."""
+
+    node: Price
+    listing: Price
+    protocol_bps: int
+    margin_bps: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.protocol_bps <= BPS or not 0 <= self.margin_bps <= BPS:
+            raise ValueError("basis points lie between 0 and 10,000")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One fee and its parts; `fee_wei` is always their sum."""
+
+    fee_wei: int
+    node_wei: int
+    listing_wei: int
+    protocol_wei: int
+    gateway_wei: int
+
+
+NOTHING = Split(0, 0, 0, 0, 0)
+
+
+def split_fee(terms: Terms, *, tokens_in: int, tokens_out: int) -> Split:
+    """The fee of a request and its parts (PROTOCOL: protocol from the node's part, creators uncut, margin on top)."""
+    gross = terms.node.gross(tokens_in, tokens_out)
+    protocol = gross * terms.protocol_bps // BPS
+    listing = terms.listing.gross(tokens_in, tokens_out)
+    gateway = gross * terms.margin_bps // BPS
+    return Split(gross + listing + gateway, gross - protocol, listing, protocol, gateway)
+
+
+def worst_case(terms: Terms, *, tokens_in: int, tokens_out_max: int) -> int:
+    """The most a request can cost: what is held before any byte leaves."""
+    return split_fee(terms, tokens_in=tokens_in, tokens_out=tokens_out_max).fee_wei

@@ -1,0 +1,334 @@
+"""The HTTP client of every role: HTTP/1.1 on httptools, pooled, lean, and suspicious of what comes back.
+
+Refuses: redirects, compressed replies, replies over the limits, connections to addresses the caller does not allow (checked
+on the connected socket, after the name was resolved). Every wait has a deadline.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httptools
+
+from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
+
+AddressRule = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
+
+
+def any_address(_address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return True
+
+
+def loopback_only(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return address.is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What one client waits for and takes."""
+
+    connect_s: float = 2.0
+    first_byte_s: float = 30.0
+    gap_s: float = 30.0  # between two reads of a body
+    total_s: float = 300.0
+    header_bytes: int = 32 * 1024
+    reply_bytes: int = 64 * 1024 * 1024
+    idle_connections: int = 256  # kept for one host
+    buffered_bytes: int = 256 * 1024  # unread bytes at which reading pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: bytes
+
+    @classmethod
+    def of(cls, url: str) -> "tuple[Origin, bytes]":
+        """The origin of a URL, and its path with the query. Raises ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"not an http URL: {url}")
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(secure, parts.hostname, port, parts.netloc.rpartition("@")[2].encode()), target.encode()
+
+
+class Connection(asyncio.Protocol):
+    """One connection, one reply at a time."""
+
+    def __init__(self, limits: ClientLimits) -> None:
+        self._limits = limits
+        self.transport: asyncio.Transport | None = None
+        self.closed = False
+        self.reusable = True
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.pieces: deque[bytes] = deque()
+        self.complete = False
+        self.failure: Exception | None = None
+        self._buffered = self._received = self._header_bytes = 0
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.head_complete = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def begin(self, data: bytes) -> None:
+        """Sends a request; the reply before it must be complete."""
+        assert self.transport is not None
+        self._reset()
+        self.transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        if self.complete:  # bytes after the reply's end belong to nothing
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(NodeMisbehaved(f"malformed HTTP reply: {error}"))
+        self._wake()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > self._limits.header_bytes:
+            self._fail(NodeMisbehaved(f"a reply's headers have at most {self._limits.header_bytes} bytes"))
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.reusable = self._parser.should_keep_alive()
+        self.head_complete = self.status >= 200
+
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        if self._received > self._limits.reply_bytes:
+            self._fail(NodeMisbehaved(f"a reply has at most {self._limits.reply_bytes} bytes"))
+            return
+        self.pieces.append(body)
+        self._buffered += len(body)
+        if self._buffered > self._limits.buffered_bytes and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        if self.head_complete:
+            self.complete = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if not self.complete and self.failure is None:
+            if (
+                self.head_complete
+                and b"content-length" not in self.headers
+                and b"transfer-encoding" not in self.headers
+            ):
+                self.complete = True
+            else:
+                self.failure = NodeUnreachable("the connection broke before the reply's end")
+        self._wake()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something arrives. Raises NodeUnreachable at the deadline."""
+        if self.failure is not None:
+            raise self.failure
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._expire)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        if self.failure is not None and not self.pieces:
+            raise self.failure
+
+    def take(self) -> bytes:
+        """All unread bytes."""
+        data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+        self.pieces.clear()
+        self._buffered = 0
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+        return data
+
+    def close(self) -> None:
+        self.closed = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _expire(self) -> None:
+        self._fail(NodeUnreachable("no answer in time"))
+
+    def _fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+        self.close()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class ClientReply:
+    """A reply whose headers have arrived. Read it to the end, or abort it."""
+
+    def __init__(self, connection: Connection, pool: "HttpClient", origin: Origin) -> None:
+        self._connection, self._pool, self._origin = connection, pool, origin
+        self.status = connection.status
+        self.headers = connection.headers
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes; the connection goes back to the pool after the last piece."""
+        connection = self._connection
+        try:
+            while True:
+                if connection.pieces:
+                    yield connection.take()
+                elif connection.complete:
+                    break
+                else:
+                    await connection.wait(self._pool.limits.gap_s)
+        finally:
+            self.release()
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        connection = self._connection
+        if connection.complete and not connection.closed:  # the common case: the reply came in one piece
+            data = connection.take()
+            self.release()
+            return data
+        return b"".join([piece async for piece in self.pieces()])
+
+    def release(self) -> None:
+        """Gives the connection back if the reply is complete, else closes it: what is left is not wanted."""
+        self._pool._give_back(self._connection, self._origin)
+
+    abort = release
+
+
+class HttpClient:
+    """A pool of connections to any number of hosts."""
+
+    def __init__(self, limits: ClientLimits | None = None, *, allow: AddressRule = any_address) -> None:
+        self.limits = limits or ClientLimits()
+        self._allow = allow
+        self._idle: dict[Origin, deque[Connection]] = {}
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        first_byte_s: float | None = None,
+    ) -> ClientReply:
+        """Sends a request; returns once the reply's headers are here. Raises NodeUnreachable or NodeMisbehaved.
+
+        A request on a kept connection that the peer has just closed is sent once more on a fresh one, if no byte of a
+        reply had come.
+        """
+        origin, target = Origin.of(url)
+        data = _encode(method, target, origin, headers, body)
+        wait_s = first_byte_s or self.limits.first_byte_s
+        if (kept := self._kept(origin)) is not None:
+            try:
+                return await self._exchange(kept, origin, data, wait_s)
+            except NodeUnreachable:
+                if kept.status or not kept.closed or (kept.failure and "in time" in str(kept.failure)):
+                    raise
+        return await self._exchange(await self._connect(origin), origin, data, wait_s)
+
+    async def _exchange(self, connection: Connection, origin: Origin, data: bytes, wait_s: float) -> ClientReply:
+        connection.begin(data)
+        try:
+            while not connection.head_complete:
+                await connection.wait(wait_s)
+        except BaseException:
+            connection.close()
+            raise
+        return ClientReply(connection, self, origin)
+
+    def _kept(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        context = ssl.create_default_context() if origin.secure else None
+        try:
+            async with asyncio.timeout(self.limits.connect_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self.limits), origin.host, origin.port, ssl=context
+                )
+        except (OSError, TimeoutError) as error:
+            raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {error or 'timed out'}") from error
+        self._check_address(connection, origin)
+        return connection
+
+    def _check_address(self, connection: Connection, origin: Origin) -> None:
+        assert connection.transport is not None
+        peer = connection.transport.get_extra_info("peername")
+        if peer is not None and not self._allow(ipaddress.ip_address(peer[0])):
+            connection.close()
+            raise NodeUnreachable(f"{origin.host} leads to the address {peer[0]}, which is not allowed")
+
+    def _give_back(self, connection: Connection, origin: Origin) -> None:
+        if connection.closed:
+            return
+        idle = self._idle.setdefault(origin, deque())
+        if not connection.complete or not connection.reusable or len(idle) >= self.limits.idle_connections:
+            connection.close()
+        elif connection not in idle:
+            idle.append(connection)
+
+    async def close(self) -> None:
+        """Closes all kept connections."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+
+def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body: bytes) -> bytes:
+    head = [
+        method.encode(),
+        b" ",
+        target,
+        b" HTTP/1.1\r\nhost: ",
+        origin.authority,
+        b"\r\naccept-encoding: identity\r\n",
+    ]
+    for name, value in (headers or {}).items():
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"header {name} holds a line break")
+        head.append(f"{name}: {value}\r\n".encode("latin-1"))
+    if body or method not in ("GET", "HEAD"):
+        head.append(b"content-length: %d\r\n" % len(body))
+    return b"".join([*head, b"\r\n", body])

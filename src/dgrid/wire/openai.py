@@ -1,0 +1,166 @@
+"""OpenAI's bodies: tolerant of what we do not know, strict about what we act on.
+
+Requests are decoded only in part: unknown fields pass through to the node untouched, and no field whose name merely looks like
+a routing wish is ever read.
+"""
+
+from typing import Any
+
+import msgspec
+
+from dgrid.core.errors import InvalidJson, InvalidRequest
+
+CONTENT_PARTS_MAX = 256
+MESSAGES_MAX = 2048
+CHOICES_MAX = 8
+DEPTH_MAX = 64
+
+
+class ChatMessage(msgspec.Struct):
+    """One message of a conversation; content is text, parts, or absent (tool calls)."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    name: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+
+    def text(self) -> str:
+        """All text of the message; parts that are not text add nothing."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        return "".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class MaxPrice(msgspec.Struct):
+    """Highest prices the caller accepts, in wei per million tokens, as decimal strings or whole numbers."""
+
+    prompt: str | int | None = None
+    completion: str | int | None = None
+
+
+class ProviderPreferences(msgspec.Struct):
+    """OpenRouter's routing wishes, which clients already send."""
+
+    order: list[str] | None = None
+    only: list[str] | None = None
+    ignore: list[str] | None = None
+    sort: str | None = None
+    max_price: MaxPrice | None = None
+    allow_fallbacks: bool = True
+
+
+class DGridOptions(msgspec.Struct):
+    """DGrid's own wishes."""
+
+    privacy: str = "committee"
+    verify: str = "signed"
+    budget: str | int | None = None  # highest fee for this request, wei
+    explain: bool = False
+
+
+class ChatRequest(msgspec.Struct):
+    """The fields of a chat completion request that the gateway and the node act on."""
+
+    model: str
+    messages: list[ChatMessage]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    models: list[str] | None = None
+    provider: ProviderPreferences | None = None
+    dgrid: DGridOptions | None = None
+
+    @property
+    def completion_limit(self) -> int | None:
+        """The caller's own cap on completion tokens."""
+        return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+
+_chat_decoder = msgspec.json.Decoder(ChatRequest)
+
+
+def decode_chat(body: bytes) -> ChatRequest:
+    """The request in `body`. Raises InvalidJson when it is no JSON, InvalidRequest when a field is wrong."""
+    try:
+        request = _chat_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(str(error), param=_param(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJson(f"the body is not valid JSON: {error}") from None
+    _check_ranges(request)
+    return request
+
+
+def _check_ranges(request: ChatRequest) -> None:
+    checks = (
+        (bool(request.messages) and len(request.messages) <= MESSAGES_MAX, "messages", f"1 to {MESSAGES_MAX} messages"),
+        (request.n is None or 1 <= request.n <= CHOICES_MAX, "n", f"1 to {CHOICES_MAX} choices"),
+        (request.completion_limit is None or request.completion_limit >= 1, "max_tokens", "at least 1 token"),
+        (request.temperature is None or 0 <= request.temperature <= 2, "temperature", "between 0 and 2"),
+        (request.top_p is None or 0 < request.top_p <= 1, "top_p", "above 0, at most 1"),
+        (request.seed is None or -(2**63) <= request.seed < 2**63, "seed", "a 64-bit integer"),
+        (request.top_logprobs is None or 0 <= request.top_logprobs <= 20, "top_logprobs", "0 to 20"),
+        (not isinstance(request.stop, list) or len(request.stop) <= 16, "stop", "at most 16 stop texts"),
+        (not request.models or len(request.models) <= 16, "models", "at most 16 fallback models"),
+    )
+    for fine, param, wanted in checks:
+        if not fine:
+            raise InvalidRequest(f"{param}: {wanted}", param=param)
+
+
+def _param(message: str) -> str | None:
+    _, found, path = message.rpartition("`$.")
+    return path.rstrip("`") if found else None
+
+
+class ChoiceDelta(msgspec.Struct):
+    role: str | None = None
+    content: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class ChunkChoice(msgspec.Struct):
+    """A choice of a stream's chunk (`delta`) or of a whole completion (`message`)."""
+
+    index: int = 0
+    delta: ChoiceDelta | None = None
+    message: ChoiceDelta | None = None
+    finish_reason: str | None = None
+
+
+class CompletionUsage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class Chunk(msgspec.Struct):
+    """A stream's chunk or a whole completion, as far as the gateway looks into it."""
+
+    choices: list[ChunkChoice] = []
+    usage: CompletionUsage | None = None
+    model: str = ""
+
+
+_chunk_decoder = msgspec.json.Decoder(Chunk)
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """Raises ValueError (msgspec's DecodeError is one)."""
+    return _chunk_decoder.decode(data)

@@ -1,0 +1,171 @@
+"""What each role is told when it starts: frozen records read from one TOML file a role. Nothing here reads the environment."""
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address, address_from_hex
+from dgrid.wire.signatures import SigningKey
+
+
+class ConfigError(DGridError):
+    """A configuration file is missing or holds something a role cannot run with."""
+
+    code = "config_error"
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """The chain a role reads: endpoints, id, and the contracts' addresses by name."""
+
+    rpc_urls: tuple[str, ...]
+    chain_id: int
+    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings
+    poll_ms: int = 500
+
+    def address(self, name: str) -> Address:
+        """A contract's address. Raises ConfigError."""
+        if name not in self.contracts:
+            raise ConfigError(f"no address for the contract {name!r}")
+        return address_from_hex(self.contracts[name])
+
+
+@dataclass(frozen=True, slots=True)
+class RoleConfig:
+    """What every role has: a name, a folder and a key of its own, a door, a chain."""
+
+    name: str
+    folder: Path
+    key_file: Path
+    host: str
+    port: int
+    chain: ChainConfig
+    dev: bool = False  # fund, stake and register itself; works on the dev chain only
+
+    def key(self) -> SigningKey:
+        """The role's key. Raises ConfigError."""
+        try:
+            return SigningKey.from_hex(self.key_file.read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read the key file {self.key_file}: {error}") from None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig(RoleConfig):
+    """A gateway's own settings; prices and shares that all must agree on come from the chain."""
+
+    settler_urls: tuple[str, ...] = ()
+    margin_bps: int = 500
+    protocol_bps: int = 200
+    credit_line_wei: str = "1000000000000000000000"  # for each node, 1,000 DGAI
+    bond_wei: str = "20000000000000000000000"
+    stake_wei: str = "1000000000000000000000"
+    request_timeout_s: float = 120.0
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig(RoleConfig):
+    """A node's own settings: which model, by which engine, at what price."""
+
+    model: str = "dgrid-mini"
+    engine_url: str = ""  # empty: the embedded engine with a built-in model or a GGUF file
+    engine_api_key_file: str = ""
+    model_file: str = ""  # a GGUF file for the embedded engine; empty: the built-in model of that name
+    in_price_wei: str = ""  # per million tokens; empty: the catalog's
+    out_price_wei: str = ""
+    parallel: int = 4
+    region: str = "local"
+    stake_wei: str = "1000000000000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveConfig(RoleConfig):
+    """An archive's own settings."""
+
+    stake_wei: str = "1000000000000000000000"
+    capacity_bytes: int = 16 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class SettlerConfig(RoleConfig):
+    """A settler's own settings. It needs no stake; it pays gas."""
+
+    archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+
+
+@dataclass(frozen=True, slots=True)
+class WalletConfig:
+    """The user's side of a home: where the gateways are, and which key pays."""
+
+    gateway_urls: tuple[str, ...]
+    api_key_file: Path
+    key_file: Path
+    chain: ChainConfig
+
+
+AnyRole = TypeVar("AnyRole", bound=RoleConfig)
+
+
+def load_role(kind: type[AnyRole], path: Path, *, dev: bool = False) -> AnyRole:
+    """A role's configuration. Relative paths in it start at the file's folder. Raises ConfigError."""
+    values = _read(path)
+    try:
+        config = msgspec.convert({**values, "dev": dev or values.get("dev", False)}, kind, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    base = path.resolve().parent
+    return replace(config, folder=base / config.folder, key_file=base / config.key_file)
+
+
+def load_wallet(path: Path) -> WalletConfig:
+    """The user's configuration, from a home's config.toml. Raises ConfigError."""
+    try:
+        config = msgspec.convert(_read(path), WalletConfig, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    base = path.resolve().parent
+    return replace(config, api_key_file=base / config.api_key_file, key_file=base / config.key_file)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+
+
+def _to_path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"cannot read a {kind.__name__}")
+
+
+def to_toml(config: RoleConfig | WalletConfig) -> str:
+    """A configuration as TOML that `load_role` or `load_wallet` reads back."""
+    plain = {item.name: getattr(config, item.name) for item in fields(config)}
+    chain: ChainConfig = plain.pop("chain")
+    lines = [f"{name} = {_toml_value(value)}" for name, value in plain.items()]
+    lines += ["", "[chain]", f"rpc_urls = {_toml_value(chain.rpc_urls)}", f"chain_id = {chain.chain_id}"]
+    lines += [f"poll_ms = {chain.poll_ms}", "", "[chain.contracts]"]
+    lines += [f"{name} = {_toml_value(address)}" for name, address in chain.contracts.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return msgspec.json.encode(str(value)).decode()  # a JSON string is a TOML basic string

@@ -1,0 +1,292 @@
+"""The adapter for any server that speaks OpenAI's chat completions: the embedded llama.cpp, vLLM, SGLang, Ollama, TGI.
+
+It trusts the server with nothing but the answer: events are bounded, redirects are not followed, counts are only
+reported on.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from dgrid.core.errors import ContextLengthExceeded, DGridError, EngineError, InvalidRequest, NodeFault
+from dgrid.engines.engine import (
+    EngineRequest,
+    EngineUnavailable,
+    EngineUsage,
+    Event,
+    Finish,
+    Piece,
+    Token,
+)
+from dgrid.engines.events import STREAM_END, EventScanner
+from dgrid.wire.http import ClientLimits, ClientReply, HttpClient
+
+ERROR_TEXT_MAX: Final = 300
+EVENTS_SPARE: Final = 64  # events beyond one a token: roles, usage, empty deltas
+QUEUED_EVENTS_MAX: Final = 256
+FINISHED_ITSELF: Final = "stop"
+ENGINE_LIMITS: Final = ClientLimits(first_byte_s=120.0, gap_s=60.0, total_s=600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Peculiarities:
+    """In what a server differs from the others."""
+
+    reply_opens_with_space: bool = False  # the built-in models: taken from the text, kept in the tokens
+    tools_exclude_streamed_logprobs: bool = (
+        False  # llama.cpp: with tools the answer is asked for whole, for its evidence
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAddress:
+    """Where the server is. `url` is the base that /chat/completions is put behind."""
+
+    url: str
+    model: str
+    api_key: str = ""
+    build: str = "openai-compatible"
+
+
+class Logprobs(msgspec.Struct):
+    content: list[Token] | None = None
+
+
+class Said(msgspec.Struct):
+    content: str | None = None
+    tool_calls: msgspec.Raw | None = None
+
+
+class Choice(msgspec.Struct):
+    delta: Said | None = None
+    message: Said | None = None
+    logprobs: Logprobs | None = None
+    finish_reason: str | None = None
+
+
+class Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Answer(msgspec.Struct):
+    """A chunk of a stream, or a whole completion."""
+
+    choices: list[Choice] = []
+    usage: Usage | None = None
+    error: dict[str, Any] | None = None
+
+
+read_answer = msgspec.json.Decoder(Answer).decode
+
+
+class OpenAiEngine:
+    """An engine behind a URL."""
+
+    def __init__(
+        self,
+        address: EngineAddress,
+        peculiarities: Peculiarities | None = None,
+        *,
+        limits: ClientLimits = ENGINE_LIMITS,
+    ) -> None:
+        self._address = address
+        self._peculiarities = peculiarities or Peculiarities()
+        self._client = HttpClient(limits)
+        self._headers = {"content-type": "application/json"}
+        if address.api_key:
+            self._headers["authorization"] = f"Bearer {address.api_key}"
+
+    @property
+    def build(self) -> str:
+        return self._address.build
+
+    async def start(self) -> None:
+        """Nothing: the server is someone else's. Whether it serves shows with the first request."""
+
+    async def stop(self) -> None:
+        await self._client.close()
+
+    def generate(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
+        return self._one(request, 0) if request.choices == 1 else self._several(request)
+
+    async def _one(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
+        streamed = not ("tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs)
+        progress = Progress(
+            choice, request.tokens_max + EVENTS_SPARE, opens_with_space=self._peculiarities.reply_opens_with_space
+        )
+        reply = await self._ask(request, streamed=streamed)
+        try:
+            if streamed:
+                async for answer in answers(reply):
+                    for piece in progress.take(answer):
+                        yield piece
+            else:
+                for piece in progress.take(read(await reply.read())):
+                    yield piece
+        except NodeFault as error:
+            raise EngineError(f"the engine broke off: {error.message}") from error
+        except BaseException:
+            reply.abort()  # an engine goes on with what nobody reads until its connection closes
+            raise
+        yield progress.finish()
+
+    async def _ask(self, request: EngineRequest, *, streamed: bool) -> ClientReply:
+        url = self._address.url + "/chat/completions"
+        try:
+            reply = await self._client.request(
+                "POST", url, body=self._body(request, streamed=streamed), headers=self._headers
+            )
+            if reply.status != 200:
+                raise refusal(reply.status, await reply.read())
+        except NodeFault as error:
+            raise EngineUnavailable(f"the engine does not answer: {error.message}") from error
+        return reply
+
+    def _body(self, request: EngineRequest, *, streamed: bool) -> bytes:
+        fields: dict[str, object] = {
+            **request.settings,
+            "model": self._address.model,
+            "messages": request.messages,
+            "max_tokens": request.tokens_max,
+            "seed": request.seed,
+            "logprobs": True,
+            "top_logprobs": max(1, request.top_logprobs),  # with 0 llama.cpp reports no token at all
+            "stream": streamed,
+        }
+        if streamed:
+            fields["stream_options"] = {"include_usage": True}
+        return msgspec.json.encode(fields)
+
+    async def _several(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
+        """Choices side by side, each with a seed of its own: servers differ in how they seed several at once."""
+        queue: asyncio.Queue[Event | DGridError] = asyncio.Queue(QUEUED_EVENTS_MAX)
+        alone = [replace(request, choices=1, seed=request.seed + choice) for choice in range(request.choices)]
+        tasks = [asyncio.create_task(self._feed(queue, each, choice)) for choice, each in enumerate(alone)]
+        finishes: dict[int, Finish] = {}
+        try:
+            while len(finishes) < request.choices:
+                event = await queue.get()
+                if isinstance(event, DGridError):
+                    raise event
+                if isinstance(event, ChoiceFinish):
+                    finishes[event.choice] = event
+                else:
+                    yield event
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        yield together([finishes[choice] for choice in range(request.choices)])
+
+    async def _feed(self, queue: asyncio.Queue[Event | DGridError], request: EngineRequest, choice: int) -> None:
+        try:
+            async with aclosing(self._one(request, choice)) as events:
+                async for event in events:
+                    await queue.put(event)
+        except DGridError as error:
+            await queue.put(error)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFinish(Finish):
+    """The end of one of several choices."""
+
+    choice: int = 0
+
+
+class Progress:
+    """One choice as it grows."""
+
+    __slots__ = ("_choice", "_events_left", "_opening", "_reason", "_usage")
+
+    def __init__(self, choice: int, events_max: int, *, opens_with_space: bool) -> None:
+        self._choice = choice
+        self._events_left = events_max
+        self._opening = opens_with_space
+        self._reason: str | None = None
+        self._usage: EngineUsage | None = None
+
+    def take(self, answer: Answer) -> Iterator[Piece]:
+        """What an answer adds. Raises EngineError for an error in the stream, or for one that will not end."""
+        if answer.error is not None:
+            raise EngineError(f"the engine failed: {str(answer.error.get('message', ''))[:ERROR_TEXT_MAX]}")
+        self._events_left -= 1
+        if self._events_left < 0:
+            raise EngineError("the engine sends more than it was asked for")
+        if answer.usage is not None:
+            self._usage = EngineUsage(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        for choice in answer.choices[:1]:
+            self._reason = choice.finish_reason or self._reason
+            if (piece := self._piece(choice)) is not None:
+                yield piece
+
+    def _piece(self, choice: Choice) -> Piece | None:
+        said = choice.delta or choice.message
+        text = (said.content or "") if said is not None else ""
+        tokens = tokens_of(choice)
+        calls = said.tool_calls if said is not None else None
+        if text and self._opening:
+            self._opening = False
+            text = text.removeprefix(" ")
+        return Piece(self._choice, text, tokens, calls) if text or tokens or calls is not None else None
+
+    def finish(self) -> Finish:
+        """Raises EngineError when the answer ended without saying why."""
+        if self._reason is None:
+            raise EngineError("the engine broke off without an end")
+        return ChoiceFinish((self._reason,), self._usage, self._choice)
+
+
+def tokens_of(choice: Choice) -> tuple[Token, ...]:
+    """The tokens that make up the text. The end token, which only whole completions report, is left out."""
+    if choice.logprobs is None:
+        return ()
+    return tuple(token for token in choice.logprobs.content or () if token.bytes != [])
+
+
+async def answers(reply: ClientReply) -> AsyncIterator[Answer]:
+    """The chunks of a streamed reply, up to its end."""
+    scanner = EventScanner()
+    async for received in reply.pieces():
+        for data in scanner.feed(received):
+            if data != STREAM_END:
+                yield read(data)
+
+
+def read(data: bytes) -> Answer:
+    try:
+        return read_answer(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EngineError(f"the engine sent what is no completion: {error}") from error
+
+
+def together(finishes: list[Finish]) -> Finish:
+    """Several choices' ends as one; the prompt counts once, as OpenAI counts it."""
+    usages = [finish.usage for finish in finishes if finish.usage is not None]
+    usage = (
+        EngineUsage(usages[0].tokens_in, sum(usage.tokens_out for usage in usages))
+        if len(usages) == len(finishes)
+        else None
+    )
+    return Finish(tuple(reason for finish in finishes for reason in finish.reasons), usage)
+
+
+def refusal(status: int, body: bytes) -> DGridError:
+    """The typed error behind an engine's refusal. What the engine says is passed on, cut short."""
+    try:
+        said = read_answer(body).error or {}
+    except msgspec.DecodeError:
+        said = {}
+    message = str(said.get("message", ""))[:ERROR_TEXT_MAX] or f"status {status}"
+    if said.get("type") == "exceed_context_size_error" or said.get("code") == "context_length_exceeded":
+        return ContextLengthExceeded(message, param="messages")
+    if status in (400, 413, 422):
+        return InvalidRequest(f"the engine refuses the request: {message}")
+    if status in (401, 403, 404, 429, 503):
+        return EngineUnavailable(f"the engine does not serve: {message}")
+    return EngineError(f"the engine failed: {message}")

@@ -1,0 +1,116 @@
+"""Counts tokens without an engine: what a gateway checks a node's bill against, and a node its engine's.
+
+The vocabulary comes from the model's own GGUF file, the splitting from tiktoken; a test holds both equal to
+llama.cpp. It knows the byte-level families listed here and refuses to guess for any other: `load_tokenizer` gives
+None, and whoever asked must use another bound.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import tiktoken
+
+from dgrid.engines.gguf import NotAModelFileError, Value, read_metadata
+from dgrid.engines.templates import ChatTemplate, render_chatml_spaced, template_of
+
+CONTRACTIONS: Final = r"'(?:[sdmt]|ll|ve|re)"
+PATTERNS: Final[Mapping[str, str]] = {
+    # llama.cpp cuts out the digits first, then applies GPT-2's pattern to what lies between them; white space in
+    # front of a digit is
+    # therefore a piece of its own, and not split before its last character as it is in front of a letter.
+    "smollm": rf"\p{{N}}|{CONTRACTIONS}| ?\p{{L}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?![^\s\p{{N}}])|\s",
+    "gpt-2": rf"{CONTRACTIONS}| ?\p{{L}}++| ?\p{{N}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?!\S)|\s",
+}
+CONTROL_TOKEN: Final = (
+    3  # llama.cpp's token types: control and user-defined tokens are matched whole, before any splitting
+)
+USER_DEFINED_TOKEN: Final = 4
+BYTE_COUNT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """Counts exactly what llama.cpp would.
+
+    Special tokens written out in a text count as what they are, as they do in the engine.
+    """
+
+    encoding: tiktoken.Encoding
+    template: ChatTemplate | None
+    reply_opening: str = ""
+
+    def count_text(self, text: str) -> int:
+        """The number of tokens of a text that no template wraps."""
+        return len(self.encoding.encode(text, allowed_special="all"))
+
+    def count_reply(self, text: str) -> int:
+        """The number of tokens of an answer as the model wrote it, with the space that was taken from its front."""
+        return self.count_text(self.reply_opening + text) if text else 0
+
+    def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
+        """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
+        return None if self.template is None else self.count_text(self.template(messages))
+
+
+def load_tokenizer(model: Path) -> Tokenizer | None:
+    """The tokenizer in a GGUF file, or None when it is of a family not known here or the file is no model."""
+    try:
+        return tokenizer_of(read_metadata(model))
+    except (NotAModelFileError, OSError):
+        return None
+
+
+def tokenizer_of(metadata: Mapping[str, Value]) -> Tokenizer | None:
+    """The tokenizer that a model's metadata describe, or None when it is of a family not known here."""
+    pattern = PATTERNS.get(str(metadata.get("tokenizer.ggml.pre")))
+    if (
+        metadata.get("tokenizer.ggml.model") != "gpt2"
+        or metadata.get("tokenizer.ggml.add_bos_token")
+        or pattern is None
+    ):
+        return None
+    pieces = cast(list[str], metadata.get("tokenizer.ggml.tokens", []))
+    kinds = cast(list[int], metadata.get("tokenizer.ggml.token_type", []))
+    if len(pieces) != len(kinds):
+        return None
+    special = {
+        piece: at
+        for at, (piece, kind) in enumerate(zip(pieces, kinds, strict=True))
+        if kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN)
+    }
+    ranks = ranks_of(pieces, special)
+    if ranks is None or not in_order(cast(list[str], metadata.get("tokenizer.ggml.merges", [])), ranks):
+        return None
+    encoding = tiktoken.Encoding(
+        str(metadata.get("general.name")), pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
+    )
+    template = template_of(metadata.get("tokenizer.chat_template"))
+    return Tokenizer(encoding, template, " " if template is render_chatml_spaced else "")
+
+
+def ranks_of(pieces: Sequence[str], special: Mapping[str, int]) -> dict[bytes, int] | None:
+    """Each piece's bytes and its place; None unless all single bytes are there: else some texts have no tokens."""
+    alphabet = byte_alphabet()
+    try:
+        ranks = {bytes(alphabet[sign] for sign in piece): at for at, piece in enumerate(pieces) if piece not in special}
+    except KeyError:
+        return None
+    return ranks if all(bytes((value,)) in ranks for value in range(BYTE_COUNT)) else None
+
+
+def in_order(merges: Sequence[str], ranks: Mapping[bytes, int]) -> bool:
+    """Whether the vocabulary lists the merged pieces in the order of the merges: tiktoken merges by place in the
+    vocabulary.
+    """
+    alphabet = byte_alphabet()
+    merged = [ranks.get(bytes(alphabet[sign] for sign in merge.replace(" ", "")), -1) for merge in merges]
+    return -1 not in merged and merged == sorted(merged)
+
+
+def byte_alphabet() -> dict[str, int]:
+    """GPT-2's stand-ins for the 256 bytes: those that print stand for themselves, the others for 256 and up."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    hidden = [value for value in range(BYTE_COUNT) if value not in printable]
+    return {chr(value): value for value in printable} | {chr(BYTE_COUNT + at): value for at, value in enumerate(hidden)}

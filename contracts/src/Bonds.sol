@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {DGAI} from "./DGAI.sol";
+import {Rules} from "./Rules.sol";
+import {BPS} from "./Types.sol";
+
+struct Bond {
+    uint128 amount;
+    uint128 lines;
+    uint128 withdrawing;
+    uint64 availableAt;
+}
+
+struct Line {
+    uint128 amount;
+    uint128 lowered;
+    uint64 availableAt;
+}
+
+/// @title Gateways' bonds, and the credit lines they allot to nodes
+/// @notice A line reserves a part of the bond for one node; the lines' sum never exceeds the bond when one is raised.
+/// Bond and lines shrink only after a delay, or by paying. What the bond pays for a node is taken off its line, so one
+/// node never draws on what is reserved for another. A slash may leave less than the lines promise; then all lines are
+/// worth the same fraction.
+abstract contract Bonds is Rules, ReentrancyGuardTransient {
+    using SafeERC20 for DGAI;
+
+    error ZeroBond();
+    error BondReserved(uint128 amount, uint128 free);
+    error NoBondWithdrawal(address gateway);
+    error BondWithdrawalNotYet(uint64 availableAt);
+    error LineAboveFreeBond(uint128 raise, uint128 free);
+    error NoLineLowering(address gateway, address node);
+    error LineLoweringNotYet(uint64 availableAt);
+
+    event BondChanged(address indexed gateway, uint128 bond);
+    event BondWithdrawalRequested(address indexed gateway, uint128 amount, uint64 availableAt);
+    event LineChanged(address indexed gateway, address indexed node, uint128 line);
+    event LineLowering(address indexed gateway, address indexed node, uint128 line, uint64 availableAt);
+
+    mapping(address gateway => Bond) private _bonds;
+    mapping(address gateway => mapping(address node => Line)) private _lines;
+
+    function depositBond(uint128 amount) external nonReentrant {
+        Bond storage bond = _bonds[msg.sender];
+        require(amount != 0, ZeroBond());
+
+        bond.amount += amount;
+
+        emit BondChanged(msg.sender, bond.amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @notice Announces a withdrawal of bond that no line reserves. It stays slashable until it has left.
+    function requestBondWithdrawal(uint128 amount) external {
+        Bond storage bond = _bonds[msg.sender];
+        uint128 free = _free(bond);
+        require(amount <= free, BondReserved(amount, free));
+
+        uint64 availableAt = amount == 0 ? 0 : uint64(block.timestamp) + bondDelay;
+        bond.withdrawing = amount;
+        bond.availableAt = availableAt;
+
+        emit BondWithdrawalRequested(msg.sender, amount, availableAt);
+    }
+
+    /// @notice Pays out what was announced, as far as no line, payment or slash has taken it meanwhile.
+    function withdrawBond() external nonReentrant {
+        Bond storage bond = _bonds[msg.sender];
+        uint128 amount = bond.withdrawing;
+        require(amount != 0, NoBondWithdrawal(msg.sender));
+        require(block.timestamp >= bond.availableAt, BondWithdrawalNotYet(bond.availableAt));
+
+        uint128 free = _free(bond);
+        if (amount > free) amount = free;
+        bond.amount -= amount;
+        bond.withdrawing = 0;
+        bond.availableAt = 0;
+
+        emit BondChanged(msg.sender, bond.amount);
+        token.safeTransfer(msg.sender, amount);
+    }
+
+    /// @notice Raises a node's line at once, or announces that it will be lowered; each call replaces an announcement.
+    function setLine(address node, uint128 amount) external {
+        Bond storage bond = _bonds[msg.sender];
+        Line storage line = _lines[msg.sender][node];
+        if (amount < line.amount) {
+            line.lowered = amount;
+            line.availableAt = uint64(block.timestamp) + bondDelay;
+            emit LineLowering(msg.sender, node, amount, line.availableAt);
+            return;
+        }
+        uint128 raise = amount - line.amount;
+        uint128 free = _free(bond);
+        require(raise <= free, LineAboveFreeBond(raise, free));
+
+        bond.lines += raise;
+        (line.amount, line.lowered, line.availableAt) = (amount, 0, 0);
+
+        emit LineChanged(msg.sender, node, amount);
+    }
+
+    /// @notice Carries out an announced lowering. Anyone may send it.
+    function applyLine(address gateway, address node) external {
+        Line storage line = _lines[gateway][node];
+        require(line.availableAt != 0, NoLineLowering(gateway, node));
+        require(block.timestamp >= line.availableAt, LineLoweringNotYet(line.availableAt));
+
+        uint128 amount = line.lowered < line.amount ? line.lowered : line.amount;
+        _bonds[gateway].lines -= line.amount - amount;
+        (line.amount, line.lowered, line.availableAt) = (amount, 0, 0);
+
+        emit LineChanged(gateway, node, amount);
+    }
+
+    function bondOf(address gateway) external view returns (uint128) {
+        return _bonds[gateway].amount;
+    }
+
+    function bond(address gateway) external view returns (Bond memory) {
+        return _bonds[gateway];
+    }
+
+    function lineOf(address gateway, address node) external view returns (uint128) {
+        return _lines[gateway][node].amount;
+    }
+
+    function line(address gateway, address node) external view returns (Line memory) {
+        return _lines[gateway][node];
+    }
+
+    function _bondAmount(address gateway) internal view returns (uint128) {
+        return _bonds[gateway].amount;
+    }
+
+    function _lineAmount(address gateway, address node) internal view returns (uint128) {
+        return _lines[gateway][node].amount;
+    }
+
+    /// @dev Pays up to `wanted` out of what the node's line is worth, and takes it off the line, rounded up.
+    function _payFromLine(address gateway, address node, uint128 wanted) internal returns (uint128 paid) {
+        Bond storage bond_ = _bonds[gateway];
+        Line storage line_ = _lines[gateway][node];
+        (uint256 amount, uint256 lines) = (bond_.amount, bond_.lines);
+        bool whole = lines <= amount;
+        uint256 worth = whole ? line_.amount : line_.amount * amount / lines;
+        paid = wanted < worth ? wanted : uint128(worth);
+        if (paid == 0) return 0;
+
+        uint256 used = whole ? paid : (paid * lines + amount - 1) / amount;
+        if (used > line_.amount) used = line_.amount;
+        line_.amount -= uint128(used);
+        bond_.lines -= uint128(used);
+        bond_.amount -= paid;
+
+        emit LineChanged(gateway, node, line_.amount);
+        emit BondChanged(gateway, bond_.amount);
+    }
+
+    /// @dev Pays up to `wanted` out of the bond that no line reserves.
+    function _payFromFree(address gateway, uint128 wanted) internal returns (uint128 paid) {
+        Bond storage bond_ = _bonds[gateway];
+        uint128 free = _free(bond_);
+        paid = wanted < free ? wanted : free;
+        if (paid == 0) return 0;
+        bond_.amount -= paid;
+        emit BondChanged(gateway, bond_.amount);
+    }
+
+    function _slashBond(address gateway) internal returns (uint128 slashed) {
+        Bond storage bond_ = _bonds[gateway];
+        slashed = uint128(uint256(bond_.amount) * slashBps / BPS);
+        bond_.amount -= slashed;
+        emit BondChanged(gateway, bond_.amount);
+    }
+
+    function _free(Bond storage bond_) private view returns (uint128) {
+        return bond_.amount > bond_.lines ? bond_.amount - bond_.lines : 0;
+    }
+}

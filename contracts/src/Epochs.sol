@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Bonds} from "./Bonds.sol";
+import {Receipts} from "./Receipts.sol";
+import {Role} from "./Registry.sol";
+import {Signatures} from "./Signatures.sol";
+import {EpochRoot, LeafProof, StoredSignature} from "./Types.sol";
+
+/// @dev `pots` is what all its roots say was charged, `collected` what payers' channels delivered of it, `funds` what of
+/// that is still here. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
+/// roots no longer count, zero while there is none.
+struct Account {
+    uint128 funds;
+    uint128 pots;
+    uint128 collected;
+    uint64 nextEpoch;
+    uint64 voidFrom;
+}
+
+struct Anchor {
+    bytes32 digest;
+    uint64 anchoredAt;
+    uint64 anchoredBlock;
+}
+
+/// @title One root per gateway and epoch
+/// @notice The chain keeps a root's digest; its fields are an event. Epochs only go forward, each root names the one
+/// before, and a root counts only if enough archives hold its records. A late root is welcome: lateness only lets
+/// payees claim by default meanwhile.
+abstract contract Epochs is Bonds {
+    using Receipts for EpochRoot;
+
+    error WrongRootToken(address token);
+    error EmptyRoot();
+    error EpochNotOver(uint64 epoch, uint256 endsAt);
+    error EpochNotNew(uint64 epoch, uint64 nextEpoch);
+    error WrongPrevious(bytes32 previous, bytes32 expected);
+    error GatewayConvicted(address gateway);
+    error BondTooLow(uint128 bond, uint128 minimum);
+    error WrongRootSignature(address gateway);
+    error ArchivesNotAscending(address archive);
+    error ArchiveNotActive(address archive);
+    error WrongStoredSignature(address archive);
+    error QuorumNotReached(uint256 stored, uint256 quorum);
+    error NotAnchored(address gateway, uint64 epoch);
+    error NotIncluded();
+    error RootVoid(address gateway, uint64 epoch);
+    error ChallengeOpen(uint256 fromTimestamp, uint256 fromBlock);
+
+    event Anchored(address indexed gateway, uint64 indexed epoch, bytes32 digest, EpochRoot root);
+
+    mapping(address gateway => Account) internal _accounts;
+    mapping(address gateway => mapping(uint64 epoch => Anchor)) internal _anchors;
+
+    /// @notice Anchors a gateway's root. Whoever sends it pays the gas; only the gateway's key can have made it.
+    /// @param stored signatures of registered archives, in ascending order of their addresses
+    function anchor(EpochRoot calldata root, bytes calldata signature, StoredSignature[] calldata stored) external {
+        bytes32 digest = root.hash();
+        Account storage account_ = _accounts[root.gateway];
+        uint64 nextEpoch = account_.nextEpoch;
+        require(root.token == address(token), WrongRootToken(root.token));
+        require(root.laneCount != 0, EmptyRoot());
+        require(block.timestamp >= endOf(root.epoch), EpochNotOver(root.epoch, endOf(root.epoch)));
+        require(root.epoch >= nextEpoch, EpochNotNew(root.epoch, nextEpoch));
+        bytes32 last = nextEpoch == 0 ? bytes32(0) : _anchors[root.gateway][nextEpoch - 1].digest;
+        require(root.previous == last, WrongPrevious(root.previous, last));
+        require(account_.voidFrom == 0, GatewayConvicted(root.gateway));
+        require(_bondAmount(root.gateway) >= minimumBond, BondTooLow(_bondAmount(root.gateway), minimumBond));
+        bool signed = Signatures.byKey(root.gateway, _hashTypedDataV4(digest), signature);
+        require(signed, WrongRootSignature(root.gateway));
+        _checkStored(root.blobId, stored);
+
+        _anchors[root.gateway][root.epoch] = Anchor(digest, uint64(block.timestamp), uint64(block.number));
+        account_.nextEpoch = root.epoch + 1;
+        account_.pots += root.pot;
+
+        emit Anchored(root.gateway, root.epoch, digest, root);
+    }
+
+    function digestOf(address gateway, uint64 epoch) external view returns (bytes32) {
+        return _anchors[gateway][epoch].digest;
+    }
+
+    function anchoredAt(address gateway, uint64 epoch) external view returns (uint64) {
+        return _anchors[gateway][epoch].anchoredAt;
+    }
+
+    /// @notice Both must have come before a claim against this root is paid; zeros while there is no root.
+    function claimableFrom(address gateway, uint64 epoch) public view returns (uint256 timestamp, uint256 blockNumber) {
+        Anchor storage found = _anchors[gateway][epoch];
+        if (found.digest == bytes32(0)) return (0, 0);
+        return (uint256(found.anchoredAt) + challengeSeconds, uint256(found.anchoredBlock) + challengeBlocks);
+    }
+
+    function account(address gateway) external view returns (Account memory) {
+        return _accounts[gateway];
+    }
+
+    function fundsOf(address gateway) external view returns (uint128) {
+        return _accounts[gateway].funds;
+    }
+
+    /// @notice Whether roots of this epoch were voided by a conviction.
+    function isVoid(address gateway, uint64 epoch) public view returns (bool) {
+        uint64 voidFrom = _accounts[gateway].voidFrom;
+        return voidFrom != 0 && epoch >= voidFrom - 1;
+    }
+
+    function _requireStanding(LeafProof calldata proof) internal view {
+        EpochRoot calldata root = proof.root;
+        bool anchored = root.hash() == _anchors[root.gateway][root.epoch].digest;
+        require(anchored, NotAnchored(root.gateway, root.epoch));
+        require(!isVoid(root.gateway, root.epoch), RootVoid(root.gateway, root.epoch));
+        require(Receipts.includes(root, proof.leaf, Receipts.hash(proof.leaf), proof.inclusion), NotIncluded());
+    }
+
+    function _requireFinal(EpochRoot calldata root) internal view {
+        (uint256 timestamp, uint256 blockNumber) = claimableFrom(root.gateway, root.epoch);
+        bool over = block.timestamp >= timestamp && block.number >= blockNumber;
+        require(over, ChallengeOpen(timestamp, blockNumber));
+    }
+
+    function _checkStored(bytes32 blobId, StoredSignature[] calldata stored) private view {
+        address last = address(0);
+        for (uint256 i = 0; i < stored.length; ++i) {
+            address archive = stored[i].archive;
+            require(archive > last, ArchivesNotAscending(archive));
+            require(registry.isActive(Role.Archive, archive), ArchiveNotActive(archive));
+            bytes32 digest = _hashTypedDataV4(Receipts.storedHash(archive, blobId));
+            require(Signatures.byKey(archive, digest, stored[i].signature), WrongStoredSignature(archive));
+            last = archive;
+        }
+        require(stored.length >= storedQuorum, QuorumNotReached(stored.length, storedQuorum));
+    }
+}

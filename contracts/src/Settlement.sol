@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ChannelEscrow} from "./ChannelEscrow.sol";
+import {Convictions} from "./Convictions.sol";
+import {DGAI} from "./DGAI.sol";
+import {Account} from "./Epochs.sol";
+import {Listings, Terms} from "./Listings.sol";
+import {Receipts} from "./Receipts.sol";
+import {Registry} from "./Registry.sol";
+import {Config, Rules} from "./Rules.sol";
+import {Seals} from "./Seals.sol";
+import {BPS, ChannelConfig, Kind, Leaf, LeafProof, Parties, Seal} from "./Types.sol";
+
+struct Collection {
+    ChannelConfig config;
+    uint128 maxClaimableAmount;
+    bytes signature;
+    LeafProof proof;
+}
+
+struct Claim {
+    Kind kind;
+    LeafProof proof;
+}
+
+struct DefaultClaim {
+    Kind kind;
+    Leaf leaf;
+    Seal seal;
+}
+
+/// @dev `unproven` is what was paid out of the gateway's funds by default and no root has shown yet.
+struct Tally {
+    uint128 claimed;
+    uint128 unproven;
+}
+
+/// @title Where the money goes
+/// @notice Payers' channels are collected against anchored receipts, and payees claim by their latest leaf: its running
+/// total less what they claimed. Nodes and creators are made whole from the gateway's bond when a channel fell short;
+/// the gateway and the protocol wait for what is not collected yet. If a root never comes, or was voided, nodes and
+/// creators claim by a sealed receipt.
+contract Settlement is Convictions {
+    using SafeERC20 for DGAI;
+    using Seals for Seal;
+
+    error WrongPrediction(address predictedByEscrow, address predictedByRegistry);
+    error WrongChannel(bytes32 channelId);
+    error ChannelOfOtherGateway(address gateway);
+    error NotClaimable(Kind kind);
+    error NothingToClaim(address gateway, Kind kind, bytes32 party);
+    error RootExpected(uint256 until);
+    error NotSealed(address gateway);
+    error WrongToken(address token);
+
+    event Collected(
+        address indexed gateway,
+        bytes32 indexed channelId,
+        uint64 epoch,
+        uint32 lane,
+        uint128 amount,
+        uint128 payerTotal
+    );
+    event Claimed(
+        address indexed gateway,
+        address indexed payee,
+        uint8 kind,
+        uint32 lane,
+        uint128 amount,
+        uint128 claimedTotal
+    );
+    event RowRefused(uint256 index, bytes reason);
+
+    ChannelEscrow public immutable escrow;
+    Listings public immutable listings;
+    address public immutable treasury;
+
+    mapping(bytes32 tallyKey => Tally) private _tallies;
+    mapping(address gateway => mapping(address node => uint128)) public unprovenOf;
+
+    /// @dev Escrow and registry were given this contract's address before it existed.
+    constructor(
+        DGAI token_,
+        Registry registry_,
+        ChannelEscrow escrow_,
+        Listings listings_,
+        address treasury_,
+        uint64 genesis_,
+        uint64 epochSeconds_,
+        Config memory config
+    ) Rules(token_, registry_, genesis_, epochSeconds_, config) {
+        bool predicted = escrow_.settlement() == address(this) && registry_.settlement() == address(this);
+        require(predicted, WrongPrediction(escrow_.settlement(), registry_.settlement()));
+        escrow = escrow_;
+        listings = listings_;
+        treasury = treasury_;
+    }
+
+    /// @notice Collects many channels. A row that fails is reported and leaves the others untouched.
+    function collect(Collection[] calldata rows) external {
+        for (uint256 i = 0; i < rows.length; ++i) {
+            try this.collectOne(rows[i]) {}
+            catch (bytes memory reason) {
+                emit RowRefused(i, reason);
+            }
+        }
+    }
+
+    /// @notice Pays many claims. A row that fails is reported and leaves the others untouched.
+    function claim(Claim[] calldata rows) external {
+        for (uint256 i = 0; i < rows.length; ++i) {
+            try this.claimOne(rows[i]) {}
+            catch (bytes memory reason) {
+                emit RowRefused(i, reason);
+            }
+        }
+    }
+
+    /// @notice Draws a channel up to the running total of an anchored receipt.
+    function collectOne(Collection calldata row) external nonReentrant returns (uint128 amount) {
+        Leaf calldata leaf = row.proof.leaf;
+        Parties calldata parties = leaf.parties;
+        _requireStanding(row.proof);
+        require(parties.channelId == escrow.channelId(row.config), WrongChannel(parties.channelId));
+        address gateway = address(bytes20(row.config.salt));
+        require(gateway == parties.gateway, ChannelOfOtherGateway(gateway));
+
+        amount =
+            escrow.draw(row.config, row.maxClaimableAmount, row.signature, leaf.place.lane, leaf.totals.payer);
+        Account storage account_ = _accounts[gateway];
+        account_.funds += amount;
+        account_.collected += amount;
+
+        emit Collected(gateway, parties.channelId, leaf.place.epoch, leaf.place.lane, amount, leaf.totals.payer);
+    }
+
+    /// @notice Pays one party of an anchored receipt what its total there says, less what it claimed.
+    function claimOne(Claim calldata row) external nonReentrant returns (uint128 amount) {
+        Leaf calldata leaf = row.proof.leaf;
+        (address gateway, Kind kind) = (leaf.parties.gateway, row.kind);
+        bytes32 party = Receipts.partyKey(leaf.parties, kind);
+        require(kind != Kind.Payer, NotClaimable(kind));
+        _requireStanding(row.proof);
+        _requireFinal(row.proof.root);
+
+        Tally storage tally = _tallies[_tallyKey(gateway, kind, leaf.place.lane, party)];
+        uint128 earned = _earnedDown(leaf, kind);
+        bool released = _release(tally, gateway, leaf.parties.node, earned);
+        uint128 due = earned > tally.claimed ? earned - tally.claimed : 0;
+        amount = _payFromFunds(gateway, _payableNow(gateway, kind, due));
+        if (kind == Kind.Node) amount += _payFromLine(gateway, leaf.parties.node, due - amount);
+        else if (kind == Kind.Listing) amount += _payFromFree(gateway, due - amount);
+        require(amount != 0 || released, NothingToClaim(gateway, kind, party));
+        tally.claimed += amount;
+
+        if (amount != 0) _payOut(leaf, kind, amount, tally.claimed);
+    }
+
+    /// @notice Pays a node or a listing by a sealed receipt of an epoch whose root never came or was voided. A node gets
+    /// up to its line, from what was collected for the gateway and then from the bond; a listing, which has no line,
+    /// from the bond that no line reserves.
+    function claimByDefault(DefaultClaim calldata row) external nonReentrant returns (uint128 amount) {
+        Leaf calldata leaf = row.leaf;
+        (address gateway, Kind kind) = (leaf.parties.gateway, row.kind);
+        bytes32 party = Receipts.partyKey(leaf.parties, kind);
+        require(kind == Kind.Node || kind == Kind.Listing, NotClaimable(kind));
+        _requireDefault(gateway, leaf.place.epoch);
+        require(leaf.parties.token == address(token), WrongToken(leaf.parties.token));
+        require(row.seal.isBy(gateway, Receipts.hash(leaf), _domainSeparatorV4()), NotSealed(gateway));
+
+        Tally storage tally = _tallies[_tallyKey(gateway, kind, leaf.place.lane, party)];
+        uint128 earned = _earnedDown(leaf, kind);
+        uint128 due = earned > tally.claimed ? earned - tally.claimed : 0;
+        amount = kind == Kind.Node
+            ? _payNodeByDefault(tally, gateway, leaf.parties.node, due)
+            : _payFromFree(gateway, due);
+        require(amount != 0, NothingToClaim(gateway, kind, party));
+        tally.claimed += amount;
+
+        _payOut(leaf, kind, amount, tally.claimed);
+    }
+
+    /// @param partyKey the node's or the gateway's address as a word; keccak(listingId, version); zero for the protocol
+    function claimedOf(address gateway, uint8 kind, uint32 lane, bytes32 partyKey) external view returns (uint128) {
+        return _tallies[_tallyKey(gateway, Kind(kind), lane, partyKey)].claimed;
+    }
+
+    function _tallyKey(address gateway, Kind kind, uint32 lane, bytes32 party) private pure returns (bytes32) {
+        return keccak256(abi.encode(gateway, kind, lane, party));
+    }
+
+    /// @dev The base share is taken of the lifetime total, so that no rounding is lost twice.
+    function _earnedDown(Leaf calldata leaf, Kind kind) private view returns (uint128) {
+        uint128 total = Receipts.totalOf(leaf.totals, kind);
+        return kind == Kind.Node ? uint128(uint256(total) * baseShareBps / BPS) : total;
+    }
+
+    /// @dev Gateway and protocol are paid last: what payers still owe on anchored receipts is taken off their due, so
+    /// that a channel emptied too early costs them first and never the money of a node or a creator.
+    function _payableNow(address gateway, Kind kind, uint128 due) private view returns (uint128) {
+        if (kind == Kind.Node || kind == Kind.Listing) return due;
+        Account storage account_ = _accounts[gateway];
+        uint128 missing = account_.pots > account_.collected ? account_.pots - account_.collected : 0;
+        return due > missing ? due - missing : 0;
+    }
+
+    function _payFromFunds(address gateway, uint128 wanted) private returns (uint128 paid) {
+        Account storage account_ = _accounts[gateway];
+        paid = wanted < account_.funds ? wanted : account_.funds;
+        account_.funds -= paid;
+    }
+
+    /// @dev Unproven payments out of the funds and the line's own payments together never exceed the line, until a root
+    /// proves them.
+    function _payNodeByDefault(Tally storage tally, address gateway, address node, uint128 due)
+        private
+        returns (uint128 paid)
+    {
+        uint128 line = _lineAmount(gateway, node);
+        uint128 unproven = unprovenOf[gateway][node];
+        uint128 room = line > unproven ? line - unproven : 0;
+        uint128 wanted = due < room ? due : room;
+        paid = _payFromFunds(gateway, wanted);
+        tally.unproven += paid;
+        unprovenOf[gateway][node] = unproven + paid;
+        paid += _payFromLine(gateway, node, wanted - paid);
+    }
+
+    /// @dev A root that shows what was paid by default gives the node its line back.
+    function _release(Tally storage tally, address gateway, address node, uint128 earned) private returns (bool) {
+        uint128 unproven = tally.unproven;
+        if (unproven == 0) return false;
+        uint128 ahead = tally.claimed > earned ? tally.claimed - earned : 0;
+        if (ahead >= unproven) return false;
+        tally.unproven = ahead;
+        unprovenOf[gateway][node] -= unproven - ahead;
+        return true;
+    }
+
+    function _requireDefault(address gateway, uint64 epoch) private view {
+        if (isVoid(gateway, epoch)) return;
+        uint256 until = endOf(epoch) + defaultSeconds;
+        bool missing = _anchors[gateway][epoch].digest == bytes32(0) && block.timestamp >= until;
+        require(missing, RootExpected(until));
+    }
+
+    function _payOut(Leaf calldata leaf, Kind kind, uint128 amount, uint128 claimedTotal) private {
+        Parties calldata parties = leaf.parties;
+        if (kind == Kind.Listing) return _payListing(leaf, amount, claimedTotal);
+        address payee = kind == Kind.Node ? parties.node : kind == Kind.Gateway ? parties.gateway : treasury;
+        emit Claimed(parties.gateway, payee, uint8(kind), leaf.place.lane, amount, claimedTotal);
+        token.safeTransfer(payee, amount);
+    }
+
+    /// @dev Each payee's part is rounded down; the last one in the table gets what that leaves.
+    function _payListing(Leaf calldata leaf, uint128 amount, uint128 claimedTotal) private {
+        Terms memory terms = listings.terms(leaf.parties.listingId, leaf.parties.listingVersion);
+        uint128 left = amount;
+        for (uint256 i = 0; i < terms.payees.length; ++i) {
+            bool last = i + 1 == terms.payees.length;
+            uint128 part = last ? left : uint128(uint256(amount) * terms.bps[i] / BPS);
+            left -= part;
+            emit Claimed(
+                leaf.parties.gateway, terms.payees[i], uint8(Kind.Listing), leaf.place.lane, part, claimedTotal
+            );
+            token.safeTransfer(terms.payees[i], part);
+        }
+    }
+}

@@ -7,7 +7,7 @@ business.
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -73,7 +73,7 @@ class Piece:
     choice: int
     text: str
     tokens: tuple[Token, ...] = ()
-    tool_calls: msgspec.Raw | None = None  # a list of OpenAI tool call deltas
+    tool_calls: list[dict[str, Any]] | None = None  # OpenAI tool call deltas
 
 
 @dataclass(frozen=True, slots=True)

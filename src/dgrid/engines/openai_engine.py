@@ -58,7 +58,7 @@ class Logprobs(msgspec.Struct):
 
 class Said(msgspec.Struct):
     content: str | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: list[dict[str, Any]] | None = None
 
 
 class Choice(msgspec.Struct):

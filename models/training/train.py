@@ -1,0 +1,207 @@
+"""Trains one model for a given time.
+
+    python train.py micro --minutes 30 --tokenizer ../tokenizer.json --out work/micro
+
+``--start`` polishes a checkpoint: full difficulty and a learning rate that falls from the start.
+
+Muon for the matrices and AdamW for the rest; the learning rate falls linearly over the second half. Replies count
+fully in the loss, and a tenth of the other tokens a little. A checkpoint is saved every ten minutes and at the end.
+"""
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from chat import encode
+from draw import Draw
+from generator import conversation
+from model import CONTEXT, SHAPES, LanguageModel, load, save
+from turns import Conversation
+
+MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
+PROMPT_SHARE, PROMPT_WEIGHT = 0.1, 0.3
+WARM_UP_STEPS = 40
+RENAMED_SHARE = 0.5
+COPIED_TASKS = {
+    "short answer",
+    "sentence answer",
+    "yes or no",
+    "multiple choice",
+    "not in the text",
+    "find sentence",
+    "several turns",
+    "summary",
+    "copy",
+}
+FIXED_WORDS = ["the", "text", "does", "not", "say", "is", "in", "of", "to", "on", "was"]
+"""words that replies contain without copying them, or that the grammar needs"""
+
+
+@dataclass(slots=True)
+class Clock:
+    """How far the training has come, by wall time."""
+
+    minutes: float
+    start: float
+    rate_factor: float = 1.0
+    polishing: bool = False
+
+    @property
+    def progress(self) -> float:
+        return (time.monotonic() - self.start) / (60 * self.minutes)
+
+    def rate(self, step: int) -> float:
+        """The factor on the learning rates: a warm-up, then a fall over the second half or, when polishing, at once."""
+        fall = (1 - self.progress) / (1.0 if self.polishing else 0.5)
+        return self.rate_factor * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.02, fall))
+
+    @property
+    def difficulty(self) -> float:
+        return 1.0 if self.polishing else min(1.0, self.progress / 0.3)
+
+
+def batches(tokenizer: Tokenizer, clock: Clock, *, tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids and reply marks (batch, length), of conversations of about the same length."""
+    draw, renaming = Draw(seed), Renaming(tokenizer)
+    while True:
+        encoded = [renaming(draw, conversation(draw, clock.difficulty)) for _ in range(400)]
+        encoded = sorted((e for e in encoded if len(e[0]) <= CONTEXT), key=lambda e: len(e[0]))
+        made, batch = [], []
+        for one in encoded:
+            if batch and (len(batch) + 1) * len(one[0]) > tokens:
+                made.append(batch)
+                batch = []
+            batch.append(one)
+        draw.random.shuffle(made)
+        yield from map(padded, made)
+
+
+class Renaming:
+    """Encodes, and in some conversations replaces a few copied tokens by others throughout.
+
+    So tokens which are rare in our texts can be copied as well.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        vocabulary = tokenizer.get_vocab()
+        fixed = {"Ġ" + word for word in FIXED_WORDS}
+        words = [token for token in vocabulary if token not in fixed]
+        kinds = (
+            [vocabulary[t] for t in words if re.fullmatch("Ġ[a-z]+", t)],
+            [vocabulary[t] for t in words if re.fullmatch("[a-z]+", t)],
+        )
+        self.alike = {number: kind for kind in kinds for number in kind}
+
+    def __call__(self, draw: Draw, made: Conversation) -> tuple[list[int], list[bool]]:
+        ids, written = encode(self.tokenizer, made)
+        if not draw.chance(RENAMED_SHARE) or not {turn.task for turn in made.turns} <= COPIED_TASKS:
+            return ids, written
+        given = {token for token, reply in zip(ids, written, strict=True) if not reply}
+        copied = sorted(
+            {
+                token
+                for token, reply in zip(ids, written, strict=True)
+                if reply and token in given and token in self.alike
+            }
+        )
+        new = {token: draw.choice(self.alike[token]) for token in draw.random.sample(copied, min(len(copied), 3))}
+        return (ids if set(new.values()) & set(ids) else [new.get(token, token) for token in ids]), written
+
+
+def padded(batch: list[tuple[list[int], list[bool]]]) -> tuple[Tensor, Tensor]:
+    length = max(len(ids) for ids, _ in batch)
+    ids, written = (
+        torch.zeros(len(batch), length, dtype=torch.long),
+        torch.full((len(batch), length), -1, dtype=torch.int8),
+    )
+    for row, (tokens, marks) in enumerate(batch):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        written[row, : len(marks)] = torch.tensor(marks, dtype=torch.int8)
+    return ids, written
+
+
+def loss_of(model: LanguageModel, ids: Tensor, written: Tensor) -> tuple[Tensor, float]:
+    """The weighted loss, and the share of reply tokens that were predicted."""
+    targets, marks = ids[:, 1:], written[:, 1:]
+    chosen = (marks == 1) | ((marks == 0) & (torch.rand(marks.shape) < PROMPT_SHARE))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model.logits(model.hidden(ids[:, :-1])[chosen])
+    weights = torch.where(marks[chosen] == 1, 1.0, PROMPT_WEIGHT)
+    losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
+    replies = marks[chosen] == 1
+    right = (logits.argmax(-1) == targets[chosen])[replies].float().mean().item()
+    return (losses * weights).sum() / weights.sum(), right
+
+
+def optimizers(model: LanguageModel) -> list[torch.optim.Optimizer]:
+    matrices = model.matrices()
+    known = set(map(id, matrices))
+    rest = [p for p in model.parameters() if id(p) not in known]
+    return [
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, momentum=0.95, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=OTHER_RATE, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def train(model: LanguageModel, tokenizer: Tokenizer, clock: Clock, *, out: Path, tokens: int, seed: int) -> None:
+    """Trains until the clock is over."""
+    used = optimizers(model)
+    rates = [group["lr"] for optimizer in used for group in optimizer.param_groups]
+    seen, average, saved = 0, 0.0, 1
+    for step, (ids, written) in enumerate(batches(tokenizer, clock, tokens=tokens, seed=seed)):
+        if clock.progress >= 1:
+            break
+        for optimizer, rate in zip(used, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * clock.rate(step)
+        loss, right = loss_of(model, ids, written)
+        loss.backward()
+        for optimizer in used:
+            optimizer.step()
+            optimizer.zero_grad()
+        seen += ids.numel()
+        average = right if step == 0 else 0.97 * average + 0.03 * right
+        if step % 50 == 0:
+            print(
+                f"step {step} minutes {clock.progress * clock.minutes:.1f} tokens {seen} "
+                f"loss {loss.item():.3f} reply tokens right {average:.3f}",
+                flush=True,
+            )
+        if clock.progress * clock.minutes > 10 * saved:
+            save(model, out.with_name(f"{out.name}-{10 * saved}.pt"), tokens=seen, steps=step)
+            saved += 1
+    save(model, out.with_suffix(".pt"), tokens=seen, steps=step)
+    print(f"done: {step} steps, {seen} tokens, reply tokens right {average:.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", choices=SHAPES)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="a checkpoint to continue from")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
+    parser.add_argument("--batch-tokens", type=int, default=4096)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    model = load(arguments.start)[0] if arguments.start else LanguageModel(SHAPES[arguments.size])
+    print(arguments.size, sum(p.numel() for p in model.parameters()), "parameters", flush=True)
+    tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+    clock = Clock(arguments.minutes, time.monotonic(), arguments.rate, polishing=arguments.start is not None)
+    train(model, tokenizer, clock, out=arguments.out, tokens=arguments.batch_tokens, seed=arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""One running network on this machine: the chain, the roles, and what is said of them."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dgrid.chain.channels import open_channel
+from dgrid.chain.deploy import deploy
+from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
+from dgrid.config import ChainConfig
+from dgrid.core.epochs import EpochClock
+from dgrid.core.errors import DGridError, NetworkUnreachable
+from dgrid.core.identity import api_key_tag, to_hex
+from dgrid.core.money import WEI
+from dgrid.processes.home import HOST, PORT_BASE, Home, Plan, Ports, write_atomically
+from dgrid.processes.supervisor import Supervisor
+from dgrid.wire.http import ClientLimits, HttpClient
+
+READY_TIMEOUT_S = 90.0
+DEPOSIT_WEI = 1000 * WEI  # the home's API key starts with this much at each gateway
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What to run, and how."""
+
+    home: Path
+    gateways: int = 2
+    nodes: int = 5
+    evaluators: int = 0  # their place; there are none yet
+    epoch_seconds: int = 20
+    restart: bool = True
+    detach: bool = False
+    port_base: int = PORT_BASE
+
+
+class Network:
+    """One running network: the chain, the roles, and what is said of them."""
+
+    def __init__(self, options: UpOptions, home: Home, say: Say) -> None:
+        self.options, self.home, self.say = options, home, say
+        self.ports = Ports(options.port_base)
+        self.chain = DevChain(folder=home.path / "chain", port=self.ports.chain, log_file=home.log_file("chain"))
+        self.http = HttpClient(ClientLimits(first_byte_s=5.0))
+        self.supervisor = Supervisor(restart=options.restart, on_change=self._write_status)
+        self.plan: Plan | None = None
+        self._ready = False
+
+    async def run(self) -> int:
+        """Start, serve until a signal, stop."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        self.home.status_file.unlink(missing_ok=True)
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                starting.result()
+                await stop.wait()
+        finally:
+            starting.cancel()
+            await self._stop()
+        return 0
+
+    async def _start(self) -> None:
+        started_s = time.monotonic()
+        await self.chain.start()
+        self.say(f"chain      {self.chain.url}")
+        self.plan = await self._plan()
+        self.plan.write()
+        for kind, config in self.plan.roles():
+            self.supervisor.add(
+                kind,
+                config.name,
+                config_file=self.home.role_file(config.name),
+                log_file=self.home.log_file(config.name),
+            )
+        names = ", ".join(role.name for role in self.supervisor.processes)
+        self.say(f"roles      {names}")
+        await self._fund_channels()
+        self.say("wallet     channels funded at every gateway")
+        await self._until_ready()
+        self._ready = True
+        self._write_status()
+        self._announce(time.monotonic() - started_s)
+
+    async def _plan(self) -> Plan:
+        """The plan over deployed contracts; deploys them in a new home."""
+        options, home = self.options, self.home
+        home.api_key()
+        if home.contracts_file.exists():
+            known = msgspec.json.decode(home.contracts_file.read_bytes(), type=Deployed)
+        else:
+            genesis_s = int(time.time())
+            contracts = await deploy(self.chain.rpc, epoch_seconds=options.epoch_seconds, genesis_s=genesis_s)
+            known = Deployed(DEV_CHAIN_ID, contracts, genesis_s, options.epoch_seconds)
+            write_atomically(home.contracts_file, msgspec.json.encode(known))
+            self.say("contracts  deployed")
+        chain = ChainConfig((self.chain.url,), known.chain_id, known.contracts)
+        self.clock = EpochClock(known.genesis_s, known.epoch_seconds)
+        return Plan(home, self.ports, chain, options.gateways, options.nodes)
+
+    async def _fund_channels(self) -> None:
+        """One channel a gateway for the home's API key, filled up to the starting deposit when it is new."""
+        assert self.plan is not None
+        user, tag = self.home.key("user"), api_key_tag(self.home.api_key())
+        for index in range(self.options.gateways):
+            gateway = self.home.key(f"gateway-{index + 1}").address
+            await open_channel(
+                self.chain.rpc,
+                self.plan.chain,
+                payer=user,
+                gateway=gateway,
+                authorizer=gateway,
+                tag=tag,
+                amount_wei=DEPOSIT_WEI,
+                journal=self.home.role_folder("user"),
+            )
+
+    async def _until_ready(self) -> None:
+        """Until every gateway serves: it has a node, sees its channels, and knows the chain."""
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        waiting = [f"{url}/readyz" for url in self.gateway_urls]
+        while waiting:
+            waiting = [url for url in waiting if not await self._answers(url)]
+            if time.monotonic() > deadline_s:
+                raise NetworkUnreachable(
+                    f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}",
+                    hint=f"look into {self.home.path / 'logs'}, or run `dgrid doctor`",
+                )
+            if waiting:
+                await asyncio.sleep(0.1)
+
+    async def _answers(self, url: str) -> bool:
+        headers = {"authorization": f"Bearer {self.home.api_key()}"}
+        try:
+            reply = await self.http.request("GET", url, headers=headers)
+            await reply.read()
+        except DGridError:
+            return False
+        return reply.status == 200
+
+    async def _stop(self) -> None:
+        if self.supervisor.processes:
+            self.say("stopping …")
+        await self.supervisor.stop()
+        await self.http.close()
+        await self.chain.stop()
+        self.home.status_file.unlink(missing_ok=True)
+        self.say("stopped; `make up` resumes where this ended")
+
+    @property
+    def gateway_urls(self) -> list[str]:
+        return [f"http://{HOST}:{self.ports.gateway(index)}" for index in range(self.options.gateways)]
+
+    def _write_status(self) -> None:
+        """status.json appears once the network serves, and follows every start and death of a role."""
+        if self._ready:
+            write_atomically(self.home.status_file, msgspec.json.encode(self._status()))
+
+    def _status(self) -> dict[str, Any]:
+        assert self.plan is not None
+        now_ms = int(time.time() * 1000)
+        epoch = self.clock.epoch_at(now_ms)
+        return {
+            "schema": "dgrid.status/1",
+            "pid": os.getpid(),
+            "gateway_url": f"{self.gateway_urls[0]}/v1",
+            "gateway_urls": [f"{url}/v1" for url in self.gateway_urls],
+            "api_key_file": str(self.home.api_key_file.resolve()),
+            "chain_rpc": self.chain.url,
+            "chain_id": self.plan.chain.chain_id,
+            "contracts": self.plan.chain.contracts,
+            "status_url": f"{self.gateway_urls[0]}/status",
+            "processes": [self._chain_process(), *self._role_processes()],
+            "epoch": {"number": epoch, "closes_at_ms": self.clock.closes_at_ms(epoch), **asdict(self.clock)},
+        }
+
+    def _chain_process(self) -> dict[str, Any]:
+        return {
+            "role": "chain",
+            "name": "chain",
+            "pid": self.chain.pid,
+            "address": None,
+            "url": self.chain.url,
+            "state": "running" if self.chain.pid else "dead",
+        }
+
+    def _role_processes(self) -> list[dict[str, Any]]:
+        assert self.plan is not None
+        urls = {config.name: config.url for _, config in self.plan.roles()}
+        return [
+            {
+                "role": role.kind,
+                "name": role.name,
+                "pid": role.pid,
+                "address": to_hex(self.home.key(role.name).address),
+                "url": urls[role.name],
+                "state": role.state,
+            }
+            for role in self.supervisor.processes
+        ]
+
+    def _announce(self, seconds: float) -> None:
+        key = self.home.api_key()
+        url = f"{self.gateway_urls[0]}/v1"
+        self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=f"{self.gateway_urls[0]}/status"))
+        self.say(f"ready {url}")
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """Where a home's contracts are."""
+
+    chain_id: int
+    contracts: dict[str, str]
+    genesis_s: int
+    epoch_seconds: int
+
+
+WELCOME = """
+DGrid is up after {seconds:.1f} s.
+
+  base URL   {url}
+  API key    {key}
+  status     {status}
+  stop       Ctrl-C, or `dgrid down`
+
+Ask in the terminal:
+  .venv/bin/dgrid chat "Maria lives in Oslo and works as a nurse. Where does Maria live?"
+
+With curl:
+  curl {url}/chat/completions -H "Authorization: Bearer {key}" \\
+    -H "Content-Type: application/json" \\
+    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]}}'
+
+With Python (pip install openai):
+  from openai import OpenAI
+  client = OpenAI(base_url="{url}", api_key="{key}")
+  question = [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]
+  print(client.chat.completions.create(model="auto", messages=question).choices[0].message.content)
+"""

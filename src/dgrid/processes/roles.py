@@ -1,0 +1,69 @@
+"""The roles that run as processes, by name: which configuration each reads and what starts it.
+
+One door for `dgrid <role> run` and for the supervisor, so that a demo is the product with small settings.
+"""
+
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrid.config import (
+    ArchiveConfig,
+    ConfigError,
+    GatewayConfig,
+    NodeConfig,
+    RoleConfig,
+    SettlerConfig,
+    load_role,
+)
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of process: its configuration's type, and the module whose `run(config)` is its whole life."""
+
+    config: type[RoleConfig]
+    module: str
+
+
+ROLES = {
+    "gateway": Role(GatewayConfig, "dgrid.processes.gateway"),
+    "node": Role(NodeConfig, "dgrid.processes.node"),
+    "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
+    "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+}
+
+
+def run_role(kind: str, config_file: Path, *, dev: bool = False) -> None:
+    """Runs a role until it is told to stop. Raises ConfigError."""
+    if kind not in ROLES:
+        raise ConfigError(f"no role {kind!r}; there are {', '.join(ROLES)}")
+    role = ROLES[kind]
+    config = load_role(role.config, config_file, dev=dev)
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log_to_stderr()
+    importlib.import_module(role.module).run(config)
+
+
+def log_to_stderr() -> None:
+    """One plain line an event; the supervisor keeps them in logs/<role>.log."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ends this process when the supervisor is gone, even by kill −9 (Linux; elsewhere it does nothing)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before we asked
+        sys.exit(0)

@@ -73,7 +73,7 @@ def _parents(level: list[TreeNode]) -> list[TreeNode]:
 
 
 def root_of_path(start: TreeNode, *, index: int, count: int, path: Path) -> TreeNode:
-    """The root that `start` at `index` of `count` leaves leads to. Raises ValueError when the path has the wrong length."""
+    """The root that `start` at `index` of `count` leaves leads to. Raises ValueError on a path of wrong length."""
     if not 0 <= index < count:
         raise ValueError("the index lies outside the tree")
     node, siblings, width = start, iter(path), count

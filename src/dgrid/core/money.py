@@ -1,7 +1,7 @@
 """Fees as integers: what a request costs, who gets which part, and the law that nothing is lost.
 
-All amounts are in the token's smallest unit; prices are per million tokens; every division rounds down, and what rounding
-leaves stays inside the sum it came from.
+All amounts are in the token's smallest unit; prices are per million tokens; every division rounds down, and what
+rounding leaves stays inside the sum it came from.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ FREE = Price(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Everything a fee is computed from: the node's offer, the creator's price, the protocol's cut, the gateway's margin."""
+    """What a fee is computed from: the node's offer, the creator's price, the protocol's cut, the gateway's margin."""
 
     node: Price
     listing: Price

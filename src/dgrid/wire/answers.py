@@ -1,7 +1,7 @@
 """What an answer says, streamed or whole: the one text that `outputHash` covers.
 
-The text of one choice is its content, then for each tool call 0x1F, its name, 0x1F, its arguments. Several choices are joined
-by 0x1E. So a streamed answer and the same answer sent whole have the same hash, and a reader needs only the text.
+The text of one choice is its content, then for each tool call 0x1F, its name, 0x1F, its arguments. Several choices are
+joined by 0x1E. So a streamed answer and the same answer sent whole have the same hash; a reader needs only the text.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """An epoch's blob: every record at its place, every channel's latest voucher; named by its hash.
 
-blob = header length (4 bytes) ‖ header (msgpack) ‖ records side by side (msgpack each). The header lists each record's size, so
-a record is found by its place without reading the others.
+blob = header length (4 bytes) ‖ header (msgpack) ‖ records side by side (msgpack each). The header lists each record's
+size, so a record is found by its place without reading the others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -132,7 +132,7 @@ class EpochTree:
 
 
 def epoch_tree(leaves: dict[int, list[tuple[bytes, int]]]) -> EpochTree:
-    """The trees over (struct hash, fee) by lane; lanes without leaves are left out. Raises ValueError when all are empty."""
+    """The trees over (struct hash, fee) by lane, without empty lanes. Raises ValueError when all are empty."""
     lanes = {lane: SumTree([leaf(item, fee) for item, fee in items]) for lane, items in sorted(leaves.items()) if items}
     tops = [leaf(lane_item(lane, tree.count, tree.root), tree.root.total) for lane, tree in lanes.items()]
     return EpochTree(lanes, SumTree(tops))

@@ -1,7 +1,7 @@
 """RFC 8785 JSON for our own documents: one value, one sequence of bytes.
 
-Our documents hold only objects, arrays, strings, booleans, null and integers up to 2⁵³ − 1, so sorting keys by their UTF-16 code
-units and writing without spaces is the whole of it; a float is refused rather than formatted.
+Our documents hold only objects, arrays, strings, booleans, null and integers up to 2⁵³ − 1, so sorting keys by their
+UTF-16 code units and writing without spaces is the whole of it; a float is refused rather than formatted.
 """
 
 import msgspec

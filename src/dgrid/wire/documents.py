@@ -1,7 +1,7 @@
 """receipt.json: everything a stranger needs to check one answer, in RFC 8785 bytes.
 
-It embeds the gateway's receipt, the dispatch and the node's receipt with their seals, and the label. The owner's copy also
-holds the salt, which ties the hashes to the content. Unknown fields are refused.
+It embeds the gateway's receipt, the dispatch and the node's receipt with their seals, and the label. The owner's copy
+also holds the salt, which ties the hashes to the content. Unknown fields are refused.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dgrid.core.keccak import keccak
 from dgrid.wire.canonical import canonical
 from dgrid.wire.messages import Dispatch, InferenceReceipt, NodeReceipt
 from dgrid.wire.seals import Seal
-from dgrid.wire.typed import Domain, dgrid_domain
+from dgrid.wire.typed import SAFE_INTEGER_MAX, Domain, dgrid_domain
 
 SCHEMA = "dgrid.receipt/1"
 DOCUMENT_BYTES_MAX = 64 * 1024
@@ -119,7 +119,7 @@ class ReceiptDocument:
         try:
             value = msgspec.json.decode(data)
             document = cls._from_json(value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckFailed(f"malformed receipt: {error}") from None
         if document.encode() != data.rstrip(b"\n"):
             raise CheckFailed("the receipt is not in canonical form (RFC 8785)")
@@ -142,7 +142,7 @@ class ReceiptDocument:
         }
         if value.keys() - {"salt"} != names:
             raise ValueError(f"a receipt takes exactly the fields {sorted(names)}, and salt in its owner's copy")
-        if value["schema"] != SCHEMA or not isinstance(value["chainId"], int) or not isinstance(value["model"], str):
+        if value["schema"] != SCHEMA or not _is_chain_id(value["chainId"]) or not isinstance(value["model"], str):
             raise ValueError(f"not a document of schema {SCHEMA}")
         return cls(
             value["chainId"],
@@ -157,6 +157,10 @@ class ReceiptDocument:
             _label_from_json(value["label"]),
             _bytes(value["salt"], 32) if "salt" in value else None,
         )
+
+
+def _is_chain_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SAFE_INTEGER_MAX
 
 
 def _bytes(text: str, size: int) -> bytes:

@@ -1,7 +1,7 @@
 """The HTTP client of every role: HTTP/1.1 on httptools, pooled, lean, and suspicious of what comes back.
 
-Refuses: redirects, compressed replies, replies over the limits, connections to addresses the caller does not allow (checked
-on the connected socket, after the name was resolved). Every wait has a deadline.
+Refuses: redirects, compressed replies, replies over the limits, connections to addresses the caller does not allow
+(checked on the connected socket, after the name was resolved). Every wait has a deadline.
 """
 
 import asyncio
@@ -83,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._buffered = self._received = self._header_bytes = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self._ends_at = 0.0
         self.head_complete = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,6 +94,7 @@ class Connection(asyncio.Protocol):
         """Sends a request; the reply before it must be complete."""
         assert self.transport is not None
         self._reset()
+        self._ends_at = asyncio.get_running_loop().time() + self._limits.total_s
         self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
@@ -112,6 +114,11 @@ class Connection(asyncio.Protocol):
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
+        if self.failure is not None:
+            return
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            self._fail(NodeMisbehaved("the reply is compressed, which was not asked for"))
+            return
         self.status = self._parser.get_status_code()
         self.reusable = self._parser.should_keep_alive()
         self.head_complete = self.status >= 200
@@ -128,7 +135,7 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        if self.head_complete:
+        if self.head_complete and self.failure is None:
             self.complete = True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,17 +152,20 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     async def wait(self, seconds: float) -> None:
-        """Until something arrives. Raises NodeUnreachable at the deadline."""
+        """Until something arrives. Raises NodeUnreachable at the deadline, or at the whole exchange's."""
         if self.failure is not None:
             raise self.failure
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, self._expire)
+        timer = loop.call_at(min(loop.time() + seconds, self._ends_at), self._expire)
         try:
             await self._waiter
         finally:
             timer.cancel()
             self._waiter = None
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
         if self.failure is not None and not self.pieces:
             raise self.failure
 
@@ -193,6 +203,7 @@ class ClientReply:
 
     def __init__(self, connection: Connection, pool: "HttpClient", origin: Origin) -> None:
         self._connection, self._pool, self._origin = connection, pool, origin
+        self._released = False
         self.status = connection.status
         self.headers = connection.headers
 
@@ -221,7 +232,9 @@ class ClientReply:
 
     def release(self) -> None:
         """Gives the connection back if the reply is complete, else closes it: what is left is not wanted."""
-        self._pool._give_back(self._connection, self._origin)
+        if not self._released:  # a second call would touch a connection that serves another request by now
+            self._released = True
+            self._pool.give_back(self._connection, self._origin)
 
     abort = release
 
@@ -286,7 +299,8 @@ class HttpClient:
                     lambda: Connection(self.limits), origin.host, origin.port, ssl=context
                 )
         except (OSError, TimeoutError) as error:
-            raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {error or 'timed out'}") from error
+            reason = str(error) or "timed out"
+            raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {reason}") from error
         self._check_address(connection, origin)
         return connection
 
@@ -297,13 +311,14 @@ class HttpClient:
             connection.close()
             raise NodeUnreachable(f"{origin.host} leads to the address {peer[0]}, which is not allowed")
 
-    def _give_back(self, connection: Connection, origin: Origin) -> None:
+    def give_back(self, connection: Connection, origin: Origin) -> None:
+        """Keeps a connection whose reply is complete for the next request; closes any other."""
         if connection.closed:
             return
         idle = self._idle.setdefault(origin, deque())
         if not connection.complete or not connection.reusable or len(idle) >= self.limits.idle_connections:
             connection.close()
-        elif connection not in idle:
+        else:
             idle.append(connection)
 
     async def close(self) -> None:

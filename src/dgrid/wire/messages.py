@@ -125,7 +125,10 @@ class Shares(Message, frozen=True):
 
 
 class Totals(Message, frozen=True):
-    """Lifetime sums per gateway, lane and token, this receipt included: the payer's per channel, the listing's per version."""
+    """Lifetime sums per gateway, lane and token, this receipt included.
+
+    The payer's are per channel, the listing's per version.
+    """
 
     payer: Uint128
     node: Uint128
@@ -150,7 +153,10 @@ class Hashes(Message, frozen=True):
 
 
 class InferenceReceipt(Message, frozen=True):
-    """The record of one answer: who, where it stands, what was used, who gets what. Grouped so that a challenge opens little."""
+    """The record of one answer: who, where it stands, what was used, who gets what.
+
+    Grouped so that a challenge opens little.
+    """
 
     request_id: Bytes32
     parent_receipt: Bytes32

@@ -1,7 +1,7 @@
 """OpenAI's bodies: tolerant of what we do not know, strict about what we act on.
 
-Requests are decoded only in part: unknown fields pass through to the node untouched, and no field whose name merely looks like
-a routing wish is ever read.
+Requests are decoded only in part: unknown fields pass through to the node untouched, and no field whose name merely
+looks like a routing wish is ever read.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """The HTTP server of every role: uvicorn's httptools protocol with absolute deadlines and hard limits.
 
 A handler takes a `Request` and returns a `Reply`; ASGI stays inside this file, so that the hot path can leave it later.
-Deadlines run from the first byte (or the connection's opening) to the last byte of the body and are enforced where bytes
-arrive: a slow client is cut before any handler sees it. Refuses: WebSockets, upgrades, bodies over the limit.
+Deadlines are absolute, one for the headers and one for the body, however bytes trickle, and are enforced where
+bytes arrive: a slow client is cut before any handler sees it. Refuses: WebSockets, upgrades, bodies over the limit.
 """
 
 import asyncio
@@ -30,10 +30,8 @@ Headers = list[tuple[bytes, bytes]]
 class ServerLimits:
     """What one server takes from strangers."""
 
-    header_deadline_s: float = (
-        10.0  # from the connection's opening, or a later request's first byte, to the last header
-    )
-    body_deadline_s: float = 30.0  # from the first byte to the last byte of the body
+    header_deadline_s: float = 10.0  # from the connection's opening (a later request's first byte) to the last header
+    body_deadline_s: float = 30.0  # from the last header to the last byte of the body
     idle_s: float = 30.0  # between requests of one connection
     header_bytes: int = 32 * 1024
     header_count: int = 100
@@ -51,9 +49,7 @@ class Request:
     headers: dict[bytes, bytes]  # names in lower case; of a repeated header the last
     body: bytes
     client: str
-    on_gone: list[Callable[[], None]] = field(
-        default_factory=list
-    )  # called when the client hangs up before the reply's end
+    on_gone: list[Callable[[], None]] = field(default_factory=list)  # called when the client hangs up before the end
     gone: bool = False
 
     def header(self, name: bytes) -> str:
@@ -114,7 +110,8 @@ class Server:
 
     async def start(self) -> None:
         """Accepts connections from now on. Raises DGridError when it cannot."""
-        self._task = asyncio.create_task(self._server._serve(sockets=[self._socket]))  # signals stay the role's own
+        serving = self._server._serve(sockets=[self._socket])  # noqa: SLF001 `serve` would take the role's signals
+        self._task = asyncio.create_task(serving)
         while not self._server.started:
             if self._task.done():
                 self._task.result()

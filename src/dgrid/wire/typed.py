@@ -1,9 +1,9 @@
 """EIP-712 messages: one class is the Solidity struct, its hash, its packed bytes and its JSON.
 
-A message's fields carry their Solidity type in the annotation. From that one list follow the type string, the struct hash
-(EIP-712 hashStruct), the packed form (the fields' bytes side by side, fixed size) and the JSON form (camelCase names, 0x hex,
-amounts as decimal strings). Hashing goes through one `struct` call with precomputed type hashes; a test holds it equal to
-`eth_account`.
+A message's fields carry their Solidity type in the annotation. From that one list follow the type string, the struct
+hash (EIP-712 hashStruct), the packed form (the fields' bytes side by side, fixed size) and the JSON form (camelCase
+names, 0x hex, amounts as decimal strings). Hashing goes through one `struct` call with precomputed type hashes; a test
+holds it equal to `eth_account`.
 """
 
 import struct

@@ -1,0 +1,45 @@
+"""One network for the tests that only use it; a network of its own for each test that breaks something."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.network.running import RunningNetwork
+
+SHARED_PORT_BASE = 17420
+OWN_PORT_BASE = 17520
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
+    """A network that tests share and leave as they found it."""
+    yield from _running(tmp_path_factory.mktemp("network"), SHARED_PORT_BASE)
+
+
+@pytest.fixture
+def own_network(tmp_path: Path) -> Iterator[RunningNetwork]:
+    """A network that a test may harm."""
+    yield from _running(tmp_path / "home", OWN_PORT_BASE)
+
+
+@pytest.fixture
+def network_without_restart(tmp_path: Path) -> Iterator[RunningNetwork]:
+    """A network that a test may harm, and whose dead stay dead."""
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--no-restart")
+
+
+def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNetwork]:
+    running = RunningNetwork(home, port_base)
+    started = running.up(*arguments)
+    assert started.code == 0, started.err + _logs(home)
+    try:
+        yield running
+    finally:
+        running.down()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _logs(home: Path) -> str:
+    return "".join(f"\n== {path.name}\n{path.read_text()[-2000:]}" for path in sorted((home / "logs").glob("*.log")))

@@ -1,0 +1,80 @@
+"""A running network of real processes, as the tests of this folder see it: through the command line and HTTP only."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+EPOCH_SECONDS = 6
+START_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class RunningNetwork:
+    """One home with everything running."""
+
+    home: Path
+    port_base: int
+
+    def dgrid(self, *arguments: str, timeout_s: float = 60) -> Ran:
+        """Runs a dgrid command in this home."""
+        command = [sys.executable, "-m", "dgrid", "--home", str(self.home), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def up(self, *arguments: str) -> Ran:
+        """Starts the network in the background."""
+        common = ("--detach", "--port-base", str(self.port_base), "--epoch-seconds", str(EPOCH_SECONDS))
+        return self.dgrid("up", *common, *arguments, timeout_s=START_TIMEOUT_S)
+
+    def down(self) -> Ran:
+        return self.dgrid("down")
+
+    @property
+    def status(self) -> Any:
+        return json.loads((self.home / "status.json").read_text())
+
+    @property
+    def api_key(self) -> str:
+        return (self.home / "api_key").read_text().strip()
+
+    def pid(self, name: str) -> int:
+        return int(next(process["pid"] for process in self.status["processes"] if process["name"] == name))
+
+    def kill(self, name: str) -> None:
+        """kill −9: the process gets no chance to tidy up."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def openai(self, index: int = 0, **options: Any) -> Any:
+        """The official client, pointed at one gateway."""
+        from openai import OpenAI
+
+        return OpenAI(base_url=self.status["gateway_urls"][index], api_key=self.api_key, **options)
+
+
+def until(found: Callable[[], Any], *, timeout_s: float = 60, what: str = "the condition") -> Any:
+    """The first truthy value of `found`, or a failure after the time limit."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (value := found()):
+        assert time.monotonic() < deadline_s, f"{what} did not come true within {timeout_s} s"
+        time.sleep(0.2)
+    return value

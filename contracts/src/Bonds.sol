@@ -45,74 +45,74 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
     mapping(address gateway => mapping(address node => Line)) private _lines;
 
     function depositBond(uint128 amount) external nonReentrant {
-        Bond storage bond = _bonds[msg.sender];
+        Bond storage bond_ = _bonds[msg.sender];
         require(amount != 0, ZeroBond());
 
-        bond.amount += amount;
+        bond_.amount += amount;
 
-        emit BondChanged(msg.sender, bond.amount);
+        emit BondChanged(msg.sender, bond_.amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
     /// @notice Announces a withdrawal of bond that no line reserves. It stays slashable until it has left.
     function requestBondWithdrawal(uint128 amount) external {
-        Bond storage bond = _bonds[msg.sender];
-        uint128 free = _free(bond);
+        Bond storage bond_ = _bonds[msg.sender];
+        uint128 free = _free(bond_);
         require(amount <= free, BondReserved(amount, free));
 
         uint64 availableAt = amount == 0 ? 0 : uint64(block.timestamp) + bondDelay;
-        bond.withdrawing = amount;
-        bond.availableAt = availableAt;
+        bond_.withdrawing = amount;
+        bond_.availableAt = availableAt;
 
         emit BondWithdrawalRequested(msg.sender, amount, availableAt);
     }
 
     /// @notice Pays out what was announced, as far as no line, payment or slash has taken it meanwhile.
     function withdrawBond() external nonReentrant {
-        Bond storage bond = _bonds[msg.sender];
-        uint128 amount = bond.withdrawing;
+        Bond storage bond_ = _bonds[msg.sender];
+        uint128 amount = bond_.withdrawing;
         require(amount != 0, NoBondWithdrawal(msg.sender));
-        require(block.timestamp >= bond.availableAt, BondWithdrawalNotYet(bond.availableAt));
+        require(block.timestamp >= bond_.availableAt, BondWithdrawalNotYet(bond_.availableAt));
 
-        uint128 free = _free(bond);
+        uint128 free = _free(bond_);
         if (amount > free) amount = free;
-        bond.amount -= amount;
-        bond.withdrawing = 0;
-        bond.availableAt = 0;
+        bond_.amount -= amount;
+        bond_.withdrawing = 0;
+        bond_.availableAt = 0;
 
-        emit BondChanged(msg.sender, bond.amount);
+        emit BondChanged(msg.sender, bond_.amount);
         token.safeTransfer(msg.sender, amount);
     }
 
     /// @notice Raises a node's line at once, or announces that it will be lowered; each call replaces an announcement.
     function setLine(address node, uint128 amount) external {
-        Bond storage bond = _bonds[msg.sender];
-        Line storage line = _lines[msg.sender][node];
-        if (amount < line.amount) {
-            line.lowered = amount;
-            line.availableAt = uint64(block.timestamp) + bondDelay;
-            emit LineLowering(msg.sender, node, amount, line.availableAt);
+        Bond storage bond_ = _bonds[msg.sender];
+        Line storage line_ = _lines[msg.sender][node];
+        if (amount < line_.amount) {
+            line_.lowered = amount;
+            line_.availableAt = uint64(block.timestamp) + bondDelay;
+            emit LineLowering(msg.sender, node, amount, line_.availableAt);
             return;
         }
-        uint128 raise = amount - line.amount;
-        uint128 free = _free(bond);
+        uint128 raise = amount - line_.amount;
+        uint128 free = _free(bond_);
         require(raise <= free, LineAboveFreeBond(raise, free));
 
-        bond.lines += raise;
-        (line.amount, line.lowered, line.availableAt) = (amount, 0, 0);
+        bond_.lines += raise;
+        (line_.amount, line_.lowered, line_.availableAt) = (amount, 0, 0);
 
         emit LineChanged(msg.sender, node, amount);
     }
 
     /// @notice Carries out an announced lowering. Anyone may send it.
     function applyLine(address gateway, address node) external {
-        Line storage line = _lines[gateway][node];
-        require(line.availableAt != 0, NoLineLowering(gateway, node));
-        require(block.timestamp >= line.availableAt, LineLoweringNotYet(line.availableAt));
+        Line storage line_ = _lines[gateway][node];
+        require(line_.availableAt != 0, NoLineLowering(gateway, node));
+        require(block.timestamp >= line_.availableAt, LineLoweringNotYet(line_.availableAt));
 
-        uint128 amount = line.lowered < line.amount ? line.lowered : line.amount;
-        _bonds[gateway].lines -= line.amount - amount;
-        (line.amount, line.lowered, line.availableAt) = (amount, 0, 0);
+        uint128 amount = line_.lowered < line_.amount ? line_.lowered : line_.amount;
+        _bonds[gateway].lines -= line_.amount - amount;
+        (line_.amount, line_.lowered, line_.availableAt) = (amount, 0, 0);
 
         emit LineChanged(gateway, node, amount);
     }
@@ -125,16 +125,20 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         return _bonds[gateway];
     }
 
+    /// @notice What a node may count on: a lowering counts from the moment it is announced.
     function lineOf(address gateway, address node) external view returns (uint128) {
-        return _lines[gateway][node].amount;
+        Line storage line_ = _lines[gateway][node];
+        return line_.availableAt != 0 && line_.lowered < line_.amount ? line_.lowered : line_.amount;
     }
 
     function line(address gateway, address node) external view returns (Line memory) {
         return _lines[gateway][node];
     }
 
-    function _bondAmount(address gateway) internal view returns (uint128) {
-        return _bonds[gateway].amount;
+    /// @dev What stands behind the next root: not what is about to leave.
+    function _bondStaying(address gateway) internal view returns (uint128) {
+        Bond storage bond_ = _bonds[gateway];
+        return bond_.amount > bond_.withdrawing ? bond_.amount - bond_.withdrawing : 0;
     }
 
     function _lineAmount(address gateway, address node) internal view returns (uint128) {
@@ -152,7 +156,6 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         if (paid == 0) return 0;
 
         uint256 used = whole ? paid : (paid * lines + amount - 1) / amount;
-        if (used > line_.amount) used = line_.amount;
         line_.amount -= uint128(used);
         bond_.lines -= uint128(used);
         bond_.amount -= paid;

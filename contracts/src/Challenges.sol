@@ -7,18 +7,7 @@ import {MerkleSum} from "./MerkleSum.sol";
 import {Receipts} from "./Receipts.sol";
 import {Seals} from "./Seals.sol";
 import {Signatures} from "./Signatures.sol";
-import {
-    EpochRoot,
-    Kind,
-    LaneLeaf,
-    LaneProof,
-    Leaf,
-    LeafProof,
-    NO_PREVIOUS,
-    Place,
-    Seal,
-    Step
-} from "./Types.sol";
+import {EpochRoot, Kind, LaneLeaf, LaneProof, Leaf, LeafProof, NO_PREVIOUS, Place, Seal, Step} from "./Types.sol";
 
 /// @dev What stands at a place instead of the leaf that was signed for it. `found` and `recordPath` are read only if the
 /// lane is there and long enough.
@@ -88,9 +77,12 @@ contract Challenges {
     }
 
     /// @notice 2. Two receipts sealed for one place.
-    function proveDoublePlace(Leaf calldata one, Seal calldata sealOfOne, Leaf calldata other, Seal calldata sealOfOther)
-        external
-    {
+    function proveDoublePlace(
+        Leaf calldata one,
+        Seal calldata sealOfOne,
+        Leaf calldata other,
+        Seal calldata sealOfOther
+    ) external {
         (bytes32 hashOfOne, bytes32 hashOfOther) = (one.hash(), other.hash());
         _requireSealed(one, hashOfOne, sealOfOne);
         _requireSealed(other, hashOfOther, sealOfOther);
@@ -140,6 +132,7 @@ contract Challenges {
     /// is not read.
     function proveMissingPrevious(Kind kind, LeafProof calldata later, LaneProof calldata lane) external {
         _requireIncluded(later);
+        Receipts.partyKey(later.leaf.parties, kind); // a receipt without a listing has no listing's total to break
         uint128 previous = Receipts.previousOf(later.leaf.previous, kind);
         require(previous != NO_PREVIOUS, NotEvidence());
         address gateway = later.root.gateway;
@@ -284,8 +277,8 @@ contract Challenges {
         }
         if (rootHash == bytes32(0)) return true;
         require(earlier.length == 1 && _isInLane(earlier[0], later), NotEvidence());
-        bool last = earlier[0].root.hash() == rootHash
-            && earlier[0].leaf.place.sequence + 1 == earlier[0].inclusion.count;
+        bool last =
+            earlier[0].root.hash() == rootHash && earlier[0].leaf.place.sequence + 1 == earlier[0].inclusion.count;
         require(last, NotEvidence());
         return false;
     }
@@ -294,8 +287,7 @@ contract Challenges {
         uint128 previous = Receipts.previousOf(later.leaf.previous, kind);
         uint128 place = Receipts.packed(between.leaf.place);
         bool sameLane = later.root.gateway == between.root.gateway && later.leaf.place.lane == between.leaf.place.lane;
-        bool sameParty =
-            Receipts.partyKey(later.leaf.parties, kind) == Receipts.partyKey(between.leaf.parties, kind);
+        bool sameParty = Receipts.partyKey(later.leaf.parties, kind) == Receipts.partyKey(between.leaf.parties, kind);
         return sameLane && sameParty && place < Receipts.packed(later.leaf.place)
             && (previous == NO_PREVIOUS || previous < place);
     }
@@ -311,11 +303,7 @@ contract Challenges {
         uint256 below = trail.level == 0 ? trail.sum : uint256(trail.leftSum) + trail.rightSum;
         uint256 counted = trail.level != 0 && trail.recordPath.length == 0 ? below : trail.sum;
         (bytes32 laneRoot, uint256 fees) = MerkleSum.climb(
-            _trailStart(trail),
-            counted,
-            trail.index,
-            MerkleSum.widthAt(trail.count, trail.level),
-            trail.recordPath
+            _trailStart(trail), counted, trail.index, MerkleSum.widthAt(trail.count, trail.level), trail.recordPath
         );
         bytes32 lane = MerkleSum.laneHash(LaneLeaf(trail.lane, trail.count, laneRoot, trail.laneFees));
         (bytes32 records, uint256 pot) = MerkleSum.climb(

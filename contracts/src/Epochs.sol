@@ -66,7 +66,8 @@ abstract contract Epochs is Bonds {
         bytes32 last = nextEpoch == 0 ? bytes32(0) : _anchors[root.gateway][nextEpoch - 1].digest;
         require(root.previous == last, WrongPrevious(root.previous, last));
         require(account_.voidFrom == 0, GatewayConvicted(root.gateway));
-        require(_bondAmount(root.gateway) >= minimumBond, BondTooLow(_bondAmount(root.gateway), minimumBond));
+        uint128 bond = _bondStaying(root.gateway);
+        require(bond >= minimumBond, BondTooLow(bond, minimumBond));
         bool signed = Signatures.byKey(root.gateway, _hashTypedDataV4(digest), signature);
         require(signed, WrongRootSignature(root.gateway));
         _checkStored(root.blobId, stored);

@@ -56,13 +56,10 @@ contract Listings {
     mapping(bytes32 listingId => mapping(uint32 version => Version)) private _versions;
 
     /// @notice Lists a model at a creator's price per 10^6 tokens. The shares are basis points and sum to 10,000.
-    function list(
-        bytes32 modelId,
-        uint128 inPrice,
-        uint128 outPrice,
-        address[] calldata payees,
-        uint16[] calldata bps
-    ) external returns (bytes32 listingId) {
+    function list(bytes32 modelId, uint128 inPrice, uint128 outPrice, address[] calldata payees, uint16[] calldata bps)
+        external
+        returns (bytes32 listingId)
+    {
         listingId = keccak256(abi.encode(block.chainid, address(this), ++count));
         _checkSplit(payees, bps);
 
@@ -116,7 +113,9 @@ contract Listings {
     ) private {
         Version storage stored = _versions[listingId][version];
         (stored.inPrice, stored.outPrice) = (inPrice, outPrice);
-        for (uint256 i = 0; i < payees.length; ++i) stored.payees.push(Payee(payees[i], bps[i]));
+        for (uint256 i = 0; i < payees.length; ++i) {
+            stored.payees.push(Payee(payees[i], bps[i]));
+        }
     }
 
     function _checkSplit(address[] calldata payees, uint16[] calldata bps) private pure {

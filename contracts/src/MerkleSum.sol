@@ -26,7 +26,9 @@ library MerkleSum {
     /// @notice The width of a tree's level, the leaves being level 0.
     function widthAt(uint256 count, uint256 level) internal pure returns (uint256 width) {
         width = count;
-        for (uint256 i = 0; i < level; ++i) width = (width + 1) >> 1;
+        for (uint256 i = 0; i < level; ++i) {
+            width = (width + 1) >> 1;
+        }
     }
 
     /// @notice Climbs from the node at `index` of a level of `width` nodes to the tree's root.

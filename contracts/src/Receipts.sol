@@ -118,8 +118,9 @@ library Receipts {
         uint32 laneCount,
         Inclusion calldata inclusion
     ) internal pure returns (bytes32, uint256) {
-        (bytes32 laneRoot, uint256 fees) =
-            MerkleSum.climb(node, sum, place.sequence, inclusion.count, inclusion.recordPath);
+        (bytes32 laneRoot, uint256 fees) = MerkleSum.climb(
+            node, sum, place.sequence, inclusion.count, inclusion.recordPath
+        );
         require(fees <= type(uint128).max, MerkleSum.SumOverflow());
         LaneLeaf memory lane = LaneLeaf(place.lane, inclusion.count, laneRoot, uint128(fees));
         return MerkleSum.climb(

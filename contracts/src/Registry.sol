@@ -98,13 +98,9 @@ contract Registry {
     }
 
     /// @notice Replaces everything a member declares, all at once.
-    function update(
-        Role role,
-        string calldata endpoint,
-        bytes32 offerDigest,
-        bytes32 encryptionKey,
-        uint16 marginBps
-    ) external {
+    function update(Role role, string calldata endpoint, bytes32 offerDigest, bytes32 encryptionKey, uint16 marginBps)
+        external
+    {
         Member storage member_ = _registered(role);
         _checkMargin(role, marginBps);
 

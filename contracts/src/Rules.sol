@@ -68,9 +68,9 @@ abstract contract Rules is EIP712 {
         return _domainSeparatorV4();
     }
 
-    /// @notice The epoch of a moment in Unix milliseconds.
+    /// @notice The epoch of a moment in Unix milliseconds; a moment before genesis counts to epoch 0.
     function epochOf(uint64 atMs) external view returns (uint64) {
-        return (atMs / 1000 - genesis) / epochSeconds;
+        return atMs / 1000 < genesis ? 0 : (atMs / 1000 - genesis) / epochSeconds;
     }
 
     /// @notice The first second after an epoch.

@@ -64,12 +64,7 @@ contract Settlement is Convictions {
         uint128 payerTotal
     );
     event Claimed(
-        address indexed gateway,
-        address indexed payee,
-        uint8 kind,
-        uint32 lane,
-        uint128 amount,
-        uint128 claimedTotal
+        address indexed gateway, address indexed payee, uint8 kind, uint32 lane, uint128 amount, uint128 claimedTotal
     );
     event RowRefused(uint256 index, bytes reason);
 
@@ -91,7 +86,8 @@ contract Settlement is Convictions {
         uint64 epochSeconds_,
         Config memory config
     ) Rules(token_, registry_, genesis_, epochSeconds_, config) {
-        bool predicted = escrow_.settlement() == address(this) && registry_.settlement() == address(this);
+        bool predicted =
+            escrow_.settlement() == address(this) && registry_.settlement() == address(this);
         require(predicted, WrongPrediction(escrow_.settlement(), registry_.settlement()));
         escrow = escrow_;
         listings = listings_;
@@ -100,22 +96,20 @@ contract Settlement is Convictions {
 
     /// @notice Collects many channels. A row that fails is reported and leaves the others untouched.
     function collect(Collection[] calldata rows) external {
-        for (uint256 i = 0; i < rows.length; ++i) {
-            try this.collectOne(rows[i]) {}
-            catch (bytes memory reason) {
-                emit RowRefused(i, reason);
-            }
+        uint256 base;
+        assembly {
+            base := rows.offset
         }
+        _each(this.collectOne.selector, base, rows.length);
     }
 
     /// @notice Pays many claims. A row that fails is reported and leaves the others untouched.
     function claim(Claim[] calldata rows) external {
-        for (uint256 i = 0; i < rows.length; ++i) {
-            try this.claimOne(rows[i]) {}
-            catch (bytes memory reason) {
-                emit RowRefused(i, reason);
-            }
+        uint256 base;
+        assembly {
+            base := rows.offset
         }
+        _each(this.claimOne.selector, base, rows.length);
     }
 
     /// @notice Draws a channel up to the running total of an anchored receipt.
@@ -127,8 +121,7 @@ contract Settlement is Convictions {
         address gateway = address(bytes20(row.config.salt));
         require(gateway == parties.gateway, ChannelOfOtherGateway(gateway));
 
-        amount =
-            escrow.draw(row.config, row.maxClaimableAmount, row.signature, leaf.place.lane, leaf.totals.payer);
+        amount = escrow.draw(row.config, row.maxClaimableAmount, row.signature, leaf.place.lane, leaf.totals.payer);
         Account storage account_ = _accounts[gateway];
         account_.funds += amount;
         account_.collected += amount;
@@ -173,9 +166,8 @@ contract Settlement is Convictions {
         Tally storage tally = _tallies[_tallyKey(gateway, kind, leaf.place.lane, party)];
         uint128 earned = _earnedDown(leaf, kind);
         uint128 due = earned > tally.claimed ? earned - tally.claimed : 0;
-        amount = kind == Kind.Node
-            ? _payNodeByDefault(tally, gateway, leaf.parties.node, due)
-            : _payFromFree(gateway, due);
+        amount =
+            kind == Kind.Node ? _payNodeByDefault(tally, gateway, leaf.parties.node, due) : _payFromFree(gateway, due);
         require(amount != 0, NothingToClaim(gateway, kind, party));
         tally.claimed += amount;
 
@@ -185,6 +177,19 @@ contract Settlement is Convictions {
     /// @param partyKey the node's or the gateway's address as a word; keccak(listingId, version); zero for the protocol
     function claimedOf(address gateway, uint8 kind, uint32 lane, bytes32 partyKey) external view returns (uint128) {
         return _tallies[_tallyKey(gateway, Kind(kind), lane, partyKey)].claimed;
+    }
+
+    /// @dev Calls this contract once a row, each call all or nothing. A row's bytes are handed on as they came: from its
+    /// own start to the next one's, as every encoder lays them out.
+    /// @param base where the table of the rows' offsets begins in the calldata
+    function _each(bytes4 selector, uint256 base, uint256 count) private {
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 start = base + uint256(bytes32(msg.data[base + 32 * i:]));
+            uint256 end = i + 1 == count ? msg.data.length : base + uint256(bytes32(msg.data[base + 32 * (i + 1):]));
+            bytes memory call_ = abi.encodePacked(selector, uint256(32), msg.data[start:end]);
+            (bool paid, bytes memory reason) = address(this).call(call_);
+            if (!paid) emit RowRefused(i, reason);
+        }
     }
 
     function _tallyKey(address gateway, Kind kind, uint32 lane, bytes32 party) private pure returns (bytes32) {

@@ -27,7 +27,7 @@ def forge() -> str:
 
 
 def compile_sources() -> None:
-    subprocess.run([forge(), "build", "--root", str(HERE), "--skip", "test", "--quiet"], check=True)
+    subprocess.run([forge(), "build", "--skip", "test", "--quiet"], cwd=HERE, check=True)
 
 
 def describe(name: str) -> dict[str, object]:
@@ -80,7 +80,7 @@ def main() -> int:
         return 0
     if TARGET.exists() and TARGET.read_text() == document:
         return 0
-    print(f"{TARGET} is not what the sources compile to: run contracts/tools/build_artifacts.py", file=sys.stderr)
+    sys.stderr.write(f"{TARGET} is not what the sources compile to: run contracts/tools/build_artifacts.py\n")
     return 1
 
 

@@ -16,7 +16,7 @@ REMEDY = { echo "setup: $(1)" >&2; echo "       remedy: $(2)" >&2; exit 1; }
 ENVIRONMENT := .venv/.stamp-environment
 PACKAGES := .venv/.stamp-packages
 PROJECT := .venv/.stamp-project
-NODE_PACKAGES := $(if $(wildcard contracts/package-lock.json),.venv/.stamp-contracts)
+NODE_PACKAGES := contracts/node_modules/.stamp
 
 .PHONY: help setup up down test lint format contracts bench clean
 
@@ -45,7 +45,8 @@ format: setup ## put the code into the project's format
 	$(BIN)/ruff format .
 
 contracts: setup ## build the contracts, compare the committed artifacts, run their tests
-	@if [ -f contracts/Makefile ]; then $(MAKE) -C contracts check; fi
+	$(BIN)/python contracts/tools/build_artifacts.py --check
+	@cd contracts; forge=$$(echo node_modules/@foundry-rs/*/bin/forge); [ -x "$$forge" ] || forge=forge; "$$forge" test
 
 bench: setup ## compare speed and memory with peers (in an environment of its own)
 	$(BIN)/python -m benchmarks
@@ -69,7 +70,7 @@ $(PROJECT): pyproject.toml $(PACKAGES)
 	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-.venv/.stamp-contracts: contracts/package.json contracts/package-lock.json $(PACKAGES)
+$(NODE_PACKAGES): contracts/package.json contracts/package-lock.json $(PACKAGES)
 	@echo "setup: contract compiler and chain"
 	@cd contracts && $(NPM) ci --loglevel=error \
 		|| $(call REMEDY,the contracts' packages could not be installed,check the network connection and type the command again)

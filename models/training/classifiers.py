@@ -16,8 +16,10 @@ def amounts(draw: Draw) -> tuple[list[int], str, Callable[[int], str]]:
         upper = limit * draw.choice((5, 10))
         rule = draw.choice(
             (
-                f"Amounts above {upper}{unit} are high risk, amounts above {limit}{unit} are medium risk, "
-                + "all others are low risk.",
+                (
+                    f"Amounts above {upper}{unit} are high risk, amounts above {limit}{unit} are medium risk, "
+                    "all others are low risk."
+                ),
                 f"Rule: above {upper}{unit} is high, above {limit}{unit} is medium, otherwise low.",
             )
         )

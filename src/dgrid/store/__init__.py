@@ -1,0 +1,1 @@
+"""What survives a crash: journal, ledger, blobs. Embedded, one folder a role."""

@@ -1,0 +1,201 @@
+"""Reads receipts and epochs out of the ledger: for callers, for the sealer after a restart, for the closing of an epoch."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dgrid.core.errors import CheckFailed
+from dgrid.core.merkle import SumTree, leaf
+from dgrid.store.ledger import LANE, open_database, storage_failure
+from dgrid.store.ledger_rows import EpochRow, EpochState, Promise, Unsealed, UnsealedRecord
+from dgrid.store.queries import sql
+from dgrid.wire.documents import Record
+from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.seals import Seal
+
+_decode_record = msgspec.msgpack.Decoder(UnsealedRecord).decode
+_decode_promises = msgspec.msgpack.Decoder(tuple[Promise, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A receipt as the ledger keeps it; `seal` is None until its batch is signed."""
+
+    epoch: int
+    lane: int
+    sequence: int
+    channel_id: bytes
+    salt: bytes
+    record: UnsealedRecord
+    seal: Seal | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReceipt:
+    """A receipt in a list."""
+
+    epoch: int
+    lane: int
+    sequence: int
+    request_id: bytes
+    model: str
+    receipt: InferenceReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLeaf:
+    """One leaf of an epoch's trees."""
+
+    lane: int
+    sequence: int
+    struct_hash: bytes
+    fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One sealed record of an epoch, at its place."""
+
+    leaf: EpochLeaf
+    channel_id: bytes
+    record: Record
+
+
+class LedgerReader:
+    """A second, reading connection to a ledger's file. One thread uses it."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = open_database(path)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def receipt(self, request_id: bytes) -> StoredReceipt | None:
+        """A request's receipt, with its seal if it has one."""
+        row = self._row("read_receipt", request_id)
+        if row is None:
+            return None
+        epoch, lane, sequence, channel_id, struct_hash, record, salt = row
+        seal = self._seal(epoch, lane, sequence, struct_hash)
+        return StoredReceipt(epoch, lane, sequence, channel_id, salt, _decode_record(record), seal)
+
+    def _seal(self, epoch: int, lane: int, sequence: int, struct_hash: bytes) -> Seal | None:
+        batch = self._row("read_batch", lane, epoch, sequence)
+        if batch is None or sequence >= batch[0] + batch[1]:
+            return None
+        first, size, signature = batch
+        rows = self._rows("read_struct_hashes", lane, epoch, first, first + size)
+        hashes = [row[0] for row in rows]
+        assert hashes[sequence - first] == struct_hash, "a batch names another receipt"
+        return batch_seals(signature, hashes)[sequence - first]
+
+    def receipts_of(self, channel_id: bytes, limit: int) -> list[ListedReceipt]:
+        """A channel's latest receipts, newest first."""
+        return [_listed(row) for row in self._rows("read_channel_receipts", channel_id, limit)]
+
+    def latest(self, limit: int) -> list[ListedReceipt]:
+        """The gateway's latest receipts, newest first."""
+        return [_listed(row) for row in self._rows("read_latest_receipts", limit)]
+
+    def unsealed(self) -> list[Unsealed]:
+        """Receipts billed before a crash that no signature covers yet, in the order of their places."""
+        return [
+            Unsealed(epoch, sequence, struct_hash, node, _decode_record(record).receipt)
+            for epoch, sequence, struct_hash, node, record in self._rows("read_unsealed", LANE, LANE, LANE)
+        ]
+
+    def of_node(self, node: bytes, limit: int) -> list[tuple[bytes, bytes, Seal]]:
+        """A node's latest sealed receipts, oldest first: (struct hash, packed receipt, seal)."""
+        found = []
+        for epoch, lane, sequence, struct_hash, record in self._rows("read_node_receipts", node, limit):
+            if (seal := self._seal(epoch, lane, sequence, struct_hash)) is not None:
+                found.append((struct_hash, _decode_record(record).receipt, seal))
+        return found[::-1]
+
+    # --- epochs -------------------------------------------------------------------------------------------------------
+
+    def epochs_to_close(self) -> list[int]:
+        """Epochs with receipts and no root yet, oldest first."""
+        return [row[0] for row in self._rows("read_open_epochs")]
+
+    def leaves(self, epoch: int) -> list[EpochLeaf]:
+        """An epoch's leaves in order of lane and sequence."""
+        rows = self._rows("read_epoch_leaves", epoch)
+        return [EpochLeaf(lane, sequence, item, int.from_bytes(fee, "big")) for lane, sequence, item, fee in rows]
+
+    def records(self, epoch: int) -> Iterator[EpochRecord]:
+        """An epoch's sealed records in order. Raises CheckFailed when a record has no seal yet."""
+        seals = self._epoch_seals(epoch)
+        for lane, sequence, struct_hash, fee, record, channel_id in self._rows("read_epoch_records", epoch):
+            place = EpochLeaf(lane, sequence, struct_hash, int.from_bytes(fee, "big"))
+            if (seal := seals.get((lane, sequence))) is None:
+                raise CheckFailed(f"the receipt at {epoch}/{lane}/{sequence} is not sealed yet")
+            yield EpochRecord(place, channel_id, _decode_record(record).sealed(seal))
+
+    def _epoch_seals(self, epoch: int) -> dict[tuple[int, int], Seal]:
+        hashes = {(item.lane, item.sequence): item.struct_hash for item in self.leaves(epoch)}
+        seals: dict[tuple[int, int], Seal] = {}
+        for lane, first, size, signature in self._rows("read_epoch_batches", epoch):
+            places = [(lane, first + at) for at in range(size)]
+            made = batch_seals(signature, [hashes[place] for place in places])
+            seals.update(zip(places, made, strict=True))
+        return seals
+
+    def epochs(self, limit: int) -> list[EpochRow]:
+        """Closed epochs, newest first."""
+        return [_epoch(row) for row in self._rows("read_epochs", limit)]
+
+    def unfinished_epochs(self) -> list[EpochRow]:
+        """Closed epochs that are not anchored yet, oldest first."""
+        return [_epoch(row) for row in self._rows("read_unfinished_epochs")]
+
+    def epoch(self, epoch: int) -> EpochRow | None:
+        """A closed epoch."""
+        row = self._row("read_epoch", epoch)
+        return None if row is None else _epoch(row)
+
+    # --- SQL ----------------------------------------------------------------------------------------------------------
+
+    def _rows(self, name: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            with closing(self._db.execute(sql_of(name), values)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as error:
+            raise storage_failure(error) from error
+
+    def _row(self, name: str, *values: Any) -> tuple[Any, ...] | None:
+        rows = self._rows(name, *values)
+        return rows[0] if rows else None
+
+
+_known: dict[str, str] = {}
+
+
+def sql_of(name: str) -> str:
+    """A statement, read from its file once."""
+    if name not in _known:
+        _known[name] = sql(name)
+    return _known[name]
+
+
+def batch_seals(signature: bytes, struct_hashes: list[bytes]) -> list[Seal]:
+    """The seals that a stored signature gives to the receipts of its batch, in order."""
+    tree = SumTree([leaf(item) for item in struct_hashes])
+    count = len(struct_hashes)
+    return [Seal(signature, at, count, tuple(node.hash for node in tree.path(at))) for at in range(count)]
+
+
+def _listed(row: tuple[Any, ...]) -> ListedReceipt:
+    epoch, lane, sequence, request_id, record = row
+    unsealed = _decode_record(record)
+    return ListedReceipt(epoch, lane, sequence, request_id, unsealed.model, InferenceReceipt.unpacked(unsealed.receipt))
+
+
+def _epoch(row: tuple[Any, ...]) -> EpochRow:
+    epoch, state, size, root, signature, stored = row
+    return EpochRow(epoch, EpochState(state), size, root, signature, _decode_promises(stored))

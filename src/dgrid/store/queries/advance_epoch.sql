@@ -1,0 +1,1 @@
+UPDATE epochs SET state = ?, stored = ? WHERE epoch = ?

@@ -1,0 +1,1 @@
+DELETE FROM answers WHERE channel_id = ? AND key = ?

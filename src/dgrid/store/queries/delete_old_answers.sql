@@ -1,0 +1,1 @@
+DELETE FROM answers WHERE made_ms < ? AND stored IS NOT NULL

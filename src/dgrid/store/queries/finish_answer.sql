@@ -1,0 +1,1 @@
+UPDATE answers SET stored = ? WHERE channel_id = ? AND key = ?

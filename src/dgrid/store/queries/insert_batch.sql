@@ -1,0 +1,1 @@
+INSERT INTO batches (lane, epoch, first_sequence, size, signature) VALUES (?, ?, ?, ?, ?)

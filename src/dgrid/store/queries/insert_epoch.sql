@@ -1,0 +1,1 @@
+INSERT INTO epochs (epoch, state, size, root, signature, stored) VALUES (?, 'closed', ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+INSERT INTO holds (request_id, channel_id, amount) VALUES (?, ?, ?)

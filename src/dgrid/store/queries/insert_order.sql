@@ -1,0 +1,1 @@
+INSERT INTO orders (digest, deadline_ms) VALUES (?, ?)

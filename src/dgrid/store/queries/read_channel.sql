@@ -1,0 +1,1 @@
+SELECT config, spent, committed, funded, ceiling, voucher, previous FROM channels WHERE channel_id = ?

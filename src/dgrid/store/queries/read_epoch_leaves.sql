@@ -1,0 +1,1 @@
+SELECT lane, sequence, struct_hash, fee FROM receipts WHERE epoch = ? ORDER BY lane, sequence

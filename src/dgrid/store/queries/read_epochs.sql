@@ -1,0 +1,1 @@
+SELECT epoch, state, size, root, signature, stored FROM epochs ORDER BY epoch DESC LIMIT ?

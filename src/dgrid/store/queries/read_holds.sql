@@ -1,0 +1,1 @@
+SELECT request_id, channel_id, amount FROM holds

@@ -1,0 +1,1 @@
+SELECT total, previous FROM parties WHERE kind = ? AND party = ?

@@ -1,0 +1,1 @@
+UPDATE channels SET committed = spent WHERE committed <> spent

@@ -1,0 +1,1 @@
+UPDATE lanes SET fence = fence + 1 WHERE lane = ?

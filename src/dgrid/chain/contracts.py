@@ -1,0 +1,223 @@
+"""Our contracts, typed by the one generated artifact file: calls encoded; results, events, reverts decoded by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from dgrid.chain.abi import AbiError, Tuple, selector, tuple_of
+from dgrid.chain.rpc import RawLog, Rpc, RpcError
+from dgrid.config import ChainConfig
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
+
+_ERROR_STRING = selector("Error(string)")
+_PANIC = selector("Panic(uint256)")
+
+# Names in a configuration → names in the artifact file.
+ARTIFACT_NAMES = {
+    "dgai": "DGAI",
+    "registry": "Registry",
+    "channel_escrow": "ChannelEscrow",
+    "settlement": "Settlement",
+    "listings": "Listings",
+    "challenges": "Challenges",
+}
+
+
+class Reverted(DGridError):
+    """A contract refused a call: the name of its error, and what it says."""
+
+    code = "reverted"
+
+    def __init__(self, name: str, arguments: dict[str, Any]) -> None:
+        shown = ", ".join(
+            f"{key}={to_hex(value) if isinstance(value, bytes) else value}" for key, value in arguments.items()
+        )
+        super().__init__(f"the contract refused: {name}({shown})")
+        self.name = name
+        self.arguments = arguments
+
+
+class _Artifact(msgspec.Struct):
+    abi: msgspec.Raw
+    bytecode: str
+
+
+class _Artifacts(msgspec.Struct):
+    contracts: dict[str, _Artifact]
+
+
+@cache
+def _artifacts() -> dict[str, _Artifact]:
+    data = resources.files("dgrid.chain").joinpath("artifacts.json").read_bytes()
+    return msgspec.json.decode(data, type=_Artifacts).contracts
+
+
+def bytecode(name: str) -> bytes:
+    """A contract's deployment code, by its name in a configuration."""
+    return bytes.fromhex(_artifacts()[ARTIFACT_NAMES[name]].bytecode.removeprefix("0x"))
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    selector: bytes
+    inputs: Tuple
+    outputs: Tuple
+
+
+@dataclass(frozen=True, slots=True)
+class EventShape:
+    name: str
+    indexed: Tuple
+    plain: Tuple
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A decoded log: which contract said what."""
+
+    contract: str
+    name: str
+    arguments: dict[str, Any]
+    log: RawLog
+
+
+class Interface:
+    """What one contract's ABI holds; made once a process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._entries: list[dict[str, Any]] = msgspec.json.decode(_artifacts()[ARTIFACT_NAMES[name]].abi)
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        found = {}
+        for entry in self._of("function"):
+            inputs = tuple_of(entry["inputs"])
+            name = entry["name"]
+            found[name] = Function(name, selector(name + inputs.name), inputs, tuple_of(entry["outputs"]))
+        return found
+
+    @cached_property
+    def events(self) -> dict[bytes, EventShape]:
+        found = {}
+        for entry in self._of("event"):
+            topic = keccak((entry["name"] + tuple_of(entry["inputs"]).name).encode())
+            indexed, plain = ([one for one in entry["inputs"] if one["indexed"] is wanted] for wanted in (True, False))
+            found[topic] = EventShape(entry["name"], tuple_of(indexed), tuple_of(plain))
+        return found
+
+    @cached_property
+    def errors(self) -> dict[bytes, tuple[str, Tuple]]:
+        shapes = [(entry["name"], tuple_of(entry["inputs"])) for entry in self._of("error")]
+        return {selector(name + shape.name): (name, shape) for name, shape in shapes}
+
+    @cached_property
+    def constructor(self) -> Tuple:
+        return tuple_of(next((entry["inputs"] for entry in self._of("constructor")), []))
+
+    def _of(self, kind: str) -> list[dict[str, Any]]:
+        return [entry for entry in self._entries if entry["type"] == kind]
+
+
+@cache
+def interface(name: str) -> Interface:
+    """A contract's interface, by its name in a configuration."""
+    return Interface(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract at an address."""
+
+    name: str
+    address: Address
+
+    @property
+    def interface(self) -> Interface:
+        return interface(self.name)
+
+    def encode(self, function: str, arguments: Sequence[Any] = ()) -> bytes:
+        """The call's data. Raises AbiError; KeyError when there is no such function."""
+        shape = self.interface.functions[function]
+        return shape.selector + shape.inputs.encode(tuple(arguments))
+
+    async def read(self, rpc: Rpc, function: str, arguments: Sequence[Any] = (), *, block: str = "latest") -> Any:
+        """What a view returns: the value, or a tuple of several. Raises ChainUnavailable, Reverted."""
+        call = {"to": to_hex(self.address), "data": to_hex(self.encode(function, arguments))}
+        try:
+            result = await rpc.call("eth_call", [call, block])
+        except RpcError as error:
+            raise revert_of(error) from None
+        return self.decode_result(function, bytes.fromhex(result[2:]))
+
+    def decode_result(self, function: str, data: bytes) -> Any:
+        """The value behind a call's returned bytes. Raises AbiError."""
+        values = self.interface.functions[function].outputs.decode(data, 0)
+        return values[0] if len(values) == 1 else values
+
+    def decode_log(self, log: RawLog) -> LogEvent | None:
+        """The event in a log of this contract; None when it is another's or unknown. Raises AbiError."""
+        if log.address != self.address or not log.topics:
+            return None
+        shape = self.interface.events.get(log.topics[0])
+        if shape is None:
+            return None
+        arguments = {
+            name: part.decode(topic, 0)
+            for name, part, topic in zip(shape.indexed.names, shape.indexed.parts, log.topics[1:], strict=True)
+        }
+        arguments.update(zip(shape.plain.names, shape.plain.decode(log.data, 0), strict=True))
+        return LogEvent(self.name, shape.name, arguments, log)
+
+
+class Contracts:
+    """The contracts of one network."""
+
+    def __init__(self, chain: ChainConfig) -> None:
+        self.chain_id = chain.chain_id
+        self.dgai = Contract("dgai", chain.address("dgai"))
+        self.registry = Contract("registry", chain.address("registry"))
+        self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))
+        self.settlement = Contract("settlement", chain.address("settlement"))
+        self.listings = Contract("listings", chain.address("listings"))
+
+    @property
+    def watched(self) -> tuple[Contract, ...]:
+        """Those whose events make up the network's state."""
+        return self.registry, self.listings, self.channel_escrow, self.settlement
+
+    def decode_log(self, log: RawLog) -> LogEvent | None:
+        """The event in a log of any of our contracts. Raises AbiError."""
+        for contract in (*self.watched, self.dgai):
+            if log.address == contract.address:
+                return contract.decode_log(log)
+        return None
+
+
+def revert_of(error: RpcError) -> DGridError:
+    """The contract's own error behind a failed call, or the call's error when it is none of ours."""
+    return decode_revert(error.data) or error
+
+
+def decode_revert(data: bytes) -> Reverted | None:
+    """What a contract returned when it refused; None when it says nothing that we know."""
+    name, body = data[:4], data[4:]
+    try:
+        if name == _ERROR_STRING:
+            return Reverted("Error", {"message": tuple_of([{"type": "string", "name": "message"}]).decode(body, 0)[0]})
+        if name == _PANIC:
+            return Reverted("Panic", {"code": int.from_bytes(body[:32], "big")})
+        for known in ARTIFACT_NAMES:
+            if name in (errors := interface(known).errors):
+                title, shape = errors[name]
+                return Reverted(title, dict(zip(shape.names, shape.decode(body, 0), strict=True)))
+    except AbiError:
+        return None
+    return None

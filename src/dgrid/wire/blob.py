@@ -11,13 +11,14 @@ from functools import cached_property
 import msgspec
 
 from dgrid.core.errors import CheckFailed
-from dgrid.core.keccak import keccak
-from dgrid.core.merkle import SumTree, lane_item, leaf
+from dgrid.core.keccak import ZERO_HASH, keccak
+from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
 from dgrid.wire.documents import Record
 from dgrid.wire.messages import InferenceReceipt
 
 BLOB_VERSION = 1
 BLOB_BYTES_MAX = 512 * 1024 * 1024
+LANES_MAX = 4096
 
 
 class SignedVoucher(msgspec.Struct, frozen=True, array_like=True):
@@ -126,13 +127,24 @@ class EpochTree:
     def pot(self) -> int:
         return self.records.root.total
 
+    @property
+    def lane_count(self) -> int:
+        """How many lanes the records tree holds; the empty ones in between are leaves too."""
+        return self.records.count
+
     def lane_index(self, lane: int) -> int:
-        """Where a lane stands in the records tree. Raises ValueError."""
-        return sorted(self.lanes).index(lane)
+        """Where a lane stands in the records tree: lane `i` at index `i`, as the contract has it."""
+        return lane
 
 
 def epoch_tree(leaves: dict[int, list[tuple[bytes, int]]]) -> EpochTree:
-    """The trees over (struct hash, fee) by lane, without empty lanes. Raises ValueError when all are empty."""
+    """The trees over (struct hash, fee) by lane. Raises ValueError when all are empty, or a lane's number is too high."""
     lanes = {lane: SumTree([leaf(item, fee) for item, fee in items]) for lane, items in sorted(leaves.items()) if items}
-    tops = [leaf(lane_item(lane, tree.count, tree.root), tree.root.total) for lane, tree in lanes.items()]
-    return EpochTree(lanes, SumTree(tops))
+    if not lanes or max(lanes) >= LANES_MAX:
+        raise ValueError(f"an epoch has leaves in lanes below {LANES_MAX}")
+    return EpochTree(lanes, SumTree([_lane_leaf(lane, lanes.get(lane)) for lane in range(max(lanes) + 1)]))
+
+
+def _lane_leaf(lane: int, tree: SumTree | None) -> TreeNode:
+    root, count = (TreeNode(ZERO_HASH, 0), 0) if tree is None else (tree.root, tree.count)
+    return leaf(lane_item(lane, count, root), root.total)

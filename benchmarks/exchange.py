@@ -1,0 +1,56 @@
+"""The one exchange that every stack relays: a chat request of 871 bytes, a completion of 956.
+
+Each request and each answer carries a number of its own, so that nobody's cache can answer or count for it.
+"""
+
+from typing import Final
+
+MODEL: Final = "dgrid-mini"
+REQUEST_BYTES: Final = 871
+REPLY_BYTES: Final = 956
+NUMBER_DIGITS: Final = 8
+
+_SENTENCES: Final = (
+    "Maria lives in Oslo and works as a nurse. Tim plays the cello and has a small brown dog. Every morning they walk "
+    "to the market, buy bread and apples, and talk about the weather. On Sundays they visit their friend Anna, who "
+    "grows roses behind her house and bakes a cake for everyone. In the evening they read a book by the fire. "
+) * 4
+_HEAD: Final = (
+    b'{"model":"dgrid-mini","messages":[{"role":"system","content":"You answer in one short sentence."},'
+    b'{"role":"user","content":"Note '
+)
+_TAIL: Final = b' Where does Maria live?"}],"temperature":0,"max_tokens":220}'
+_REPLY_HEAD: Final = (
+    b'{"id":"chatcmpl-bench","object":"chat.completion","created":1760000000,"model":"dgrid-mini","choices":[{"index":0,'
+    b'"message":{"role":"assistant","content":"Note '
+)
+_REPLY_TAIL: Final = b'"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}'
+
+
+def _filler(size: int) -> bytes:
+    return (b": " + _SENTENCES.encode())[:size].ljust(size, b".")
+
+
+_REQUEST_FILLER: Final = _filler(REQUEST_BYTES - len(_HEAD) - NUMBER_DIGITS - len(_TAIL))
+
+
+def request_body(number: int) -> bytes:
+    """The chat request with this number, always REQUEST_BYTES long."""
+    return b"%s%08d%s%s" % (_HEAD, number, _REQUEST_FILLER, _TAIL)
+
+
+class Reply:
+    """The completion, for known token counts: the mock of an engine cannot count, and a node must not lie."""
+
+    def __init__(self, tokens_in: int = 200, tokens_out: int = 160) -> None:
+        self.tokens_in, self.tokens_out = tokens_in, tokens_out
+        self._tail = _REPLY_TAIL % (tokens_in, tokens_out, tokens_in + tokens_out)
+        self._filler = _filler(REPLY_BYTES - len(_REPLY_HEAD) - NUMBER_DIGITS - len(self._tail))
+
+    def body(self, number: int) -> bytes:
+        """The completion with this number, always REPLY_BYTES long."""
+        return b"%s%08d%s%s" % (_REPLY_HEAD, number, self._filler, self._tail)
+
+    def text(self, number: int) -> bytes:
+        """What the assistant says in it."""
+        return b"Note %08d%s" % (number, self._filler)

@@ -11,7 +11,9 @@ def test_hex_comes_back_as_the_same_bytes(data: bytes) -> None:
     assert from_hex(to_hex(data), size=len(data)) == data
 
 
-@pytest.mark.parametrize("text", ["", "0x", "0x12", "12" * 20, "0x" + "1" * 39, "0x" + "zz" * 20, "0x" + " 1" * 20, "0x" + "11 " * 13 + " "])
+@pytest.mark.parametrize(
+    "text", ["", "0x", "0x12", "12" * 20, "0x" + "1" * 39, "0x" + "zz" * 20, "0x" + " 1" * 20, "0x" + "11 " * 13 + " "]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 any message will do
         address_from_hex(text)

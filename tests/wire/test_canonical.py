@@ -17,7 +17,7 @@ documents = st.recursive(
 
 
 def by_the_book(value: Any) -> str:
-    """RFC 8785 over the values we use, written a second time: ECMAScript's string escapes, keys by UTF-16 code units."""
+    """RFC 8785 over the values we use, written a second time: string escapes, keys by UTF-16 code units."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
         return "{" + ",".join(f"{by_the_book(key)}:{by_the_book(value[key])}" for key in keys) + "}"

@@ -49,7 +49,9 @@ def test_the_largest_frame_passes() -> None:
 
 
 def dispatch() -> Dispatch:
-    return Dispatch(*(bytes(32), bytes(32), bytes(20), bytes(20), bytes(32), bytes(32), bytes(20)), 1, 2, 3, 4, 5, *(bytes(32),) * 2)
+    return Dispatch(
+        *(bytes(32), bytes(32), bytes(20), bytes(20), bytes(32), bytes(32), bytes(20)), 1, 2, 3, 4, 5, *(bytes(32),) * 2
+    )
 
 
 def test_a_dispatch_comes_back_as_it_was() -> None:

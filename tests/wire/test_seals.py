@@ -54,7 +54,7 @@ def test_a_batch_of_one_is_a_plain_signature_over_its_leaf() -> None:
 
 def test_too_many_messages_share_no_seal() -> None:
     with pytest.raises(ValueError, match="at most"):
-        seal(KEY, DOMAIN, messages(SEAL_MESSAGES_MAX) + [bytes(32)])
+        seal(KEY, DOMAIN, [*messages(SEAL_MESSAGES_MAX), bytes(32)])
 
 
 def test_a_path_longer_than_any_batch_is_refused() -> None:

@@ -149,7 +149,7 @@ def test_a_field_out_of_range_is_never_hashed_or_packed(field: str, value: objec
     fields: dict[str, Any] = dict.fromkeys(ChannelConfig.__struct_fields__, bytes(20))
     config = ChannelConfig(**{**fields, "withdraw_delay": 1, "salt": bytes(32), field: value})
     for hashing in (config.struct_hash, config.packed):
-        with pytest.raises(ValueError, match="out of range|takes"):
+        with pytest.raises(ValueError, match=r"out of range|takes"):
             hashing()
 
 

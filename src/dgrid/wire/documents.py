@@ -1,7 +1,8 @@
 """receipt.json: everything a stranger needs to check one answer, in RFC 8785 bytes.
 
 It embeds the gateway's receipt, the dispatch and the node's receipt with their seals, and the label. The owner's copy
-also holds the salt, which ties the hashes to the content. Unknown fields are refused.
+also holds the salt, which ties the hashes to the content, and the hash of the salt: no signature covers it, so a
+damaged salt would otherwise be noticed only beside the answer. Unknown fields are refused.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from dgrid.wire.typed import SAFE_INTEGER_MAX, Domain, dgrid_domain
 
 SCHEMA = "dgrid.receipt/1"
 DOCUMENT_BYTES_MAX = 64 * 1024
+_FIELDS = {
+    *("schema", "chainId", "settlement", "model", "label"),
+    *("receipt", "seal", "dispatch", "dispatchSeal", "nodeReceipt", "nodeSeal"),
+}
+_OWNERS_FIELDS = {"salt", "saltHash"}
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +115,9 @@ class ReceiptDocument:
             "nodeSeal": _seal_to_json(self.node_seal),
             "label": self.label.to_json(),
         }
-        return document if self.salt is None else {**document, "salt": to_hex(self.salt)}
+        if self.salt is None:
+            return document
+        return {**document, "salt": to_hex(self.salt), "saltHash": to_hex(keccak(self.salt))}
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -127,21 +135,8 @@ class ReceiptDocument:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any]) -> Self:
-        names = {
-            "schema",
-            "chainId",
-            "settlement",
-            "model",
-            "receipt",
-            "seal",
-            "dispatch",
-            "dispatchSeal",
-            "nodeReceipt",
-            "nodeSeal",
-            "label",
-        }
-        if value.keys() - {"salt"} != names:
-            raise ValueError(f"a receipt takes exactly the fields {sorted(names)}, and salt in its owner's copy")
+        if value.keys() not in (_FIELDS, _FIELDS | _OWNERS_FIELDS):
+            raise ValueError(f"a receipt takes exactly the fields {_FIELDS}, its owner's copy {_OWNERS_FIELDS} too")
         if value["schema"] != SCHEMA or not _is_chain_id(value["chainId"]) or not isinstance(value["model"], str):
             raise ValueError(f"not a document of schema {SCHEMA}")
         return cls(
@@ -155,12 +150,19 @@ class ReceiptDocument:
             _seal_from_json(value["nodeSeal"]),
             value["model"],
             _label_from_json(value["label"]),
-            _bytes(value["salt"], 32) if "salt" in value else None,
+            _salt_from_json(value) if "salt" in value else None,
         )
 
 
 def _is_chain_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SAFE_INTEGER_MAX
+
+
+def _salt_from_json(value: dict[str, Any]) -> bytes:
+    salt = _bytes(value["salt"], 32)
+    if keccak(salt) != _bytes(value["saltHash"], 32):
+        raise ValueError("salt and saltHash do not belong together: one of them was altered")
+    return salt
 
 
 def _bytes(text: str, size: int) -> bytes:

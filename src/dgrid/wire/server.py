@@ -24,6 +24,7 @@ from dgrid.wire.problems import problem_body
 logger = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
+_LINGER_S = 2.0  # how long a refused client may take to notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class _DeadlineProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self.limits.body_bytes:
             self._refuse(RequestTooLarge(f"a body has at most {self.limits.body_bytes} bytes"))
-            return
+            raise httptools.HttpParserCallbackError("body too large")
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -267,8 +268,12 @@ class _DeadlineProtocol(HttpToolsProtocol):
             self._refuse(RequestTooLarge(f"headers have at most {self.limits.header_bytes} bytes"))
             raise httptools.HttpParserCallbackError("headers too large")
 
+    def data_received(self, data: bytes) -> None:
+        if self.refusal is None:
+            super().data_received(data)
+
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
+        if self.refusal is None and not self.transport.is_closing():
             super().send_400_response(msg)
 
     def _arm(self, seconds: float) -> None:
@@ -284,11 +289,18 @@ class _DeadlineProtocol(HttpToolsProtocol):
         self._refuse(RequestTimeout("the request did not arrive in time"))
 
     def _refuse(self, error: DGridError) -> None:
-        """Answers at once and closes, whatever the client is still sending."""
+        """Answers at once, whatever the client is still sending, and reads no more of it.
+
+        Closing with bytes unread would reset the connection and lose the answer on its way: so only our side ends
+        here, and what still comes is thrown away for a moment.
+        """
         self.refusal = error
+        self._disarm()
         if self.transport.is_closing():
             return
         body = problem_body(error)
         head = f"HTTP/1.1 {error.status} \r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"x-should-retry: false\r\nconnection: close\r\n\r\n" + body)
-        self.transport.close()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._deadline = self.loop.call_later(_LINGER_S, self.transport.abort)

@@ -45,8 +45,7 @@ format: setup ## put the code into the project's format
 	$(BIN)/ruff format .
 
 contracts: setup ## build the contracts, compare the committed artifacts, run their tests
-	$(BIN)/python contracts/tools/build_artifacts.py --check
-	@cd contracts; forge=$$(echo node_modules/@foundry-rs/*/bin/forge); [ -x "$$forge" ] || forge=forge; "$$forge" test
+	@$(MAKE) -C contracts check
 
 bench: setup ## compare speed and memory with peers (in an environment of its own)
 	$(BIN)/python -m benchmarks

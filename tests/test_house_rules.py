@@ -25,7 +25,13 @@ LONG_FUNCTIONS: dict[str, int] = {
     "models/training/out_of_scope.py::_chatter": 64,  # a list of phrases
 }
 MANY_ARGUMENTS: dict[str, int] = {}
-MANY_POSITIONAL: dict[str, int] = {}
+MANY_POSITIONAL: dict[str, int] = {
+    "src/dgrid/chain/contracts.py::Contract.read": 3,
+    "src/dgrid/chain/rpc.py::Rpc.logs": 3,
+    "src/dgrid/core/merkle.py::lane_item": 3,
+    "src/dgrid/wire/seals.py::seal": 3,
+    "src/dgrid/wire/seals.py::sealed_by": 3,
+}
 
 PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)

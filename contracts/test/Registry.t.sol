@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DGAI} from "../src/DGAI.sol";
+import {Member, Registry, Role} from "../src/Registry.sol";
+import {vm} from "./Vm.sol";
+
+contract RegistryTest {
+    uint128 private constant MINIMUM = 100e18;
+    uint64 private constant DELAY = 300;
+    address private constant SETTLEMENT = address(0x5E77);
+    address private constant REPORTER = address(0x8E90);
+
+    DGAI private _token = new DGAI(address(this));
+    Registry private _registry = new Registry(_token, SETTLEMENT, MINIMUM, DELAY);
+
+    function setUp() public {
+        _token.approve(address(_registry), type(uint256).max);
+    }
+
+    function _join() private {
+        _registry.register(Role.Node, MINIMUM + 5, "http://node", keccak256("offer"), keccak256("key"), 0);
+    }
+
+    function test_a_member_is_what_it_declared() public {
+        vm.expectEmit();
+        emit Registry.Registered(
+            Role.Gateway, address(this), MINIMUM, "http://gateway", keccak256("offer"), keccak256("key"), 1_500
+        );
+        _registry.register(Role.Gateway, MINIMUM, "http://gateway", keccak256("offer"), keccak256("key"), 1_500);
+        Member memory member = _registry.member(Role.Gateway, address(this));
+        vm.assertEq(member.stake, MINIMUM);
+        vm.assertEq(member.marginBps, 1_500);
+        vm.assertEq(member.offerDigest, keccak256("offer"));
+        vm.assertEq(member.encryptionKey, keccak256("key"));
+        vm.assertTrue(_registry.isActive(Role.Gateway, address(this)));
+        vm.assertFalse(_registry.isActive(Role.Node, address(this)));
+        vm.assertEq(_token.balanceOf(address(_registry)), MINIMUM);
+    }
+
+    function test_refuses_to_register_twice_under_one_role() public {
+        _join();
+        vm.expectRevert(abi.encodeWithSelector(Registry.AlreadyRegistered.selector, Role.Node, address(this)));
+        _join();
+        _registry.register(Role.Archive, MINIMUM, "", 0, 0, 0);
+    }
+
+    function test_refuses_to_register_anew_while_unbonding() public {
+        _join();
+        _registry.unbond(Role.Node, MINIMUM + 5);
+        vm.expectRevert(abi.encodeWithSelector(Registry.AlreadyRegistered.selector, Role.Node, address(this)));
+        _join();
+        vm.warp(block.timestamp + DELAY);
+        _registry.withdraw(Role.Node);
+        _join();
+    }
+
+    function test_refuses_a_stake_below_the_minimum() public {
+        vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, MINIMUM - 1, MINIMUM));
+        _registry.register(Role.Node, MINIMUM - 1, "", 0, 0, 0);
+    }
+
+    function test_refuses_no_stake_even_where_the_minimum_is_none() public {
+        Registry free = new Registry(_token, SETTLEMENT, 0, DELAY);
+        vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, 0, 0));
+        free.register(Role.Node, 0, "", 0, 0, 0);
+        vm.assertFalse(free.isActive(Role.Node, address(this)));
+    }
+
+    function test_refuses_a_margin_above_the_cap_or_for_another_role() public {
+        vm.expectRevert(abi.encodeWithSelector(Registry.MarginTooHigh.selector, 2_001, 2_000));
+        _registry.register(Role.Gateway, MINIMUM, "", 0, 0, 2_001);
+        vm.expectRevert(abi.encodeWithSelector(Registry.MarginNotForRole.selector, Role.Node));
+        _registry.register(Role.Node, MINIMUM, "", 0, 0, 1);
+        _join();
+        vm.expectRevert(abi.encodeWithSelector(Registry.MarginNotForRole.selector, Role.Node));
+        _registry.update(Role.Node, "", 0, 0, 1);
+    }
+
+    function test_update_replaces_what_was_declared() public {
+        _join();
+        vm.expectEmit();
+        emit Registry.Updated(Role.Node, address(this), "http://moved", keccak256("new"), keccak256("rotated"), 0);
+        _registry.update(Role.Node, "http://moved", keccak256("new"), keccak256("rotated"), 0);
+        vm.assertEq(_registry.member(Role.Node, address(this)).encryptionKey, keccak256("rotated"));
+    }
+
+    function test_refuses_a_stranger() public {
+        bytes memory refusal = abi.encodeWithSelector(Registry.NotRegistered.selector, Role.Node, address(this));
+        vm.expectRevert(refusal);
+        _registry.update(Role.Node, "", 0, 0, 0);
+        vm.expectRevert(refusal);
+        _registry.addStake(Role.Node, 1);
+        vm.expectRevert(refusal);
+        _registry.unbond(Role.Node, 1);
+        vm.expectRevert(abi.encodeWithSelector(Registry.NothingUnbonding.selector, Role.Node, address(this)));
+        _registry.withdraw(Role.Node);
+    }
+
+    function test_refuses_amounts_of_nothing() public {
+        _join();
+        vm.expectRevert(Registry.ZeroAmount.selector);
+        _registry.addStake(Role.Node, 0);
+        vm.expectRevert(Registry.ZeroAmount.selector);
+        _registry.unbond(Role.Node, 0);
+    }
+
+    function test_refuses_to_unbond_more_than_is_staked() public {
+        _join();
+        vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, MINIMUM + 5, MINIMUM + 6));
+        _registry.unbond(Role.Node, MINIMUM + 6);
+    }
+
+    function test_below_the_minimum_a_member_is_not_active() public {
+        _join();
+        _registry.unbond(Role.Node, 6);
+        vm.assertFalse(_registry.isActive(Role.Node, address(this)));
+        _registry.addStake(Role.Node, 1);
+        vm.assertTrue(_registry.isActive(Role.Node, address(this)));
+        vm.assertEq(_registry.stakeOf(Role.Node, address(this)), MINIMUM);
+    }
+
+    function test_stake_leaves_only_after_the_delay_of_the_last_call() public {
+        _join();
+        _registry.unbond(Role.Node, 2);
+        vm.warp(block.timestamp + DELAY - 1);
+        _registry.unbond(Role.Node, 3);
+        uint64 availableAt = uint64(block.timestamp) + DELAY;
+        vm.warp(availableAt - 1);
+        vm.expectRevert(abi.encodeWithSelector(Registry.StillUnbonding.selector, availableAt));
+        _registry.withdraw(Role.Node);
+        vm.warp(availableAt);
+        uint256 before = _token.balanceOf(address(this));
+        _registry.withdraw(Role.Node);
+        vm.assertEq(_token.balanceOf(address(this)) - before, 5);
+        vm.assertEq(_token.balanceOf(address(_registry)), MINIMUM);
+    }
+
+    function test_only_settlement_slashes() public {
+        _join();
+        vm.expectRevert(abi.encodeWithSelector(Registry.OnlySettlement.selector, address(this)));
+        _registry.slash(Role.Node, address(this), 1, REPORTER);
+    }
+
+    function testFuzz_a_slash_takes_what_is_there_service_first(uint128 unbonding, uint128 amount) public {
+        _join();
+        uint128 all = MINIMUM + 5;
+        unbonding = 1 + unbonding % all;
+        _registry.unbond(Role.Node, unbonding);
+        vm.prank(SETTLEMENT);
+        uint128 slashed = _registry.slash(Role.Node, address(this), amount, REPORTER);
+        Member memory member = _registry.member(Role.Node, address(this));
+        vm.assertEq(slashed, amount < all ? amount : all);
+        vm.assertEq(uint256(member.stake) + member.unbonding + slashed, all);
+        vm.assertTrue(member.stake == 0 || member.unbonding == unbonding);
+        vm.assertEq(_token.balanceOf(SETTLEMENT), slashed);
+        vm.assertEq(_token.balanceOf(address(_registry)), all - slashed);
+    }
+}

@@ -26,7 +26,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def llama(loop: asyncio.Runner) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine(LlamaOptions(MICRO, "dgrid-micro", context=512))
+    engine = LlamaEngine(LlamaOptions(MICRO, "dgrid-micro", context=512, reply_opens_with_space=True))
     loop.run(engine.start())
     yield engine
     loop.run(engine.stop())

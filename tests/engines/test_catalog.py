@@ -6,6 +6,7 @@ import pytest
 from dgrid.core.errors import CheckFailed, ModelNotFound
 from dgrid.core.keccak import keccak
 from dgrid.engines.catalog import Catalog, file_digest
+from dgrid.engines.tokenizers import load_tokenizer
 
 ENTRY = {
     "id": "tiny", "file": "tiny.gguf", "digest": "0x" + keccak(b"weights").hex(), "quantization": "q8_0",
@@ -47,3 +48,13 @@ def test_a_malformed_catalogue_is_refused(tmp_path: Path, change: dict[str, obje
 def test_a_missing_catalogue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed):
         Catalog.load(tmp_path)
+
+
+def test_the_built_in_models_are_whole_and_their_tokens_can_be_counted() -> None:
+    built_in = Catalog.built_in()
+    assert {model.id for model in built_in.models} >= {"dgrid-nano", "dgrid-micro", "dgrid-mini"}
+    for model in built_in.models:
+        model.check()
+        tokenizer = load_tokenizer(model.path)
+        assert tokenizer is not None
+        assert built_in.tokenizers()[tokenizer.name].count_text("Maria") == tokenizer.count_text("Maria")

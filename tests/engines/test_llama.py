@@ -17,7 +17,7 @@ from dgrid.engines.engine import EngineCannotStart, EngineRequest, EngineUnavail
 from dgrid.engines.llama import LlamaEngine, LlamaOptions
 
 MARIA = "Maria lives in Oslo and works as a nurse.\nWho works as a nurse?"
-OPTIONS = LlamaOptions(MICRO, "dgrid-micro", context=512)
+OPTIONS = LlamaOptions(MICRO, "dgrid-micro", context=512, reply_opens_with_space=True)
 
 
 def heard(loop: asyncio.Runner, engine: LlamaEngine, request: EngineRequest) -> list[Event]:
@@ -96,7 +96,7 @@ def test_a_child_that_dies_is_started_again(ask: Ask) -> None:
         first = engine.process_id
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        while engine.process_id in (first, None):  # noqa: ASYNC110 - what is waited for is a process
+        while engine.process_id in (first, None):
             await asyncio.sleep(0.02)
         try:
             return text_of([event async for event in engine.generate(ask(MARIA))])

@@ -13,6 +13,7 @@ import msgspec
 
 from dgrid.core.errors import CheckFailed, ModelNotFound
 from dgrid.core.keccak import RunningHash
+from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent
 PLACES: Final = (PACKAGE / "models", PACKAGE.parent.parent / "models")  # an installed package, a checkout
@@ -94,6 +95,11 @@ class Catalog:
         raise CheckFailed(
             "the built-in models are missing", hint="they lie in models/ of a checkout, or in the installed package"
         )
+
+    def tokenizers(self) -> dict[str, Tokenizer]:
+        """Every tokenizer of the built-in models by its name: what a gateway counts with."""
+        found = (load_tokenizer(model.path) for model in self.models)
+        return {tokenizer.name: tokenizer for tokenizer in found if tokenizer is not None}
 
     def model(self, model_id: str) -> BuiltInModel:
         """Raises ModelNotFound."""

@@ -30,7 +30,7 @@ RESTART_DELAY_S: Final = 0.5
 RESTART_DELAY_S_MAX: Final = 30.0
 STEADY_AFTER_S: Final = 60.0  # a child that lived this long has its next restart without extra delay
 LOG_LINES_KEPT: Final = 20
-LLAMA_CPP: Final = Peculiarities(reply_opens_with_space=True, tools_exclude_streamed_logprobs=True)
+CONNECTIONS_SPARE: Final = 2  # besides one a place, so that no place waits for the next request to arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class LlamaOptions:
     parallel: int = 2
     threads: int = 1
     temperature: float = 0.0  # where the caller names none: the built-in models are meant to be asked so
+    reply_opens_with_space: bool = False  # as the built-in models' replies do: the space is taken from the text
     python: str = field(default=sys.executable)
 
 
@@ -131,9 +132,15 @@ async def launch(options: LlamaOptions) -> Child:
     if "address" not in report:
         code = await reap(process)
         await reading
-        raise cannot_start(options, report, code, log)
+        raise cannot_start(options, report, code=code, log=log)
     address = EngineAddress(report["address"] + "/v1", options.alias, api_key, report["build"])
-    return Child(process, OpenAiEngine(address, LLAMA_CPP), report["build"])
+    return Child(process, OpenAiEngine(address, peculiarities(options)), report["build"])
+
+
+def peculiarities(options: LlamaOptions) -> Peculiarities:
+    """How llama.cpp differs. A kept connection holds one of its threads, so there are never more than it has."""
+    at_a_time = options.parallel + CONNECTIONS_SPARE
+    return Peculiarities(options.reply_opens_with_space, at_a_time, tools_exclude_streamed_logprobs=True)
 
 
 def child_options(options: LlamaOptions, api_key: str) -> dict[str, object]:
@@ -189,7 +196,7 @@ async def reap(process: asyncio.subprocess.Process) -> int:
         return await process.wait()
 
 
-def cannot_start(options: LlamaOptions, report: dict[str, str], code: int, log: deque[str]) -> EngineCannotStart:
+def cannot_start(options: LlamaOptions, report: dict[str, str], *, code: int, log: deque[str]) -> EngineCannotStart:
     """What went wrong, and what to do about it."""
     reason = report.get("reason", "")
     if report.get("error") == "import":

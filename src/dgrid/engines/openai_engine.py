@@ -6,7 +6,7 @@ reported on.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,7 +28,6 @@ from dgrid.wire.http import ClientLimits, ClientReply, HttpClient
 ERROR_TEXT_MAX: Final = 300
 EVENTS_SPARE: Final = 64  # events beyond one a token: roles, usage, empty deltas
 QUEUED_EVENTS_MAX: Final = 256
-FINISHED_ITSELF: Final = "stop"
 ENGINE_LIMITS: Final = ClientLimits(first_byte_s=120.0, gap_s=60.0, total_s=600.0)
 
 
@@ -37,9 +36,8 @@ class Peculiarities:
     """In what a server differs from the others."""
 
     reply_opens_with_space: bool = False  # the built-in models: taken from the text, kept in the tokens
-    tools_exclude_streamed_logprobs: bool = (
-        False  # llama.cpp: with tools the answer is asked for whole, for its evidence
-    )
+    requests_at_a_time: int = 0  # further ones wait here, each in its turn; 0: no bound
+    tools_exclude_streamed_logprobs: bool = False  # with tools the answer is asked for whole, for its evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +95,8 @@ class OpenAiEngine:
         self._address = address
         self._peculiarities = peculiarities or Peculiarities()
         self._client = HttpClient(limits)
+        bound = self._peculiarities.requests_at_a_time
+        self._turns = asyncio.Semaphore(bound) if bound else nullcontext()
         self._headers = {"content-type": "application/json"}
         if address.api_key:
             self._headers["authorization"] = f"Bearer {address.api_key}"
@@ -115,6 +115,11 @@ class OpenAiEngine:
         return self._one(request, 0) if request.choices == 1 else self._several(request)
 
     async def _one(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
+        async with self._turns, aclosing(self._answer(request, choice)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
         streamed = not ("tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs)
         progress = Progress(
             choice, request.tokens_max + EVENTS_SPARE, opens_with_space=self._peculiarities.reply_opens_with_space

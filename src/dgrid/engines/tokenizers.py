@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import tiktoken
 
+from dgrid.core.keccak import keccak
 from dgrid.engines.gguf import NotAModelFileError, Value, read_metadata
 from dgrid.engines.templates import ChatTemplate, render_chatml_spaced, template_of
 
@@ -28,6 +29,7 @@ CONTROL_TOKEN: Final = (
 )
 USER_DEFINED_TOKEN: Final = 4
 BYTE_COUNT: Final = 256
+NAME_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Tokenizer:
     Special tokens written out in a text count as what they are, as they do in the engine.
     """
 
+    name: str  # the same for all models that split and wrap texts alike
     encoding: tiktoken.Encoding
     template: ChatTemplate | None
     reply_opening: str = ""
@@ -87,7 +90,14 @@ def tokenizer_of(metadata: Mapping[str, Value]) -> Tokenizer | None:
         str(metadata.get("general.name")), pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
     )
     template = template_of(metadata.get("tokenizer.chat_template"))
-    return Tokenizer(encoding, template, " " if template is render_chatml_spaced else "")
+    return Tokenizer(name_of(metadata), encoding, template, " " if template is render_chatml_spaced else "")
+
+
+def name_of(metadata: Mapping[str, Value]) -> str:
+    """A name made of everything that decides a count."""
+    keys = ("tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.chat_template")
+    described = repr([metadata.get(key) for key in keys]).encode("utf-8", "backslashreplace")
+    return f"{metadata['tokenizer.ggml.pre']}-{keccak(described).hex()[:NAME_DIGITS]}"
 
 
 def ranks_of(pieces: Sequence[str], special: Mapping[str, int]) -> dict[bytes, int] | None:

@@ -146,7 +146,7 @@ class Delivery:
         return writer.finish(end, self._counts(writer))
 
     def _counts(self, writer: StreamWriter | WholeWriter) -> Counts:
-        """This node's own count: of the evidence where there is some, else the engine's, else an estimate from below."""
+        """This node's own count: of the evidence where there is some, else the engine's, else a bound from below."""
         usage, context = self._usage, self.admitted.sold.terms.context
         tokens_in = self.admitted.tokens_in
         if tokens_in is None:
@@ -180,6 +180,6 @@ class Delivery:
 
     def _work(self, receipt_hash: bytes, counts: Counts) -> Work:
         price = self.admitted.price
-        value_wei = self._desk.terms.part_wei(price, counts.tokens_in, counts.tokens_out)
+        value_wei = self._desk.terms.part_wei(price, tokens_in=counts.tokens_in, tokens_out=counts.tokens_out)
         counted, prices = (counts.tokens_in, counts.tokens_out), (price.in_wei, price.out_wei)
         return Work(receipt_hash, self.admitted.dispatch.gateway, value_wei, *counted, *prices, self._now_ms)

@@ -28,7 +28,7 @@ BILLED_PART_MIN: Final = 3, 4  # of the tokens this node counted
 BILLED_TOKENS_SPARE: Final = 16
 
 
-class ChainView(Protocol):
+class CreditView(Protocol):
     """What a node asks the chain. Answers come from a local copy and never wait."""
 
     def is_gateway(self, gateway: bytes) -> bool:
@@ -53,7 +53,7 @@ class MeterTerms:
     token: bytes
     protocol_bps: int  # the highest cut of the protocol that the node accepts
 
-    def part_wei(self, price: Price, tokens_in: int, tokens_out: int) -> int:
+    def part_wei(self, price: Price, *, tokens_in: int, tokens_out: int) -> int:
         """The node's part of a price, at least."""
         gross = price.gross(tokens_in, tokens_out)
         return gross - gross * self.protocol_bps // BPS
@@ -91,7 +91,7 @@ class Account:
 class Meter:
     """The accounts of all gateways; what it learns goes to the books."""
 
-    def __init__(self, terms: MeterTerms, chain: ChainView, books: Books) -> None:
+    def __init__(self, terms: MeterTerms, chain: CreditView, books: Books) -> None:
         self._terms, self._chain, self._books = terms, chain, books
         self._accounts: dict[bytes, Account] = defaultdict(Account)
         for held in books.receipts():
@@ -182,7 +182,7 @@ class Meter:
     def _check_billing(self, account: Account, work: Work, receipt: InferenceReceipt) -> None:
         usage, shares = receipt.usage, receipt.shares
         price = Price(work.in_price_wei, work.out_price_wei)
-        if shares.node < self._terms.part_wei(price, usage.tokens_in, usage.tokens_out):
+        if shares.node < self._terms.part_wei(price, tokens_in=usage.tokens_in, tokens_out=usage.tokens_out):
             account.short = "a receipt gives this node less than its part of the price"
         elif is_far_below(usage.tokens_in, work.tokens_in) or is_far_below(usage.tokens_out, work.tokens_out):
             account.short = f"a receipt bills {usage.tokens_out} of {work.tokens_out} tokens"

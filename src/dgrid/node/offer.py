@@ -59,7 +59,7 @@ class PublishedOffer:
     document: bytes
 
     @classmethod
-    def sign(cls, key: SigningKey, place: Place, models: tuple[ModelTerms, ...], *, now_ms: int) -> Self:
+    def sign(cls, key: SigningKey, place: Place, *, models: tuple[ModelTerms, ...], now_ms: int) -> Self:
         """The node's offer as of now; `now_ms` is its version."""
         offers = tuple(model.offer() for model in models)
         node, chain = to_hex(key.address), place.chain_id

@@ -135,6 +135,10 @@ class Journal:
         """All transactions from a nonce on, in order."""
         return self._read("WHERE nonce >= ? ORDER BY nonce", (nonce,))
 
+    def open_entries(self) -> list[Entry]:
+        """All transactions of which nothing is known yet, in order."""
+        return self._read("WHERE state = ? ORDER BY nonce", (State.OPEN,))
+
     def close(self) -> None:
         self._db.close()
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from dgrid.config import ChainConfig
 from dgrid.core.errors import ChainUnavailable, DGridError, NodeFault
 from dgrid.wire.http import HttpClient
 
@@ -82,6 +83,11 @@ class Rpc:
         self._http = http
         self._first = 0
         self._proven: set[str] = set()
+
+    @classmethod
+    def of(cls, chain: ChainConfig, http: HttpClient | None = None) -> "Rpc":
+        """The chain of a configuration."""
+        return cls(chain.rpc_urls, http or HttpClient(), chain_id=chain.chain_id)
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
         """The result of one call. Raises ChainUnavailable when no endpoint answers, RpcError when the chain refuses."""

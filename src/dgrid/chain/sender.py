@@ -112,6 +112,13 @@ class Sender:
         for entry in self._journal.from_nonce(count):
             await self._broadcast(entry)
 
+    async def settle(self) -> None:
+        """Waits until nothing that was sent before is open, so that the chain's state is the one to decide on."""
+        await self.tend()
+        for entry in self._journal.open_entries():
+            with contextlib.suppress(DGridError):
+                await self._mined(entry.nonce)
+
     async def _tend_forever(self) -> None:
         while True:
             with contextlib.suppress(ChainUnavailable, RpcError):

@@ -138,7 +138,7 @@ class EpochTree:
 
 
 def epoch_tree(leaves: dict[int, list[tuple[bytes, int]]]) -> EpochTree:
-    """The trees over (struct hash, fee) by lane. Raises ValueError when all are empty or a lane's number is too high."""
+    """The trees over (struct hash, fee) by lane. Raises ValueError when all are empty or a number is too high."""
     lanes = {lane: SumTree([leaf(item, fee) for item, fee in items]) for lane, items in sorted(leaves.items()) if items}
     if not lanes or max(lanes) >= LANES_MAX:
         raise ValueError(f"an epoch has leaves in lanes below {LANES_MAX}")

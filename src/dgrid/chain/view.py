@@ -1,0 +1,249 @@
+"""The network's state as the chain has it: a pure fold over its events. No I/O, no clock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from dgrid.chain.events import (
+    Anchored,
+    BondChanged,
+    ChainEvent,
+    Claimed,
+    Collected,
+    Convicted,
+    Deposited,
+    Drawn,
+    Kind,
+    LineChanged,
+    LineLowering,
+    Listed,
+    MemberRegistered,
+    MemberUpdated,
+    Role,
+    StakeChanged,
+    Withdrawn,
+    WithdrawRequested,
+)
+from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
+from dgrid.core.money import Price
+from dgrid.wire.messages import ChannelConfig, EpochRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Someone who registered, under one role."""
+
+    role: Role
+    address: Address
+    endpoint: str
+    stake_wei: int
+    margin_bps: int
+    offer_digest: bytes
+    encryption_key: bytes
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A creator's price for a model, at its latest version."""
+
+    id: ListingId
+    version: int
+    model_id: ModelId
+    price: Price
+    owner: Address
+    payees: tuple[Address, ...]
+    bps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A payer's deposit for one gateway. A requested withdrawal ends serving on it."""
+
+    id: ChannelId
+    config: ChannelConfig
+    deposited_wei: int = 0
+    drawn_wei: int = 0
+    withdraw_wei: int = 0
+    withdraw_requested_ms: int | None = None
+    withdraw_available_ms: int | None = None
+
+    @property
+    def balance_wei(self) -> int:
+        return self.deposited_wei - self.drawn_wei
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A root on chain; `digest` is its struct hash."""
+
+    root: EpochRoot
+    digest: Hash
+    block: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """Everything our contracts said up to some block. Treat its dictionaries as read-only."""
+
+    minimum_stake_wei: int = 0
+    members: dict[tuple[Role, Address], Member] = field(default_factory=dict)
+    listings: dict[ModelId, Listing] = field(default_factory=dict)  # of several for one model, the first
+    listing_versions: dict[tuple[ListingId, int], Listing] = field(default_factory=dict)
+    channels: dict[ChannelId, Channel] = field(default_factory=dict)
+    lines: dict[tuple[Address, Address], int] = field(default_factory=dict)  # a lowering counts once announced
+    line_amounts: dict[tuple[Address, Address], int] = field(default_factory=dict)
+    lowerings: dict[tuple[Address, Address], int] = field(default_factory=dict)
+    bonds: dict[Address, int] = field(default_factory=dict)
+    roots: dict[tuple[Address, int], Anchor] = field(default_factory=dict)
+    last_epochs: dict[Address, int] = field(default_factory=dict)
+    collected: dict[Address, int] = field(default_factory=dict)
+    claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
+    received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
+    convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+
+    def active(self, role: Role) -> list[Member]:
+        """The members of a role with enough stake."""
+        return [member for (of, _), member in self.members.items() if of is role and member.active]
+
+    def last_anchor(self, gateway: Address) -> Anchor | None:
+        """A gateway's latest root."""
+        epoch = self.last_epochs.get(gateway)
+        return None if epoch is None else self.roots[(gateway, epoch)]
+
+    def is_void(self, gateway: Address, epoch: int) -> bool:
+        """Whether a conviction took the epoch's root away."""
+        return gateway in self.convicted and epoch >= self.convicted[gateway]
+
+
+def apply(view: ChainView, event: ChainEvent) -> ChainView:
+    """The view after one event."""
+    return fold(view, (event,))
+
+
+def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
+    """The view after all the events, in order; the given view stays as it is."""
+    draft = replace(
+        view,
+        members=dict(view.members),
+        listings=dict(view.listings),
+        listing_versions=dict(view.listing_versions),
+        channels=dict(view.channels),
+        lines=dict(view.lines),
+        line_amounts=dict(view.line_amounts),
+        lowerings=dict(view.lowerings),
+        bonds=dict(view.bonds),
+        roots=dict(view.roots),
+        last_epochs=dict(view.last_epochs),
+        collected=dict(view.collected),
+        claimed=dict(view.claimed),
+        received=dict(view.received),
+        convicted=dict(view.convicted),
+    )
+    for event in events:
+        _change(draft, event)
+    return draft
+
+
+def _change(draft: ChainView, event: ChainEvent) -> None:
+    match event:
+        case MemberRegistered() | MemberUpdated() | StakeChanged():
+            _change_member(draft, event)
+        case Listed():
+            _change_listing(draft, event)
+        case Deposited() | WithdrawRequested() | Withdrawn() | Drawn():
+            _change_channel(draft, event)
+        case LineChanged() | LineLowering():
+            _change_line(draft, event)
+        case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
+            _change_settlement(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:
+    key = event.role, event.operator
+    known = draft.members.get(key)
+    stake = known.stake_wei if known is not None else 0
+    if isinstance(event, StakeChanged):
+        if known is not None:
+            active = _is_active(draft, event.stake_wei)
+            draft.members[key] = replace(known, stake_wei=event.stake_wei, active=active)
+        return
+    if isinstance(event, MemberRegistered):
+        stake = event.stake_wei
+    active = _is_active(draft, stake)
+    keys = event.offer_digest, event.encryption_key
+    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active)
+
+
+def _is_active(draft: ChainView, stake_wei: int) -> bool:
+    return stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+
+
+def _change_listing(draft: ChainView, event: Listed) -> None:
+    names = event.listing_id, event.version, event.model_id
+    listing = Listing(*names, event.price, event.owner, event.payees, event.bps)
+    draft.listing_versions[(listing.id, listing.version)] = listing
+    known = draft.listings.get(listing.model_id)
+    if known is None or known.id == listing.id:  # whoever lists a model second does not take it over
+        draft.listings[listing.model_id] = listing
+
+
+def _change_channel(draft: ChainView, event: Deposited | WithdrawRequested | Withdrawn | Drawn) -> None:
+    known = draft.channels.get(event.channel_id)
+    if isinstance(event, Deposited):
+        channel = known or Channel(event.channel_id, event.config)
+        draft.channels[channel.id] = replace(channel, deposited_wei=event.deposited_wei)
+        return
+    if known is None:  # nothing happens to a channel before its first deposit
+        return
+    if isinstance(event, Drawn):
+        changed = replace(known, drawn_wei=event.drawn_wei)
+    elif isinstance(event, Withdrawn):
+        changed = _without_request(replace(known, deposited_wei=known.deposited_wei - event.amount_wei))
+    elif event.amount_wei == 0:
+        changed = _without_request(known)
+    else:
+        requested, available = event.at.timestamp_ms, event.available_ms
+        changed = replace(known, withdraw_wei=event.amount_wei, withdraw_requested_ms=requested)
+        changed = replace(changed, withdraw_available_ms=available)
+    draft.channels[known.id] = changed
+
+
+def _without_request(channel: Channel) -> Channel:
+    return replace(channel, withdraw_wei=0, withdraw_requested_ms=None, withdraw_available_ms=None)
+
+
+def _change_line(draft: ChainView, event: LineChanged | LineLowering) -> None:
+    key = event.gateway, event.node
+    if isinstance(event, LineLowering):
+        draft.lowerings[key] = event.line_wei
+    else:
+        if event.line_wei >= draft.line_amounts.get(key, 0):  # raised or confirmed, which calls a lowering off
+            draft.lowerings.pop(key, None)
+        draft.line_amounts[key] = event.line_wei
+    amount = draft.line_amounts.get(key, 0)
+    draft.lines[key] = min(amount, draft.lowerings.get(key, amount))
+
+
+def _change_settlement(draft: ChainView, event: Anchored | Collected | Claimed | BondChanged | Convicted) -> None:
+    match event:
+        case Anchored(at, root, digest):
+            gateway = Address(root.gateway)
+            draft.roots[(gateway, root.epoch)] = Anchor(root, digest, at.block, at.timestamp_ms)
+            draft.last_epochs[gateway] = root.epoch
+        case Collected():
+            draft.collected[event.gateway] = draft.collected.get(event.gateway, 0) + event.amount_wei
+        case Claimed():
+            draft.claimed[(event.gateway, event.kind, event.lane, event.payee)] = event.claimed_wei
+            key = event.payee, event.kind
+            draft.received[key] = draft.received.get(key, 0) + event.amount_wei
+        case BondChanged():
+            draft.bonds[event.gateway] = event.bond_wei
+        case Convicted():
+            first = draft.convicted.get(event.gateway, event.epoch)
+            draft.convicted[event.gateway] = min(first, event.epoch)
+        case _:
+            assert_never(event)

@@ -1,4 +1,4 @@
-"""`python -m dgrid.processes ROLE CONFIG PARENT_PID`: how the supervisor starts a role, without the command line's imports."""
+"""`python -m dgrid.processes ROLE CONFIG PARENT_PID`: how the supervisor starts a role, quickly."""
 
 import logging
 import sys

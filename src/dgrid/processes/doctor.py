@@ -80,13 +80,15 @@ def _engine() -> Finding:
 
 
 def _models() -> Finding:
-    from dgrid.engines.catalog import builtin_models
+    from dgrid.engines.catalog import Catalog
 
     try:
-        names = ", ".join(sorted(builtin_models()))
-    except (DGridError, OSError, ValueError) as error:
+        models = Catalog.built_in().models
+        for model in models:
+            model.check()
+    except (DGridError, OSError) as error:
         return Finding("models", False, str(error), "restore the models folder from the repository")
-    return Finding("models", True, names)
+    return Finding("models", True, ", ".join(model.id for model in models))
 
 
 def _disk(home: Path) -> Finding:

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from dgrid.chain.channels import open_channel
-from dgrid.chain.deploy import deploy
+from dgrid.chain.channels import ChannelTerms, open_channel
+from dgrid.chain.deploy import deploy, is_deployed
 from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
 from dgrid.config import ChainConfig
 from dgrid.core.epochs import EpochClock
@@ -101,6 +101,8 @@ class Network:
         home.api_key()
         if home.contracts_file.exists():
             known = msgspec.json.decode(home.contracts_file.read_bytes(), type=Deployed)
+            if not await is_deployed(self.chain.rpc, known.contracts):
+                raise ChainLost(f"the chain in {home.path / 'chain'} lost its contracts", hint="start in a new --home")
         else:
             genesis_s = int(time.time())
             contracts = await deploy(self.chain.rpc, epoch_seconds=options.epoch_seconds, genesis_s=genesis_s)
@@ -121,9 +123,7 @@ class Network:
                 self.chain.rpc,
                 self.plan.chain,
                 payer=user,
-                gateway=gateway,
-                authorizer=gateway,
-                tag=tag,
+                terms=ChannelTerms(gateway, authorizer=gateway, tag=tag),
                 amount_wei=DEPOSIT_WEI,
                 journal=self.home.role_folder("user"),
             )
@@ -191,10 +191,10 @@ class Network:
         return {
             "role": "chain",
             "name": "chain",
-            "pid": self.chain.pid,
+            "pid": self.chain.pid or 0,
             "address": None,
             "url": self.chain.url,
-            "state": "running" if self.chain.pid else "dead",
+            "state": "running" if self.chain.is_running else "dead",
         }
 
     def _role_processes(self) -> list[dict[str, Any]]:
@@ -217,6 +217,12 @@ class Network:
         url = f"{self.gateway_urls[0]}/v1"
         self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=f"{self.gateway_urls[0]}/status"))
         self.say(f"ready {url}")
+
+
+class ChainLost(DGridError):
+    """The dev chain's state is gone, and with it what the home's ledgers refer to."""
+
+    code = "chain_lost"
 
 
 class Deployed(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """`dgrid up`, `down` and `wait`: a whole network on this machine with one command.
 
-The chain first, then every role in a process of its own. State survives: the next `up` in the same home resumes the same
-chain, keys, ledgers and blobs. Only loopback is listened on.
+The chain first, then every role in a process of its own. State survives: the next `up` in the same home resumes the
+same chain, keys, ledgers and blobs. Only loopback is listened on.
 """
 
 import contextlib

@@ -59,7 +59,7 @@ $(ENVIRONMENT): tools/make-venv
 	@touch $@
 
 $(PACKAGES): requirements/run.txt requirements/dev.txt $(ENVIRONMENT)
-	@echo "setup: Python packages, checked against their hashes (520 MB, half a minute on a good line)"
+	@echo "setup: Python packages, checked against their hashes (half a minute on a good line; 700 MB with all that follows)"
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt \
 		|| $(call REMEDY,the Python packages could not be installed,check the network connection and type the command again)
 	@touch $@
@@ -69,7 +69,7 @@ $(PROJECT): pyproject.toml $(PACKAGES)
 	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-$(NODE_PACKAGES): contracts/package.json contracts/package-lock.json $(PACKAGES)
+$(NODE_PACKAGES): contracts/package.json contracts/package-lock.json | $(PACKAGES)
 	@echo "setup: contract compiler and chain"
 	@cd contracts && $(NPM) ci --loglevel=error \
 		|| $(call REMEDY,the contracts' packages could not be installed,check the network connection and type the command again)

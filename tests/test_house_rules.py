@@ -226,7 +226,7 @@ def test_no_file_holds(pattern: re.Pattern[str], what: str) -> None:
 
 
 def test_every_test_folder_mirrors_a_package() -> None:
-    packages = {path.name for path in (ROOT / "src" / "dgrid").iterdir() if path.is_dir()} | {"network"}
+    packages = {path.name for path in (ROOT / "src" / "dgrid").iterdir() if path.is_dir()} | {"benchmarks", "network"}
     folders = {name.split("/")[1] for name in python_files("tests/") if name.count("/") > 1}
     assert folders <= packages, "tests/<package>/ mirrors src/dgrid/<package>/; tests/network/ runs many processes"
 

@@ -69,7 +69,9 @@ def test_chat_uses_the_other_gateway_when_one_is_dead(own_network: RunningNetwor
 
 
 @pytest.mark.timeout(240)
-def test_an_epoch_audits_with_both_gateways_stopped_and_one_archive_left(network_without_restart: RunningNetwork) -> None:
+def test_an_epoch_audits_with_both_gateways_stopped_and_one_archive_left(
+    network_without_restart: RunningNetwork,
+) -> None:
     network = network_without_restart
     assert network.dgrid("chat", "Tim plays the cello. What does Tim play?").code == 0
     receipt = until(lambda: receipts_of(network), what="a receipt")[0]
@@ -87,7 +89,9 @@ def test_an_epoch_audits_with_both_gateways_stopped_and_one_archive_left(network
 
 
 @pytest.mark.timeout(240)
-def test_serving_goes_on_while_the_chain_is_away_and_settles_afterwards(network_without_restart: RunningNetwork) -> None:
+def test_serving_goes_on_while_the_chain_is_away_and_settles_afterwards(
+    network_without_restart: RunningNetwork,
+) -> None:
     network = network_without_restart
     chain = network.pid("chain")
     os.kill(chain, signal.SIGSTOP)

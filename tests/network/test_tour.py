@@ -118,5 +118,11 @@ def test_wallet_and_claim_account_for_every_unit(network: RunningNetwork) -> Non
 
 def test_status_and_doctor_say_all_is_well(network: RunningNetwork) -> None:
     status = network.dgrid("--json", "status")
-    assert {process["role"] for process in status.json["processes"]} == {"chain", "gateway", "node", "archive", "settler"}
+    assert {process["role"] for process in status.json["processes"]} == {
+        "chain",
+        "gateway",
+        "node",
+        "archive",
+        "settler",
+    }
     assert network.dgrid("doctor").code == 0

@@ -78,6 +78,7 @@ class DevChain:
         self._process: subprocess.Popen[bytes] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._filled = -1
+        self._is_paused = False
 
     @property
     def pid(self) -> int | None:
@@ -116,6 +117,10 @@ class DevChain:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def pause_final(self) -> None:
+        """Leaves what is mined from now on unfinalized, for trying reorganizations."""
+        self._is_paused = True
 
     async def make_final(self) -> None:
         """Lays empty blocks on what was mined since the last time. Raises ChainUnavailable."""
@@ -174,8 +179,9 @@ class DevChain:
                 pause_s = min(2 * pause_s, RESTART_S_MAX)
                 self._filled = -1
                 self._spawn()
-            with contextlib.suppress(ChainUnavailable, RpcError):
-                await self.make_final()
+            if not self._is_paused:
+                with contextlib.suppress(ChainUnavailable, RpcError):
+                    await self.make_final()
 
 
 def _end_with_parent(parent: int) -> None:

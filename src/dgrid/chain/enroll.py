@@ -1,7 +1,7 @@
 """Taking part: registering under a role, keeping the entry true, a gateway's bond and credit lines.
 
-What the chain already holds is left alone, so enrolling at every start costs nothing. With `dev`, the money for it comes
-from the dev chain's first account.
+What the chain already holds is left alone, so enrolling at every start costs nothing. With `dev`, the money for it
+comes from the dev chain's first account.
 """
 
 import time

@@ -5,11 +5,12 @@ import asyncio
 from dgrid.chain.contracts import Contract, Contracts, revert_of
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc, RpcError
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import WEI
 
 GAS_MONEY_WEI = 100 * WEI
+MINED_POLLS, MINED_POLL_S = 500, 0.02
 
 
 class NotDevChain(DGridError):
@@ -46,7 +47,14 @@ async def _from_first_account(rpc: Rpc, *, to: Address, value_wei: int, data: by
     call = {"from": to_hex(DEV_ACCOUNT.address), **fields}
     try:
         sent = await rpc.call("eth_sendTransaction", [call])
-        while await rpc.call("eth_getTransactionReceipt", [sent]) is None:
-            await asyncio.sleep(0.02)
+        await _mined(rpc, sent)
     except RpcError as error:
         raise revert_of(error) from None
+
+
+async def _mined(rpc: Rpc, transaction: str) -> None:
+    for _ in range(MINED_POLLS):
+        if await rpc.call("eth_getTransactionReceipt", [transaction]) is not None:
+            return
+        await asyncio.sleep(MINED_POLL_S)
+    raise ChainUnavailable("the dev chain does not mine")

@@ -152,6 +152,7 @@ class ChainWatcher:
         self._cursor.forget()
         self._last = self._head = self._parameters = None
         self.finalized = self.latest = self._empty_view()
+        self._wake()
 
     async def _advance(self, final: Block) -> None:
         span = BLOCKS_AT_ONCE

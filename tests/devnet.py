@@ -1,0 +1,126 @@
+"""A fresh dev chain with the contracts on it, for any test that needs one: about 0.2 s to start.
+
+A test takes the fixture `on_devnet` (import it in the folder's conftest) and hands it an async function:
+
+    def test_a_deposit_is_seen(on_devnet: OnDevnet) -> None:
+        async def main(net: Devnet) -> None: ...
+        on_devnet(main)
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.deploy import Deployment, deploy_contracts
+from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import Sender
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import ChainConfig
+from dgrid.core.keccak import keccak
+from dgrid.core.money import WEI
+from dgrid.wire.http import HttpClient
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import Domain, dgrid_domain
+
+POLL_MS = 40
+
+
+@dataclass
+class Devnet:
+    """The chain, the contracts, and keys made up by name."""
+
+    folder: Path
+    chain: DevChain
+    config: ChainConfig
+    genesis_s: int
+    http: HttpClient = field(default_factory=HttpClient)
+    stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    @property
+    def contracts(self) -> Contracts:
+        return Contracts(self.config)
+
+    @property
+    def rpc(self) -> Rpc:
+        return self.chain.rpc
+
+    @property
+    def domain(self) -> Domain:
+        return dgrid_domain(DEV_CHAIN_ID, self.contracts.settlement.address)
+
+    def key(self, name: str) -> SigningKey:
+        return SigningKey(keccak(name.encode()))
+
+    async def sender(self, name: str, *, dgai_wei: int = 10_000 * WEI) -> Sender:
+        """A funded sender; closed with the devnet."""
+        sender = Sender(self.rpc, self.key(name), folder=self.folder / name, chain_id=DEV_CHAIN_ID)
+        await fund_dev(self.rpc, self.contracts, address=sender.address, dgai_wei=dgai_wei)
+        self.stack.push_async_callback(sender.close)
+        return sender
+
+    async def watcher(self, name: str) -> ChainWatcher:
+        """A running watcher; stopped with the devnet."""
+        watcher = ChainWatcher(self.rpc, self.contracts, self.folder / name, poll_ms=POLL_MS)
+        await watcher.start()
+        self.stack.push_async_callback(watcher.stop)
+        return watcher
+
+    async def balance(self, address: bytes) -> int:
+        found: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])
+        return found
+
+    async def pass_time(self, seconds: int) -> None:
+        """Moves the chain's clock on, with a few blocks on top."""
+        await self.rpc.call("evm_increaseTime", [seconds])
+        await self.rpc.call("anvil_mine", ["0x3"])
+
+
+OnDevnet = Callable[[Callable[[Devnet], Awaitable[None]]], None]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def running_devnet(folder: Path, *, keep_state: bool = False) -> AsyncIterator[Devnet]:
+    """A devnet with short windows; its epochs began an hour ago and last 2 s."""
+    chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None)
+    await chain.start()
+    try:
+        block = await chain.rpc.block("latest")
+        assert block is not None
+        genesis_s = block.timestamp_s - 3600
+        terms = Deployment(genesis_s=genesis_s, epoch_seconds=2, treasury=SigningKey(keccak(b"treasury")).address)
+        addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
+        net = Devnet(folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s)
+        async with net.stack:
+            yield net
+        await net.http.close()
+    finally:
+        await chain.stop()
+
+
+@pytest.fixture
+def on_devnet(tmp_path: Path) -> OnDevnet:
+    """Runs an async function on a fresh devnet."""
+
+    def run(main: Callable[[Devnet], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            async with running_devnet(tmp_path) as net:
+                await main(net)
+
+        asyncio.run(whole())
+
+    return run

@@ -9,6 +9,7 @@ MODEL: Final = "dgrid-mini"
 REQUEST_BYTES: Final = 871
 REPLY_BYTES: Final = 956
 NUMBER_DIGITS: Final = 8
+ID_DIGITS: Final = 32
 
 _SENTENCES: Final = (
     "Maria lives in Oslo and works as a nurse. Tim plays the cello and has a small brown dog. Every morning they walk "
@@ -21,10 +22,13 @@ _HEAD: Final = (
 )
 _TAIL: Final = b' Where does Maria live?"}],"temperature":0,"max_tokens":220}'
 _REPLY_HEAD: Final = (
-    b'{"id":"chatcmpl-bench","object":"chat.completion","created":1760000000,"model":"dgrid-mini","choices":[{"index":0,'
+    b'{"id":"chatcmpl-%s","object":"chat.completion","created":1760000000,"model":"dgrid-mini","choices":[{"index":0,'
     b'"message":{"role":"assistant","content":"Note '
 )
-_REPLY_TAIL: Final = b'"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}'
+_REPLY_TAIL: Final = (
+    b'"},"logprobs":null,"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}'
+)
 
 
 def _filler(size: int) -> bytes:
@@ -45,11 +49,13 @@ class Reply:
     def __init__(self, tokens_in: int = 200, tokens_out: int = 160) -> None:
         self.tokens_in, self.tokens_out = tokens_in, tokens_out
         self._tail = _REPLY_TAIL % (tokens_in, tokens_out, tokens_in + tokens_out)
-        self._filler = _filler(REPLY_BYTES - len(_REPLY_HEAD) - NUMBER_DIGITS - len(self._tail))
+        head_bytes = len(_REPLY_HEAD % bytes(ID_DIGITS))
+        self._filler = _filler(REPLY_BYTES - head_bytes - NUMBER_DIGITS - len(self._tail))
+        self._rest = b"%08d" + self._filler + self._tail
 
-    def body(self, number: int) -> bytes:
-        """The completion with this number, always REPLY_BYTES long."""
-        return b"%s%08d%s%s" % (_REPLY_HEAD, number, self._filler, self._tail)
+    def body(self, number: int, name: bytes = b"0" * ID_DIGITS) -> bytes:
+        """The completion with this number; REPLY_BYTES long with a name of ID_DIGITS."""
+        return _REPLY_HEAD % name + self._rest % number
 
     def text(self, number: int) -> bytes:
         """What the assistant says in it."""

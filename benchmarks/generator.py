@@ -110,6 +110,7 @@ class Crowd:
         self._answered_once: set[Caller] = set()
         self._asking = True
         self._waiting = 0
+        self._warm = asyncio.Event()  # every caller was answered once, or one was refused
         self._drained = asyncio.Event()
 
     async def run(self) -> Outcome:
@@ -122,8 +123,7 @@ class Crowd:
         for caller in list(self._callers):
             caller.ask()
         await asyncio.sleep(self.task.warm_s)
-        while len(self._answered_once) < self.task.connections and not self.refused:
-            await asyncio.sleep(0.01)
+        await self._warm.wait()
         return await self._count()
 
     async def _count(self) -> Outcome:
@@ -167,10 +167,11 @@ class Crowd:
             self.answered += 1
             self.latencies.append(seconds)
         else:
-            self.refused += 1
-            self.first_refusal = self.first_refusal or data[:400].decode("latin-1")
-        if len(self._answered_once) < self.task.connections:
+            self._refuse(data[:400].decode("latin-1"))
+        if not self._warm.is_set():
             self._answered_once.add(caller)
+            if len(self._answered_once) == self.task.connections:
+                self._warm.set()
         if self._asking:
             caller.ask()
         else:
@@ -180,9 +181,13 @@ class Crowd:
         if self._drained.is_set() or caller not in self._callers:
             return
         self._callers.discard(caller)
-        self.refused += 1
-        self.first_refusal = self.first_refusal or "the connection was closed"
+        self._refuse("the connection was closed")
         self._done()
+
+    def _refuse(self, reason: str) -> None:
+        self.refused += 1
+        self.first_refusal = self.first_refusal or reason
+        self._warm.set()
 
     def _done(self) -> None:
         self._waiting -= 1

@@ -22,12 +22,29 @@ def session_pids(session: int) -> list[int]:
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """A process, its children, theirs, and so on."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir(PROC):  # noqa: PTH208
+        if entry.isdigit():
+            children.setdefault(_stat(entry)[1], []).append(int(entry))
+    found = [pid]
+    for parent in found:  # grows while it is read
+        found += children.get(parent, [])
+    return found
+
+
 def _session_of(pid: str) -> int:
+    return _stat(pid)[3]
+
+
+def _stat(pid: str) -> tuple[int, int, int, int]:
+    """0, the parent, the process group, the session; −1 for a process that has ended meanwhile."""
     try:
-        stat = (PROC / pid / "stat").read_text()
-    except OSError:  # it ended meanwhile
-        return -1
-    return int(stat.rpartition(")")[2].split()[3])
+        words = (PROC / pid / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return (-1, -1, -1, -1)
+    return (0, int(words[1]), int(words[2]), int(words[3]))
 
 
 def cpu_ns(pids: Iterable[int]) -> int:

@@ -19,10 +19,11 @@ REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 ERRORS_HEAD = """# Errors
 
-Over HTTP an error is OpenAI's object: `{"error": {"message", "type", "param", "code"}}`, with `availability:
-{"retryable", "retry_after_ms"}` beside it, `retry-after` on every 429 and 503, and `x-should-retry: false` where a retry
-cannot help. On the command line it goes to standard error (with `--json` as `{"error": {"code", "message", "hint"}}`) and
-decides the exit code. Errors without a meaning over HTTP have the status they would have there.
+Over HTTP an error is OpenAI's object: `{"error": {"message", "type", "param", "code"}}`, with
+`availability: {"retryable", "retry_after_ms"}` beside it, `retry-after` on every 429 and 503, and
+`x-should-retry: false` where a retry cannot help. On the command line it goes to standard error (with `--json` as
+`{"error": {"code", "message", "hint"}}`) and decides the exit code. Errors without a meaning over HTTP have the status
+they would have there.
 
 | Code | HTTP status | Exit code | When |
 |---|---|---|---|

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.network.running import RunningNetwork
 
 SHARED_PORT_BASE = 17420

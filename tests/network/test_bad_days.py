@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-
 from tests.network.running import RunningNetwork, until
 
 QUESTION = [{"role": "user", "content": "Tim plays the cello. What does Tim play?"}]

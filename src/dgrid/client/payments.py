@@ -1,0 +1,190 @@
+"""The wallet's side of a channel: vouchers and signed requests, so that no gateway can spend more than was agreed.
+
+A voucher's ceiling is what the channel's receipts show as used, plus the most each request under way may cost. What
+the gateway says of its own bill counts only as far as its signed receipts say so. Keeps one small file a channel: what
+was used and promised, so that ceilings go on where they were. Losing it loses no money.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from dgrid.client.flow import Order
+from dgrid.core.errors import CheckFailed, InvalidRequest
+from dgrid.core.identity import model_id, to_hex
+from dgrid.core.keccak import ZERO_HASH, salted_hash
+from dgrid.core.money import WEI
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.messages import ChannelConfig, Grade, InferenceRequest, Privacy, Voucher
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import Domain
+
+MAX_FEE_WEI = WEI  # the most one request may cost unless the wallet says otherwise
+DEADLINE_MS = 120_000
+GRACE_MS = 60_000  # after its deadline a request that brought no receipt is no longer counted as under way
+NONCE_BITS = 53  # what a JSON number carries exactly
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDomains:
+    """What signatures are for: requests to the network, vouchers to its escrow."""
+
+    requests: Domain
+    vouchers: Domain
+
+
+class _Promise(msgspec.Struct, frozen=True):
+    """A request under way: the most it may cost, until when."""
+
+    max_fee_wei: str
+    deadline_ms: int
+
+
+class _Book(msgspec.Struct):
+    """What the file of a channel holds."""
+
+    used_wei: str = "0"
+    promises: dict[str, _Promise] = {}
+
+
+class ChannelWallet:
+    """One payer's channel at one gateway."""
+
+    def __init__(
+        self,
+        key: SigningKey,
+        config: ChannelConfig,
+        *,
+        domains: ChannelDomains,
+        file: Path,
+        now_ms: Callable[[], int],
+        max_fee_wei: int = MAX_FEE_WEI,
+    ) -> None:
+        self.config, self.gateway = config, config.gateway
+        self.channel_id = domains.vouchers.digest(config.struct_hash())
+        self._key, self._domains, self._file, self._now_ms = key, domains, file, now_ms
+        self._max_fee_wei = max_fee_wei
+        self._book = _read_book(file)
+        self._salts: dict[bytes, bytes] = {}
+
+    @property
+    def used_wei(self) -> int:
+        """What the gateway's receipts say was used of this channel, ever."""
+        return int(self._book.used_wei)
+
+    @property
+    def ceiling_wei(self) -> int:
+        """What the latest voucher promises at most."""
+        return self.used_wei + sum(int(promise.max_fee_wei) for promise in self._book.promises.values())
+
+    def raise_used(self, used_wei: int) -> None:
+        """Takes note of what the chain says was drawn: the file may be lost or old."""
+        self._book.used_wei = str(max(self.used_wei, used_wei))
+
+    def sign(self, order: Order) -> str:
+        """The x-dgrid-payment header for an order."""
+        salt, deadline_ms = secrets.token_bytes(32), self._now_ms() + DEADLINE_MS
+        request = self._request(order, salt=salt, deadline_ms=deadline_ms)
+        digest = self._domains.requests.digest(request.struct_hash())
+        self._promise(digest, request.max_fee, deadline_ms=deadline_ms)
+        self._salts[digest] = salt
+        ceiling_wei = self.ceiling_wei
+        voucher = self._domains.vouchers.digest(Voucher(self.channel_id, ceiling_wei).struct_hash())
+        payment = {
+            "chainId": self._domains.requests.chain_id,
+            "channelId": to_hex(self.channel_id),
+            "voucher": {"maxClaimableAmount": str(ceiling_wei), "signature": to_hex(self._key.sign(voucher))},
+            "request": request.to_json(),
+            "signature": to_hex(self._key.sign(digest)),
+            "salt": to_hex(salt),
+        }
+        return base64.urlsafe_b64encode(msgspec.json.encode(payment)).decode()
+
+    def own(self, document: ReceiptDocument) -> ReceiptDocument:
+        """The receipt with the salt that this wallet chose for the request."""
+        return replace(document, salt=self._salts.get(document.receipt.request_id, document.salt))
+
+    def settle(self, document: ReceiptDocument) -> None:
+        """Takes a checked receipt into the book. Raises CheckFailed when it bills more than was signed for."""
+        receipt = document.receipt
+        name = to_hex(receipt.request_id)
+        promise = self._book.promises.get(name)
+        if promise is None or receipt.request_id not in self._salts:
+            raise CheckFailed(f"the receipt {name} bills a request that this wallet did not sign, or billed before")
+        if receipt.parties.channel_id != self.channel_id or receipt.parties.payer != self.config.payer:
+            raise CheckFailed(f"the receipt {name} bills another channel or payer")
+        if receipt.shares.fee > int(promise.max_fee_wei):
+            raise CheckFailed(f"the receipt {name} bills {receipt.shares.fee} wei, above the signed maximum")
+        if receipt.totals.payer > self.ceiling_wei:
+            raise CheckFailed(f"the receipt {name} counts {receipt.totals.payer} wei in all, more than was promised")
+        del self._salts[receipt.request_id]
+        self._close(name, used_wei=receipt.totals.payer)
+
+    def _request(self, order: Order, *, salt: bytes, deadline_ms: int) -> InferenceRequest:
+        return InferenceRequest(
+            request_hash=salted_hash(salt, order.body),
+            payer=self.config.payer,
+            model_id=model_id(order.model),
+            grade=Grade.SIGNED,
+            privacy=Privacy.COMMITTEE,
+            max_fee=self._max_fee_wei,
+            policy_hash=ZERO_HASH,
+            nonce=secrets.randbits(NONCE_BITS),
+            deadline=deadline_ms,
+            gateway=self.gateway,
+        )
+
+    def _promise(self, digest: bytes, max_fee_wei: int, *, deadline_ms: int) -> None:
+        self._book.promises[to_hex(digest)] = _Promise(str(max_fee_wei), deadline_ms)
+        self._write()
+
+    def _close(self, name: str, *, used_wei: int) -> None:
+        """Strikes what is settled, and promises so old that the running total holds them or never will."""
+        expired_ms = self._now_ms() - GRACE_MS
+        promises = self._book.promises.items()
+        kept = {other: one for other, one in promises if other != name and one.deadline_ms > expired_ms}
+        self._book.promises = kept
+        self._book.used_wei = str(max(self.used_wei, used_wei))
+        self._salts = {digest: salt for digest, salt in self._salts.items() if to_hex(digest) in kept}
+        self._write()
+
+    def _write(self) -> None:
+        draft = self._file.with_suffix(".new")
+        draft.write_bytes(msgspec.json.encode(self._book))
+        draft.replace(self._file)
+
+
+class Wallets:
+    """Payment by vouchers: a channel wallet for each gateway."""
+
+    def __init__(self, by_url: Mapping[str, ChannelWallet]) -> None:
+        self._by_url = dict(by_url)
+
+    def headers(self, gateway_url: str, order: Order | None) -> Mapping[str, str]:
+        """A signed request for an order; looking needs no proof, for the salt is the payer's own."""
+        if order is None:
+            return {}
+        wallet = self._by_url.get(gateway_url)
+        if wallet is None:
+            raise InvalidRequest(f"no channel to the gateway at {gateway_url}", hint="`dgrid connect` opens one")
+        return {"x-dgrid-payment": wallet.sign(order)}
+
+    def own(self, document: ReceiptDocument) -> ReceiptDocument:
+        for wallet in self._by_url.values():
+            if wallet.gateway == document.receipt.parties.gateway:
+                return wallet.own(document)
+        return document
+
+    def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
+        self._by_url[gateway_url].settle(document)
+
+
+def _read_book(file: Path) -> _Book:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Book)
+    except (OSError, msgspec.DecodeError):
+        return _Book()

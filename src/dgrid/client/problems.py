@@ -1,0 +1,44 @@
+"""A gateway's error object as the error it stands for. The reverse of `wire/problems`."""
+
+from functools import cache
+
+import msgspec
+
+from dgrid.core.errors import DGridError, NetworkUnreachable
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    param: str | None = None
+    code: str | None = None
+
+
+class _Availability(msgspec.Struct):
+    retry_after_ms: int = 0
+
+
+class _Problem(msgspec.Struct):
+    error: _Error
+    availability: _Availability = msgspec.field(default_factory=_Availability)
+
+
+def error_of(status: int, body: bytes) -> DGridError:
+    """The error that a reply of this status stands for; a body that is none of ours still gives a typed error."""
+    try:
+        found = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return NetworkUnreachable(f"the gateway answered {status} and no more", hint="is it a DGrid gateway?")
+    kind = _kinds().get(found.error.code or "", DGridError)
+    return kind(found.error.message, param=found.error.param, retry_after_ms=found.availability.retry_after_ms)
+
+
+@cache
+def _kinds() -> dict[str, type[DGridError]]:
+    """Error classes by code; of several with one code the most general."""
+    kinds: dict[str, type[DGridError]] = {}
+    waiting = [DGridError]
+    while waiting:
+        kind = waiting.pop(0)
+        kinds.setdefault(kind.code, kind)
+        waiting += kind.__subclasses__()
+    return kinds

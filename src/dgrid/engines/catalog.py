@@ -97,9 +97,10 @@ class Catalog:
         )
 
     def tokenizers(self) -> dict[str, Tokenizer]:
-        """Every tokenizer of the built-in models by its name: what a gateway counts with."""
-        found = (load_tokenizer(model.path) for model in self.models)
-        return {tokenizer.name: tokenizer for tokenizer in found if tokenizer is not None}
+        """The built-in models' tokenizers, by their own names and by the models': what a gateway counts with."""
+        found = [(model.id, load_tokenizer(model.path)) for model in self.models]
+        by_model = {model_id: tokenizer for model_id, tokenizer in found if tokenizer is not None}
+        return by_model | {tokenizer.name: tokenizer for tokenizer in by_model.values()}
 
     def model(self, model_id: str) -> BuiltInModel:
         """Raises ModelNotFound."""

@@ -5,9 +5,10 @@ from typing import Self
 
 import msgspec
 
+from dgrid.core.errors import NodeMisbehaved
 from dgrid.core.identity import model_id, to_hex
 from dgrid.core.money import Price
-from dgrid.wire.offers import ModelOffer, Offer, SignedOffer, offer_digest
+from dgrid.wire.offers import ModelOffer, Offer, SignedOffer, decode_offer, offer_digest
 from dgrid.wire.signatures import SigningKey
 
 
@@ -69,6 +70,15 @@ class PublishedOffer:
     def publish(cls, key: SigningKey, offer: Offer) -> Self:
         digest = offer_digest(offer)
         return cls(offer, digest, msgspec.json.encode(SignedOffer(offer, to_hex(key.sign(digest)))))
+
+    def kept(self, key: SigningKey, earlier: bytes) -> Self:
+        """The offer in the document `earlier` where only the version differs: what stays the same is not news."""
+        try:
+            known = decode_offer(earlier, node=key.address)
+        except NodeMisbehaved:
+            return self
+        same = msgspec.structs.replace(known, version=self.offer.version) == self.offer
+        return self.publish(key, known) if same else self
 
     def drained(self, key: SigningKey, *, now_ms: int) -> Self:
         """The same offer, saying that no new work is taken."""

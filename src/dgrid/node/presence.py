@@ -5,9 +5,7 @@ from typing import Final
 
 from dgrid.node.refusals import AtCapacity, Draining
 
-QUEUE_FOR_EACH_PLACE: Final = (
-    8  # short requests wait a few milliseconds for their turn rather than travel to another node
-)
+QUEUE_FOR_EACH_PLACE: Final = 8  # short requests wait a moment for their turn rather than travel to another node
 
 
 @dataclass(slots=True)

@@ -34,11 +34,11 @@ def error_of(status: int, body: bytes) -> DGridError:
 
 @cache
 def _kinds() -> dict[str, type[DGridError]]:
-    """Error classes by code; of several with one code the most general."""
+    """The shared tree's classes by code; of several with one code the most special."""
     kinds: dict[str, type[DGridError]] = {}
     waiting = [DGridError]
     while waiting:
         kind = waiting.pop(0)
-        kinds.setdefault(kind.code, kind)
-        waiting += kind.__subclasses__()
+        kinds[kind.code] = kind
+        waiting += [child for child in kind.__subclasses__() if child.__module__ == DGridError.__module__]
     return kinds

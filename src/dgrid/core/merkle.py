@@ -5,7 +5,7 @@ An odd last node moves up unchanged; sums are 16 bytes. The sum a path proves is
 construction. `Settlement.sol` computes the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from dgrid.core.keccak import keccak
@@ -21,6 +21,7 @@ class TreeNode(NamedTuple):
 
 
 Path = tuple[TreeNode, ...]
+Join = Callable[[TreeNode, TreeNode], TreeNode]
 
 
 def leaf(item: bytes, total: int = 0) -> TreeNode:
@@ -72,8 +73,11 @@ def _parents(level: list[TreeNode]) -> list[TreeNode]:
     return pairs + level[-1:] if len(level) % 2 else pairs
 
 
-def root_of_path(start: TreeNode, *, index: int, count: int, path: Path) -> TreeNode:
-    """The root that `start` at `index` of `count` leaves leads to. Raises ValueError on a path of wrong length."""
+def root_of_path(start: TreeNode, *, index: int, count: int, path: Path, join: Join = join) -> TreeNode:
+    """The root that `start` at `index` of `count` leaves leads to. Raises ValueError on a path of wrong length.
+
+    Whoever walks many paths of one tree may give a `join` that remembers.
+    """
     if not 0 <= index < count:
         raise ValueError("the index lies outside the tree")
     node, siblings, width = start, iter(path), count

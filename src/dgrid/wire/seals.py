@@ -15,12 +15,15 @@ import msgspec
 
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import Address
-from dgrid.core.merkle import SumTree, TreeNode, leaf, root_of_path
+from dgrid.core.merkle import SumTree, TreeNode, join, leaf, root_of_path
 from dgrid.wire.messages import Batch
 from dgrid.wire.signatures import SigningKey, recover_cached
 from dgrid.wire.typed import Domain
 
 SEAL_MESSAGES_MAX = 64
+_KNOWN_NODES = 8192
+
+_join = lru_cache(maxsize=_KNOWN_NODES)(join)  # the paths of one batch meet on their way to its root
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True):
@@ -64,7 +67,7 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
         raise InvalidSignature(f"a seal's count is 2 to the power of its path's length, at most {SEAL_MESSAGES_MAX}")
     path = tuple(TreeNode(sibling, 0) for sibling in seal.path)
     try:
-        root = root_of_path(leaf(struct_hash), index=seal.index, count=seal.count, path=path)
+        root = root_of_path(leaf(struct_hash), index=seal.index, count=seal.count, path=path, join=_join)
     except ValueError as error:
         raise InvalidSignature(f"the seal's path is malformed: {error}") from error
     return recover_cached(batch_digest(domain, root.hash), seal.signature)

@@ -7,6 +7,7 @@ holds it equal to `eth_account`.
 """
 
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
@@ -51,12 +52,15 @@ class Message(msgspec.Struct, frozen=True):
     def struct_hash(self) -> bytes:
         """EIP-712 hashStruct. Raises ValueError on a field of the wrong size or out of range."""
         layout = layout_of(type(self))
-        return keccak(layout.type_hash + _pack(layout.words, layout.values(self, hashed=True)))
+        values = list(msgspec.structs.astuple(self))
+        for group in layout.groups:
+            values[group.at] = values[group.at].struct_hash()
+        return keccak(layout.type_hash + layout.words.pack(values))
 
     def packed(self) -> bytes:
-        """All fields side by side in their own sizes."""
+        """All fields side by side in their own sizes, the groups' fields in their places."""
         layout = layout_of(type(self))
-        return _pack(layout.flat, layout.values(self, hashed=False))
+        return layout.flat.pack(layout.flattened(self))
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
@@ -132,58 +136,82 @@ def _integer_from_json(value: object, field: Field) -> int:
     return value
 
 
+class Shape:
+    """How a row of values is written: each in its size, or padded to a word. Checks what `struct` would not."""
+
+    __slots__ = ("_names", "_octets", "_shape", "_sizes", "_wide")
+
+    def __init__(self, fields: Sequence[tuple[str, Solidity]], *, as_words: bool) -> None:
+        codes = (f"{32 - kind.size}x{kind.code}" if as_words else kind.code for _, kind in fields)
+        self._shape = struct.Struct(">" + "".join(codes))
+        self._names = [name for name, _ in fields]
+        self._octets = [at for at, (_, kind) in enumerate(fields) if kind.is_bytes]
+        self._sizes = [fields[at][1].size for at in self._octets]
+        self._wide = [(at, kind.size) for at, (_, kind) in enumerate(fields) if kind.is_wide]
+
+    @property
+    def size(self) -> int:
+        return self._shape.size
+
+    def pack(self, values: list[Any]) -> bytes:
+        """The values' bytes; the list is used up. Raises ValueError."""
+        if [len(values[at]) for at in self._octets] != self._sizes:  # `struct` would cut or fill them silently
+            raise ValueError(self._wrong_size(values))
+        try:
+            for at, size in self._wide:
+                values[at] = values[at].to_bytes(size, "big")
+            return self._shape.pack(*values)
+        except (struct.error, OverflowError) as error:
+            raise ValueError(f"a field is out of range: {error}") from None
+
+    def unpack(self, data: bytes) -> list[Any]:
+        values = list(self._shape.unpack(data))
+        for at, _ in self._wide:
+            values[at] = int.from_bytes(values[at], "big")
+        return values
+
+    def _wrong_size(self, values: list[Any]) -> str:
+        wrong = next(at for at, size in zip(self._octets, self._sizes, strict=True) if len(values[at]) != size)
+        size = self._sizes[self._octets.index(wrong)]
+        return f"{self._names[wrong]} takes {size} bytes, not {len(values[wrong])}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A message inside a message: which field it is, and which of the flat form's values are its own."""
+
+    at: int
+    kind: type[Message]
+    values: slice
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What follows from a message's fields, computed once a class."""
+    """What follows from a message's fields, computed once a class. Groups are one level deep."""
 
     fields: tuple[Field, ...]
     type_string: str
     type_hash: bytes
-    words: struct.Struct
-    flat: struct.Struct
+    words: Shape
+    flat: Shape
+    groups: tuple[Group, ...]
 
     @property
     def size(self) -> int:
         return self.flat.size
 
-    def values(self, message: Message, *, hashed: bool) -> list[Any]:
-        """The fields as `struct` takes them; a nested group gives its hash or its packed bytes."""
-        values: list[Any] = []
-        for field in self.fields:
-            value, kind = getattr(message, field.name), field.kind
-            if not isinstance(kind, Solidity):
-                value = value.struct_hash() if hashed else value.packed()
-            elif kind.is_bytes:
-                if len(value) != kind.size:
-                    raise ValueError(f"{field.name} takes {kind.size} bytes, not {len(value)}")
-            elif kind.is_wide:
-                value = _wide(value, field)
-            values.append(value)
+    def flattened(self, message: Message) -> list[Any]:
+        """The values of the fields, and of the groups' in their places."""
+        values = list(msgspec.structs.astuple(message))
+        for group in reversed(self.groups):
+            values[group.at : group.at + 1] = msgspec.structs.astuple(values[group.at])
         return values
 
-    def build(self, cls: type[AnyMessage], values: tuple[Any, ...]) -> AnyMessage:
-        return cls(*(_unpack_value(field, value) for field, value in zip(self.fields, values, strict=True)))
-
-
-def _pack(shape: struct.Struct, values: list[Any]) -> bytes:
-    try:
-        return shape.pack(*values)
-    except struct.error as error:
-        raise ValueError(f"a field is out of range: {error}") from None
-
-
-def _wide(value: int, field: Field) -> bytes:
-    assert isinstance(field.kind, Solidity)
-    try:
-        return value.to_bytes(field.kind.size, "big")
-    except OverflowError:
-        raise ValueError(f"{field.name} is out of range") from None
-
-
-def _unpack_value(field: Field, value: Any) -> Any:
-    if not isinstance(field.kind, Solidity):
-        return field.kind.unpacked(value)
-    return int.from_bytes(value, "big") if field.kind.is_wide else value
+    def build(self, cls: type[AnyMessage], values: list[Any]) -> AnyMessage:
+        """The message with these values in its flat form."""
+        for group in reversed(self.groups):
+            values[group.values] = [group.kind(*values[group.values])]
+        return cls(*values)
 
 
 @cache
@@ -192,9 +220,30 @@ def layout_of(cls: type[Message]) -> Layout:
     hints = get_type_hints(cls, include_extras=True)
     fields = tuple(_field(name, hints[name]) for name in cls.__struct_fields__)
     type_string = _encode_type(cls, fields)
-    words = struct.Struct(">" + "".join(_word_code(field.kind) for field in fields))
-    flat = struct.Struct(">" + "".join(_flat_code(field.kind) for field in fields))
-    return Layout(fields, type_string, keccak(type_string.encode()), words, flat)
+    words = Shape([(field.name, _word(field.kind)) for field in fields], as_words=True)
+    flat = Shape([inner for field in fields for inner in _inner(field)], as_words=False)
+    return Layout(fields, type_string, keccak(type_string.encode()), words, flat, tuple(_groups(fields)))
+
+
+def _word(kind: Solidity | type[Message]) -> Solidity:
+    """A group is hashed before it is written."""
+    return kind if isinstance(kind, Solidity) else Solidity("bytes32", 32, "32s")
+
+
+def _inner(field: Field) -> list[tuple[str, Solidity]]:
+    """What a field is in the flat form: itself, or its group's fields."""
+    if isinstance(field.kind, Solidity):
+        return [(field.name, field.kind)]
+    return [(inner.name, _word(inner.kind)) for inner in layout_of(field.kind).fields]
+
+
+def _groups(fields: Sequence[Field]) -> Iterator[Group]:
+    first = 0
+    for at, field in enumerate(fields):
+        count = len(_inner(field))
+        if not isinstance(field.kind, Solidity):
+            yield Group(at, field.kind, slice(first, first + count))
+        first += count
 
 
 def _field(name: str, hint: Any) -> Field:
@@ -210,14 +259,6 @@ def _encode_type(cls: type[Message], fields: tuple[Field, ...]) -> str:
     )
     own = f"{cls.__name__}({','.join(f'{field.type_name} {field.json_name}' for field in fields)})"
     return own + "".join(layout_of(kind).type_string for kind in nested)
-
-
-def _word_code(kind: Solidity | type[Message]) -> str:
-    return f"{32 - kind.size}x{kind.code}" if isinstance(kind, Solidity) else "32s"
-
-
-def _flat_code(kind: Solidity | type[Message]) -> str:
-    return kind.code if isinstance(kind, Solidity) else f"{layout_of(kind).size}s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
     mapping(address gateway => Bond) private _bonds;
     mapping(address gateway => mapping(address node => Line)) private _lines;
 
+    /// @notice What a node got by default out of the gateway's funds and no root has shown yet. It uses its line up.
+    mapping(address gateway => mapping(address node => uint128)) public unprovenOf;
+
     function depositBond(uint128 amount) external nonReentrant {
         Bond storage bond_ = _bonds[msg.sender];
         require(amount != 0, ZeroBond());
@@ -125,10 +128,13 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         return _bonds[gateway];
     }
 
-    /// @notice What a node may count on: a lowering counts from the moment it is announced.
+    /// @notice What a node may count on, and serves up to: a lowering counts from the moment it is announced, and what
+    /// is not proven yet counts as used.
     function lineOf(address gateway, address node) external view returns (uint128) {
         Line storage line_ = _lines[gateway][node];
-        return line_.availableAt != 0 && line_.lowered < line_.amount ? line_.lowered : line_.amount;
+        uint128 amount = line_.availableAt != 0 && line_.lowered < line_.amount ? line_.lowered : line_.amount;
+        uint128 unproven = unprovenOf[gateway][node];
+        return amount > unproven ? amount - unproven : 0;
     }
 
     function line(address gateway, address node) external view returns (Line memory) {

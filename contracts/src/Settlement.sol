@@ -73,7 +73,6 @@ contract Settlement is Convictions {
     address public immutable treasury;
 
     mapping(bytes32 tallyKey => Tally) private _tallies;
-    mapping(address gateway => mapping(address node => uint128)) public unprovenOf;
 
     /// @dev Escrow and registry were given this contract's address before it existed.
     constructor(

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Actions} from "./Actions.sol";
+import {vm} from "./Vm.sol";
+
+struct FuzzSelector {
+    address addr;
+    bytes4[] selectors;
+}
+
+/// @notice What no order of events can break.
+contract InvariantsTest {
+    Actions private _actions;
+
+    function setUp() public {
+        _actions = new Actions();
+        _actions.setUp();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_actions);
+    }
+
+    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
+        bytes4[] memory selectors = new bytes4[](18);
+        selectors[0] = Actions.serve.selector;
+        selectors[1] = Actions.serve.selector;
+        selectors[2] = Actions.deposit.selector;
+        selectors[3] = Actions.askBack.selector;
+        selectors[4] = Actions.takeBack.selector;
+        selectors[5] = Actions.wait.selector;
+        selectors[6] = Actions.close.selector;
+        selectors[7] = Actions.collect.selector;
+        selectors[8] = Actions.claim.selector;
+        selectors[9] = Actions.replay.selector;
+        selectors[10] = Actions.claimByDefault.selector;
+        selectors[11] = Actions.setLine.selector;
+        selectors[12] = Actions.applyLine.selector;
+        selectors[13] = Actions.bond.selector;
+        selectors[14] = Actions.askBond.selector;
+        selectors[15] = Actions.takeBond.selector;
+        selectors[16] = Actions.collect.selector;
+        selectors[17] = Actions.claim.selector;
+        targets = new FuzzSelector[](1);
+        targets[0] = FuzzSelector(address(_actions), selectors);
+    }
+
+    /// @notice Escrow holds what it owes; what left it was drawn or given back; what was drawn or taken from the bond is
+    /// still here or was claimed. Each to the unit.
+    function invariant_money_is_conserved() external view {
+        (uint256 escrowed, uint256 held, uint256 funds, uint256 bond, uint256 collected,) = _actions.parts();
+        vm.assertEq(escrowed, _actions.inChannels(), "escrow holds its liabilities");
+        vm.assertEq(escrowed + collected + _actions.paidBack(), _actions.paidIn(), "what was paid in");
+        vm.assertEq(held, funds + bond, "settlement holds its liabilities");
+        uint256 fromBond = _actions.bonded() - _actions.unbonded() - bond;
+        vm.assertEq(funds + _actions.claimed(), collected + fromBond, "what was claimed");
+    }
+
+    function invariant_nobody_claims_more_than_was_earned() external view {
+        vm.assertFalse(_actions.overclaimed());
+    }
+
+    function invariant_lines_are_covered_by_the_bond() external view {
+        (,,, uint256 bond,,) = _actions.parts();
+        (uint256 promised, uint256 counted) = _actions.lines();
+        vm.assertEq(promised, counted);
+        vm.assertLe(promised, bond);
+    }
+
+    /// @notice A node that served within its line is covered by its own line alone, whatever payers, the gateway and
+    /// other payees took out.
+    function invariant_nobody_withdraws_what_a_node_can_still_claim() external view {
+        for (uint256 i = 0; i < _actions.PARTIES(); ++i) {
+            vm.assertLe(_actions.owedTo(_actions.nodes(i)), _actions.reservedFor(i), "owed above the line");
+        }
+    }
+
+    /// @notice What gateway and protocol took leaves enough, with what payers still owe, for nodes and creators.
+    function invariant_gateway_and_protocol_are_paid_last() external view {
+        (,, uint256 funds,, uint256 collected, uint256 pots) = _actions.parts();
+        uint256 missing = pots > collected ? pots - collected : 0;
+        vm.assertGe(funds + missing + _actions.unproven(), _actions.seniorDue());
+    }
+
+    /// @notice However it went, every node is paid in full in the end, even if no payer's money comes any more.
+    function afterInvariant() external {
+        vm.assertTrue(_actions.settleNodes(), "a node lost money");
+    }
+}

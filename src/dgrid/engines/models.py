@@ -53,5 +53,5 @@ def context_of(metadata: Mapping[str, Value]) -> int:
     return whole(metadata.get(f"{metadata.get('general.architecture')}.context_length"), otherwise=CONTEXT_DEFAULT)
 
 
-def whole(value: Value | None, *, otherwise: int) -> int:
+def whole(value: object, *, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise

@@ -1,4 +1,4 @@
-"""What each role is told when it starts: frozen records read from one TOML file a role. Nothing here reads the environment."""
+"""What each role is told when it starts: frozen records from one TOML file a role. Reads no environment."""
 
 import tomllib
 from dataclasses import dataclass, fields, replace

@@ -24,7 +24,9 @@ class SleepingSupervisor(Supervisor):
 
 
 class StubbornSupervisor(SleepingSupervisor):
-    program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    program = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    )
 
 
 async def running(role: RoleProcess, *, other_than: int = 0) -> int:

@@ -92,6 +92,7 @@ class ChainView:
     listings: dict[ModelId, Listing] = field(default_factory=dict)  # of several for one model, the first
     listing_versions: dict[tuple[ListingId, int], Listing] = field(default_factory=dict)
     channels: dict[ChannelId, Channel] = field(default_factory=dict)
+    drawn_in_lane: dict[tuple[ChannelId, int], int] = field(default_factory=dict)
     lines: dict[tuple[Address, Address], int] = field(default_factory=dict)  # a lowering counts once announced
     line_amounts: dict[tuple[Address, Address], int] = field(default_factory=dict)
     lowerings: dict[tuple[Address, Address], int] = field(default_factory=dict)
@@ -130,6 +131,7 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
         listings=dict(view.listings),
         listing_versions=dict(view.listing_versions),
         channels=dict(view.channels),
+        drawn_in_lane=dict(view.drawn_in_lane),
         lines=dict(view.lines),
         line_amounts=dict(view.line_amounts),
         lowerings=dict(view.lowerings),
@@ -201,6 +203,8 @@ def _change_channel(draft: ChainView, event: Deposited | WithdrawRequested | Wit
         return
     if isinstance(event, Drawn):
         changed = replace(known, drawn_wei=event.drawn_wei)
+        key = event.channel_id, event.lane
+        draft.drawn_in_lane[key] = draft.drawn_in_lane.get(key, 0) + event.amount_wei
     elif isinstance(event, Withdrawn):
         changed = _without_request(replace(known, deposited_wei=known.deposited_wei - event.amount_wei))
     elif event.amount_wei == 0:

@@ -46,6 +46,7 @@ class ChainWatcher:
         self._task: asyncio.Task[None] | None = None
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
+        self.version = 0  # grows whenever the final view changes
         self.finalized = self._empty_view()
         self.latest = self.finalized
 
@@ -88,13 +89,17 @@ class ChainWatcher:
 
     async def start(self) -> None:
         """Loads what was seen, reads on, and follows. Waits for the chain only if nothing was ever seen of it."""
-        if self._last is not None:
-            self.finalized = self.latest = fold(self._empty_view(), self._events(list(self._cursor.logs())))
+        self.load()
         await self._try_poll()
         while self._last is None or self._parameters is None:
             await asyncio.sleep(self._poll_ms / 1000)
             await self._try_poll()
         self._task = asyncio.create_task(self._follow())
+
+    def load(self) -> None:
+        """The view as it was last kept."""
+        if self._last is not None:
+            self.finalized = self.latest = fold(self._empty_view(), self._events(list(self._cursor.logs())))
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -152,6 +157,7 @@ class ChainWatcher:
         self._cursor.forget()
         self._last = self._head = self._parameters = None
         self.finalized = self.latest = self._empty_view()
+        self.version += 1
         self._wake()
 
     async def _advance(self, final: Block) -> None:
@@ -174,6 +180,7 @@ class ChainWatcher:
         if not (events := self._events(logs)):
             return
         self.finalized = fold(self.finalized, events)
+        self.version += 1
         for event in events:
             for callback in self._callbacks:
                 callback(event)

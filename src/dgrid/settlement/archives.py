@@ -1,0 +1,136 @@
+"""The archives as a gateway, a settler or an auditor meets them: blobs put and fetched over HTTP, nothing believed.
+
+A fetched blob must hash to its name; a promise to store one must be signed by the archive that is registered there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from dgrid.chain.events import Role
+from dgrid.chain.view import ChainView
+from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
+from dgrid.core.identity import ZERO_ADDRESS, Address, address_from_hex, to_hex
+from dgrid.wire.blob import blob_id as id_of
+from dgrid.wire.http import ClientLimits, HttpClient
+from dgrid.wire.messages import Stored
+from dgrid.wire.signatures import SigningKey, recover
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+SIGNATURE_HEADER = "x-dgrid-signature"
+ANSWER_S = 10
+LIMITS = ClientLimits(first_byte_s=ANSWER_S, reply_bytes=128 * 1024 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveDoor:
+    """Where an archive answers; the address is unknown for one that was only configured."""
+
+    url: str
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An archive's signature under `Stored`."""
+
+    archive: Address
+    signature: bytes
+
+    def to_json(self) -> dict[str, str]:
+        return {"archive": to_hex(self.archive), "signature": to_hex(self.signature)}
+
+
+class PromiseJson(msgspec.Struct, forbid_unknown_fields=True):
+    """A promise on the wire; archives also name the blob."""
+
+    archive: str
+    signature: str
+    blob_id: str = msgspec.field(name="blobId", default="")
+
+
+def upload_digest(domain: Domain, blob_id: bytes) -> bytes:
+    """What a gateway signs to have a blob stored: `Stored` with no archive named yet."""
+    return stored_digest(domain, ZERO_ADDRESS, blob_id=blob_id)
+
+
+def stored_digest(domain: Domain, archive: Address, *, blob_id: bytes) -> bytes:
+    """What an archive signs once a blob is on its disk."""
+    return domain.digest(Stored(archive, blob_id).struct_hash())
+
+
+def doors_of(view: ChainView, *, urls: Sequence[str] = ()) -> list[ArchiveDoor]:
+    """The registered archives, and those that are configured besides."""
+    registered = [ArchiveDoor(member.endpoint, member.address) for member in view.active(Role.ARCHIVE)]
+    known = {door.url for door in registered}
+    return registered + [ArchiveDoor(url) for url in urls if url not in known]
+
+
+class Archives:
+    """All archives of a network; `doors` is asked at every use, since archives come and go."""
+
+    def __init__(self, http: HttpClient, doors: Callable[[], Sequence[ArchiveDoor]], *, domain: Domain) -> None:
+        self._http, self._doors, self._domain = http, doors, domain
+
+    async def fetch(self, blob_id: bytes) -> bytes:
+        """A blob from whichever archive has it. Raises NetworkUnreachable (none answers), CheckFailed (none has it)."""
+        answered = False
+        for door in self._doors():
+            try:
+                status, blob = await self._exchange("GET", door, blob_id)
+            except DGridError as error:
+                logger.info("archive %s: %s", door.url, error.message)
+                continue
+            answered = True
+            if status == 200 and id_of(blob) == blob_id:
+                return blob
+            if status == 200:
+                logger.warning("archive %s sent bytes that are not the blob %s", door.url, to_hex(blob_id))
+        if not answered:
+            raise NetworkUnreachable("no archive answers")
+        raise CheckFailed(f"no archive holds the blob {to_hex(blob_id)}")
+
+    async def put(self, blob: bytes, *, key: SigningKey) -> list[Promise]:
+        """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses."""
+        name = id_of(blob)
+        header = {SIGNATURE_HEADER: to_hex(key.sign(upload_digest(self._domain, name)))}
+        doors = list(self._doors())
+        answers = await asyncio.gather(*(self._put_one(door, name, blob, header) for door in doors))
+        promises = {promise.archive: promise for promise in answers if promise is not None}
+        return [promises[archive] for archive in sorted(promises)]
+
+    async def _put_one(self, door: ArchiveDoor, name: bytes, blob: bytes, header: dict[str, str]) -> Promise | None:
+        try:
+            status, body = await self._exchange("PUT", door, name, body=blob, headers=header)
+            if status not in (200, 201):
+                raise CheckFailed(f"refused with HTTP {status}")
+            return self._checked(door, name, body)
+        except DGridError as error:
+            logger.warning("archive %s did not store the blob %s: %s", door.url, to_hex(name), error.message)
+            return None
+
+    def _checked(self, door: ArchiveDoor, name: bytes, body: bytes) -> Promise:
+        try:
+            said = msgspec.json.decode(body, type=PromiseJson)
+            promise = Promise(address_from_hex(said.archive), bytes.fromhex(said.signature.removeprefix("0x")))
+        except ValueError as error:
+            raise CheckFailed(f"malformed promise: {error}") from None
+        signer = recover(stored_digest(self._domain, promise.archive, blob_id=name), promise.signature)
+        if signer != promise.archive or door.address not in (None, signer):
+            raise CheckFailed("the promise is not signed by the archive that is registered there")
+        return promise
+
+    async def _exchange(
+        self, method: str, door: ArchiveDoor, name: bytes, *, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        url = f"{door.url.rstrip('/')}/v1/blobs/{to_hex(name)}"
+        try:
+            reply = await self._http.request(method, url, body=body, headers=headers)
+        except ValueError as error:  # a registered endpoint may be any text
+            raise NetworkUnreachable(str(error)) from None
+        return reply.status, await reply.read()

@@ -1,0 +1,69 @@
+"""The network read from outside: the chain and any archive, nothing else. What audits, wallets and claims begin with."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.view import ChainView
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import ChainConfig
+from dgrid.core.identity import Address
+from dgrid.settlement import claims
+from dgrid.settlement.archives import LIMITS, Archives, doors_of
+from dgrid.settlement.audit import Auditor
+from dgrid.settlement.claims import Claimable
+from dgrid.settlement.records import Records
+from dgrid.wire.http import HttpClient
+from dgrid.wire.typed import Domain, dgrid_domain
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReader:
+    """One moment's chain, and the way to its epochs' records."""
+
+    rpc: Rpc
+    contracts: Contracts
+    view: ChainView  # the latest blocks included
+    parameters: Parameters
+    archives: Archives
+    records: Records
+
+    @property
+    def domain(self) -> Domain:
+        return dgrid_domain(self.contracts.chain_id, self.contracts.settlement.address)
+
+    @property
+    def auditor(self) -> Auditor:
+        return Auditor(self.records, self.archives, domain=self.domain)
+
+    async def claimable(self, *, now_s: int, address: Address | None = None) -> list[Claimable]:
+        """See `claims.claimable`."""
+        return await claims.claimable(self.records, self.rpc, contracts=self.contracts, now_s=now_s, address=address)
+
+
+@asynccontextmanager
+async def reading(
+    chain: ChainConfig, *, folder: Path | None = None, archive_urls: Sequence[str] = ()
+) -> AsyncIterator[NetworkReader]:
+    """Reads the chain up to now, on from what `folder` kept of it. Raises ChainUnavailable.
+
+    `archive_urls` are asked besides the archives that are registered.
+    """
+    http = HttpClient(LIMITS)
+    rpc, contracts = Rpc.of(chain, http), Contracts(chain)
+    watcher = ChainWatcher(rpc, contracts, folder)
+    try:
+        watcher.load()
+        await watcher.poll()
+        view = watcher.latest
+        domain = dgrid_domain(chain.chain_id, contracts.settlement.address)
+        archives = Archives(http, lambda: doors_of(view, urls=archive_urls), domain=domain)
+        records = Records(lambda: view, watcher.parameters, archives)
+        yield NetworkReader(rpc, contracts, view, watcher.parameters, archives, records)
+    finally:
+        await watcher.stop()
+        await http.close()

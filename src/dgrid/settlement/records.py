@@ -1,0 +1,97 @@
+"""Anchored epochs with their records: what the chain says, and the blob that proves it, from any archive."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.errors import CheckFailed, NotYet
+from dgrid.core.identity import Address
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.proofs import LeafProof
+from dgrid.wire.blob import EpochBlob, EpochTree, epoch_tree
+from dgrid.wire.messages import InferenceReceipt
+
+KEPT_EPOCHS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecords:
+    """An anchored epoch whose blob leads to its root."""
+
+    anchor: Anchor
+    blob: EpochBlob
+    tree: EpochTree
+
+    def proof(self, receipt: InferenceReceipt) -> LeafProof:
+        """The way from a receipt of this epoch to its root."""
+        return LeafProof.of(self.anchor.root, self.tree, receipt=receipt)
+
+    def find(self, request_id: bytes) -> InferenceReceipt | None:
+        """A request's receipt in this epoch."""
+        for receipts in self.blob.receipts.values():
+            for receipt in receipts:
+                if receipt.request_id == request_id:
+                    return receipt
+        return None
+
+
+def open_records(anchor: Anchor, blob: bytes) -> EpochRecords:
+    """An epoch's records, checked to be those under its root. Raises CheckFailed."""
+    opened = EpochBlob.decode(blob)
+    tree = tree_of(opened)
+    if tree.records.root.hash != anchor.root.records_root or tree.pot != anchor.root.pot:
+        raise CheckFailed("the blob's records do not lead to the root on chain")
+    return EpochRecords(anchor, opened, tree)
+
+
+def tree_of(blob: EpochBlob) -> EpochTree:
+    """The trees over a blob's receipts. Raises CheckFailed."""
+    leaves = {
+        lane: [(receipt.struct_hash(), receipt.shares.fee) for receipt in receipts]
+        for lane, receipts in blob.receipts.items()
+    }
+    try:
+        return epoch_tree(leaves)
+    except (ValueError, OverflowError) as error:
+        raise CheckFailed(f"the blob's records form no tree: {error}") from None
+
+
+class Records:
+    """All anchored epochs as `view` has them, blobs fetched when asked for."""
+
+    def __init__(self, view: Callable[[], ChainView], parameters: Parameters, archives: Archives) -> None:
+        self._view, self.parameters, self._archives = view, parameters, archives
+        self._known: OrderedDict[bytes, EpochRecords] = OrderedDict()
+
+    @property
+    def view(self) -> ChainView:
+        return self._view()
+
+    def anchors(self, *, gateway: Address | None = None) -> list[Anchor]:
+        """All roots that stand, newest epoch first."""
+        view = self.view
+        found = [
+            anchor
+            for (of, epoch), anchor in view.roots.items()
+            if gateway in (None, of) and not view.is_void(of, epoch)
+        ]
+        return sorted(found, key=lambda anchor: (-anchor.root.epoch, anchor.root.gateway))
+
+    def anchor(self, gateway: Address, epoch: int) -> Anchor:
+        """A gateway's root of an epoch. Raises NotYet."""
+        found = self.view.roots.get((gateway, epoch))
+        if found is None:
+            raise NotYet(f"epoch {epoch} is not anchored", hint="no leaves, no root; else it comes within a minute")
+        return found
+
+    async def epoch(self, anchor: Anchor) -> EpochRecords:
+        """The records under a root. Raises CheckFailed, NetworkUnreachable."""
+        if (known := self._known.get(anchor.digest)) is not None:
+            return known
+        records = open_records(anchor, await self._archives.fetch(anchor.root.blob_id))
+        self._known[anchor.digest] = records
+        if len(self._known) > KEPT_EPOCHS:
+            self._known.popitem(last=False)
+        return records

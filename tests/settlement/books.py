@@ -1,0 +1,168 @@
+"""A gateway's books as tests need them: real receipts, sealed by real keys, with totals and places that hold."""
+
+from dataclasses import dataclass, field
+from itertools import count
+
+from dgrid.core.identity import NO_LISTING, model_id
+from dgrid.core.keccak import ZERO_HASH, keccak
+from dgrid.core.money import FREE, WEI, Price, Split, Terms, split_fee
+from dgrid.core.places import NO_PLACE
+from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, signed_voucher
+from dgrid.wire.blob import SignedVoucher, encode_record
+from dgrid.wire.documents import Label, Record
+from dgrid.wire.messages import (
+    ChannelConfig,
+    Dispatch,
+    Hashes,
+    InferenceReceipt,
+    NodeReceipt,
+    Parties,
+    Place,
+    Previous,
+    Shares,
+    Totals,
+    Usage,
+    Voucher,
+)
+from dgrid.wire.seals import seal
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import Domain
+
+MODEL = "dgrid-nano"
+PRICE = Price(2 * WEI, 6 * WEI)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One answer: who paid, who served, how much."""
+
+    channel: ChannelConfig
+    channel_id: bytes
+    node: SigningKey
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass
+class Books:
+    """What one gateway keeps, in lane 0."""
+
+    key: SigningKey
+    domain: Domain
+    token: bytes
+    clock_start_s: int
+    epoch_seconds: int
+    listing: tuple[bytes, int, Price] = (NO_LISTING, 0, FREE)
+    previous_root: bytes = ZERO_HASH
+    rows: dict[int, list[ClosingRow]] = field(default_factory=dict)
+    receipts: list[InferenceReceipt] = field(default_factory=list)
+    _totals: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    _places: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    _nonces: "count[int]" = field(default_factory=count)
+
+    def answer(self, epoch: int, work: Work) -> InferenceReceipt:
+        """Bills one answer."""
+        nonce = next(self._nonces)
+        request_id = keccak(self.key.address + nonce.to_bytes(8, "big"))
+        dispatch = self._dispatch(request_id, work, nonce)
+        node_receipt = NodeReceipt(
+            dispatch.struct_hash(), keccak(b"output"), keccak(b"evidence"), work.tokens_in, work.tokens_out
+        )
+        split = split_fee(Terms(PRICE, self.listing[2], 200, 500), tokens_in=work.tokens_in, tokens_out=work.tokens_out)
+        receipt = self._receipt(epoch, work, split, request_id, node_receipt)
+        (dispatch_seal,) = seal(self.key, self.domain, [dispatch.struct_hash()])
+        (node_seal,) = seal(work.node, self.domain, [node_receipt.struct_hash()])
+        (receipt_seal,) = seal(self.key, self.domain, [receipt.struct_hash()])
+        record = Record(
+            receipt.packed(),
+            receipt_seal,
+            dispatch.packed(),
+            dispatch_seal,
+            node_receipt.packed(),
+            node_seal,
+            MODEL,
+            Label(),
+        )
+        row = ClosingRow(0, receipt.place.sequence, encode_record(record), receipt.struct_hash(), split.fee_wei)
+        self.rows.setdefault(epoch, []).append(row)
+        self.receipts.append(receipt)
+        return receipt
+
+    def close(self, epoch: int, *, vouchers: tuple[SignedVoucher, ...] = ()) -> ClosedEpoch | None:
+        """Closes an epoch; its root follows the last one."""
+        closing = Closing(self.domain, self.key.address, epoch, self.token, self.previous_root)
+        closed = close_epoch(closing, self.rows.get(epoch, []), vouchers=vouchers)
+        if closed is not None:
+            self.previous_root = closed.root.struct_hash()
+        return closed
+
+    def _dispatch(self, request_id: bytes, work: Work, nonce: int) -> Dispatch:
+        deadline = (self.clock_start_s + 10**6) * 1000
+        return Dispatch(
+            request_id,
+            keccak(b"forwarded"),
+            self.key.address,
+            work.node.address,
+            model_id(MODEL),
+            keccak(b"weights"),
+            self.token,
+            PRICE.in_wei,
+            PRICE.out_wei,
+            7,
+            nonce,
+            deadline,
+            ZERO_HASH,
+            ZERO_HASH,
+        )
+
+    def _receipt(
+        self, epoch: int, work: Work, split: Split, request_id: bytes, node_receipt: NodeReceipt
+    ) -> InferenceReceipt:
+        listing_id, version, _ = self.listing
+        place = Place(epoch, 0, len(self.rows.get(epoch, [])))
+        served_ms = (self.clock_start_s + epoch * self.epoch_seconds) * 1000 + 5
+        parties = Parties(
+            work.channel_id,
+            work.channel.payer,
+            self.key.address,
+            work.node.address,
+            model_id(MODEL),
+            listing_id,
+            version,
+            self.token,
+        )
+        keys = {
+            "payer": work.channel_id,
+            "node": work.node.address,
+            "listing": listing_id + bytes((version,)),
+            "protocol": b"",
+            "gateway": b"",
+        }
+        shares = Shares(split.fee_wei, split.node_wei, split.listing_wei, split.protocol_wei, split.gateway_wei)
+        parts = (split.fee_wei, split.node_wei, split.listing_wei, split.protocol_wei, split.gateway_wei)
+        totals, places = [], []
+        for (name, key), part in zip(keys.items(), parts, strict=True):
+            places.append(self._places.get((name, key), NO_PLACE))
+            self._totals[(name, key)] = self._totals.get((name, key), 0) + part
+            self._places[(name, key)] = place.position.packed()
+            totals.append(self._totals[(name, key)])
+        usage = Usage(work.tokens_in, work.tokens_out, 0, 0, 0, 10, 20, served_ms)
+        hashes = Hashes(keccak(b"request"), keccak(b"route"), keccak(b"wire"), Label().digest())
+        return InferenceReceipt(
+            request_id,
+            ZERO_HASH,
+            node_receipt.struct_hash(),
+            parties,
+            place,
+            usage,
+            shares,
+            Totals(*totals),
+            Previous(*places[:3]),
+            hashes,
+        )
+
+
+def voucher(domain: Domain, config: ChannelConfig, key: SigningKey, ceiling_wei: int) -> SignedVoucher:
+    """A payer's promise in x402's domain."""
+    promise = Voucher(domain.digest(config.struct_hash()), ceiling_wei)
+    return signed_voucher(config, ceiling_wei, key.sign(domain.digest(promise.struct_hash())))

@@ -311,7 +311,7 @@ class Ledger:
         group.others.append((sql("insert_epoch"), (epoch, size, root, signature, _encode(()))))
         return self._wait(group)
 
-    def advance_epoch(self, epoch: int, state: EpochState, promises: tuple[Promise, ...]) -> asyncio.Future[None]:
+    def advance_epoch(self, epoch: int, state: EpochState, *, promises: tuple[Promise, ...]) -> asyncio.Future[None]:
         """Stores how far an epoch's closing has come."""
         group = self._group_now()
         group.others.append((sql("advance_epoch"), (state.value, _encode(promises), epoch)))

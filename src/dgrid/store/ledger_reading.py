@@ -10,13 +10,12 @@ from typing import Any
 import msgspec
 
 from dgrid.core.errors import CheckFailed
-from dgrid.core.merkle import SumTree, leaf
 from dgrid.store.ledger import LANE, open_database, storage_failure
 from dgrid.store.ledger_rows import EpochRow, EpochState, Promise, Unsealed, UnsealedRecord
 from dgrid.store.queries import sql
 from dgrid.wire.documents import Record
 from dgrid.wire.messages import InferenceReceipt
-from dgrid.wire.seals import Seal
+from dgrid.wire.seals import Seal, seals_under
 
 _decode_record = msgspec.msgpack.Decoder(UnsealedRecord).decode
 _decode_promises = msgspec.msgpack.Decoder(tuple[Promise, ...]).decode
@@ -92,7 +91,8 @@ class LedgerReader:
         rows = self._rows("read_struct_hashes", lane, epoch, first, first + size)
         hashes = [row[0] for row in rows]
         assert hashes[sequence - first] == struct_hash, "a batch names another receipt"
-        return batch_seals(signature, hashes)[sequence - first]
+        seals: list[Seal] = seals_under(signature, hashes)
+        return seals[sequence - first]
 
     def receipts_of(self, channel_id: bytes, limit: int) -> list[ListedReceipt]:
         """A channel's latest receipts, newest first."""
@@ -142,7 +142,7 @@ class LedgerReader:
         seals: dict[tuple[int, int], Seal] = {}
         for lane, first, size, signature in self._rows("read_epoch_batches", epoch):
             places = [(lane, first + at) for at in range(size)]
-            made = batch_seals(signature, [hashes[place] for place in places])
+            made = seals_under(signature, [hashes[place] for place in places])
             seals.update(zip(places, made, strict=True))
         return seals
 
@@ -158,6 +158,13 @@ class LedgerReader:
         """A closed epoch."""
         row = self._row("read_epoch", epoch)
         return None if row is None else _epoch(row)
+
+    def voucher(self, channel_id: bytes) -> tuple[bytes, int, bytes | None]:
+        """A channel's packed configuration, its ceiling in wei, and the payer's signature over it, if it signs."""
+        row = self._row("read_channel", channel_id)
+        assert row is not None, "a receipt names a channel that the ledger does not know"
+        config, _, _, _, ceiling, signature, _ = row
+        return config, int.from_bytes(ceiling, "big"), signature
 
     # --- SQL ----------------------------------------------------------------------------------------------------------
 
@@ -181,13 +188,6 @@ def sql_of(name: str) -> str:
     if name not in _known:
         _known[name] = sql(name)
     return _known[name]
-
-
-def batch_seals(signature: bytes, struct_hashes: list[bytes]) -> list[Seal]:
-    """The seals that a stored signature gives to the receipts of its batch, in order."""
-    tree = SumTree([leaf(item) for item in struct_hashes])
-    count = len(struct_hashes)
-    return [Seal(signature, at, count, tuple(node.hash for node in tree.path(at))) for at in range(count)]
 
 
 def _listed(row: tuple[Any, ...]) -> ListedReceipt:

@@ -51,6 +51,11 @@ class Answer:
             known[1] += arguments
 
     @property
+    def has_calls(self) -> bool:
+        """Whether any choice calls a tool."""
+        return bool(self._calls)
+
+    @property
     def is_empty(self) -> bool:
         return not self._calls and not any(self._texts.values())
 

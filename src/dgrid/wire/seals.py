@@ -40,8 +40,16 @@ def seal(key: SigningKey, domain: Domain, struct_hashes: Sequence[bytes]) -> lis
     if len(struct_hashes) > SEAL_MESSAGES_MAX:
         raise ValueError(f"at most {SEAL_MESSAGES_MAX} messages share a seal")
     tree = SumTree([leaf(struct_hash) for struct_hash in struct_hashes])
-    signature = key.sign(batch_digest(domain, tree.root.hash))
-    return [_seal_at(tree, at, signature) for at in range(len(struct_hashes))]
+    return _seals(tree, key.sign(batch_digest(domain, tree.root.hash)))
+
+
+def seals_under(signature: bytes, struct_hashes: Sequence[bytes]) -> list[Seal]:
+    """The seals that a batch's signature gave to its messages, in order: what is kept is the signature alone."""
+    return _seals(SumTree([leaf(struct_hash) for struct_hash in struct_hashes]), signature)
+
+
+def _seals(tree: SumTree, signature: bytes) -> list[Seal]:
+    return [_seal_at(tree, at, signature) for at in range(tree.count)]
 
 
 def _seal_at(tree: SumTree, index: int, signature: bytes) -> Seal:

@@ -1,0 +1,124 @@
+"""Turns a verified answer into a fee, and the fee into a receipt: committed before the client sees the last byte."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from dgrid.core.keccak import salted_hash
+from dgrid.core.money import Split, split_fee
+from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.store.ledger import Ledger
+from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
+from dgrid.wire.documents import Label
+from dgrid.wire.frames import NodeDone
+from dgrid.wire.messages import Flag, Hashes
+from dgrid.wire.seals import Seal
+
+BPS = 10_000
+MS_MAX = 2**32 - 1
+
+
+class SignedDispatch(Protocol):
+    @property
+    def packed(self) -> bytes: ...
+
+    @property
+    def seal(self) -> Seal: ...
+
+
+class Counted(Protocol):
+    """What was verified."""
+
+    @property
+    def tokens_in(self) -> int: ...
+
+    @property
+    def tokens_out(self) -> int: ...
+
+    @property
+    def flags(self) -> Flag: ...
+
+    @property
+    def validity(self) -> tuple[str, ...]: ...
+
+    @property
+    def receipt_hash(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request with the node that served it."""
+
+    order: Order
+    plan: Plan
+    decision: Decision
+    assignment: SignedDispatch
+    done: NodeDone
+
+    @property
+    def seller(self) -> Seller:
+        return self.decision.seller
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    ttft_ms: int
+    total_ms: int
+
+
+def price(case: Case, counted: Counted) -> Split:
+    """The fee and its parts; never above what was held."""
+    split = split_fee(case.seller.terms, tokens_in=counted.tokens_in, tokens_out=counted.tokens_out)
+    assert split.fee_wei <= case.plan.amount_wei, "a fee exceeds its hold"
+    return split
+
+
+class Cashier:
+    """Bills into one ledger."""
+
+    def __init__(self, ledger: Ledger, cheapest: Callable[[str], int]) -> None:
+        self._ledger, self._cheapest = ledger, cheapest
+
+    def charge(
+        self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
+    ) -> tuple[Billed, asyncio.Future[None]]:
+        """The receipt at its place; it counts once the future is done, which may raise StorageUnavailable."""
+        return self._ledger.bill(self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer))
+
+    def _charge_of(
+        self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
+    ) -> Charge:
+        order, seller, done = case.order, case.seller, case.done
+        label = Label(counted.validity, cost_position(seller, self._cheapest(seller.model)))
+        hashes = Hashes(order.request_hash, case.decision.route_hash, wire, digest_of_label(label))
+        usage = UsageFacts(
+            counted.tokens_in,
+            counted.tokens_out,
+            order.grade,
+            order.privacy,
+            int(counted.flags),
+            min(times.ttft_ms, MS_MAX),
+            min(times.total_ms, MS_MAX),
+        )
+        listing = seller.listing
+        work = Work(seller.node, seller.model, seller.model_id, listing.listing_id, listing.version)
+        assignment = case.assignment
+        proof = Proof(assignment.packed, assignment.seal, done.receipt, counted.receipt_hash, done.seal)
+        return Charge(order.request_id, work, usage, split, hashes, proof, label, order.salt, answer)
+
+
+def cost_position(seller: Seller, cheapest_wei: int) -> int:
+    """The seller's price against the cheapest for the model: 10,000 is equal."""
+    return BPS if not cheapest_wei else min(2**32, seller.blended_wei * BPS // cheapest_wei)
+
+
+@lru_cache(maxsize=1024)
+def digest_of_label(label: Label) -> bytes:
+    return label.digest()
+
+
+def wire_hash(salt: bytes, body: bytes) -> bytes:
+    """What the client received, hidden from guessing."""
+    return salted_hash(salt, body)

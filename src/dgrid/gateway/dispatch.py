@@ -1,0 +1,250 @@
+"""Asks a node: signs the dispatch, sends it, and cuts what comes back into frames, suspiciously.
+
+Refuses: replies that are no frames, more frames or bytes than the request can need, anything after the end, a wait beyond the
+request's deadline. It looks into no answer; `verify` does.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+
+import msgspec
+
+from dgrid.core.errors import DGridError, NodeFault, NodeMisbehaved, NodeRefused, NodeUnreachable
+from dgrid.core.keccak import salted_hash
+from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.gateway.outbox import Outbox, Parcel
+from dgrid.gateway.signing import TickSealer
+from dgrid.wire.frames import (
+    CONTENT_TYPE,
+    DISPATCH_CONTENT_TYPE,
+    DispatchEnvelope,
+    FrameKind,
+    FrameReader,
+    NodeDone,
+    decode_done,
+    encode,
+)
+from dgrid.wire.http import ClientReply, HttpClient
+from dgrid.wire.messages import Dispatch, NodeReceipt
+from dgrid.wire.seals import Seal
+
+logger = logging.getLogger(__name__)
+
+REFUSAL_BYTES_MAX = 16 * 1024
+BYTES_BESIDES_TOKENS = 64 * 1024
+BYTES_A_TOKEN = 1024
+BYTES_A_TOKEN_SHOWN = 4096  # with log-probabilities, for each alternative
+FRAMES_BESIDES_TOKENS = 64
+CANCEL_S = 5.0  # for a node to sign what it has delivered
+DRAIN_S = 1.0
+SEED_LIMIT = 2**53  # what JSON carries exactly
+_HEADERS = {"content-type": DISPATCH_CONTENT_TYPE}
+NOT_ITS_FAULT = frozenset({"at_capacity", "draining", "context_length_exceeded", "engine_refused", "invalid_request"})
+
+
+class _RefusalError(msgspec.Struct):
+    code: str | None = None
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    error: _RefusalError
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A signed dispatch, as it was sent."""
+
+    seller: Seller
+    dispatch: Dispatch
+    dispatch_hash: bytes
+    packed: bytes
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one request's reply may hold at most."""
+
+    bytes_max: int
+    frames_max: int
+
+    @classmethod
+    def of(cls, order: Order, plan: Plan) -> "Bounds":
+        chat, tokens = order.chat, plan.room.tokens_out_max
+        each = BYTES_A_TOKEN + (BYTES_A_TOKEN_SHOWN * (1 + (chat.top_logprobs or 0)) if chat.logprobs else 0)
+        return cls(BYTES_BESIDES_TOKENS + tokens * each, FRAMES_BESIDES_TOKENS + 2 * tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What sending needs."""
+
+    gateway: bytes
+    http: HttpClient
+    sealer: TickSealer
+    outbox: Outbox
+    fence: int
+    timeout_ms: int
+    now_ms: Callable[[], int]
+    spawn: Callable[[Coroutine[object, object, None]], object]
+
+
+class NodeReply:
+    """A node's answer as it comes."""
+
+    def __init__(self, assignment: Assignment, reply: ClientReply, *, bounds: Bounds, desk: Desk) -> None:
+        self.assignment = assignment
+        self.done: NodeDone | None = None
+        self.receipt: NodeReceipt | None = None
+        self._reply, self._bounds, self._desk = reply, bounds, desk
+        self._pieces: AsyncGenerator[bytes, None] = reply.pieces()  # type: ignore[assignment]
+        self._reader = FrameReader()
+        self._bytes = self._frames = 0
+
+    async def payloads(self) -> AsyncIterator[list[bytes]]:
+        """The DATA payloads, as many at a time as have arrived; ends with DONE. Raises NodeFault."""
+        async for piece in self._pieces:
+            payloads = self._cut(piece)
+            if payloads:
+                yield payloads
+            if self.done is not None:
+                self._desk.spawn(self._drain())
+                return
+        raise NodeUnreachable("the node's reply ended before its receipt")
+
+    async def whole(self) -> bytes:
+        """The one payload of an answer that travels in one piece. Raises NodeFault."""
+        found: list[bytes] = []
+        async for piece in self._pieces:
+            found += self._cut(piece)
+        if self.done is None:
+            raise NodeUnreachable("the node's reply ended before its receipt")
+        if len(found) != 1:
+            raise NodeMisbehaved(f"an answer in one piece came in {len(found)}")
+        return found[0]
+
+    def _cut(self, piece: bytes) -> list[bytes]:
+        self._bytes += len(piece)
+        if self._bytes > self._bounds.bytes_max:
+            raise NodeMisbehaved(f"the reply has more than {self._bounds.bytes_max} bytes")
+        payloads = []
+        for kind, payload in self._reader.feed(piece):
+            if self.done is not None:
+                raise NodeMisbehaved("frames follow the receipt")
+            if kind is FrameKind.DATA:
+                payloads.append(payload)
+            else:
+                self._open_done(payload)
+        self._frames += len(payloads)
+        if self._frames > self._bounds.frames_max:
+            raise NodeMisbehaved(f"the reply has more than {self._bounds.frames_max} frames")
+        return payloads
+
+    def _open_done(self, payload: bytes) -> None:
+        try:
+            self.done, self.receipt = decode_done(payload)
+        except ValueError as error:
+            raise NodeMisbehaved(f"malformed receipt: {error}") from None
+
+    async def _drain(self) -> None:
+        """Lets the reply end in peace, so that its connection can be used again."""
+        with contextlib.suppress(DGridError, TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                async for _ in self._pieces:
+                    break
+        self._reply.release()
+
+    def abort(self) -> None:
+        """Hangs up: the node signs nothing and is paid nothing."""
+        self._reply.abort()
+
+    def cancel(self) -> None:
+        """Asks the node to stop and to sign what it has delivered; hangs up when it does not."""
+        self._desk.spawn(self._cancel())
+
+    async def _cancel(self) -> None:
+        assignment = self.assignment
+        try:
+            async with asyncio.timeout(CANCEL_S):
+                url = assignment.seller.endpoint + "/v1/cancel"
+                reply = await self._desk.http.request("POST", url, body=assignment.dispatch_hash)
+                await reply.read()
+                await asyncio.sleep(CANCEL_S)
+        except (DGridError, TimeoutError) as error:
+            logger.debug("a cancelled stream was left: %s", error)
+        if self.done is None:
+            self.abort()
+
+
+class Dispatcher:
+    """Sends orders to nodes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._count = 0
+
+    async def send(self, order: Order, plan: Plan, *, decision: Decision) -> NodeReply:
+        """A node's reply once its first bytes are here. Raises NodeFault."""
+        desk, seller = self._desk, decision.seller
+        parcel = desk.outbox.take(seller.node)
+        try:
+            assignment = await self._sign(order, seller, parcel=parcel)
+            envelope = DispatchEnvelope(
+                assignment.packed, assignment.seal, order.salt, seller.model, order.body, parcel.signed
+            )
+            left_s = max(0.001, (assignment.dispatch.deadline - desk.now_ms()) / 1000)
+            url = seller.endpoint + "/v1/dispatch"
+            reply = await desk.http.request("POST", url, body=encode(envelope), headers=_HEADERS, first_byte_s=left_s)
+        except BaseException:
+            desk.outbox.give_back(seller.node, parcel)
+            raise
+        if reply.status != 200:
+            desk.outbox.give_back(seller.node, parcel)
+            raise await refusal_of(reply)
+        if reply.headers.get(b"content-type") != CONTENT_TYPE.encode():
+            reply.abort()
+            raise NodeMisbehaved("the reply is not made of frames")
+        return NodeReply(assignment, reply, bounds=Bounds.of(order, plan), desk=desk)
+
+    async def _sign(self, order: Order, seller: Seller, *, parcel: Parcel) -> Assignment:
+        desk, salt, seed = self._desk, order.salt, order.chat.seed
+        self._count += 1
+        dispatch = Dispatch(
+            order.request_id,
+            order.request_hash if order.signed is None else salted_hash(salt, order.body),
+            desk.gateway,
+            seller.node,
+            seller.model_id,
+            seller.model_digest,
+            order.funds.token,
+            seller.price.in_wei,
+            seller.price.out_wei,
+            int.from_bytes(salt[:6], "big") if seed is None else seed % SEED_LIMIT,
+            desk.fence << 32 | self._count,
+            order.received_ms + desk.timeout_ms,
+            seller.offer_digest,
+            parcel.last_hash,
+        )
+        dispatch_hash = dispatch.struct_hash()
+        return Assignment(seller, dispatch, dispatch_hash, dispatch.packed(), await desk.sealer.seal(dispatch_hash))
+
+
+async def refusal_of(reply: ClientReply) -> NodeFault:
+    """Why a node does not serve: what its problem object says, shortened."""
+    body = b""
+    try:
+        async for piece in reply.pieces():
+            body += piece
+            if len(body) > REFUSAL_BYTES_MAX:
+                reply.abort()
+                return NodeMisbehaved("the node's refusal is too long")
+        refusal = msgspec.json.decode(body, type=_Refusal).error
+    except (ValueError, NodeFault):
+        return NodeMisbehaved(f"the node answers with status {reply.status} and no reason")
+    fault = NodeRefused(f"the node refuses: {refusal.code}: {refusal.message[:200]}")
+    fault.param = refusal.code if refusal.code in NOT_ITS_FAULT else None
+    return fault

@@ -1,0 +1,108 @@
+"""What travels along the pipeline: who asks for what, who may serve it at which price, and what came of it."""
+
+from dataclasses import dataclass
+
+from dgrid.core.money import Price, Terms
+from dgrid.store.ledger_rows import Funds, IdempotencyKey, OrderDigest
+from dgrid.wire.messages import Grade, Privacy
+from dgrid.wire.openai import ChatRequest
+
+ANY_FEE = 2**128 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An admitted request: the caller is known, the body is understood. Nothing is held yet."""
+
+    request_id: bytes
+    funds: Funds
+    chat: ChatRequest
+    body: bytes
+    salt: bytes
+    request_hash: bytes
+    received_ms: int
+    max_fee_wei: int = ANY_FEE
+    privacy: Privacy = Privacy.COMMITTEE
+    grade: Grade = Grade.SIGNED
+    signed: OrderDigest | None = None
+    idempotency: IdempotencyKey | None = None
+
+    @property
+    def streamed(self) -> bool:
+        return bool(self.chat.stream)
+
+    @property
+    def choices(self) -> int:
+        return self.chat.n or 1
+
+    @property
+    def receipt_id(self) -> str:
+        return "0x" + self.request_id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A creator's price for a model; it carries no cut."""
+
+    listing_id: bytes
+    version: int
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """A node that offers a model, at its price and the shares that apply."""
+
+    node: bytes
+    endpoint: str
+    model: str
+    model_id: bytes
+    model_digest: bytes
+    offer_digest: bytes
+    tokenizer: str
+    context: int
+    capacity: int
+    terms: Terms
+    listing: Listing
+    line_wei: int
+
+    @property
+    def name(self) -> str:
+        return "0x" + self.node.hex()
+
+    @property
+    def price(self) -> Price:
+        return self.terms.node
+
+    @property
+    def blended_wei(self) -> int:
+        """One figure to compare prices by: three tokens in for each token out."""
+        return 3 * self.price.in_wei + self.price.out_wei
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many tokens a request has and may get, as this gateway counts."""
+
+    tokens_in: int
+    tokens_out_max: int  # of all choices together
+    is_counted: bool  # whether `tokens_in` is exact, or only a bound from the body's size
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a request may go: one model, its sellers in reach, and the most it can cost."""
+
+    model: str
+    sellers: tuple[Seller, ...]
+    room: Room
+    amount_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice of a node, and what it is recorded by."""
+
+    seller: Seller
+    route_hash: bytes
+    document: bytes

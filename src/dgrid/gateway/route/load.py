@@ -1,0 +1,75 @@
+"""How each node does, as measured here: latency (peak-EWMA), requests in flight, failures in a row.
+
+A latency above the average is believed at once, one below it only over time, so that a node that slows down loses traffic
+quickly and wins it back slowly.
+"""
+
+from dataclasses import dataclass
+from math import exp
+
+DECAY_MS = 10_000
+UNKNOWN_MS = 5.0  # a node that nobody has measured is tried soon, but not by everybody at once
+FAILURES_TO_EJECT = 3
+EJECTED_MS = 5_000
+EJECTIONS_MAX = 12  # a node is away for at most a minute
+TYPICAL_TOKENS = 16
+
+
+@dataclass(slots=True)
+class NodeLoad:
+    """One node's figures. They change with every request; decisions read them."""
+
+    in_flight: int = 0
+    latency_ms: float | None = None
+    measured_ms: int = 0
+    failures: int = 0  # in a row
+    ejections: int = 0  # in a row
+    ejected_until_ms: int = 0
+    served: int = 0
+
+    def cost(self) -> float:
+        """What one more request would wait, roughly."""
+        return (UNKNOWN_MS if self.latency_ms is None else self.latency_ms) * (self.in_flight + 1)
+
+    def is_ejected(self, now_ms: int) -> bool:
+        return now_ms < self.ejected_until_ms
+
+    def succeeded(self, latency_ms: float, now_ms: int) -> None:
+        """Takes a measured latency in."""
+        known, age_ms = self.latency_ms, max(0, now_ms - self.measured_ms)
+        if known is None or latency_ms > known:
+            self.latency_ms = latency_ms
+        else:
+            weight = exp(-age_ms / DECAY_MS)
+            self.latency_ms = known * weight + latency_ms * (1 - weight)
+        self.measured_ms, self.failures, self.ejections = now_ms, 0, 0
+        self.served += 1
+
+    def failed(self, now_ms: int) -> None:
+        """Counts a failure; the third in a row ejects for a while, longer each time."""
+        self.failures += 1
+        if self.failures >= FAILURES_TO_EJECT:
+            self.eject(now_ms)
+
+    def eject(self, now_ms: int) -> None:
+        """Sends the node away for 5 s, 10 s, …"""
+        self.failures, self.ejections = 0, min(self.ejections + 1, EJECTIONS_MAX)
+        self.ejected_until_ms = now_ms + EJECTED_MS * self.ejections
+
+
+class Loads:
+    """The figures of every node ever seen by this process."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[bytes, NodeLoad] = {}
+
+    def of(self, node: bytes) -> NodeLoad:
+        load = self._nodes.get(node)
+        if load is None:
+            load = self._nodes[node] = NodeLoad()
+        return load
+
+
+def comparable_ms(total_ms: float, tokens_out: int) -> float:
+    """The latency of a whole answer, as if it had had a typical length."""
+    return total_ms * TYPICAL_TOKENS / (TYPICAL_TOKENS + tokens_out)

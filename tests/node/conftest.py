@@ -12,6 +12,7 @@ from dgrid.core.money import Price, Terms, split_fee
 from dgrid.core.places import NO_PLACE
 from dgrid.core.places import Place as PlaceTuple
 from dgrid.engines.scripted import ScriptedEngine
+from dgrid.engines.tokenizers import Tokenizer
 from dgrid.node.admit import Sold, Stand
 from dgrid.node.books import Books
 from dgrid.node.metering import Meter, MeterTerms
@@ -153,10 +154,16 @@ class NodeParts:
         return replace(self, stand=replace(self.stand, books=books, meter=meter, presence=presence))
 
 
-def make_node(*, engine: ScriptedEngine | None = None, books: Books | None = None, capacity: int = 2) -> NodeParts:
+def make_node(
+    *,
+    engine: ScriptedEngine | None = None,
+    books: Books | None = None,
+    capacity: int = 2,
+    tokenizer: Tokenizer | None = None,
+) -> NodeParts:
     engine, chain, clock, books = engine or ScriptedEngine(), ChainStub(), Clock(), books or Books(None)
     terms = MeterTerms(DOMAIN, NODE_KEY.address, TOKEN, PROTOCOL_BPS)
-    sold = {bytes(MODEL.id): Sold(MODEL, engine, None)}
+    sold = {bytes(MODEL.id): Sold(MODEL, engine, tokenizer)}
     stand = Stand(terms, sold, Meter(terms, chain, books), books, Presence(capacity), clock)
     return NodeParts(stand, engine, chain, clock)
 

@@ -35,7 +35,7 @@ def test_what_is_signed_is_what_is_sent_streamed_or_whole(said: list[tuple[int, 
     for stream in (True, False):
         writer = writer_for(HEADING, chat(stream=stream, n=3))
         frames = b"".join(writer.take(Piece(choice, text, (Token(text),))) for choice, text in said)
-        frames += writer.finish(Finish(("stop",) * 3, EngineUsage(1, 2)), Counts(1, 2))
+        frames += writer.finish(Finish(("stop",) * 3, EngineUsage(1, 2)), lambda _: Counts(1, 2))
         answer, _ = heard(frames)
         assert answer.text() == writer.answer.text()
         texts.append(answer.text())
@@ -48,11 +48,11 @@ def test_tool_calls_are_put_together_and_signed() -> None:
     for part in (Piece(0, "", tool_calls=[CALL]), Piece(0, "", tool_calls=[MORE])):
         assert writer.take(part) == b""
         assert stream.take(part)
-    answer, objects = heard(writer.finish(end, Counts(1, 2)))
+    answer, objects = heard(writer.finish(end, lambda _: Counts(1, 2)))
     message = objects[0]["choices"][0]["message"]
     assert message["content"] is None
     assert message["tool_calls"] == [{**CALL, "function": {"name": "find", "arguments": '{"a":1}'}}]
-    stream.finish(end, Counts(1, 2))
+    stream.finish(end, lambda _: Counts(1, 2))
     assert answer.text() == stream.answer.text() == '\x1ffind\x1f{"a":1}'
 
 
@@ -65,5 +65,5 @@ def test_nothing_is_sent_while_a_character_is_incomplete() -> None:
 def test_usage_is_streamed_only_where_it_is_asked_for() -> None:
     end = Finish(("stop",), None)
     for options, expected in (({}, 0), ({"stream_options": {"include_usage": True}}, 1)):
-        _, objects = heard(StreamWriter(HEADING, chat(stream=True, **options)).finish(end, Counts(1, 2)))
+        _, objects = heard(StreamWriter(HEADING, chat(stream=True, **options)).finish(end, lambda _: Counts(1, 2)))
         assert sum("usage" in one for one in objects) == expected

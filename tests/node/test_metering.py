@@ -13,7 +13,7 @@ from dgrid.node.books import Books, Work
 from dgrid.node.metering import UNACKNOWLEDGED_AGE_MS, UNACKNOWLEDGED_COUNT_MAX, Meter, is_far_below
 from dgrid.node.refusals import AcknowledgeFirst, CreditLineReached, TotalShort, UnknownGateway
 from dgrid.wire.frames import SignedReceipt
-from dgrid.wire.messages import InferenceReceipt, NodeReceipt
+from dgrid.wire.messages import Flag, InferenceReceipt, NodeReceipt
 
 GATEWAY = GATEWAY_KEY.address
 
@@ -156,6 +156,24 @@ def test_a_receipt_that_bills_far_fewer_tokens_ends_the_service(parts: NodeParts
     parts.stand.meter.record(work_for(receipt))
     with pytest.raises(TotalShort, match="bills 100 of 400"):
         parts.stand.meter.acknowledge(GATEWAY, [parts.gateway.acknowledge(receipt, tokens_out=100)])
+
+
+@in_loop
+def test_a_client_that_leaves_early_pays_for_what_reached_it(parts: NodeParts) -> None:
+    meter, gateway = parts.stand.meter, parts.gateway
+    parts.chain.line_wei = 10**24
+
+    def cut(number: int) -> None:
+        receipt = node_receipt(number, tokens_out=10_000)
+        meter.record(work_for(receipt))
+        signed = gateway.acknowledge(receipt, tokens_out=100)
+        usage = InferenceReceipt.unpacked(signed.receipt).usage
+        meter.acknowledge(GATEWAY, [bent(signed, gateway, usage=msgspec.structs.replace(usage, flags=Flag.PARTIAL))])
+
+    for number in range(10):
+        cut(number)
+    with pytest.raises(TotalShort, match="cut answers"):
+        cut(10)
 
 
 @in_loop

@@ -8,7 +8,9 @@ from tests.node.conftest import DOMAIN, GATEWAY_KEY, MODEL, NODE_KEY, NOW_MS, SA
 
 from dgrid.core.errors import EngineError
 from dgrid.core.keccak import salted_hash
+from dgrid.engines.catalog import Catalog
 from dgrid.engines.scripted import Script, ScriptedEngine
+from dgrid.engines.tokenizers import Tokenizer
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.serve import NodeService, operator_token
 from dgrid.wire.answers import Answer
@@ -69,9 +71,9 @@ class Heard:
         return receipt
 
 
-def serve(work: Work, *, engine: ScriptedEngine | None = None) -> None:
+def serve(work: Work, *, engine: ScriptedEngine | None = None, tokenizer: Tokenizer | None = None) -> None:
     async def run() -> None:
-        parts = make_node(engine=engine)
+        parts = make_node(engine=engine, tokenizer=tokenizer)
         offer = PublishedOffer.sign(NODE_KEY, Place(31337, "scripted", "local", 2), models=(MODEL,), now_ms=NOW_MS)
         server = Server(NodeService(parts.stand, NODE_KEY, offer).handle, host="127.0.0.1", port=0)
         await server.start()
@@ -145,6 +147,19 @@ def test_without_evidence_the_engines_own_count_is_taken() -> None:
         assert (receipt.tokens_in, receipt.tokens_out) == (10, 5)
 
     serve(work, engine=ScriptedEngine(Script(without_evidence=True)))
+
+
+def test_what_a_forced_format_spells_out_is_billed_as_the_text_it_is() -> None:
+    tokenizer = Catalog.built_in().tokenizers()["dgrid-micro"]
+
+    async def work(caller: Caller) -> None:
+        for stream in (True, False):
+            heard = await caller.dispatch(n=2, stream=stream)
+            receipt = heard.check_signed()
+            assert heard.answer.choice_text(0) == "Maria"
+            assert receipt.tokens_out == 2 * tokenizer.count_reply("Maria") < 10
+
+    serve(work, engine=ScriptedEngine(Script(tuple("Maria"))), tokenizer=tokenizer)
 
 
 def test_an_engine_that_fails_before_a_word_is_an_error_and_costs_nothing() -> None:

@@ -29,13 +29,6 @@ class EngineCannotStart(EngineError):
     retryable = False
 
 
-class EngineRefused(EngineError):
-    """The engine understood the request and will not serve it; no other engine of the same kind would."""
-
-    code = "engine_refused"
-    retryable = False
-
-
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
     """One chat to complete. `settings` are OpenAI fields that pass through untouched; see `requests.PASSED_THROUGH`."""

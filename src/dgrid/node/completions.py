@@ -5,7 +5,7 @@ what was sent cannot differ. Token ids stay in the evidence; log-probabilities a
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class StreamWriter:
             delta["tool_calls"] = indexed(piece.tool_calls)
         return self._open(piece.choice) + self._chunk(piece.choice, delta, tokens=piece.tokens)
 
-    def finish(self, end: Finish, counts: Counts) -> bytes:
+    def finish(self, end: Finish, count: Callable[[Answer], Counts]) -> bytes:
         """The last frames: why each choice ended and, where it was asked for, the usage."""
         ends = b"".join(
             self._open(choice) + self._chunk(choice, {}, reason=reason) for choice, reason in enumerate(end.reasons)
@@ -70,7 +70,7 @@ class StreamWriter:
         options = self._chat.stream_options
         if options is None or not options.include_usage:
             return ends
-        return ends + data_frame({**self._heading, "choices": [], "usage": counts.to_json()})
+        return ends + data_frame({**self._heading, "choices": [], "usage": count(self.answer).to_json()})
 
     def _open(self, choice: int) -> bytes:
         if choice in self._opened:
@@ -106,10 +106,10 @@ class WholeWriter:
             join_calls(self._calls[piece.choice], piece.tool_calls)
         return b""
 
-    def finish(self, end: Finish, counts: Counts) -> bytes:
+    def finish(self, end: Finish, count: Callable[[Answer], Counts]) -> bytes:
         """The completion in its frame."""
         choices = [self._choice(choice, reason) for choice, reason in enumerate(end.reasons)]
-        return data_frame({**self._heading, "choices": choices, "usage": counts.to_json()})
+        return data_frame({**self._heading, "choices": choices, "usage": count(self.answer).to_json()})
 
     def _choice(self, choice: int, reason: str) -> Json:
         text, calls = "".join(self._texts[choice]), self._calls[choice]

@@ -18,6 +18,7 @@ from dgrid.node.completions import Counts, Heading, StreamWriter, WholeWriter
 from dgrid.node.evidence import EvidenceCollector
 from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.receipts import Delivered, Sealer
+from dgrid.wire.answers import CHOICE_SEPARATOR, Answer
 
 logger = logging.getLogger(__name__)
 
@@ -143,16 +144,30 @@ class Delivery:
 
     def _finish(self, writer: StreamWriter | WholeWriter, end: Finish) -> bytes:
         self._usage, self._ended = end.usage, True
-        return writer.finish(end, self._counts(writer))
+        return writer.finish(end, self._counts)
 
-    def _counts(self, writer: StreamWriter | WholeWriter) -> Counts:
-        """This node's own count: of the evidence where there is some, else the engine's, else a bound from below."""
-        usage, context = self._usage, self.admitted.sold.terms.context
-        tokens_in = self.admitted.tokens_in
+    def _counts(self, answer: Answer) -> Counts:
+        """This node's own counts, bounded by what was asked for."""
+        admitted = self.admitted
+        tokens_in = admitted.tokens_in
         if tokens_in is None:
-            tokens_in = min(usage.tokens_in, context) if usage is not None else 0
-        tokens_out = self._evidence.count or (usage.tokens_out if usage is not None else self._pieces)
-        return Counts(tokens_in, min(tokens_out, self.admitted.request.tokens_max * self.admitted.request.choices))
+            tokens_in = min(self._usage.tokens_in, admitted.sold.terms.context) if self._usage is not None else 0
+        bound = admitted.request.tokens_max * admitted.request.choices
+        return Counts(tokens_in, min(self._tokens_out(answer), bound))
+
+    def _tokens_out(self, answer: Answer) -> int:
+        """The answer's tokens, as the gateway will count them; never more than the engine chose.
+
+        A forced format makes an engine spell words in more tokens than they need. Whoever checks the bill sees only the
+        text, so the text is what is billed. Where nobody can count it: the evidence, else the engine's word, else a
+        bound from below.
+        """
+        chosen = self._evidence.count or (self._pieces if self._usage is None else self._usage.tokens_out)
+        tokenizer = self.admitted.sold.tokenizer
+        if tokenizer is None or self.admitted.chat.tools or answer.has_calls:
+            return chosen
+        texts = answer.text().split(CHOICE_SEPARATOR)
+        return min(chosen, sum(tokenizer.count_reply(text) for text in texts))
 
     async def _cut(self, writer: StreamWriter) -> bytes:
         try:
@@ -163,7 +178,7 @@ class Delivery:
 
     async def _signed(self, writer: StreamWriter | WholeWriter, *, partial: bool = False) -> bytes:
         """The last frame, with the receipt, which the books hold before it is signed."""
-        counts = Counts(0, 0) if partial and writer.answer.is_empty else self._counts(writer)
+        counts = Counts(0, 0) if partial and writer.answer.is_empty else self._counts(writer.answer)
         admitted, evidence = self.admitted, self._evidence.encode()
         delivered = Delivered(
             admitted.dispatch_hash,

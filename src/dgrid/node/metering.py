@@ -17,7 +17,7 @@ from dgrid.core.places import Place
 from dgrid.node.books import Books, HeldReceipt, Work
 from dgrid.node.refusals import AcknowledgeFirst, CreditLineReached, TotalShort, UnknownGateway
 from dgrid.wire.frames import SignedReceipt
-from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.messages import Flag, InferenceReceipt
 from dgrid.wire.seals import sealed_by
 from dgrid.wire.typed import Domain
 
@@ -26,6 +26,7 @@ UNACKNOWLEDGED_COUNT_MAX: Final = 512
 UNACKNOWLEDGED_AGE_MS: Final = 300_000  # older work is lost: cut, hedged or its gateway died; it stops counting
 BILLED_PART_MIN: Final = 3, 4  # of the tokens this node counted
 BILLED_TOKENS_SPARE: Final = 16
+PARTIAL_TOKENS_BELIEVED: Final = 100_000  # so many tokens of answers cut by clients are taken without a question
 
 
 class CreditView(Protocol):
@@ -82,7 +83,16 @@ class Account:
     lanes: dict[int, LaneAccount] = field(default_factory=dict)
     work: dict[bytes, Work] = field(default_factory=dict)  # signed, not acknowledged
     reserved_wei: int = 0  # the most that requests in flight can cost
+    cut_tokens: int = 0
+    partial_tokens: int = 0
     short: str = ""  # why the gateway is not served
+
+    def note_partial(self, billed: int, counted: int) -> None:
+        """A client that leaves early pays for what reached it; a gateway that says so of nearly all is not believed."""
+        self.cut_tokens += counted - billed
+        self.partial_tokens += counted
+        if self.partial_tokens > PARTIAL_TOKENS_BELIEVED and self.cut_tokens * 4 > self.partial_tokens * 3:
+            self.short = f"of {self.partial_tokens} tokens of cut answers {self.cut_tokens} are not billed"
 
     def owed_wei(self, anchored_epoch: int) -> int:
         return sum(lane.unsettled_wei(anchored_epoch) for lane in self.lanes.values())
@@ -184,7 +194,11 @@ class Meter:
         price = Price(work.in_price_wei, work.out_price_wei)
         if shares.node < self._terms.part_wei(price, tokens_in=usage.tokens_in, tokens_out=usage.tokens_out):
             account.short = "a receipt gives this node less than its part of the price"
-        elif is_far_below(usage.tokens_in, work.tokens_in) or is_far_below(usage.tokens_out, work.tokens_out):
+        elif is_far_below(usage.tokens_in, work.tokens_in):
+            account.short = f"a receipt bills {usage.tokens_in} of {work.tokens_in} tokens of a prompt"
+        elif usage.flags & Flag.PARTIAL:
+            account.note_partial(usage.tokens_out, work.tokens_out)
+        elif is_far_below(usage.tokens_out, work.tokens_out):
             account.short = f"a receipt bills {usage.tokens_out} of {work.tokens_out} tokens"
 
     def _check_total(self, account: Account, lane: LaneAccount, held: HeldReceipt) -> None:

@@ -22,6 +22,7 @@ contract Actions is World {
     uint256 public bonded;
     uint256 public unbonded;
     uint256 public claimed;
+    bool public juniorTookFirst;
     mapping(Kind kind => mapping(bytes32 party => mapping(uint32 lane => uint128))) public earned;
     mapping(Kind kind => mapping(bytes32 party => mapping(uint32 lane => uint128))) public anchored;
     mapping(Kind kind => mapping(bytes32 party => mapping(uint32 lane => uint128))) private _latestPlusOne;
@@ -177,7 +178,7 @@ contract Actions is World {
     }
 
     /// @dev What nodes and creators can claim against anchored roots.
-    function seniorDue() external view returns (uint256 due) {
+    function seniorDue() public view returns (uint256 due) {
         for (uint256 i = 0; i < PARTIES; ++i) {
             due += _due(Kind.Node, bytes32(uint256(uint160(nodes[i]))));
         }
@@ -215,7 +216,7 @@ contract Actions is World {
         return settlement.line(gateway, nodes[who]).amount - settlement.unprovenOf(gateway, nodes[who]);
     }
 
-    function unproven() external view returns (uint256) {
+    function unproven() public view returns (uint256) {
         return settlement.unprovenOf(gateway, nodes[0]) + settlement.unprovenOf(gateway, nodes[1]);
     }
 
@@ -281,7 +282,12 @@ contract Actions is World {
         rows[0] = Claim(kind, proof);
         rows[1] = Claim(kind, proof);
         settlement.claim(rows);
-        claimed += token.totalSupply() - token.balanceOf(address(settlement)) - before;
+        uint256 paid = token.totalSupply() - token.balanceOf(address(settlement)) - before;
+        claimed += paid;
+        bool junior = kind == Kind.Gateway || kind == Kind.Protocol;
+        if (junior && paid != 0) {
+            juniorTookFirst = juniorTookFirst || settlement.fundsOf(gateway) + unproven() < seniorDue();
+        }
     }
 
     function _latest(Kind kind, bytes32 party, uint32 lane) private view returns (bool, LeafProof memory proof) {

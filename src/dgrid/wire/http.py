@@ -11,6 +11,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ import httptools
 
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 
+ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
 AddressRule = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
 
 
@@ -53,6 +55,7 @@ class Origin:
     authority: bytes
 
     @classmethod
+    @lru_cache(maxsize=ORIGINS_KNOWN)
     def of(cls, url: str) -> "tuple[Origin, bytes]":
         """The origin of a URL, and its path with the query. Raises ValueError."""
         parts = urlsplit(url)

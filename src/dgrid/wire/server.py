@@ -100,6 +100,7 @@ class Server:
             ws="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,  # who the client is, it does not tell us
             log_config=None,
             server_header=False,
             date_header=False,
@@ -189,13 +190,41 @@ async def _send(reply: Reply, send: Any) -> None:
     headers = [(b"content-type", reply.content_type), *reply.headers]
     if isinstance(reply.body, bytes):
         headers.append((b"content-length", str(len(reply.body)).encode()))
+        cycle = send.__self__  # uvicorn's record of this exchange
+        cycle.transport = cork = _Cork(cycle.transport)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
+        cork.flush()
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     async for piece in reply.body:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+class _Cork:
+    """Holds a reply's head back until its body is there too: one write to the kernel, one read for the client."""
+
+    __slots__ = ("_held", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._held.append(data)
+
+    def flush(self) -> None:
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 def _protocol_class(limits: ServerLimits) -> type[HttpToolsProtocol]:

@@ -16,6 +16,7 @@ REMEDY = { echo "setup: $(1)" >&2; echo "       remedy: $(2)" >&2; exit 1; }
 ENVIRONMENT := .venv/.stamp-environment
 PACKAGES := .venv/.stamp-packages
 PROJECT := .venv/.stamp-project
+PEERS := .venv-bench/.stamp-peers
 NODE_PACKAGES := contracts/node_modules/.stamp
 
 .PHONY: help setup up down test lint format contracts bench clean
@@ -47,8 +48,8 @@ format: setup ## put the code into the project's format
 contracts: setup ## build the contracts, compare the committed artifacts, run their tests
 	@$(MAKE) -C contracts check
 
-bench: setup ## compare speed and memory with peers (in an environment of its own)
-	$(BIN)/python -m benchmarks
+bench: setup $(PEERS) ## compare speed and memory with peers (in an environment of its own); not a test
+	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## remove what can be made again (never a network's home)
 	rm -rf .venv .venv-bench contracts/node_modules contracts/out contracts/cache
@@ -67,6 +68,14 @@ $(PACKAGES): requirements/run.txt requirements/dev.txt $(ENVIRONMENT)
 $(PROJECT): pyproject.toml $(PACKAGES)
 	@echo "setup: dgrid"
 	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(PEERS): requirements/bench.txt | $(ENVIRONMENT)
+	@echo "bench: the peers' packages in .venv-bench (700 MB)"
+	@rm -rf .venv-bench && $(BIN)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --only-binary :all: -r requirements/bench.txt \
+		|| $(call REMEDY,the peers' packages could not be installed,check the network connection and type the command again)
 	@touch $@
 
 $(NODE_PACKAGES): contracts/package.json contracts/package-lock.json | $(PACKAGES)

@@ -39,9 +39,11 @@ class Timed(msgspec.Struct, frozen=True, array_like=True):
 class Cursor:
     """The watcher's file."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, path: Path | None) -> None:
+        """Without a path it forgets."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)

@@ -33,9 +33,10 @@ Callback = Callable[[ChainEvent], None]
 class ChainWatcher:
     """One role's eyes on the chain. `start` it, read `finalized`; `stop` it."""
 
-    def __init__(self, rpc: Rpc, contracts: Contracts, folder: Path, *, poll_ms: int = 500) -> None:
+    def __init__(self, rpc: Rpc, contracts: Contracts, folder: Path | None, *, poll_ms: int = 500) -> None:
+        """Without a folder it keeps nothing and reads everything anew."""
         self._rpc, self._contracts, self._poll_ms = rpc, contracts, poll_ms
-        self._cursor = Cursor(folder / FILE_NAME)
+        self._cursor = Cursor(None if folder is None else folder / FILE_NAME)
         self._cursor.bind(contracts.chain_id.to_bytes(8, "big") + contracts.settlement.address)
         self._addresses = [contract.address for contract in contracts.watched]
         self._parameters = self._cursor.parameters

@@ -104,7 +104,8 @@ class Auditor:
     async def anchor(self, anchor: Anchor, *, request_id: bytes | None = None) -> AuditReport:
         """Audits one root. Raises CheckFailed and NetworkUnreachable when no archive has the blob."""
         blob = await self._archives.fetch(anchor.root.blob_id)
-        listings = {key: listing.price for key, listing in self._records.view.listing_versions.items()}
+        versions = self._records.view.listing_versions
+        listings: dict[tuple[bytes, int], Price] = {key: listing.price for key, listing in versions.items()}
         terms = AuditTerms(self._domain, self._records.parameters.clock, listings)
         digest, root = anchor.digest, anchor.root
         return audit_epoch(blob, root, onchain_digest=digest, terms=terms, request_id=request_id)
@@ -190,9 +191,7 @@ def _record_faults(record: Record, place: tuple[int, int], root: EpochRoot, term
         yield f"malformed record: {error}"
         return
     receipt = document.receipt
-    yield from _differs(
-        "its place", (receipt.place.epoch, receipt.place.lane, receipt.place.sequence), (root.epoch, *place)
-    )
+    yield from _differs("its place", tuple(receipt.place.position), (root.epoch, *place))
     yield from _differs("its gateway", receipt.parties.gateway, root.gateway)
     yield from _differs("its token", receipt.parties.token, root.token)
     if terms.clock is not None:
@@ -212,9 +211,8 @@ def _split_faults(document: ReceiptDocument, terms: AuditTerms) -> Iterator[str]
     yield from _differs("the protocol's share", receipt.shares.protocol, gross * terms.protocol_bps // BPS)
     price = terms.listings.get((receipt.parties.listing_id, receipt.parties.listing_version))
     if price is not None:
-        yield from _differs(
-            "the listing's share", receipt.shares.listing, price.gross(usage.tokens_in, usage.tokens_out)
-        )
+        asked = price.gross(usage.tokens_in, usage.tokens_out)
+        yield from _differs("the listing's share", receipt.shares.listing, asked)
 
 
 def _total_faults(lane: int, receipts: list[InferenceReceipt]) -> Iterator[str]:

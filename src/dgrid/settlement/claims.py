@@ -1,7 +1,8 @@
 """What a payee can claim: its running total in its latest leaf, less what it claimed. Needs the chain and any archive.
 
 A leaf pays once its root's challenge window is over; what newer leaves add is shown as waiting. Anyone may send a
-claim; the money goes to the party. The gateway and the protocol are paid last, when all payers' channels were collected.
+claim; the money goes to the party. The gateway and the protocol are paid last, when all payers' channels were
+collected.
 """
 
 import time

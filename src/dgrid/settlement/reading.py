@@ -1,4 +1,4 @@
-"""The network read from outside: the chain and any archive, nothing else. What audits, wallets and claims begin with."""
+"""The network read from outside: the chain and any archive, nothing else. Where audits, wallets and claims begin."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

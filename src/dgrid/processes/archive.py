@@ -1,0 +1,138 @@
+"""An archive's whole life: registered gateways' blobs in, a signed promise out; blobs to anyone who asks.
+
+Refuses blobs of strangers, blobs that are not what their name says, and more than its capacity. It never judges what a
+blob holds: an audit does.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from dgrid.chain.enroll import Enroller, Enrolment
+from dgrid.chain.events import Role
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import ArchiveConfig
+from dgrid.core.errors import (
+    CheckFailed,
+    InvalidRequest,
+    InvalidSignature,
+    RouteNotFound,
+    WrongChain,
+)
+from dgrid.core.identity import Address, from_hex, to_hex
+from dgrid.processes.chain_side import ChainSide, background, chain_side, run_until_signal, until_done
+from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
+from dgrid.store.blobs import BlobStore
+from dgrid.wire.blob import EpochBlob
+from dgrid.wire.server import Reply, Request, Server, ServerLimits, json_reply
+from dgrid.wire.signatures import SigningKey, recover
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+BLOBS = "/v1/blobs/"
+LIMITS = ServerLimits(body_bytes=128 * 1024 * 1024, body_deadline_s=120.0, connections=256)
+
+
+def run(config: ArchiveConfig) -> None:
+    """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
+    run_until_signal(_live(config))
+
+
+async def _live(config: ArchiveConfig) -> None:
+    store = BlobStore(config.folder / "blobs", capacity_bytes=config.capacity_bytes)
+    async with chain_side(config) as side:
+        service = ArchiveService(store, config.key(), watcher=side.watcher, domain=side.domain)
+        server = Server(service.handle, host=config.host, port=config.port, limits=LIMITS)
+        await server.start()
+        logger.info("archive at %s, %d bytes kept", config.url, store.used_bytes)
+        try:
+            async with background(*([_enroll(config, side)] if config.dev else [])):
+                await asyncio.Event().wait()
+        finally:
+            await server.stop()
+
+
+async def _enroll(config: ArchiveConfig, side: ChainSide) -> None:
+    enroller = Enroller(side.rpc, side.contracts, side.sender, dev=config.dev)
+    enrolment = Enrolment(Role.ARCHIVE, config.url, int(config.stake_wei))
+    await until_done(lambda: enroller.enroll(enrolment, side.watcher.latest), what="registration")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveService:
+    """What an archive answers."""
+
+    store: BlobStore
+    key: SigningKey
+    watcher: ChainWatcher
+    domain: Domain
+
+    async def handle(self, request: Request) -> Reply:
+        """One request. Raises DGridError, which becomes an error reply."""
+        if request.path == "/healthz":
+            return self._health()
+        if not request.path.startswith(BLOBS):
+            raise RouteNotFound(f"an archive has no {request.path}")
+        try:
+            blob_id = from_hex(request.path.removeprefix(BLOBS), size=32)
+        except ValueError as error:
+            raise InvalidRequest(f"not a blob's name: {error}") from None
+        if request.method == "PUT":
+            return await self._put(blob_id, request)
+        if request.method == "GET":
+            return await self._get(blob_id)
+        raise RouteNotFound(f"{request.method} is not for blobs")
+
+    async def _put(self, blob_id: bytes, request: Request) -> Reply:
+        self._check_gateway(blob_id, request)
+        is_new = not self.store.has(blob_id)
+        await asyncio.to_thread(self.store.put, blob_id, request.body)
+        signature = self.key.sign(stored_digest(self.domain, self.key.address, blob_id=blob_id))
+        if is_new:
+            logger.info("stored %s, %d bytes", to_hex(blob_id), len(request.body))
+        promise = Promise(self.key.address, signature)
+        return json_reply({**promise.to_json(), "blobId": to_hex(blob_id)}, 201 if is_new else 200)
+
+    async def _get(self, blob_id: bytes) -> Reply:
+        try:
+            blob = await asyncio.to_thread(self.store.get, blob_id)
+        except CheckFailed:
+            logger.exception("the blob %s was altered on disk and is set aside", to_hex(blob_id))
+            blob = None
+        if blob is None:
+            raise BlobNotFound(f"no blob {to_hex(blob_id)} is here", hint="ask another archive")
+        return Reply(200, blob, content_type=b"application/octet-stream")
+
+    def _check_gateway(self, blob_id: bytes, request: Request) -> None:
+        """The blob is a registered gateway's own, of this network. Raises InvalidSignature, CheckFailed, WrongChain."""
+        try:
+            signature = bytes.fromhex(request.header(SIGNATURE_HEADER.encode()).removeprefix("0x"))
+        except ValueError:
+            raise InvalidSignature("the signature is not hex") from None
+        signer = recover(upload_digest(self.domain, blob_id), signature)
+        member = self.watcher.latest.members.get((Role.GATEWAY, Address(signer)))
+        if member is None or not member.active:
+            raise InvalidSignature(f"{to_hex(signer)} is not a registered gateway")
+        header = EpochBlob.decode(request.body).header
+        if (header.chain_id, header.settlement) != (self.domain.chain_id, self.domain.verifying_contract):
+            raise WrongChain("the blob is of another network")
+        if header.gateway != signer:
+            raise InvalidSignature("the blob is of another gateway")
+
+    def _health(self) -> Reply:
+        return json_reply(
+            {
+                "role": "archive",
+                "address": to_hex(self.key.address),
+                "used_bytes": self.store.used_bytes,
+                "chain_block": self.watcher.block,
+                "chain_is_stale": self.watcher.is_stale,
+            }
+        )
+
+
+class BlobNotFound(RouteNotFound):
+    """This archive does not hold the blob."""
+
+    code = "blob_not_found"

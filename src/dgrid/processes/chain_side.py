@@ -1,0 +1,104 @@
+"""What an archive and a settler share: a chain they watch, a key that sends, and a life that ends on a signal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import Sender
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import RoleConfig
+from dgrid.core.errors import DGridError
+from dgrid.wire.http import HttpClient
+from dgrid.wire.typed import Domain, dgrid_domain
+
+logger = logging.getLogger(__name__)
+
+AGAIN_S, AGAIN_S_MAX = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSide:
+    """A role's ways to the chain. The watcher runs; the sender has begun to tend its journal."""
+
+    rpc: Rpc
+    contracts: Contracts
+    watcher: ChainWatcher
+    sender: Sender
+
+    @property
+    def domain(self) -> Domain:
+        return dgrid_domain(self.contracts.chain_id, self.contracts.settlement.address)
+
+
+@asynccontextmanager
+async def chain_side(config: RoleConfig) -> AsyncIterator[ChainSide]:
+    """Opens a role's chain side; waits for the chain only if it was never seen."""
+    async with AsyncExitStack() as stack:
+        http, contracts = HttpClient(), Contracts(config.chain)
+        stack.push_async_callback(http.close)
+        rpc = Rpc.of(config.chain, http)
+        watcher = ChainWatcher(rpc, contracts, config.folder, poll_ms=config.chain.poll_ms)
+        stack.push_async_callback(watcher.stop)
+        await watcher.start()
+        sender = Sender(rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
+        stack.push_async_callback(sender.close)
+        await sender.start()
+        yield ChainSide(rpc, contracts, watcher, sender)
+
+
+def run_until_signal(life: Coroutine[Any, Any, None]) -> None:
+    """Runs a role's life; SIGTERM and SIGINT end it in order. Raises what it raises."""
+    uvloop.run(_until_signal(life))
+
+
+async def _until_signal(life: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(life)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    logger.info("stopped")
+
+
+async def until_done(work: Callable[[], Awaitable[None]], *, what: str) -> None:
+    """Does something that needs the chain, again and again until it succeeds."""
+    pause_s = AGAIN_S
+    while True:
+        try:
+            await work()
+        except DGridError as error:
+            logger.warning("%s: not yet: %s %s", what, error.message, error.hint)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_S_MAX)
+        else:
+            logger.info("%s: done", what)
+            return
+
+
+@asynccontextmanager
+async def background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs coroutines beside the block, and ends them with it. One that fails is logged, and ends nothing else."""
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(_log_failure)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a background task failed", exc_info=error)

@@ -1,0 +1,72 @@
+"""Draws what payers owe, as soon as a root stands: blobs from the archives, rows to the chain. Anyone may run it."""
+
+import logging
+import time
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.chain.view import ChainView
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import ChannelId, to_hex
+from dgrid.settlement.claims import refusal
+from dgrid.settlement.collection import ROWS_AT_ONCE, CollectionRow, Collections
+from dgrid.settlement.records import Records
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 300
+
+
+class Collector:
+    """One settler's collecting."""
+
+    def __init__(self, collections: Collections, records: Records, *, sender: Sender, contracts: Contracts) -> None:
+        self._collections, self._records = collections, records
+        self._sender, self._contracts = sender, contracts
+        self._refused: dict[tuple[ChannelId, int], tuple[int, int]] = {}  # (total, when to try again)
+        self._missing: dict[bytes, int] = {}
+
+    async def absorb_new(self) -> None:
+        """Reads the blobs of roots that stand and were not read yet."""
+        now_s = int(time.monotonic())
+        for anchor in reversed(self._records.anchors()):
+            digest = anchor.digest
+            if self._collections.is_absorbed(digest) or self._missing.get(digest, 0) > now_s:
+                continue
+            try:
+                self._collections.absorb(await self._records.epoch(anchor))
+            except DGridError as error:
+                self._missing[digest] = now_s + 5
+                logger.warning("cannot collect for epoch %d: %s", anchor.root.epoch, error.message)
+            else:
+                self._missing.pop(digest, None)
+
+    async def collect(self, view: ChainView) -> int | None:
+        """Draws what is due; the block of the last drawing, None without one. Raises ChainUnavailable, Reverted."""
+        now_s = int(time.monotonic())
+        rows = [row for row in self._collections.due(view) if not self._is_refused(row, now_s)]
+        block = None
+        for at in range(0, len(rows), ROWS_AT_ONCE):
+            batch = rows[at : at + ROWS_AT_ONCE]
+            arguments = [row.arguments() for row in batch]
+            label = f"collect:{time.time_ns()}"  # the contract draws nothing twice
+            receipt = await self._sender.send(self._contracts.settlement, "collect", [arguments], label=label)
+            self._note(batch, receipt)
+            block = receipt.block_number
+        return block
+
+    def _is_refused(self, row: CollectionRow, now_s: int) -> bool:
+        total, until_s = self._refused.get((row.channel_id, row.lane), (-1, 0))
+        return total == row.total_wei and now_s < until_s
+
+    def _note(self, batch: list[CollectionRow], receipt: TransactionReceipt) -> None:
+        refused = 0
+        for log in receipt.logs:
+            decoded = self._contracts.decode_log(log)
+            if decoded is None or decoded.name != "RowRefused":
+                continue
+            row = batch[decoded.arguments["index"]]
+            self._refused[(row.channel_id, row.lane)] = row.total_wei, int(time.monotonic()) + RETRY_S
+            logger.warning("channel %s: %s", to_hex(row.channel_id), refusal(decoded.arguments["reason"]))
+            refused += 1
+        logger.info("collected from %d channels in block %d", len(batch) - refused, receipt.block_number)

@@ -49,7 +49,7 @@ contracts: setup ## build the contracts, compare the committed artifacts, run th
 	@$(MAKE) -C contracts check
 
 bench: setup $(PEERS) ## compare speed and memory with peers (in an environment of its own); not a test
-	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/python -m benchmarks
 
 clean: ## remove what can be made again (never a network's home)
 	rm -rf .venv .venv-bench contracts/node_modules contracts/out contracts/cache

@@ -90,7 +90,7 @@ class EpochCloser:
     """Closes one gateway's epochs."""
 
     def __init__(self, ledger: Ledger, sealer: ReceiptSealer, *, office: Office, partners: Partners) -> None:
-        self.on_step: Callable[[EpochState], None] = lambda state: None
+        self.on_step: Callable[[int, EpochState], None] = lambda epoch, state: None
         self._ledger, self._sealer, self._office, self._partners = ledger, sealer, office, partners
         self._reader = LedgerReader(ledger.path)
         self._blobs = BlobStore(office.folder / "epochs", capacity_bytes=BLOBS_BYTES_MAX)
@@ -234,5 +234,5 @@ class EpochCloser:
         self._reached(row.epoch, state)
 
     def _reached(self, epoch: int, state: EpochState) -> None:
-        self.on_step(state)
+        self.on_step(epoch, state)
         logger.info("epoch %d is %s", epoch, state.value.replace("_", " "))

@@ -1,0 +1,220 @@
+"""One gateway in one event loop: every part built once, started in order, stopped in the other order.
+
+It is given its chain facts, archives and settlers, so the same gateway runs in a process, in a test and in a simulation.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dgrid.core.epochs import EpochClock
+from dgrid.gateway.admit import Admission, Door
+from dgrid.gateway.api import GatewayApi, Rooms
+from dgrid.gateway.bill import Cashier
+from dgrid.gateway.closing import EpochCloser, Office, Partners
+from dgrid.gateway.counting import Counts, TokenizerSource
+from dgrid.gateway.debts import Debts
+from dgrid.gateway.dispatch import Desk, Dispatcher
+from dgrid.gateway.outbox import Outbox
+from dgrid.gateway.pipeline import Limits, Parts, Pipeline
+from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.route import Router
+from dgrid.gateway.route.market import Market
+from dgrid.gateway.sealing import ReceiptSealer
+from dgrid.gateway.signing import TickSealer
+from dgrid.gateway.views import Sources, Views
+from dgrid.store.ledger import Ledger
+from dgrid.store.ledger_reading import LedgerReader
+from dgrid.store.ledger_rows import EpochState
+from dgrid.telemetry import Gauge, Metrics
+from dgrid.wire.frames import SignedReceipt
+from dgrid.wire.http import AddressRule, ClientLimits, HttpClient, any_address
+from dgrid.wire.server import Reply, Request
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_MAIL = 64
+TIDY_S = 60.0
+Page = Callable[[str], Reply | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a gateway is told."""
+
+    key: SigningKey
+    folder: Path
+    domain: Domain
+    channels: Domain
+    token: bytes
+    contracts: Mapping[str, str]
+    clock: EpochClock
+    quorum: int
+    shares: Shares
+    timeout_s: float = 120.0
+    attempts: int = 3
+    allow: AddressRule = any_address
+    quality: Mapping[str, int] = field(default_factory=dict)
+
+
+class GatewayService:
+    """A gateway, ready to be asked once it has started."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        partners: Partners,
+        *,
+        tokenizers: TokenizerSource,
+        now_ms: Callable[[], int],
+        pages: Sequence[Page] = (),
+    ) -> None:
+        self._settings, self._partners, self._now_ms, self._pages = settings, partners, now_ms, pages
+        self.metrics = Metrics()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stack = AsyncExitStack()
+        key, chain = settings.key, partners.chain
+        limits = ClientLimits(first_byte_s=settings.timeout_s, gap_s=settings.timeout_s, total_s=settings.timeout_s)
+        self.http = HttpClient(limits, allow=settings.allow)
+        self.ledger = Ledger(settings.folder, gateway=key.address, clock=settings.clock, now_ms=now_ms)
+        self._stack.callback(self.ledger.close)
+        self.reader = LedgerReader(self.ledger.path)
+        self._stack.callback(self.reader.close)
+        self.outbox = Outbox(self._history)
+        self.sealer = ReceiptSealer(self.ledger, self.outbox, key=key, domain=settings.domain)
+        self.counts = Counts(tokenizers)
+        self.debts = Debts(self.ledger.node_total, lambda: self.presence.nodes)
+        self.router = Router(self.counts, self.debts.owed_wei, now_ms)
+        self.presence = Presence(
+            chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
+        )
+        self.closer = self._closer()
+        self.api = self._api()
+
+    async def handle(self, request: Request) -> Reply:
+        """Answers one HTTP request."""
+        return await self.api.handle(request)
+
+    async def start(self) -> None:
+        """Takes over what an earlier process left, then watches nodes and epochs."""
+        self._stack.push_async_callback(self.http.close)
+        self.sealer.on_sealed = self.metrics.receipts.add
+        self.sealer.start(self.reader.unsealed())
+        self._stack.push_async_callback(self.sealer.stop)
+        for work in (self.presence.run(), self.closer.run(), self._tidy()):
+            self._stack.push_async_callback(ended, self.spawn(work))
+
+    async def stop(self) -> None:
+        """Ends everything; what is billed is signed first."""
+        await self._stack.aclose()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        """Runs something beside the requests; it ends with the gateway."""
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background task failed", exc_info=error)
+
+    def _publish(self, market: Market) -> None:
+        self.router.market = market
+
+    def _history(self, node: bytes) -> list[tuple[bytes, SignedReceipt]]:
+        found = self.reader.of_node(node, REMEMBERED_MAIL)
+        return [(struct_hash, SignedReceipt(packed, seal)) for struct_hash, packed, seal in found]
+
+    def _cheapest_wei(self, model: str) -> int:
+        market = self.router.market.models.get(model)
+        return 0 if market is None else market.sellers[0].blended_wei
+
+    def _closer(self) -> EpochCloser:
+        settings = self._settings
+        office = Office(
+            settings.key,
+            settings.domain,
+            settings.channels,
+            settings.token,
+            settings.clock,
+            settings.quorum,
+            settings.folder,
+            self._now_ms,
+        )
+        closer = EpochCloser(self.ledger, self.sealer, office=office, partners=self._partners)
+        closer.on_step = self._epoch_step
+        self._stack.callback(closer.close)
+        return closer
+
+    def _epoch_step(self, epoch: int, state: EpochState) -> None:
+        self.metrics.epochs.add(1, state.value)
+        if state is EpochState.CLOSED:
+            self.debts.closed(epoch)
+        elif state is EpochState.ANCHORED:
+            self.debts.anchored(epoch)
+
+    def _api(self) -> GatewayApi:
+        settings, chain = self._settings, self._partners.chain
+        gateway, fence = settings.key.address, self.ledger.fence
+        sealer = TickSealer(settings.key, settings.domain)
+        timeout_ms = int(settings.timeout_s * 1000)
+        desk = Desk(gateway, self.http, sealer, self.outbox, fence, timeout_ms, self._now_ms, self.spawn)
+        admission = Admission(Door(gateway, settings.domain, settings.channels, chain, fence, self._now_ms))
+        parts = Parts(
+            admission,
+            self.router,
+            Dispatcher(desk),
+            self.counts,
+            Cashier(self.ledger, self._cheapest_wei),
+            self.ledger,
+            settings.domain,
+            self.metrics,
+            self._now_ms,
+            self.spawn,
+        )
+        self.metrics.gauges.append(Gauge("dgrid_holds_open", "Requests in flight.", lambda: self.ledger.open_holds))
+        pipeline = Pipeline(parts, Limits(attempts=settings.attempts))
+        views = Views(self._sources())
+        return GatewayApi(Rooms(pipeline, admission, views, chain, self.metrics, self._is_ready, self._pages))
+
+    def _sources(self) -> Sources:
+        settings = self._settings
+        return Sources(
+            settings.key.address,
+            settings.domain,
+            settings.token,
+            settings.contracts,
+            settings.clock,
+            settings.shares,
+            self._partners.chain,
+            self.router,
+            self.presence,
+            self.ledger,
+            self.reader,
+            self.sealer,
+            self._now_ms,
+        )
+
+    def _is_ready(self) -> bool:
+        return bool(self.router.market.models)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            await self.ledger.forget_expired()
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    """Cancels a task and waits for its end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,220 @@
+"""A gateway's whole life: chain, ledger, door; registration, bond and credit lines while it serves; a stop that loses nothing."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import msgspec
+import uvloop
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.enroll import Enroller, Enrolment
+from dgrid.chain.events import Role
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import Sender
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import GatewayConfig
+from dgrid.core.errors import DGridError
+from dgrid.engines.catalog import CATALOG_NAME, Catalog
+from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
+from dgrid.gateway.chain_facts import WatchedChain
+from dgrid.gateway.closing import Partners
+from dgrid.gateway.handover import SettlerDoors
+from dgrid.gateway.presence import Shares
+from dgrid.gateway.service import GatewayService, Settings
+from dgrid.settlement.archives import LIMITS, Archives, doors_of
+from dgrid.web.status import status_reply
+from dgrid.wire.http import HttpClient, any_address, loopback_only
+from dgrid.wire.server import Reply, Request, Server
+from dgrid.wire.typed import channel_domain, dgrid_domain
+
+logger = logging.getLogger(__name__)
+
+ENROL_AGAIN_S: Final = 1.0
+LINES_LOOK_S: Final = 1.0
+
+
+def run(config: GatewayConfig) -> None:
+    """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
+    uvloop.run(live(config))
+
+
+async def live(config: GatewayConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running_gateway(config) as gateway:
+        logger.info("serving at %s", gateway.url)
+        await stop.wait()
+        logger.info("stopping")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A gateway that serves."""
+
+    url: str
+    service: GatewayService
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAccess:
+    """This process's ways to the chain."""
+
+    rpc: Rpc
+    contracts: Contracts
+    watcher: ChainWatcher
+
+
+class Door:
+    """The listening server. It takes its port at once, so that a port in use is said before anything slow begins."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._service: GatewayService | None = None
+        self.server = Server(self._handle, host=host, port=port)
+
+    async def open(self, service: GatewayService) -> None:
+        self._service = service
+        await self.server.start()
+
+    async def _handle(self, request: Request) -> Reply:
+        assert self._service is not None, "the door is opened with its service"
+        return await self._service.handle(request)
+
+
+@asynccontextmanager
+async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway]:
+    """Starts everything, in an order that fails early; ends everything in the other order."""
+    door = Door(config.host, config.port)
+    async with AsyncExitStack() as stack:
+        access = await opened_chain(config, stack)
+        await access.watcher.start()
+        service = await opened_service(config, access, stack=stack)
+        await service.start()
+        stack.push_async_callback(service.stop)
+        await door.open(service)
+        stack.push_async_callback(door.server.stop)
+        stack.push_async_callback(ended, asyncio.create_task(enrol(config, access)))
+        yield RunningGateway(f"http://{config.host}:{door.server.port}", service)
+
+
+async def opened_chain(config: GatewayConfig, stack: AsyncExitStack) -> ChainAccess:
+    """The chain's parts, to be closed with `stack`; the watcher is not started."""
+    contracts, http = Contracts(config.chain), HttpClient()
+    stack.push_async_callback(http.close)
+    rpc = Rpc(config.chain.rpc_urls, http, chain_id=config.chain.chain_id)
+    watcher = ChainWatcher(rpc, contracts, config.folder, poll_ms=config.chain.poll_ms)
+    stack.push_async_callback(watcher.stop)
+    return ChainAccess(rpc, contracts, watcher)
+
+
+async def opened_service(config: GatewayConfig, access: ChainAccess, *, stack: AsyncExitStack) -> GatewayService:
+    settings = settings_of(config, access)
+    chain = WatchedChain(
+        access.watcher,
+        gateway=settings.key.address,
+        token=settings.token,
+        settlement=config.chain.address("settlement"),
+    )
+    http = HttpClient(LIMITS, allow=settings.allow)
+    stack.push_async_callback(http.close)
+    archives = Archives(http, lambda: doors_of(access.watcher.finalized), domain=settings.domain)
+    partners = Partners(chain, archives, SettlerDoors(http, config.settler_urls))
+    return GatewayService(settings, partners, tokenizers=tokenizer_named, now_ms=now_ms, pages=(status_reply,))
+
+
+def settings_of(config: GatewayConfig, access: ChainAccess) -> Settings:
+    chain, parameters = config.chain, access.watcher.parameters
+    return Settings(
+        config.key(),
+        config.folder,
+        dgrid_domain(chain.chain_id, chain.address("settlement")),
+        channel_domain(chain.chain_id, chain.address("channel_escrow")),
+        chain.address("dgai"),
+        chain.contracts,
+        parameters.clock,
+        parameters.stored_quorum,
+        Shares(config.protocol_bps, config.margin_bps),
+        config.request_timeout_s,
+        config.attempts,
+        loopback_only if config.dev else any_address,
+        measured_quality(),
+    )
+
+
+@cache
+def known_tokenizers() -> dict[str, Tokenizer]:
+    """The tokenizers of the built-in models, by the name that offers use."""
+    try:
+        models = Catalog.built_in().models
+    except DGridError as error:
+        logger.warning("no tokens can be counted here: %s", error.message)
+        return {}
+    found = (load_tokenizer(model.path) for model in models)
+    return {tokenizer.name: tokenizer for tokenizer in found if tokenizer is not None}
+
+
+def tokenizer_named(name: str) -> Tokenizer | None:
+    return known_tokenizers().get(name)
+
+
+class _Measured(msgspec.Struct):
+    id: str
+    quality: float | None = None
+
+
+def measured_quality() -> dict[str, int]:
+    """What the models' catalogue says of their quality, in basis points; nothing where it was not measured."""
+    try:
+        folder = Catalog.built_in().models[0].folder
+        rows = msgspec.json.decode((folder / CATALOG_NAME).read_bytes(), type=list[_Measured])
+    except (DGridError, IndexError, OSError, msgspec.DecodeError):
+        return {}
+    return {row.id: round(row.quality * 10_000) for row in rows if row.quality is not None}
+
+
+async def enrol(config: GatewayConfig, access: ChainAccess) -> None:
+    """Registers the gateway, fills its bond, and gives every node a credit line; goes on as nodes come."""
+    sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
+    enroller = Enroller(access.rpc, access.contracts, sender, dev=config.dev)
+    enrolment = Enrolment(Role.GATEWAY, config.url, int(config.stake_wei), margin_bps=config.margin_bps)
+    is_registered = False
+    try:
+        while True:
+            try:
+                if not is_registered:
+                    await enroller.enroll(enrolment, access.watcher.latest)
+                    await enroller.ensure_bond(int(config.bond_wei))
+                    is_registered = True
+                    logger.info("registered on chain as %s", config.url)
+                await give_lines(config, access, enroller=enroller)
+            except DGridError as error:
+                logger.warning("not enrolled yet: %s %s", error.message, error.hint)
+                await asyncio.sleep(ENROL_AGAIN_S)
+            await asyncio.sleep(LINES_LOOK_S)
+    finally:
+        await sender.close()
+
+
+async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: Enroller) -> None:
+    """A line for every active node, as far as the bond reaches."""
+    view, line_wei = access.watcher.latest, int(config.credit_line_wei)
+    most = int(config.bond_wei) // max(1, line_wei)
+    nodes = sorted(member.address for member in view.active(Role.NODE))[:most]
+    await enroller.ensure_lines(dict.fromkeys(nodes, line_wei), view)
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -19,6 +19,7 @@ from dgrid.core.errors import (
     InsufficientBudget,
     NetworkUnreachable,
     NodeFault,
+    NotYet,
     RateLimited,
     ReceiptNotFound,
     Unavailable,
@@ -213,7 +214,7 @@ def fetch_document(terms: Terms, receipt_id: str, *, url: str) -> Flow[ReceiptDo
     for _ in range(RECEIPT_ATTEMPTS):
         try:
             data = yield from get(f"{url}/v1/receipts/{receipt_id}", terms.payment.headers(url, None))
-        except ReceiptNotFound:  # it is signed in batches, some milliseconds after the answer's last byte
+        except (ReceiptNotFound, NotYet):  # it is signed in batches, some milliseconds after the answer's last byte
             yield Pause(RECEIPT_PAUSE_S)
         else:
             return terms.payment.own(ReceiptDocument.decode(data))

@@ -37,18 +37,18 @@ class ChannelDomains:
     vouchers: Domain
 
 
-class _Promise(msgspec.Struct, frozen=True):
+class PromisedFee(msgspec.Struct, frozen=True):
     """A request under way: the most it may cost, until when."""
 
     max_fee_wei: str
     deadline_ms: int
 
 
-class _Book(msgspec.Struct):
+class ChannelBook(msgspec.Struct):
     """What the file of a channel holds."""
 
     used_wei: str = "0"
-    promises: dict[str, _Promise] = {}
+    promises: dict[str, PromisedFee] = {}
 
 
 class ChannelWallet:
@@ -139,7 +139,7 @@ class ChannelWallet:
         )
 
     def _promise(self, digest: bytes, max_fee_wei: int, *, deadline_ms: int) -> None:
-        self._book.promises[to_hex(digest)] = _Promise(str(max_fee_wei), deadline_ms)
+        self._book.promises[to_hex(digest)] = PromisedFee(str(max_fee_wei), deadline_ms)
         self._write()
 
     def _close(self, name: str, *, used_wei: int) -> None:
@@ -183,8 +183,8 @@ class Wallets:
         self._by_url[gateway_url].settle(document)
 
 
-def _read_book(file: Path) -> _Book:
+def _read_book(file: Path) -> ChannelBook:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Book)
+        return msgspec.json.decode(file.read_bytes(), type=ChannelBook)
     except (OSError, msgspec.DecodeError):
-        return _Book()
+        return ChannelBook()

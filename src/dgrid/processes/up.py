@@ -92,7 +92,7 @@ def take_down(path: Path, *, say: Say = print) -> int:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while _is_alive(pid):
+    while is_alive(pid):
         if time.monotonic() > deadline_s:
             raise NetworkUnreachable(f"the network (process {pid}) did not stop within {STOP_TIMEOUT_S:.0f} s")
         time.sleep(0.05)
@@ -101,7 +101,8 @@ def take_down(path: Path, *, say: Say = print) -> int:
     return 0
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for does not."""
     try:
         os.kill(pid, 0)
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. The only part that reads the environment and the only one that prints."""

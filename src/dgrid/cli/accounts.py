@@ -1,0 +1,269 @@
+"""Behind the money commands: whose money, where it lies, and the transactions that move it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dgrid.chain.channels import finalize_withdraw, request_withdraw
+from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.events import Kind
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import RpcError
+from dgrid.chain.sender import Sender
+from dgrid.chain.view import Channel
+from dgrid.cli.wallet_config import open_client, wallet_config
+from dgrid.client.kept import used_by_channel
+from dgrid.core.errors import DGridError, InvalidRequest, NotYet
+from dgrid.core.identity import Address, address_from_hex, from_hex, to_hex
+from dgrid.processes.home import Home
+from dgrid.settlement.claims import Claimable
+from dgrid.settlement.claims import claim as send_rows
+from dgrid.settlement.reading import NetworkReader, reading
+
+TREASURY = "treasury"
+GAS_A_ROW = 150_000  # shown where the chain's own estimate fails
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A wallet at one moment. Amounts are decimal strings."""
+
+    totals: dict[str, str]
+    parties: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """What would be claimed, and what sending it costs."""
+
+    rows: list[dict[str, str]]
+    due: list[Claimable] = field(repr=False)
+    waiting_wei: int
+    gas: int
+    gas_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    paid: list[dict[str, str]]
+    refused: list[str]
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_wallet(home: Path, *, address: str | None = None) -> Sheet:
+    """Deposits, use and claims of an address, or of all keys in the home and the treasury their fees go to."""
+    return asyncio.run(_read_wallet(home, _parse(address)))
+
+
+async def _read_wallet(home: Path, address: Address | None) -> Sheet:
+    async with reading(wallet_config(home).chain) as network:
+        names = {address: "address"} if address is not None else _names(home, network)
+        claimables = await network.claimable(now_s=int(time.time()))
+        channels = [one for one in network.view.channels.values() if one.config.payer in names]
+    use = _accounts(home) if channels else {}
+    used = {one.id: _used(one, use.get(to_hex(one.id), {}), home) for one in channels}
+    parties = [_party(name, payee, claimables, network) for payee, name in names.items()]
+    parties = [one for one in parties if one["claimable_wei"] != "0" or one["claimed_wei"] != "0" or len(names) == 1]
+    held = sum(int(use.get(to_hex(one.id), {}).get("held_wei", "0")) for one in channels)
+    totals = {
+        "deposited_wei": sum(one.deposited_wei for one in channels),
+        "spent_wei": sum(used.values()),
+        "held_wei": held,
+        "claimable_wei": sum(int(one["claimable_wei"]) for one in parties),
+        "claimed_wei": sum(int(one["claimed_wei"]) for one in parties),
+    }
+    return Sheet({name: str(amount) for name, amount in totals.items()}, parties)
+
+
+def _parse(address: str | None) -> Address | None:
+    try:
+        return None if address is None else address_from_hex(address)
+    except ValueError as error:
+        raise InvalidRequest(f"{address} is no address: {error}") from None
+
+
+def _names(home: Path, network: NetworkReader) -> dict[Address, str]:
+    """The addresses behind the keys of a home, and the treasury, by what they are called here."""
+    keys = sorted((home / "keys").glob("*.key"))
+    names = {Home(home).key(file.stem).address: file.stem for file in keys}
+    return {**names, Address(network.parameters.treasury): TREASURY}
+
+
+def _accounts(home: Path) -> dict[str, dict[str, str]]:
+    """What gateways that answer say of our API key's channels, by channel."""
+    try:
+        found = open_client(home).fetch_all("/v1/account")
+    except DGridError:  # gateways may be away or know no such key: the chain and our own books remain
+        return {}
+    return {account["channel_id"]: account for account in found.values()}
+
+
+def _used(channel: Channel, account: dict[str, str], home: Path) -> int:
+    """The highest of what the chain drew, the gateway counts, and our receipts show."""
+    counted = int(account.get("spent_wei", "0"))
+    return max(channel.drawn_wei, counted, used_by_channel(home / "roles" / "user", channel.id))
+
+
+def _party(name: str, payee: Address, claimables: Sequence[Claimable], network: NetworkReader) -> dict[str, str]:
+    due = sum(one.share_of(payee, one.total_due_wei) for one in claimables)
+    claimed = sum(network.view.received.get((payee, kind), 0) for kind in Kind)
+    return {"name": name, "address": to_hex(payee), "claimable_wei": str(due), "claimed_wei": str(claimed)}
+
+
+# --- claiming --------------------------------------------------------------------------------------------------------
+
+
+def plan_claim(home: Path) -> ClaimPlan:
+    """What the keys of the home, and the treasury, can claim now."""
+    return asyncio.run(_plan_claim(home))
+
+
+async def _plan_claim(home: Path) -> ClaimPlan:
+    async with reading(wallet_config(home).chain) as network:
+        names = _names(home, network)
+        found = await network.claimable(now_s=int(time.time()))
+        ours = [one for one in found if any(payee in names for payee, _ in one.payees)]
+        due = [one for one in ours if one.due_wei and one.proof is not None]
+        gas, price = await _gas(network, due), int(await network.rpc.call("eth_gasPrice", []), 16)
+    rows = [row for one in due for row in _claim_rows(one, names)]
+    return ClaimPlan(rows, due, sum(one.total_due_wei - one.due_wei for one in ours), gas, gas * price)
+
+
+def _claim_rows(one: Claimable, names: dict[Address, str]) -> Iterable[dict[str, str]]:
+    for payee, _ in one.payees:
+        yield {
+            "kind": one.party.kind.name.lower(),
+            "gateway": to_hex(one.party.gateway),
+            "payee": to_hex(payee),
+            "name": names.get(payee, "another"),
+            "amount_wei": str(one.share_of(payee, one.due_wei)),
+        }
+
+
+async def _gas(network: NetworkReader, due: Sequence[Claimable]) -> int:
+    if not due:
+        return 0
+    settlement = network.contracts.settlement
+    rows = [(one.party.kind, one.proof.arguments()) for one in due if one.proof is not None]
+    call = {"to": to_hex(settlement.address), "data": to_hex(settlement.encode("claim", [rows]))}
+    try:
+        return int(await network.rpc.call("eth_estimateGas", [call]), 16)
+    except RpcError:
+        return GAS_A_ROW * len(due)
+
+
+def send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
+    """Sends the plan from the home's user key; the money goes to the payees."""
+    return asyncio.run(_send_claim(home, plan))
+
+
+async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
+    async with _sending(home) as (network, sender):
+        names = _names(home, network)
+        outcome = await send_rows(sender, network.contracts, rows=plan.due)
+    paid = [
+        {
+            "kind": one.kind.name.lower(),
+            "gateway": to_hex(one.gateway),
+            "payee": to_hex(one.payee),
+            "name": names.get(one.payee, "another"),
+            "amount_wei": str(one.amount_wei),
+        }
+        for one in outcome.paid
+    ]
+    return ClaimResult(paid, list(outcome.refused))
+
+
+@asynccontextmanager
+async def _sending(home: Path) -> AsyncIterator[tuple[NetworkReader, Sender]]:
+    """The chain, and a sender for the home's user key; on the dev chain it gets its gas money."""
+    config = wallet_config(home)
+    folder = home / "roles" / "user"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with reading(config.chain) as network:
+        sender = Sender(network.rpc, Home(home).key("user"), folder=folder, chain_id=config.chain.chain_id)
+        try:
+            if config.chain.chain_id == DEV_CHAIN_ID:
+                await fund_dev(network.rpc, network.contracts, address=sender.address)
+            yield network, sender
+        finally:
+            await sender.close()
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+
+
+def read_channels(home: Path, *, gateway: str | None = None) -> list[dict[str, Any]]:
+    """The channels that the home's user key pays for, or its one to a gateway."""
+    return asyncio.run(_read_channels(home, _parse(gateway)))
+
+
+async def _read_channels(home: Path, gateway: Address | None) -> list[dict[str, Any]]:
+    payer = Home(home).key("user").address
+    async with reading(wallet_config(home).chain) as network:
+        found = [one for one in network.view.channels.values() if one.config.payer == payer]
+    return [_channel_data(one) for one in found if gateway in (None, one.config.gateway)]
+
+
+def _channel_data(channel: Channel) -> dict[str, Any]:
+    config = channel.config
+    leaving = channel.withdraw_requested_ms is not None
+    return {
+        "channel_id": to_hex(channel.id),
+        "gateway": to_hex(config.gateway),
+        "kind": "its gateway (API key)" if config.payer_authorizer == config.gateway else "your key (vouchers)",
+        "deposited_wei": str(channel.deposited_wei),
+        "drawn_wei": str(channel.drawn_wei),
+        "balance_wei": str(channel.balance_wei),
+        "state": "withdrawing" if leaving else "open" if channel.balance_wei else "empty",
+        "available_at_ms": channel.withdraw_available_ms,
+    }
+
+
+def request_withdrawals(home: Path, channel_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Announces the withdrawal of each channel's whole balance."""
+    return asyncio.run(_request_withdrawals(home, [from_hex(name, size=32) for name in channel_ids]))
+
+
+async def _request_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
+    if not channel_ids:
+        return []
+    async with _sending(home) as (network, sender):
+        for channel in _chosen(network, channel_ids):
+            balance = channel.balance_wei
+            await request_withdraw(sender, network.contracts, config=channel.config, amount_wei=balance)
+    return await _shown_after(home, channel_ids)
+
+
+def finalize_withdrawals(home: Path, channels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pays out each announced withdrawal whose delay is over. Raises NotYet when none is."""
+    now_ms = int(time.time() * 1000)
+    ready = [one for one in channels if (one["available_at_ms"] or 0) <= now_ms]
+    if channels and not ready:
+        first_s = (min(one["available_at_ms"] for one in channels) - now_ms) // 1000
+        raise NotYet("no withdrawal's delay is over", hint=f"the first ends in {first_s} s")
+    return asyncio.run(_finalize_withdrawals(home, [from_hex(one["channel_id"], size=32) for one in ready]))
+
+
+async def _finalize_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
+    if not channel_ids:
+        return []
+    async with _sending(home) as (network, sender):
+        for channel in _chosen(network, channel_ids):
+            await finalize_withdraw(sender, network.contracts, config=channel.config)
+    return await _shown_after(home, channel_ids)
+
+
+def _chosen(network: NetworkReader, channel_ids: Sequence[bytes]) -> list[Channel]:
+    return [one for one in network.view.channels.values() if one.id in channel_ids]
+
+
+async def _shown_after(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
+    async with reading(wallet_config(home).chain) as network:
+        return [_channel_data(one) for one in _chosen(network, channel_ids)]

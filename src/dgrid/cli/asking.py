@@ -1,0 +1,132 @@
+"""Commands of whoever asks: chat, connect, models, nodes."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dgrid.cli.terminal import Terminal, columns, dgai, short
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(chat)
+    app.command()(connect)
+    app.command()(models)
+    app.command()(nodes)
+
+
+def chat(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
+    *,
+    model: Annotated[str, typer.Option(help="A model, or auto, auto:cheap, auto:fast, auto:best.")] = "auto",
+    max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
+) -> None:
+    """Ask a model. The answer streams to standard output; its receipt is checked, and named on standard error.
+
+    A gateway that does not answer is passed over for the next one.
+
+    Example: `dgrid chat "Maria lives in Oslo. Where does Maria live?" --model dgrid-mini`
+    """
+    from dgrid.cli.wallet_config import open_client
+
+    terminal: Terminal = context.obj
+    question = typer.get_text_stream("stdin").read() if text == "-" else text
+    options = {} if max_tokens is None else {"max_tokens": max_tokens}
+    client = open_client(terminal.home)
+    if no_stream or terminal.json:
+        answer = client.ask(question, model=model, options=options)
+        terminal.show("chat", _answer_data(answer), text=answer.text)
+    else:
+        stream = client.stream(question, model=model, options=options)
+        for piece in stream:
+            print(piece, end="", flush=True)
+        print(flush=True)
+        answer = stream.answer
+    node = f"node {short(answer.node)}, " if answer.node else ""
+    terminal.note(f"receipt {answer.receipt_id}  fee {dgai(answer.fee_wei)}  {node}checked, by {answer.gateway_url}")
+
+
+def _answer_data(answer: Any) -> dict[str, Any]:
+    names = ("text", "model", "receipt_id", "node", "tokens_in", "tokens_out", "attempts", "gateway_url", "verified")
+    return {**{name: getattr(answer, name) for name in names}, "fee_wei": str(answer.fee_wei)}
+
+
+def connect(
+    context: typer.Context,
+    *,
+    port: Annotated[int, typer.Option(help="Where the proxy listens, on loopback only.")] = 7460,
+    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel, each gateway.")] = "100",
+    max_fee: Annotated[str, typer.Option(help="The most one request may cost, in DGAI.")] = "1",
+) -> int:
+    """Run a local OpenAI-compatible proxy that pays with your own key and checks every receipt.
+
+    Point any OpenAI client at the base URL it prints; the API key may be anything. No gateway can spend more than the
+    vouchers that this proxy signs, and an answer whose receipt does not hold is withheld.
+
+    Example: `dgrid connect --port 7460 --max-fee 0.1`
+    """
+    from dgrid.cli.wallet_config import wallet_config
+    from dgrid.processes.connect import ConnectOptions, run_connect
+
+    terminal: Terminal = context.obj
+    amounts = {"deposit_wei": wei_of(deposit), "max_fee_wei": wei_of(max_fee)}
+    wallet = wallet_config(terminal.home)
+    folder = terminal.home / "roles" / "user"
+    options = ConnectOptions(wallet, folder, port=port, **amounts)
+    return run_connect(options, say=lambda line, data: terminal.show("connect", data, text=line))
+
+
+def wei_of(text: str) -> int:
+    """An amount in DGAI as wei. Raises typer.BadParameter."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        wei = Decimal(text) * 10**18
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is no amount of DGAI") from None
+    if not wei.is_finite() or wei < 0 or wei != int(wei) or wei >= 2**128:
+        raise typer.BadParameter(f"{text!r} is no amount of DGAI with at most 18 decimals")
+    return int(wei)
+
+
+def models(context: typer.Context) -> None:
+    """List the models that can be asked, with price and context.
+
+    Example: `dgrid models --json`
+    """
+    from dgrid.cli.wallet_config import open_client
+
+    terminal: Terminal = context.obj
+    found = open_client(terminal.home).fetch("/v1/models")["data"]
+    rows = [
+        (one["id"], one.get("context", one.get("context_length", "-")), *_prices(one), one.get("nodes", "-"))
+        for one in found
+    ]
+    text = columns(("MODEL", "CONTEXT", "IN / MILLION", "OUT / MILLION", "NODES"), rows)
+    terminal.show("models", {"models": found}, text=text)
+
+
+def _prices(model: dict[str, Any]) -> tuple[str, str]:
+    prices = model.get("in_price_wei"), model.get("out_price_wei")
+    cells = [dgai(int(price)) if price is not None else "-" for price in prices]
+    return cells[0], cells[1]
+
+
+def nodes(context: typer.Context) -> None:
+    """List the nodes as a gateway sees them: model, credibility, traffic, state.
+
+    Example: `dgrid nodes`
+    """
+    from dgrid.cli.wallet_config import open_client
+
+    terminal: Terminal = context.obj
+    found = open_client(terminal.home).fetch("/v1/network/nodes")["nodes"]
+    names = ("credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps")
+    rows = [
+        (short(one["address"]), one.get("model", "-"), *(one.get(name, "-") for name in names), one.get("state", "-"))
+        for one in found
+    ]
+    titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")
+    terminal.show("nodes", {"nodes": found}, text=columns(titles, rows))

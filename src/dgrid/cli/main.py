@@ -1,0 +1,118 @@
+"""`dgrid`: the root of the command line, its global flags, and how it ends."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dgrid import __version__
+from dgrid.cli import asking, money, network, receipts, roles
+from dgrid.cli.terminal import Terminal, home_path, report
+from dgrid.core.errors import DGridError
+
+INTERRUPTED = 130
+FLAGS = ("--json", "--quiet")
+
+HELP = """
+A decentralized AI inference network: ask, route, run, settle, verify.
+
+Start a network on this machine, ask it, and check what it did:
+
+    dgrid up --detach
+    dgrid chat "Tim plays the cello. What does Tim play?"
+    dgrid receipts
+    dgrid audit --epoch 1
+
+Exit codes: 0 ok, 1 a check failed, 2 usage, 3 network unreachable, 4 refused, 5 not found, 6 not yet, 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="dgrid", help=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
+for part in (network, asking, receipts, money, roles):
+    part.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"dgrid {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The network's folder. Else $DGRID_HOME, the nearest .dgrid upward, ~/.dgrid."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; errors as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    context.obj = Terminal(home_path(home), json, quiet)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; its exit code."""
+    ordered = flags_first(arguments)
+    as_json = "--json" in ordered[: _count_flags(ordered)]
+    try:
+        code = app(ordered, standalone_mode=False)
+    except DGridError as error:
+        return report(error, as_json=as_json)
+    except typer.TyperException as error:
+        return report(_usage(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+class UsageError(DGridError):
+    """The command line cannot be understood."""
+
+    code = "usage"
+    exit_code = 2
+
+
+def _usage(error: typer.TyperException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "dgrid"
+    return UsageError(error.format_message(), hint=f"`{command} --help` shows what can be typed")
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """The global flags moved to the front: they may stand anywhere before `--`."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    flags, others, waiting = [], [], list(arguments[:end])
+    while waiting:
+        word = waiting.pop(0)
+        if word in FLAGS or word.startswith("--home="):
+            flags.append(word)
+        elif word == "--home" and waiting:
+            flags += [word, waiting.pop(0)]
+        else:
+            others.append(word)
+    return [*flags, *others, *arguments[end:]]
+
+
+def _count_flags(ordered: Sequence[str]) -> int:
+    at = 0
+    while at < len(ordered) and (ordered[at] in FLAGS or ordered[at].startswith("--home")):
+        at += 2 if ordered[at] == "--home" else 1
+    return at

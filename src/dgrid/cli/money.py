@@ -1,0 +1,147 @@
+"""Commands about money: wallet, claim, channel. Nothing is sent before it was shown."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dgrid.cli.terminal import Terminal, columns, dgai, short
+from dgrid.core.errors import DGridError
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+WhichGateway = Annotated[str | None, typer.Option("--gateway", help="Only the channel to this gateway address.")]
+
+
+class Declined(DGridError):
+    """Nobody agreed to what would have been sent."""
+
+    code = "declined"
+    exit_code = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(wallet)
+    app.command()(claim)
+    group = typer.Typer(help="Your channels: deposits at gateways, and how to get them back.", no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command("list")(list_channels)
+    group.command("withdraw")(withdraw)
+    group.command("finalize")(finalize)
+    app.add_typer(group, name="channel")
+
+
+def wallet(
+    context: typer.Context,
+    *,
+    address: Annotated[str | None, typer.Option(help="One address; else all keys of this home.")] = None,
+) -> None:
+    """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
+
+    Example: `dgrid wallet --address 0x70997970…`
+    """
+    from dgrid.cli.accounts import read_wallet
+
+    terminal: Terminal = context.obj
+    sheet = read_wallet(terminal.home, address=address)
+    rows = [(name.removesuffix("_wei"), dgai(int(amount))) for name, amount in sheet.totals.items()]
+    parties = [
+        (one["name"], short(one["address"]), dgai(int(one["claimable_wei"])), dgai(int(one["claimed_wei"])))
+        for one in sheet.parties
+    ]
+    table = columns(("PAYEE", "ADDRESS", "CLAIMABLE", "CLAIMED"), parties) if parties else ""
+    text = "\n".join([*(f"{name:<10} {amount}" for name, amount in rows), "", table]).rstrip()
+    terminal.show("wallet", {**sheet.totals, "parties": sheet.parties}, text=text)
+
+
+def claim(context: typer.Context, *, yes: Yes = False) -> None:
+    """Claim what the keys of this home have earned. Shows first what it will send and what that costs.
+
+    Example: `dgrid claim --yes`
+    """
+    from dgrid.cli.accounts import plan_claim, send_claim
+
+    terminal: Terminal = context.obj
+    plan = plan_claim(terminal.home)
+    rows = [(one["kind"], one["name"], short(one["gateway"]), dgai(int(one["amount_wei"]))) for one in plan.rows]
+    if not rows:
+        waiting = f"; {dgai(plan.waiting_wei)} will be, after its challenge window" if plan.waiting_wei else ""
+        nothing = {"claims": [], "paid_wei": "0", "waiting_wei": str(plan.waiting_wei), "refused": []}
+        terminal.show("claim", nothing, text=f"nothing is due now{waiting}")
+        return
+    terminal.note(columns(("KIND", "PAYEE", "GATEWAY", "AMOUNT"), rows))
+    terminal.note(f"one transaction for {len(rows)} rows, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
+    _agree(terminal, yes=yes)
+    outcome = send_claim(terminal.home, plan)
+    paid = sum(int(one["amount_wei"]) for one in outcome.paid)
+    shown = {"claims": outcome.paid, "paid_wei": str(paid), "waiting_wei": str(plan.waiting_wei)}
+    lines = [f"claimed {dgai(paid)} for {len(outcome.paid)} payees", *(f"refused: {why}" for why in outcome.refused)]
+    terminal.show("claim", {**shown, "refused": outcome.refused}, text="\n".join(lines))
+
+
+def dgai_gas(wei: int) -> str:
+    """What gas costs, in the chain's own coin."""
+    return dgai(wei).removesuffix("DGAI") + "of the chain's coin"
+
+
+def list_channels(context: typer.Context) -> None:
+    """List your channels with their balances.
+
+    Example: `dgrid channel list`
+    """
+    from dgrid.cli.accounts import read_channels
+
+    terminal: Terminal = context.obj
+    found = read_channels(terminal.home)
+    terminal.show("channel.list", {"channels": found}, text=_channels_text(found))
+
+
+def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes = False) -> None:
+    """Announce the withdrawal of your channels. Their gateways stop serving on them at once.
+
+    What was used is still collected during the delay; then `dgrid channel finalize` pays out the rest.
+
+    Example: `dgrid channel withdraw --gateway 0x3c44cddd…`
+    """
+    from dgrid.cli.accounts import read_channels, request_withdrawals
+
+    terminal: Terminal = context.obj
+    found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "open"]
+    terminal.note(_channels_text(found))
+    if found:
+        terminal.note(f"{len(found)} transactions announce the withdrawal; serving on these channels ends")
+        _agree(terminal, yes=yes)
+    done = request_withdrawals(terminal.home, [one["channel_id"] for one in found])
+    terminal.show("channel.withdraw", {"channels": done}, text=_channels_text(done))
+
+
+def finalize(context: typer.Context, *, gateway: WhichGateway = None) -> None:
+    """Pay announced withdrawals out, once their delay is over.
+
+    Example: `dgrid channel finalize`
+    """
+    from dgrid.cli.accounts import finalize_withdrawals, read_channels
+
+    terminal: Terminal = context.obj
+    found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "withdrawing"]
+    done = finalize_withdrawals(terminal.home, found)
+    terminal.show("channel.finalize", {"channels": done}, text=_channels_text(done))
+
+
+def _channels_text(channels: list[dict[str, Any]]) -> str:
+    if not channels:
+        return "no channels"
+    rows = [
+        (short(one["channel_id"]), short(one["gateway"]), dgai(int(one["balance_wei"])), one["kind"], one["state"])
+        for one in channels
+    ]
+    return columns(("CHANNEL", "GATEWAY", "BALANCE", "SIGNED BY", "STATE"), rows)
+
+
+def _agree(terminal: Terminal, *, yes: bool) -> None:
+    """Raises Declined unless somebody said yes."""
+    if yes:
+        return
+    if terminal.json or not typer.get_text_stream("stdin").isatty():
+        raise Declined("nothing was sent: nobody agreed", hint="add --yes to go ahead without being asked")
+    if not typer.confirm("go ahead?", err=True):
+        raise Declined("nothing was sent")

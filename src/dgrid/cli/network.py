@@ -1,0 +1,147 @@
+"""Commands about a whole network on this machine: up, down, wait, doctor, status."""
+
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from dgrid.cli.terminal import Terminal, columns, short
+from dgrid.core.errors import NetworkUnreachable
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(wait)
+    app.command()(doctor)
+    app.command()(status)
+
+
+def up(  # noqa: PLR0913 one for each flag
+    context: typer.Context,
+    *,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once the network serves; it runs on.")] = False,
+    gateways: Annotated[int, typer.Option(help="How many gateways.")] = 2,
+    nodes: Annotated[int, typer.Option(help="How many nodes; they share the three built-in models.")] = 5,
+    evaluators: Annotated[int, typer.Option(hidden=True, help="Their place; there are none yet.")] = 0,
+    epoch_seconds: Annotated[int, typer.Option(help="How long an epoch lasts; fixed with a home's first start.")] = 20,
+    no_restart: Annotated[bool, typer.Option("--no-restart", help="Leave a role that died dead.")] = False,
+    port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
+) -> int:
+    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler.
+
+    State is kept in the home; the next start resumes it. Ctrl-C stops everything.
+
+    Example: `dgrid up --detach --nodes 3`
+    """
+    from dgrid.processes.up import UpOptions, run_up
+
+    terminal: Terminal = context.obj
+    shape = {"gateways": gateways, "nodes": nodes, "evaluators": evaluators, "epoch_seconds": epoch_seconds}
+    options = UpOptions(terminal.home, **shape, restart=not no_restart, detach=detach, port_base=port_base)
+    code: int = run_up(options, say=terminal.say)
+    if detach and terminal.json:
+        _show_status(terminal)
+    return code
+
+
+def down(context: typer.Context) -> int:
+    """Stop the network of this home and wait until it is down. What it knows stays.
+
+    Example: `dgrid down`
+    """
+    from dgrid.processes.up import take_down
+
+    terminal: Terminal = context.obj
+    code = take_down(terminal.home, say=terminal.say)
+    terminal.show("down", {"stopped": True}, text="")
+    return code
+
+
+def wait(
+    context: typer.Context, *, timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0
+) -> int:
+    """Wait until the network of this home serves.
+
+    Example: `dgrid up & dgrid wait --timeout 30 && dgrid chat "Hello"`
+    """
+    from dgrid.processes.up import wait_ready
+
+    terminal: Terminal = context.obj
+    code = wait_ready(terminal.home, timeout_s=timeout)
+    if terminal.json:
+        _show_status(terminal)
+    return code
+
+
+def doctor(
+    context: typer.Context, *, port_base: Annotated[int, typer.Option(help="As with `dgrid up`.")] = 7420
+) -> int:
+    """Check whether this machine has all that a network needs; what is missing is named with its remedy.
+
+    Example: `dgrid doctor`
+    """
+    from dgrid.processes.doctor import diagnose
+
+    terminal: Terminal = context.obj
+    findings = diagnose(terminal.home, port_base=port_base)
+    ok = all(finding.ok for finding in findings)
+    lines = [
+        f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<10} {finding.detail}"
+        + ("" if finding.ok else f"\n{'':20}{finding.remedy}")
+        for finding in findings
+    ]
+    terminal.show("doctor", {"ok": ok, "findings": [asdict(finding) for finding in findings]}, text="\n".join(lines))
+    return 0 if ok else 1
+
+
+def status(context: typer.Context) -> None:
+    """Show what runs: processes, addresses, URLs, the epoch.
+
+    Example: `dgrid status --json`
+    """
+    _show_status(context.obj)
+
+
+def _show_status(terminal: Terminal) -> None:
+    from dgrid.processes.home import Home
+
+    status = Home(terminal.home).status()
+    if not _is_alive(int(status.pop("pid", 0))):
+        raise NetworkUnreachable(f"the network in {terminal.home} is not running", hint="`dgrid up` resumes it")
+    status.pop("schema", None)
+    status["epoch"] = _epoch_now(status["epoch"])
+    terminal.show("status", status, text=_status_text(status))
+
+
+def _is_alive(pid: int) -> bool:
+    from dgrid.processes.up import is_alive
+
+    return is_alive(pid)
+
+
+def _epoch_now(epoch: dict[str, Any]) -> dict[str, int]:
+    """The file is written when a role starts or dies; the epoch goes on."""
+    from dgrid.core.epochs import EpochClock
+
+    clock = EpochClock(epoch["genesis_s"], epoch["length_s"])
+    number = clock.epoch_at(int(time.time() * 1000))
+    return {"number": number, "closes_at_ms": clock.closes_at_ms(number)}
+
+
+def _status_text(status: dict[str, Any]) -> str:
+    closes_s = max(0, status["epoch"]["closes_at_ms"] - int(time.time() * 1000)) // 1000
+    rows = [
+        (one["name"], one["state"], one["pid"] or "-", short(one["address"] or "-"), one["url"])
+        for one in status["processes"]
+    ]
+    head = [
+        f"base URL     {status['gateway_url']}",
+        f"API key      {status['api_key_file']}",
+        f"status page  {status['status_url']}",
+        f"chain        {status['chain_rpc']} (id {status['chain_id']})",
+        f"epoch        {status['epoch']['number']}, closes in {closes_s} s",
+    ]
+    return "\n".join([*head, "", columns(("PROCESS", "STATE", "PID", "ADDRESS", "URL"), rows)])

@@ -1,0 +1,84 @@
+"""What every command shares: which home it is about, and how it speaks to people and to programs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dgrid.core.errors import DGridError
+
+HOME_NAME = ".dgrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The global flags of one invocation."""
+
+    home: Path
+    json: bool = False
+    quiet: bool = False
+
+    def show(self, command: str, data: Mapping[str, Any], *, text: str) -> None:
+        """The result: `text` for people, `data` under its schema's name for programs."""
+        if self.json:
+            print(json.dumps({"schema": f"dgrid.{command}/1", **data}), flush=True)
+        elif text:
+            print(text, flush=True)
+
+    def say(self, line: str) -> None:
+        """A line on the way; silent for programs and with --quiet."""
+        if not self.json and not self.quiet:
+            print(line, flush=True)
+
+    def note(self, line: str) -> None:
+        """A line beside the result, on standard error, so that the result can be piped."""
+        if not self.json and not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+def report(error: DGridError, *, as_json: bool) -> int:
+    """Shows an error on standard error; the exit code it ends with."""
+    if as_json:
+        shown = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        print(json.dumps(shown), file=sys.stderr, flush=True)
+    else:
+        print(f"dgrid: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"       {error.hint}", file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def home_path(given: Path | None) -> Path:
+    """--home, else $DGRID_HOME, else the nearest .dgrid upward from here, else ~/.dgrid."""
+    if given is not None:
+        return given
+    if named := os.environ.get("DGRID_HOME"):
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / HOME_NAME).is_dir():
+            return folder / HOME_NAME
+    return Path.home() / HOME_NAME
+
+
+def columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in plain text."""
+    table = [[str(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(len(row[at]) for row in table) for at in range(len(titles))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def dgai(wei: int) -> str:
+    """An amount for people: DGAI with as many decimals as it needs."""
+    sign, whole, part = "-" if wei < 0 else "", *divmod(abs(wei), 10**18)
+    decimals = f"{part:018}".rstrip("0")
+    return f"{sign}{whole:,}{'.' + decimals if decimals else ''} DGAI"
+
+
+def short(name: str) -> str:
+    """An address or hash, shortened for people."""
+    return f"{name[:8]}…{name[-4:]}" if len(name) > 16 else name

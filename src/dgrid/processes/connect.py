@@ -1,0 +1,215 @@
+"""`dgrid connect`: an OpenAI-compatible proxy on loopback that pays by vouchers and passes on only what it has checked.
+
+It holds the user's key, one channel a gateway, and a book of what was used. A whole answer is passed on once its
+receipt holds; of a stream, everything but its end is passed on as it comes, and the end once the receipt holds.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, open_channel
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.rpc import Rpc
+from dgrid.client.asynchronous import AsyncClient, AsyncStream
+from dgrid.client.flow import Opened, Order, Piece
+from dgrid.client.kept import book_file, keep_receipt
+from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
+from dgrid.config import WalletConfig
+from dgrid.core.errors import DGridError, InsufficientBudget, NetworkUnreachable, RouteNotFound
+from dgrid.core.identity import Address, address_from_hex
+from dgrid.core.keccak import keccak
+from dgrid.processes.home import HOST
+from dgrid.wire.http import ClientLimits, HttpClient
+from dgrid.wire.openai import decode_chat
+from dgrid.wire.problems import problem_body
+from dgrid.wire.server import Reply, Request, Server, json_reply
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import channel_domain, dgrid_domain
+
+logger = logging.getLogger(__name__)
+
+TAG = keccak(b"dgrid connect")[:12]  # tells this proxy's channels from the payer's others
+CREDITED_S = 30.0  # how long a gateway may take to see a new deposit
+PASSED_HEADERS = ("idempotency-key",)
+Announce = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """Where the network is, where the books are kept, and what may be spent."""
+
+    wallet: WalletConfig
+    folder: Path
+    port: int
+    deposit_wei: int
+    max_fee_wei: int
+
+
+def run_connect(options: ConnectOptions, *, say: Announce) -> int:
+    """Serves until it is told to stop. Raises DGridError when it cannot start."""
+    asyncio.run(_run(options, say))
+    return 0
+
+
+async def _run(options: ConnectOptions, say: Announce) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(connected(options))
+        url = f"http://{HOST}:{server.port}/v1"
+        say(
+            f"ready {url}\nPoint any OpenAI client at this base URL; the API key may be anything.\n"
+            f'  OpenAI(base_url="{url}", api_key="any")',
+            {"base_url": url, "gateway_urls": list(options.wallet.gateway_urls)},
+        )
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
+    """A proxy that serves."""
+    wallets = await open_wallets(options)
+    client = AsyncClient(tuple(wallets), KeepingWallets(Wallets(wallets), options.folder))
+    server = Server(Proxy(client).handle, host=HOST, port=options.port)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+        await client.close()
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+
+
+async def open_wallets(options: ConnectOptions) -> dict[str, ChannelWallet]:
+    """A channel wallet for each gateway that answers; on the dev chain a missing channel is opened and funded."""
+    (options.folder / "channels").mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = SigningKey.from_hex(options.wallet.key_file.read_text())
+    http = HttpClient(ClientLimits(first_byte_s=10.0))
+    failures: list[DGridError] = []
+    wallets: dict[str, ChannelWallet] = {}
+    try:
+        for url in options.wallet.gateway_urls:
+            try:
+                wallets[url] = await _open_wallet(options, key, url=url, http=http)
+            except DGridError as error:
+                logger.warning("%s: %s", url, error.message)
+                failures.append(error)
+    finally:
+        await http.close()
+    if not wallets:
+        raise failures[0] if failures else NetworkUnreachable("no gateway is configured")
+    return wallets
+
+
+async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, http: HttpClient) -> ChannelWallet:
+    chain = options.wallet.chain
+    contracts, rpc = Contracts(chain), Rpc(chain.rpc_urls, http, chain_id=chain.chain_id)
+    terms = ChannelTerms(await _gateway_at(url, http), key.address, TAG)
+    config = await channel_config(rpc, contracts, payer=key.address, terms=terms)
+    state = await channel_state(rpc, contracts, config)
+    if state.deposited_wei == 0:
+        if chain.chain_id != DEV_CHAIN_ID:
+            raise InsufficientBudget(
+                f"there is no channel to the gateway at {url}", hint="open one: `dgrid channel open` comes later"
+            )
+        amount = options.deposit_wei
+        await open_channel(rpc, chain, payer=key, terms=terms, amount_wei=amount, journal=options.folder)
+    escrow, settlement = contracts.channel_escrow.address, contracts.settlement.address
+    domains = ChannelDomains(dgrid_domain(chain.chain_id, settlement), channel_domain(chain.chain_id, escrow))
+    file = book_file(options.folder, domains.vouchers.digest(config.struct_hash()))
+    wallet = ChannelWallet(key, config, domains=domains, file=file, now_ms=_now_ms, max_fee_wei=options.max_fee_wei)
+    wallet.raise_used(state.drawn_wei)
+    return wallet
+
+
+async def _gateway_at(url: str, http: HttpClient) -> Address:
+    """The address of the gateway behind a URL. Vouchers name it, so a false one gains nothing."""
+    try:
+        reply = await http.request("GET", f"{url}/v1/network/parameters")
+        found = msgspec.json.decode(await reply.read())
+        return address_from_hex(found["gateway"])
+    except (DGridError, ValueError, KeyError, TypeError) as error:
+        raise NetworkUnreachable(f"no gateway answers at {url}: {error}") from None
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class KeepingWallets:
+    """Wallets that also keep each settled receipt, so that it can be fetched and audited later."""
+
+    def __init__(self, wallets: Wallets, folder: Path) -> None:
+        self._wallets, self._folder = wallets, folder
+        self.headers, self.own = wallets.headers, wallets.own
+
+    def settle(self, gateway_url: str, document: Any) -> None:
+        self._wallets.settle(gateway_url, document)
+        keep_receipt(self._folder, document)
+
+
+# --- the proxy -------------------------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """Answers OpenAI requests by asking gateways; refuses paths that no payment covers."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def handle(self, request: Request) -> Reply:
+        """One request of a local client. Whatever key it sends is ignored."""
+        if (request.method, request.path) == ("POST", "/v1/chat/completions"):
+            return await self._chat(request)
+        if request.method == "GET" and (request.path == "/v1/models" or request.path.startswith("/v1/models/")):
+            return Reply(200, await self._client.fetch(request.path))
+        if request.method == "GET" and request.path == "/healthz":
+            return json_reply({"status": "ok"})
+        raise RouteNotFound(f"this proxy has no {request.method} {request.path[:80]}")
+
+    async def _chat(self, request: Request) -> Reply:
+        chat = decode_chat(request.body)
+        headers = {name: value for name in PASSED_HEADERS if (value := request.header(name.encode()))}
+        stream = self._client.relay(Order(request.body, chat.model, bool(chat.stream), headers=headers))
+        steps = stream.steps()
+        opened = await anext(steps)
+        assert isinstance(opened, Opened)
+        passed = [(name.encode(), value.encode()) for name, value in opened.headers.items() if name.startswith("x-")]
+        if chat.stream:
+            return Reply(200, _relayed(steps, stream), passed, b"text/event-stream")
+        body = b"".join([step.data async for step in steps if isinstance(step, Piece)])
+        _log(stream)
+        return Reply(200, body, passed)
+
+
+async def _relayed(steps: AsyncIterator[Opened | Piece], stream: AsyncStream) -> AsyncIterator[bytes]:
+    """The stream as it comes; a receipt that does not hold ends it with an error instead of [DONE]."""
+    try:
+        async for step in steps:
+            if isinstance(step, Piece) and step.data:
+                yield step.data
+    except DGridError as error:
+        logger.warning("%s: %s", error.code, error.message)
+        yield b"data: " + problem_body(error) + b"\n\n"
+        return
+    _log(stream)
+
+
+def _log(stream: AsyncStream) -> None:
+    answer = stream.answer
+    logger.info("receipt %s, %d wei, by %s", answer.receipt_id, answer.fee_wei, answer.gateway_url)

@@ -1,0 +1,55 @@
+"""A node on any machine: gives it a key, a folder and a configuration of its own, once, and finds them again."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrid.config import ChainConfig, ConfigError, NodeConfig, to_toml
+from dgrid.engines.catalog import Catalog
+from dgrid.processes.home import HOST, Home, write_atomically
+
+DEFAULT_PRICES = ("80000000000000000000", "160000000000000000000")  # of a model that the catalogue does not price
+FIRST_PORT, LAST_PORT = 7470, 7499
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """What to run, and where others reach it."""
+
+    model: str
+    engine_url: str = ""
+    host: str = HOST
+    port: int = 0  # 0: a free one
+
+
+def write_node(home_path: Path, wanted: NewNode, *, chain: ChainConfig) -> Path:
+    """The node's configuration file; the same command later finds the same node. Raises ConfigError."""
+    home = Home(home_path)
+    home.make()
+    name = "node-" + re.sub(r"[^a-z0-9.]+", "-", wanted.model.lower()).strip("-.")
+    path = home.role_file(name)
+    if path.exists():
+        return path
+    home.key(name)
+    base = name, home.role_folder(name).resolve(), home.key_file(name).resolve()
+    place = wanted.host, wanted.port or _free_port(wanted.host), chain
+    prices = _prices(wanted.model)
+    config = NodeConfig(
+        *base, *place, False, wanted.model, wanted.engine_url, in_price_wei=prices[0], out_price_wei=prices[1]
+    )
+    write_atomically(path, to_toml(config).encode())
+    return path
+
+
+def _prices(model: str) -> tuple[str, str]:
+    """Empty for a built-in model, whose price the catalogue has."""
+    return ("", "") if any(one.id == model for one in Catalog.built_in().models) else DEFAULT_PRICES
+
+
+def _free_port(host: str) -> int:
+    from dgrid.processes.doctor import port_is_free
+
+    for port in range(FIRST_PORT, LAST_PORT + 1):
+        if port_is_free(port):
+            return port
+    raise ConfigError(f"no free port on {host} between {FIRST_PORT} and {LAST_PORT}")

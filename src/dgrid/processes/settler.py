@@ -19,7 +19,7 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import SettlerConfig
 from dgrid.core.errors import ChainUnavailable, InvalidRequest, InvalidSignature, RouteNotFound
 from dgrid.core.identity import Address, address_from_hex, to_hex
-from dgrid.processes.chain_side import ChainSide, background, chain_side, run_until_signal, until_done
+from dgrid.processes.chain_side import ChainSide, chain_side, run_until_signal, until_done
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder, AnchorQueue, AnchorRow
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.collecting import Collector
@@ -59,8 +59,7 @@ async def _live(config: SettlerConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("settler at %s, %d roots waiting", config.url, len(queue.waiting()))
-        async with background(loop.run(is_dev=config.dev)):
-            await asyncio.Event().wait()
+        await loop.run(is_dev=config.dev)
 
 
 class SettlerLoop:

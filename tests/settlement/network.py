@@ -1,0 +1,125 @@
+"""A small settling network in one test: a gateway with books, archives and a settler behind real HTTP, a real chain."""
+
+from dataclasses import dataclass, field
+
+from tests.devnet import Devnet
+from tests.settlement.books import Books, Work, voucher
+
+from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit
+from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.enroll import Enroller, Enrolment
+from dgrid.chain.events import Role
+from dgrid.chain.sender import Sender
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.money import WEI
+from dgrid.processes.archive import ArchiveService
+from dgrid.processes.chain_side import ChainSide
+from dgrid.processes.settler import SettlerLoop
+from dgrid.settlement.anchoring import AnchorOrder, AnchorQueue
+from dgrid.settlement.archives import Archives, doors_of
+from dgrid.settlement.closing import ClosedEpoch, sign_root
+from dgrid.settlement.collecting import Collector
+from dgrid.settlement.collection import Collections
+from dgrid.settlement.records import Records
+from dgrid.store.blobs import BlobStore
+from dgrid.wire.blob import SignedVoucher
+from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.server import Server
+from dgrid.wire.typed import Domain, channel_domain
+
+STAKE_WEI = 1000 * WEI
+BOND_WEI = 2000 * WEI
+LINE_WEI = 500 * WEI
+
+
+@dataclass
+class Settling:
+    """Everything a test of settlement touches."""
+
+    net: Devnet
+    watcher: ChainWatcher
+    books: Books
+    archives: Archives
+    records: Records
+    queue: AnchorQueue
+    collections: Collections
+    loop: SettlerLoop
+    stores: list[BlobStore] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
+
+    @property
+    def escrow_domain(self) -> Domain:
+        return channel_domain(DEV_CHAIN_ID, self.net.contracts.channel_escrow.address)
+
+    async def open_channel(self, name: str, *, amount_wei: int) -> ChannelConfig:
+        """A payer's channel to the gateway, vouchers by the payer's own key; waits until it is final."""
+        sender = await self.net.sender(name, dgai_wei=amount_wei)
+        terms = ChannelTerms(self.books.key.address, sender.address, b"t" * 12)
+        config = await channel_config(self.net.rpc, self.net.contracts, payer=sender.address, terms=terms)
+        await deposit(sender, self.net.contracts, config=config, amount_wei=amount_wei)
+        name_of = channel_id(self.net.contracts, config)
+        await self.watcher.until(lambda view: name_of in view.channels, timeout_s=10)
+        return config
+
+    def work(self, config: ChannelConfig, node: str, *, tokens_in: int, tokens_out: int) -> Work:
+        name = channel_id(self.net.contracts, config)
+        return Work(config, name, self.net.key(node), tokens_in, tokens_out)
+
+    def voucher(self, payer: str, config: ChannelConfig, ceiling_wei: int) -> SignedVoucher:
+        return voucher(self.escrow_domain, config, self.net.key(payer), ceiling_wei)
+
+    async def anchor(self, epoch: int, *vouchers: SignedVoucher) -> ClosedEpoch:
+        """Closes an epoch, stores its blob, hands its root to the settler, and waits until it is final."""
+        closed = self.books.close(epoch, vouchers=vouchers)
+        assert closed is not None
+        promises = await self.archives.put(closed.blob, key=self.books.key)
+        assert len(promises) == len(self.stores)
+        signature = sign_root(self.books.key, self.net.domain, closed.root)
+        self.queue.accept(AnchorOrder(closed.root, signature, tuple(promises)))
+        await self.loop.step()
+        key = self.books.key.address, epoch
+        await self.watcher.until(lambda view: key in view.roots, timeout_s=10)
+        return closed
+
+
+async def settling(net: Devnet, *, archives: int = 2) -> Settling:
+    """Enrols a gateway with bond and lines, archives and a settler."""
+    watcher = await net.watcher("watcher")
+    await _enroll(net, watcher, "gateway", Enrolment(Role.GATEWAY, "http://127.0.0.1:1", STAKE_WEI, margin_bps=500))
+    gateway = Enroller(net.rpc, net.contracts, await net.sender("gateway", dgai_wei=0), dev=True)
+    await gateway.ensure_bond(BOND_WEI)
+    await gateway.ensure_lines({net.key(node).address: LINE_WEI for node in ("node-1", "node-2")}, watcher.latest)
+    stores, servers = [], []
+    for index in range(archives):
+        store, server = await _archive(net, watcher, f"archive-{index + 1}")
+        stores.append(store)
+        servers.append(server)
+    await watcher.until(lambda view: len(view.active(Role.ARCHIVE)) == archives, timeout_s=10)
+    clients = Archives(net.http, lambda: doors_of(watcher.latest), domain=net.domain)
+    records = Records(lambda: watcher.finalized, watcher.parameters, clients)
+    sender = await net.sender("settler", dgai_wei=0)
+    queue = AnchorQueue(net.folder / "anchors.sqlite")
+    net.stack.callback(queue.close)
+    escrow = channel_domain(DEV_CHAIN_ID, net.contracts.channel_escrow.address)
+    collections = Collections(net.folder / "collections.sqlite", domain=escrow)
+    net.stack.callback(collections.close)
+    collector = Collector(collections, records, sender=sender, contracts=net.contracts)
+    loop = SettlerLoop(ChainSide(net.rpc, net.contracts, watcher, sender), queue, collector)
+    books = Books(net.key("gateway"), net.domain, net.contracts.dgai.address, net.genesis_s, 2)
+    return Settling(net, watcher, books, clients, records, queue, collections, loop, stores, servers)
+
+
+async def _enroll(net: Devnet, watcher: ChainWatcher, name: str, enrolment: Enrolment) -> Sender:
+    sender = await net.sender(name, dgai_wei=0)
+    await Enroller(net.rpc, net.contracts, sender, dev=True).enroll(enrolment, watcher.latest)
+    return sender
+
+
+async def _archive(net: Devnet, watcher: ChainWatcher, name: str) -> tuple[BlobStore, Server]:
+    store = BlobStore(net.folder / name / "blobs", capacity_bytes=10**8)
+    service = ArchiveService(store, net.key(name), watcher, net.domain)
+    server = Server(service.handle, host="127.0.0.1", port=0)
+    await server.start()
+    net.stack.push_async_callback(server.stop)
+    await _enroll(net, watcher, name, Enrolment(Role.ARCHIVE, f"http://127.0.0.1:{server.port}", STAKE_WEI))
+    return store, server

@@ -42,7 +42,9 @@ def tokenizer() -> Tokenizer:
 @pytest.fixture(scope="session")
 def ask() -> Ask:
     def build(text: str, *, tokens_max: int = 64, seed: int = 1, **fields: Any) -> EngineRequest:
-        body = msgspec.json.encode({"model": "any", "messages": [{"role": "user", "content": text}], **fields})
+        body = msgspec.json.encode(
+            {"model": "any", "messages": [{"role": "user", "content": text}], "stream": True, **fields}
+        )
         return engine_request(body, decode_chat(body), seed=seed, tokens_max=tokens_max)
 
     return build

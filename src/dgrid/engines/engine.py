@@ -38,6 +38,7 @@ class EngineRequest:
     seed: int
     choices: int = 1
     top_logprobs: int = 0
+    streamed: bool = True  # False: nobody waits for single pieces, so the engine may send all at once
     settings: Mapping[str, msgspec.Raw] = field(default_factory=dict)
 
 

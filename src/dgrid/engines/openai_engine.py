@@ -120,7 +120,8 @@ class OpenAiEngine:
                 yield event
 
     async def _answer(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
-        streamed = not ("tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs)
+        tools_in_the_way = "tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs
+        streamed = request.streamed and not tools_in_the_way
         progress = Progress(
             choice, request.tokens_max + EVENTS_SPARE, opens_with_space=self._peculiarities.reply_opens_with_space
         )

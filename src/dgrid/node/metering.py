@@ -81,11 +81,24 @@ class Account:
     """One gateway."""
 
     lanes: dict[int, LaneAccount] = field(default_factory=dict)
-    work: dict[bytes, Work] = field(default_factory=dict)  # signed, not acknowledged
+    work: dict[bytes, Work] = field(default_factory=dict)  # signed, not acknowledged; oldest first
+    open_wei: int = 0  # what that work is worth
     reserved_wei: int = 0  # the most that requests in flight can cost
     cut_tokens: int = 0
     partial_tokens: int = 0
     short: str = ""  # why the gateway is not served
+
+    def add(self, work: Work) -> None:
+        if work.node_receipt_hash not in self.work:
+            self.work[work.node_receipt_hash] = work
+            self.open_wei += work.value_wei
+
+    def settle(self, node_receipt_hash: bytes) -> Work | None:
+        """Takes work off that is acknowledged or lost."""
+        work = self.work.pop(node_receipt_hash, None)
+        if work is not None:
+            self.open_wei -= work.value_wei
+        return work
 
     def note_partial(self, billed: int, counted: int) -> None:
         """A client that leaves early pays for what reached it; a gateway that says so of nearly all is not believed."""
@@ -106,8 +119,8 @@ class Meter:
         self._accounts: dict[bytes, Account] = defaultdict(Account)
         for held in books.receipts():
             self._place(held)
-        for work in books.work():
-            self._accounts[work.gateway].work[work.node_receipt_hash] = work
+        for work in sorted(books.work(), key=lambda work: work.done_ms):
+            self._accounts[work.gateway].add(work)
 
     def account(self, gateway: bytes) -> Account:
         return self._accounts[gateway]
@@ -135,12 +148,11 @@ class Meter:
     def reserve(self, gateway: bytes, worst_wei: int, *, now_ms: int) -> None:
         """Sets a request's worst case aside. Raises AcknowledgeFirst or CreditLineReached."""
         account, line_wei = self._accounts[gateway], self._chain.credit_line_wei(gateway)
-        open_work = self._open_work(account, now_ms)
-        open_wei = sum(work.value_wei for work in open_work)
-        if len(open_work) >= UNACKNOWLEDGED_COUNT_MAX or open_wei * UNACKNOWLEDGED_PART > line_wei:
-            raise AcknowledgeFirst(f"{len(open_work)} answers have no receipt yet", retry_after_ms=500)
+        self._drop_lost(account, now_ms)
+        if len(account.work) >= UNACKNOWLEDGED_COUNT_MAX or account.open_wei * UNACKNOWLEDGED_PART > line_wei:
+            raise AcknowledgeFirst(f"{len(account.work)} answers have no receipt yet", retry_after_ms=500)
         owed_wei = account.owed_wei(self._chain.anchored_epoch(gateway))
-        if owed_wei + open_wei + account.reserved_wei + worst_wei > line_wei:
+        if owed_wei + account.open_wei + account.reserved_wei + worst_wei > line_wei:
             raise CreditLineReached(f"{owed_wei} wei are unsettled of a line of {line_wei}", retry_after_ms=5000)
         account.reserved_wei += worst_wei
 
@@ -150,22 +162,20 @@ class Meter:
 
     def record(self, work: Work) -> None:
         """Work that is about to be signed; from now on it waits for its receipt."""
-        self._accounts[work.gateway].work[work.node_receipt_hash] = work
+        self._accounts[work.gateway].add(work)
         self._books.add_work(work)
 
-    def _open_work(self, account: Account, now_ms: int) -> list[Work]:
-        """What counts as not acknowledged; drops what is lost."""
-        lost = [hash_ for hash_, work in account.work.items() if work.done_ms < now_ms - UNACKNOWLEDGED_AGE_MS]
-        for hash_ in lost:
-            del account.work[hash_]
-            self._books.drop_work(hash_)
-        return list(account.work.values())
+    def _drop_lost(self, account: Account, now_ms: int) -> None:
+        """Takes off what is too old to be acknowledged any more: oldest first, so that this costs nothing."""
+        while account.work and (oldest := next(iter(account.work.values()))).done_ms < now_ms - UNACKNOWLEDGED_AGE_MS:
+            account.settle(oldest.node_receipt_hash)
+            self._books.drop_work(oldest.node_receipt_hash)
 
     def _take(self, gateway: bytes, signed: SignedReceipt) -> None:
         held = self._open(gateway, signed)
         account, receipt = self._accounts[gateway], held.receipt
         lane = account.lanes.get(held.lane)
-        work = account.work.pop(receipt.node_receipt_hash, None)
+        work = account.settle(receipt.node_receipt_hash)
         if work is not None:
             self._books.drop_work(work.node_receipt_hash)
             self._check_billing(account, work, receipt)

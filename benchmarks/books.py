@@ -18,7 +18,7 @@ from dgrid.store.ledger import LEDGER_NAME
 from dgrid.store.ledger_reading import EpochRecord, LedgerReader
 from dgrid.wire.blob import epoch_tree
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EpochRoot, InferenceReceipt
+from dgrid.wire.messages import EpochRoot, Flag, InferenceReceipt
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
@@ -89,6 +89,8 @@ def _epoch_faults(records: list[EpochRecord], domain: Domain, totals: "RunningTo
         where = f"{receipt.place.epoch}/{receipt.place.sequence}"
         if receipt.struct_hash() != item.leaf.struct_hash or receipt.shares.fee != item.leaf.fee_wei:
             yield f"{where}: the row's leaf is not the receipt's"
+        if receipt.usage.flags & Flag.NODE_COUNTED:
+            yield f"{where}: the gateway did not count the tokens itself"
         yield from (f"{where}: {check.name}: {check.reason}" for check in verify_receipt(document) if not check.ok)
         yield from (f"{where}: {fault}" for fault in totals.add(receipt))
 

@@ -24,6 +24,7 @@ from benchmarks.stacks import (
     CannotBenchmark,
     Stack,
     end,
+    free_ports,
     last_lines,
     spawn,
 )
@@ -39,7 +40,6 @@ from dgrid.processes.home import Home, Plan, Ports
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.typed import Domain, dgrid_domain
 
-PORT_BASE = 18420
 EPOCH_SECONDS = 20
 DEPOSIT_WEI = 1_000_000 * WEI  # a request costs about 0.06 DGAI
 LINE_WEI = 2_000_000 * WEI
@@ -61,7 +61,7 @@ class GatewayUnderTest:
 @asynccontextmanager
 async def gateway_under_test(folder: Path) -> AsyncIterator[GatewayUnderTest]:
     """A chain with contracts, archives, a settler, a node and a funded channel, and the gateway that serves them."""
-    home, ports = Home(folder / "home"), Ports(PORT_BASE)
+    home, ports = Home(folder / "home"), Ports(free_ports())
     home.make()
     chain = DevChain(folder=home.path / "chain", port=ports.chain, log_file=home.log_file("chain"))
     processes: list[subprocess.Popen[bytes]] = []

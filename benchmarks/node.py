@@ -28,7 +28,7 @@ from dgrid.config import NodeConfig, load_role
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Price
 from dgrid.engines.catalog import BuiltInModel, Catalog
-from dgrid.engines.tokenizers import load_tokenizer
+from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
 from dgrid.processes.roles import die_with_parent
 from dgrid.wire.evidence import ChoiceEvidence, encode_evidence
@@ -108,10 +108,14 @@ class Door(LeanServer):
         self.transport.write(JSON_HEAD % len(body) + body)
 
 
-def true_reply(model: BuiltInModel) -> Reply:
-    """The completion with the counts that the model's own tokenizer gives for it."""
+def tokenizer_of(model: BuiltInModel) -> Tokenizer:
     tokenizer = load_tokenizer(model.path)
     assert tokenizer is not None, "a built-in model has a tokenizer that is known"
+    return tokenizer
+
+
+def true_reply(tokenizer: Tokenizer) -> Reply:
+    """The completion with the counts that the model's own tokenizer gives for it."""
     messages = [(said["role"], said["content"]) for said in json.loads(request_body(1))["messages"]]
     tokens_in = tokenizer.count_prompt(messages)
     assert tokens_in is not None
@@ -121,7 +125,8 @@ def true_reply(model: BuiltInModel) -> Reply:
 def signed_offer(config: NodeConfig, key: SigningKey, model: BuiltInModel) -> PublishedOffer:
     entry = model.entry
     price = Price(model.in_price_wei, model.out_price_wei)
-    terms = ModelTerms(MODEL, model.digest, price, entry.context, entry.quantization, entry.template, MODEL)
+    name = tokenizer_of(model).name
+    terms = ModelTerms(MODEL, model.digest, price, entry.context, entry.quantization, entry.template, name)
     place = Place(config.chain.chain_id, "benchmark", config.region, CAPACITY)
     return PublishedOffer.sign(key, place, models=(terms,), now_ms=int(time.time() * 1000))
 
@@ -130,7 +135,7 @@ async def serve(config: NodeConfig) -> None:
     """Enrols and serves until SIGTERM."""
     key, model = config.key(), Catalog.built_in().model(MODEL)
     domain = dgrid_domain(config.chain.chain_id, config.chain.address("settlement"))
-    signer, offer = Signer(key, domain, true_reply(model)), signed_offer(config, key, model)
+    signer, offer = Signer(key, domain, true_reply(tokenizer_of(model))), signed_offer(config, key, model)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     server = await loop.create_server(lambda: Door(signer, offer.document), config.host, config.port, backlog=512)

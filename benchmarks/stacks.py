@@ -56,6 +56,24 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int = 40) -> int:
+    """The first of so many neighbouring ports that nobody listens on: a network's port base."""
+    for base in range(20_000, 30_000, count):
+        if all(is_free(port) for port in range(base, base + count)):
+            return base
+    raise CannotBenchmark(f"no {count} neighbouring ports are free")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
 def spawn(
     command: Sequence[str | Path], *, core: int, log: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:

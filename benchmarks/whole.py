@@ -15,11 +15,10 @@ from statistics import median
 
 from benchmarks.figures import Target
 from benchmarks.meters import descendants, pss_bytes
-from benchmarks.stacks import HOST, CannotBenchmark, end, last_lines
+from benchmarks.stacks import HOST, CannotBenchmark, end, free_ports, last_lines
 
 TRIES = 5
 IDLE_S = 30.0
-PORT_BASE = 17420
 ANSWER_TIMEOUT_S = 90.0
 IDLE_MB_MAX = 1500.0
 COLD_S_MAX = 15.0
@@ -83,8 +82,8 @@ def measure_whole(say: Callable[[str], None], *, tries: int = TRIES, idle_s: flo
 def running(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """A network from `dgrid up`; gives its process and the seconds from the command to the first answer."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    log = home.parent / "up.log"
-    command = [Path(sys.executable).parent / "dgrid", "--home", home, "up", "--port-base", str(PORT_BASE)]
+    log, base = home.parent / "up.log", free_ports()
+    command = [Path(sys.executable).parent / "dgrid", "--home", home, "up", "--port-base", str(base)]
     started_s = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -95,18 +94,18 @@ def running(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
             start_new_session=True,
         )
     try:
-        _await_answer(home, process, log=log)
+        _await_answer(home, f"http://{HOST}:{base}", process, log=log)
         yield process, time.monotonic() - started_s
     finally:
         process.send_signal(signal.SIGINT)
         end(process, seconds=20.0)
 
 
-def _await_answer(home: Path, process: subprocess.Popen[bytes], *, log: Path) -> None:
+def _await_answer(home: Path, url: str, process: subprocess.Popen[bytes], *, log: Path) -> None:
     deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):
-            if answer(f"http://{HOST}:{PORT_BASE}", (home / "api_key").read_text().strip()):
+            if answer(url, (home / "api_key").read_text().strip()):
                 return
         time.sleep(0.02)
     raise CannotBenchmark("the network did not answer: " + " | ".join(last_lines(log)))

@@ -16,7 +16,7 @@ class BlobStore:
     """A folder of blobs with a limit on its size. One process writes to it."""
 
     def __init__(self, folder: Path, *, capacity_bytes: int) -> None:
-        self._folder, self._capacity = folder, capacity_bytes
+        self.folder, self._capacity = folder, capacity_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for draft in folder.glob(f"*/*{_DRAFT}"):  # a crash while writing: the sender still has it and sends again
             draft.unlink()
@@ -62,18 +62,18 @@ class BlobStore:
 
     def ids(self) -> Iterator[bytes]:
         """The names of all blobs."""
-        for path in self._folder.glob("*/*"):
+        for path in self.folder.glob("*/*"):
             if not path.suffix:
                 yield bytes.fromhex(path.name)
 
     def _path(self, blob_id: bytes) -> Path:
         name = blob_id.hex()
-        return self._folder / name[:2] / name
+        return self.folder / name[:2] / name
 
     def _write(self, path: Path, blob: bytes) -> None:
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700)
-            _sync_folder(self._folder)
+            _sync_folder(self.folder)
         draft = path.with_suffix(_DRAFT)
         try:
             with draft.open("wb") as file:

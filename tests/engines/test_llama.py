@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -76,12 +77,14 @@ def test_tools_are_taken_with_their_evidence(loop: asyncio.Runner, llama: LlamaE
     assert any(event.tokens for event in events if isinstance(event, Piece))
 
 
-def test_leaving_early_frees_the_engine(loop: asyncio.Runner, llama: LlamaEngine, ask: Ask) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_leaving_early_frees_the_engine(loop: asyncio.Runner, llama: LlamaEngine, ask: Ask, *, stream: bool) -> None:
     async def leave() -> None:
-        endless = ask("Hi", response_format={"type": "json_object"}, temperature=2, tokens_max=400)
+        endless = ask("Hi", response_format={"type": "json_object"}, temperature=2, tokens_max=400, stream=stream)
         for _ in range(8):
             async with aclosing(llama.generate(endless)) as events:
-                await anext(events)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(anext(events), 0.01)
 
     loop.run(leave())
     began = time.perf_counter()

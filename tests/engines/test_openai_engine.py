@@ -71,6 +71,22 @@ def test_streams_text_tokens_and_the_end(ask: Ask) -> None:
     assert (end.reasons, end.usage) == (("stop",), EngineUsage(7, 3))
 
 
+def test_asks_for_the_whole_where_nobody_waits_for_pieces(ask: Ask) -> None:
+    end = {"id": 2, "token": "", "bytes": [], "logprob": -0.1}
+    tokens = [{"id": 4, "token": " Oslo", "bytes": [32, 79], "logprob": -0.5}, end]
+    choice = {"index": 0, "message": {"content": " Oslo"}, "logprobs": {"content": tokens}, "finish_reason": "stop"}
+
+    async def handle(request: Request) -> Reply:
+        assert "stream_options" not in msgspec.json.decode(request.body)
+        return json_reply({"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
+
+    piece, finish = heard(handle, ask("Where?", stream=False), Peculiarities(reply_opens_with_space=True))
+    assert isinstance(piece, Piece)
+    assert (piece.text, [token.id for token in piece.tokens]) == ("Oslo", [4])
+    assert isinstance(finish, Finish)
+    assert finish.reasons == ("stop",)
+
+
 def test_takes_the_opening_space_from_the_text_only(ask: Ask) -> None:
     events = heard(streaming(*WHOLE), ask("Where?"), Peculiarities(reply_opens_with_space=True))
     assert text_of(events) == "Oslo"

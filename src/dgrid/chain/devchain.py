@@ -133,6 +133,7 @@ class DevChain:
         """Anvil's command line after the program's name."""
         plain = (
             f"--host {self.host} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague --slots-in-an-epoch 1"
+            " --quiet"  # it writes a line for every call it answers, for ever
         )
         if self.folder is None:
             return plain.split()

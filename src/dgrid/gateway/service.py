@@ -206,7 +206,7 @@ class GatewayService:
         )
 
     def _is_ready(self) -> bool:
-        return bool(self.router.market.models)
+        return self.router.can_serve()
 
     async def _tidy(self) -> None:
         while True:

@@ -187,15 +187,14 @@ class Views:
         return {"nodes": [self._node(address) for address in sorted(self._from.presence.nodes)]}
 
     def _node(self, address: bytes) -> Json:
-        known, now_ms = self._from.presence.nodes[address], self._from.now_ms()
+        known = self._from.presence.nodes[address]
         load = self._from.router.loads.of(address)
-        is_ejected = known.state == "serving" and load.is_ejected(now_ms)
         models = [model.model for model in known.offer.models] if known.offer is not None else []
         return {
             "address": to_hex(address),
             "model": models[0] if models else None,
             "models": models,
-            "state": "ejected" if is_ejected else known.state,
+            "state": self._node_state(address),
             "endpoint": known.member.endpoint,
             "stake_wei": str(known.member.stake_wei),
             "region": known.offer.region if known.offer is not None else None,
@@ -209,7 +208,23 @@ class Views:
             "low_bps": 0,
             "high_bps": 10_000,
             "samples": 0,
+            "traffic_share_bps": self._traffic_share_bps(load.served),
         }
+
+    def _node_state(self, address: bytes) -> str:
+        """What its presence says, unless this gateway keeps away from it or has no credit left with it."""
+        source = self._from
+        state = source.presence.nodes[address].state
+        if state != "serving":
+            return state
+        if source.router.loads.of(address).is_ejected(source.now_ms()):
+            return "ejected"
+        return state if source.router.owed_wei(address) < source.chain.credit_line_wei(address) else "unfunded"
+
+    def _traffic_share_bps(self, served: int) -> int:
+        """A node's share of what this process has served."""
+        everything = sum(self._from.router.loads.of(address).served for address in self._from.presence.nodes)
+        return served * 10_000 // everything if everything else 0
 
     def epochs(self, limit: int) -> Json:
         return {"epochs": [self._epoch(row.epoch, row.state, row.size, row.root) for row in self._rows(limit)]}

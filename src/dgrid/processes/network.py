@@ -12,18 +12,23 @@ from typing import Any
 import msgspec
 
 from dgrid.chain.channels import ChannelTerms, open_channel
+from dgrid.chain.contracts import Contracts
 from dgrid.chain.deploy import deploy, is_deployed
 from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.listings import list_model
+from dgrid.chain.sender import Sender
 from dgrid.config import ChainConfig
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import api_key_tag, to_hex
-from dgrid.core.money import WEI
-from dgrid.processes.home import HOST, PORT_BASE, Home, Plan, Ports, write_atomically
+from dgrid.core.money import BPS, WEI, Price
+from dgrid.processes.home import HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
 from dgrid.processes.supervisor import Supervisor
 from dgrid.wire.http import ClientLimits, HttpClient
 
 READY_TIMEOUT_S = 90.0
+CREATOR_PRICE = Price(2 * WEI, 4 * WEI)  # per million tokens, above what the nodes ask
 DEPOSIT_WEI = 1000 * WEI  # the home's API key starts with this much at each gateway
 Say = Callable[[str], None]
 
@@ -88,6 +93,7 @@ class Network:
             )
         names = ", ".join(role.name for role in self.supervisor.processes)
         self.say(f"roles      {names}")
+        await self._list_models()
         await self._fund_channels()
         self.say("wallet     channels funded at every gateway")
         await self._until_ready()
@@ -113,6 +119,23 @@ class Network:
         self.clock = EpochClock(known.genesis_s, known.epoch_seconds)
         return Plan(home, self.ports, chain, options.gateways, options.nodes)
 
+    async def _list_models(self) -> None:
+        """The built-in models' creator lists them, so that its share of every fee is there to be claimed."""
+        assert self.plan is not None
+        chain, creator = self.plan.chain, self.home.key("creator")
+        contracts = Contracts(chain)
+        if await contracts.listings.read(self.chain.rpc, "count"):
+            return
+        await fund_dev(self.chain.rpc, contracts, address=creator.address)
+        sender = Sender(self.chain.rpc, creator, folder=self.home.role_folder("creator"), chain_id=chain.chain_id)
+        try:
+            await sender.settle()
+            for model in sorted(set(MODELS_OF_NODES)):
+                shares = {creator.address: BPS}
+                await list_model(sender, contracts, model=model, price=CREATOR_PRICE, shares_bps=shares)
+        finally:
+            await sender.close()
+
     async def _fund_channels(self) -> None:
         """One channel a gateway for the home's API key, filled up to the starting deposit when it is new."""
         assert self.plan is not None
@@ -129,11 +152,11 @@ class Network:
             )
 
     async def _until_ready(self) -> None:
-        """Until every gateway serves: it has a node, sees its channels, and knows the chain."""
+        """Until every gateway serves: it sees its channels, and every node serves it on credit."""
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        waiting = [f"{url}/readyz" for url in self.gateway_urls]
+        waiting = list(self.gateway_urls)
         while waiting:
-            waiting = [url for url in waiting if not await self._answers(url)]
+            waiting = [url for url in waiting if not await self._serves(url)]
             if time.monotonic() > deadline_s:
                 raise NetworkUnreachable(
                     f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}",
@@ -142,14 +165,18 @@ class Network:
             if waiting:
                 await asyncio.sleep(0.1)
 
-    async def _answers(self, url: str) -> bool:
+    async def _serves(self, url: str) -> bool:
+        """Whether a gateway knows the home's API key and has every node of the home at hand."""
         headers = {"authorization": f"Bearer {self.home.api_key()}"}
         try:
-            reply = await self.http.request("GET", url, headers=headers)
-            await reply.read()
-        except DGridError:
+            account = await self.http.request("GET", f"{url}/v1/account", headers=headers)
+            await account.read()
+            nodes = await self.http.request("GET", f"{url}/v1/network/nodes")
+            known = msgspec.json.decode(await nodes.read(), type=KnownNodes)
+        except (DGridError, msgspec.DecodeError):
             return False
-        return reply.status == 200
+        serving = sum(node.state == "serving" for node in known.nodes)
+        return account.status == 200 and serving >= self.options.nodes
 
     async def _stop(self) -> None:
         if self.supervisor.processes:
@@ -217,6 +244,16 @@ class Network:
         url = f"{self.gateway_urls[0]}/v1"
         self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=f"{self.gateway_urls[0]}/status"))
         self.say(f"ready {url}")
+
+
+class KnownNode(msgspec.Struct):
+    """What the start looks at in a gateway's view of a node."""
+
+    state: str
+
+
+class KnownNodes(msgspec.Struct):
+    nodes: list[KnownNode]
 
 
 class ChainLost(DGridError):

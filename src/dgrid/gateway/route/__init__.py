@@ -12,7 +12,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import worst_case
 from dgrid.gateway.counting import Counts, room_of
 from dgrid.gateway.orders import Decision, Order, Plan, Room, Seller
-from dgrid.gateway.route.choose import Moment, choose
+from dgrid.gateway.route.choose import Moment, can_serve, choose
 from dgrid.gateway.route.load import Loads
 from dgrid.gateway.route.market import EMPTY_MARKET, Market
 from dgrid.gateway.route.models import wanted_models
@@ -20,6 +20,7 @@ from dgrid.gateway.route.wishes import NO_WISHES, Wishes, wishes_of
 from dgrid.store.ledger_rows import BudgetExceeded
 
 NO_NODE_RETRY_MS = 1000
+NOBODY_LEFT = "every node that offers it has failed, is full or has no credit left"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,6 +68,8 @@ class Router:
         sellers = self._reachable(model, wishes)
         if not sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
+        if not any(can_serve(seller, self._moment()) for seller in sellers):
+            raise no_node(model, NOBODY_LEFT)
         room = self._room(order, sellers)
         fitting, amount_wei = affordable(sellers, room, limit_wei=limit_wei)
         if not fitting:
@@ -93,13 +96,20 @@ class Router:
             )
         return room_of(chat, counted=counted, body_bytes=len(order.body), context=context)
 
+    def can_serve(self) -> bool:
+        """Whether some model has a node that takes requests: offered, with credit left, not full."""
+        moment = self._moment()
+        return any(can_serve(seller, moment) for found in self.market.models.values() for seller in found.sellers)
+
+    def _moment(self) -> Moment:
+        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei)
+
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
         wishes = wishes_of(order.chat)
-        moment = Moment(self.loads, self.now_ms(), self.chance, self.owed_wei)
-        seller = choose(plan.sellers, wishes, moment=moment, excluded=excluded)
+        seller = choose(plan.sellers, wishes, moment=self._moment(), excluded=excluded)
         if seller is None:
-            raise no_node(plan.model, "every node that offers it has failed, is full or has no credit left")
+            raise no_node(plan.model, NOBODY_LEFT)
         load = self.loads.of(seller.node)
         document = _encode(
             DecisionDocument(

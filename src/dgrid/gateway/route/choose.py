@@ -28,7 +28,7 @@ class Moment:
 
 def choose(sellers: Sequence[Seller], wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Seller | None:
     """The node to ask next, or None when every one is excluded, full or at the end of its credit line."""
-    able = [seller for seller in sellers if seller.node not in excluded and _can_serve(seller, moment)]
+    able = [seller for seller in sellers if seller.node not in excluded and can_serve(seller, moment)]
     ready = [seller for seller in able if not moment.loads.of(seller.node).is_ejected(moment.now_ms)]
     if 2 * len(ready) < len(able):  # never more than half are kept away: better a doubtful node than none
         ready = able
@@ -41,7 +41,8 @@ def choose(sellers: Sequence[Seller], wishes: Wishes, *, moment: Moment, exclude
     return _best(ready, wishes, moment=moment)
 
 
-def _can_serve(seller: Seller, moment: Moment) -> bool:
+def can_serve(seller: Seller, moment: Moment) -> bool:
+    """Whether a node takes one more request: not full, and below its credit line."""
     return (
         moment.loads.of(seller.node).in_flight < seller.capacity * CAPACITY_STRETCH
         and moment.owed_wei(seller.node) < seller.line_wei

@@ -9,6 +9,7 @@ import {Claim, Collection, DefaultClaim, Settlement} from "../src/Settlement.sol
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof} from "../src/Types.sol";
 import {Bill, Book} from "./Book.sol";
 import {vm} from "./Vm.sol";
+import {OwnedWallet} from "./Wallets.sol";
 import {World} from "./World.sol";
 
 contract CollectTest is World {
@@ -129,6 +130,43 @@ contract CollectTest is World {
         settlement.collect(rows);
         vm.assertEq(settlement.fundsOf(gateway), proof.leaf.totals.payer);
         _assertConserved();
+    }
+
+    /// @dev Else an estimate of the least gas that succeeds would find one with which every row is refused.
+    function testFuzz_a_batch_short_of_gas_fails_whole(uint256 gas_, bool byWallet) public {
+        book.write(_listedBill(node, 100e18, 6e18));
+        ChannelConfig memory other = _channel(payer, gateway, 1);
+        if (byWallet) other.payerAuthorizer = address(new OwnedWallet(payer));
+        _fund(payer, DEPOSIT);
+        vm.prank(payer);
+        escrow.deposit(other, DEPOSIT);
+        Bill memory bill = _bill(otherNode, 50e18);
+        bill.channelId = escrow.channelId(other);
+        book.write(bill);
+        _closeAndAnchor();
+        Collection[] memory rows = new Collection[](2);
+        rows[0] = _collection(book.proof(0, 0, 0));
+        bytes memory voucher = _voucher(PAYER_KEY, bill.channelId, DEPOSIT);
+        rows[1] = Collection(other, DEPOSIT, voucher, book.proof(0, 0, 1));
+        try settlement.collect{gas: 30_000 + gas_ % 500_000}(rows) {
+            vm.assertEq(settlement.fundsOf(gateway), book.rootAt(0).pot);
+        } catch {
+            vm.assertEq(settlement.fundsOf(gateway), 0);
+        }
+    }
+
+    function test_a_malformed_row_is_refused_like_any_other() public {
+        LeafProof memory proof = _anchored();
+        Claim[] memory rows = new Claim[](2);
+        rows[0] = Claim(Kind.Payer, proof);
+        rows[1] = Claim(Kind.Node, proof);
+        _collectOne(proof);
+        _passWindow();
+        bytes memory call_ = abi.encodeCall(Settlement.claim, (rows));
+        call_[4 + 32 * 5 - 1] = 0x09; // the first row's kind, out of its range
+        (bool ok,) = address(settlement).call(call_);
+        vm.assertTrue(ok);
+        vm.assertEq(token.balanceOf(otherNode), 50e18);
     }
 
     function test_an_empty_batch_does_nothing() public {

@@ -42,6 +42,12 @@ def test_the_model_answers_from_the_text(loop: asyncio.Runner, llama: LlamaEngin
     assert events[-1].reasons == ("stop",)
 
 
+def test_a_begun_reply_is_gone_on_with(loop: asyncio.Runner, llama: LlamaEngine, ask: Ask) -> None:
+    asked = [{"role": "user", "content": "Maria lives in Oslo.\nWhere does Maria live? Answer in a sentence."}]
+    begun = {"role": "assistant", "content": " Maria lives in"}
+    assert text_of(heard(loop, llama, ask("", messages=[*asked, begun]))) == " Oslo."
+
+
 def test_one_seed_gives_one_answer(loop: asyncio.Runner, llama: LlamaEngine, ask: Ask) -> None:
     request = ask("Write a poem about Oslo.", temperature=1.5, top_p=1, seed=77)
     assert heard(loop, llama, request) == heard(loop, llama, request)

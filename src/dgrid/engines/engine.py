@@ -38,6 +38,7 @@ class EngineRequest:
     seed: int
     choices: int = 1
     top_logprobs: int = 0
+    continues: bool = False  # the last message is the assistant's, and the answer goes on with it
     streamed: bool = True  # False: nobody waits for single pieces, so the engine may send all at once
     settings: Mapping[str, msgspec.Raw] = field(default_factory=dict)
 

@@ -37,6 +37,7 @@ class Peculiarities:
 
     reply_opens_with_space: bool = False  # the built-in models: taken from the text, kept in the tokens
     requests_at_a_time: int = 0  # further ones wait here, each in its turn; 0: no bound
+    closes_after_streams: bool = False  # though it promises to keep the connection: then it is not kept here either
     tools_exclude_streamed_logprobs: bool = False  # with tools the answer is asked for whole, for its evidence
 
 
@@ -100,6 +101,8 @@ class OpenAiEngine:
         self._headers = {"content-type": "application/json"}
         if address.api_key:
             self._headers["authorization"] = f"Bearer {address.api_key}"
+        closing = {"connection": "close"} if self._peculiarities.closes_after_streams else {}
+        self._stream_headers = self._headers | closing
 
     @property
     def build(self) -> str:
@@ -122,9 +125,8 @@ class OpenAiEngine:
     async def _answer(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
         tools_in_the_way = "tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs
         streamed = request.streamed and not tools_in_the_way
-        progress = Progress(
-            choice, request.tokens_max + EVENTS_SPARE, opens_with_space=self._peculiarities.reply_opens_with_space
-        )
+        opens_with_space = self._peculiarities.reply_opens_with_space and not request.continues
+        progress = Progress(choice, request.tokens_max + EVENTS_SPARE, opens_with_space=opens_with_space)
         reply = await self._ask(request, streamed=streamed)
         try:
             if streamed:
@@ -145,7 +147,10 @@ class OpenAiEngine:
         url = self._address.url + "/chat/completions"
         try:
             reply = await self._client.request(
-                "POST", url, body=self._body(request, streamed=streamed), headers=self._headers
+                "POST",
+                url,
+                body=self._body(request, streamed=streamed),
+                headers=self._stream_headers if streamed else self._headers,
             )
             if reply.status != 200:
                 raise refusal(reply.status, await reply.read())

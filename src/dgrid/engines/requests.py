@@ -41,6 +41,7 @@ def engine_request(body: bytes, chat: ChatRequest, *, seed: int, tokens_max: int
         seed=seed % (SEED_MAX + 1),
         choices=chat.n or 1,
         top_logprobs=(chat.top_logprobs or 0) if chat.logprobs else 0,
+        continues=chat.messages[-1].role == "assistant",
         streamed=bool(chat.stream),
         settings={name: fields[name] for name in PASSED_THROUGH if name in fields and bytes(fields[name]) != b"null"},
     )

@@ -1,0 +1,133 @@
+from dataclasses import dataclass
+
+import pytest
+from tests.devnet import Devnet, OnDevnet, free_port
+from tests.processes.role_process import running
+from tests.settlement.network import Settling, settling
+
+from dgrid.chain.events import Role
+from dgrid.core.identity import to_hex
+from dgrid.processes.archive import ArchiveService
+from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest, upload_digest
+from dgrid.store.blobs import BlobStore
+from dgrid.wire.blob import blob_id
+from dgrid.wire.server import Request, Server
+from dgrid.wire.signatures import recover
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+
+
+async def blob_of(network: Settling, epoch: int = 60) -> bytes:
+    config = await network.open_channel("payer-1", amount_wei=10**18)
+    network.books.answer(epoch, network.work(config, "node-1", tokens_in=1000, tokens_out=10))
+    closed = network.books.close(epoch)
+    assert closed is not None
+    return closed.blob
+
+
+def test_an_archive_process_enrols_promises_serves_and_stops_cleanly(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=0)
+        blob = await blob_of(network)
+        name, key = blob_id(blob), network.books.key
+        async with running(net, "archive", name="archive-9") as archive:
+            address = net.key("archive-9").address
+            await network.watcher.until(lambda view: (Role.ARCHIVE, address) in view.members, timeout_s=10)
+            (promise,) = await network.archives.put(blob, key=key)
+            assert promise.archive == address
+            assert recover(stored_digest(net.domain, address, blob_id=name), promise.signature) == address
+            assert await network.archives.fetch(name) == blob
+            assert await network.archives.put(blob, key=key) == [promise]
+
+            archive.kill()
+            await archive.start()
+            assert await network.archives.fetch(name) == blob
+            assert archive.stop() == 0
+
+            await net.chain.stop()  # it serves what it has, chain or no chain
+            await archive.start()
+            assert await network.archives.fetch(name) == blob
+
+    on_devnet(main)
+
+
+def test_strangers_and_foreign_blobs_are_refused(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        blob = await blob_of(network)
+        name, stranger = blob_id(blob), net.key("stranger")
+        door = f"http://127.0.0.1:{network.servers[0].port}/v1/blobs/"
+
+        async def put(body: bytes, signature: str, of: bytes = name) -> Answer:
+            headers = {"x-dgrid-signature": signature}
+            reply = await net.http.request("PUT", door + to_hex(of), body=body, headers=headers)
+            return Answer(reply.status, await reply.read())
+
+        good = to_hex(network.books.key.sign(upload_digest(net.domain, name)))
+        assert (await put(blob, to_hex(stranger.sign(upload_digest(net.domain, name))))).status == 401
+        assert (await put(blob, "0x")).status == 401
+        assert (await put(blob, "zz")).status == 401
+        assert (await put(blob[:-1] + b"!", good)).status == 422
+        assert (await put(b"garbage", good)).status == 422
+        foreign = blob.replace(net.contracts.settlement.address, b"\x01" * 20, 1)
+        signed = to_hex(network.books.key.sign(upload_digest(net.domain, blob_id(foreign))))
+        assert b"another network" in (await put(foreign, signed, blob_id(foreign))).body
+        assert not list(network.stores[0].ids())
+        assert (await put(blob, good)).status == 201
+        assert (await put(blob, good)).status == 200
+
+        for path, status in (("0x12", 400), (to_hex(bytes(32)), 404)):
+            reply = await net.http.request("GET", door + path)
+            await reply.read()
+            assert reply.status == status
+
+    on_devnet(main)
+
+
+def test_a_blob_altered_on_disk_is_fetched_from_another_archive(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=2)
+        blob = await blob_of(network)
+        await network.archives.put(blob, key=network.books.key)
+        (path,) = network.stores[0].folder.glob("*/*")
+        path.write_bytes(blob[:-1] + b"!")
+        assert await network.archives.fetch(blob_id(blob)) == blob
+        assert network.stores[0].get(blob_id(blob)) is None  # set aside
+        await network.archives.put(blob, key=network.books.key)
+        assert network.stores[0].get(blob_id(blob)) == blob
+
+    on_devnet(main)
+
+
+def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
+    on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        blob = await blob_of(network)
+        impostor = ArchiveService(
+            BlobStore(net.folder / "impostor", capacity_bytes=10**6), net.key("impostor"), network.watcher, net.domain
+        )
+
+        async def handle(request: Request) -> object:
+            reply = await impostor.handle(request)
+            return reply if request.method == "PUT" else type(reply)(200, b"other bytes")
+
+        server = Server(handle, host="127.0.0.1", port=0)  # type: ignore[arg-type]
+        await server.start()
+        registered = net.key("archive-1").address
+        doors = [ArchiveDoor(f"http://127.0.0.1:{server.port}", registered)]
+        archives = Archives(net.http, lambda: doors, domain=net.domain)
+        assert await archives.put(blob, key=network.books.key) == []
+        assert "not signed by the archive" in caplog.text
+        doors += [ArchiveDoor(f"http://127.0.0.1:{free_port()}"), ArchiveDoor("not a url")]
+        doors += [ArchiveDoor(f"http://127.0.0.1:{network.servers[0].port}")]
+        await network.archives.put(blob, key=network.books.key)
+        assert await archives.fetch(blob_id(blob)) == blob
+        await server.stop()
+
+    on_devnet(main)

@@ -1,0 +1,117 @@
+import asyncio
+import os
+import signal
+
+import msgspec
+from tests.devnet import Devnet, OnDevnet
+from tests.processes.role_process import RoleProcess, running
+from tests.settlement.network import Settling, settling
+
+from dgrid.chain.channels import channel_id
+from dgrid.core.identity import to_hex
+from dgrid.core.money import WEI
+from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.closing import ClosedEpoch, sign_root
+
+SETTLED_S = 20
+
+
+async def signed_order(network: Settling, closed: ClosedEpoch) -> AnchorOrder:
+    promises = await network.archives.put(closed.blob, key=network.books.key)
+    signature = sign_root(network.books.key, network.net.domain, closed.root)
+    return AnchorOrder(closed.root, signature, tuple(promises))
+
+
+def body_of(order: AnchorOrder) -> bytes:
+    return msgspec.json.encode(order.to_json())
+
+
+async def closed_epochs(network: Settling, *epochs: int) -> list[ClosedEpoch]:
+    config = await network.open_channel("payer-1", amount_wei=10 * WEI)
+    found = []
+    for epoch in epochs:
+        network.books.answer(epoch, network.work(config, "node-1", tokens_in=50_000, tokens_out=100))
+        closed = network.books.close(epoch, vouchers=(network.voucher("payer-1", config, 10 * WEI),))
+        assert closed is not None
+        found.append(closed)
+    return found
+
+
+def test_a_posted_root_is_anchored_and_its_channels_collected(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net)
+        (closed,) = await closed_epochs(network, 40)
+        async with running(net, "settler", name="settler-9") as settler:
+            body = body_of(await signed_order(network, closed))
+            status, said = await settler.ask("POST", "/v1/anchors", body)
+            assert (status, said["state"]) == (202, "waiting")
+            assert (await settler.ask("POST", "/v1/anchors", body))[0] == 202
+            fee = network.books.receipts[0].shares.fee
+            await network.watcher.until(
+                lambda view: any(channel.drawn_wei == fee for channel in view.channels.values()), timeout_s=SETTLED_S
+            )
+            path = f"/v1/anchors/{to_hex(network.books.key.address)}/40"
+            for _ in range(100):
+                if (await settler.ask("GET", path))[1]["state"] == "anchored":
+                    break
+                await asyncio.sleep(0.05)
+            assert (await settler.ask("GET", path))[1]["state"] == "anchored"
+            assert settler.stop() == 0
+
+    on_devnet(main)
+
+
+def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        async with running(net, "settler", name="settler-9") as settler:
+            order = await signed_order(network, closed)
+            forged = AnchorOrder(order.root, net.key("stranger").sign(net.domain.digest(order.digest)), order.stored)
+            assert (await settler.ask("POST", "/v1/anchors", body_of(forged)))[0] == 401
+            assert (await settler.ask("POST", "/v1/anchors", b"{}"))[0] == 400
+            assert (await settler.ask("POST", "/v1/anchors", b"\xff"))[0] == 400
+            assert (await settler.ask("GET", "/v1/anchors/0x12/1"))[0] == 400
+            assert (await settler.ask("GET", f"/v1/anchors/{to_hex(bytes(20))}/1"))[0] == 404
+            assert (await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202
+            other = msgspec.structs.replace(order.root, pot=order.root.pot + 1)
+            signature = sign_root(network.books.key, net.domain, other)
+            second = AnchorOrder(other, signature, order.stored)
+            assert (await settler.ask("POST", "/v1/anchors", body_of(second)))[0] == 409
+
+    on_devnet(main)
+
+
+def test_roots_accepted_before_a_kill_and_with_the_chain_away_are_anchored_once_each(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net)
+        first, second, third = await closed_epochs(network, 40, 41, 43)
+        async with running(net, "settler", name="settler-9") as settler:
+            await settler.ask("POST", "/v1/anchors", body_of(await signed_order(network, first)))
+            settler.kill()  # anywhere between journal, broadcast and receipt
+            await settler.start()
+            await freeze(net, settler, [await signed_order(network, closed) for closed in (third, second)])
+            settler.kill()
+            await settler.start()
+            total = sum(receipt.shares.fee for receipt in network.books.receipts)
+            await network.watcher.until(
+                lambda view: [channel.drawn_wei for channel in view.channels.values()] == [total],
+                timeout_s=SETTLED_S,
+            )
+            assert sorted(epoch for _, epoch in network.watcher.finalized.roots) == [40, 41, 43]
+            name = channel_id(net.contracts, next(iter(network.watcher.finalized.channels.values())).config)
+            assert network.watcher.finalized.drawn_in_lane[(name, 0)] == total
+
+    on_devnet(main)
+
+
+async def freeze(net: Devnet, settler: RoleProcess, orders: list[AnchorOrder]) -> None:
+    """Posts orders while the chain stands still."""
+    assert net.chain.pid is not None
+    os.kill(net.chain.pid, signal.SIGSTOP)
+    try:
+        for order in orders:
+            assert (await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202
+        await asyncio.sleep(0.3)
+    finally:
+        os.kill(net.chain.pid, signal.SIGCONT)

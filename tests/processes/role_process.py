@@ -42,13 +42,13 @@ class RoleProcess:
             await asyncio.sleep(0.02)
         raise AssertionError(f"{self.config.name} did not start: {self.log.read_text()}")
 
-    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        reply = await self.net.http.request(method, self.config.url + path, body=body, headers=named)
-        data = await reply.read()
-        return reply.status, msgspec.json.decode(data) if reply.headers[
-            b"content-type"
-        ] == b"application/json" else data
+    def _spawn(self, command: list[str]) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        reply = await self.net.http.request(method, self.config.url + path, body=body)
+        return reply.status, msgspec.json.decode(await reply.read())
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

@@ -27,10 +27,10 @@ help: ## show this list
 setup: $(PROJECT) $(NODE_PACKAGES) ## set everything up in ./.venv and contracts/node_modules
 
 up: setup ## set up, then run a network here until Ctrl-C
-	@exec $(BIN)/dgrid up
+	@exec $(BIN)/dgrid --home .dgrid up
 
 down: ## stop the network that runs here
-	@if [ -x $(BIN)/dgrid ]; then exec $(BIN)/dgrid down; else echo "nothing runs here: there is no ./.venv yet"; fi
+	@if [ -x $(BIN)/dgrid ]; then exec $(BIN)/dgrid --home .dgrid down; else echo "nothing runs here: there is no ./.venv yet"; fi
 
 test: setup lint contracts ## set up, then run every check and the whole test suite
 	$(BIN)/python -m pytest

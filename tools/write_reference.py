@@ -15,7 +15,7 @@ REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 COMMANDS_HEAD = """# Commands
 
-What `dgrid --help` says, in one page. `--home`, `--json`, `--quiet` and `--version` come before the command.
+What `dgrid --help` says, in one page. `--home`, `--json` and `--quiet` may stand anywhere in a line.
 
 Exit codes: 0 ok; 1 a check failed, or an unexpected error; 2 usage; 3 the network is unreachable; 4 refused (key,
 budget, policy); 5 not found; 6 not yet (the epoch is open); 130 interrupted.
@@ -36,7 +36,8 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 def command_section(path: tuple[str, ...], command: Any) -> str:
     """A command's heading, help and options."""
     shown = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    usage = " ".join(("dgrid", *path, *(parameter.make_metavar() for parameter in shown if not parameter.hidden)))
+    names = [parameter.metavar or parameter.name.upper() for parameter in shown if not parameter.hidden]
+    usage = " ".join(("dgrid", *path, *names))
     lines = [f"## dgrid {' '.join(path)}".rstrip(), "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
     lines += ["```", usage, "```", ""]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]

@@ -100,16 +100,14 @@ def models(context: typer.Context) -> None:
 
     terminal: Terminal = context.obj
     found = open_client(terminal.home).fetch("/v1/models")["data"]
-    rows = [
-        (one["id"], one.get("context", one.get("context_length", "-")), *_prices(one), one.get("nodes", "-"))
-        for one in found
-    ]
+    rows = [(one["id"], one.get("context_length", "-"), *_prices(one), one.get("nodes", "-")) for one in found]
     text = columns(("MODEL", "CONTEXT", "IN / MILLION", "OUT / MILLION", "NODES"), rows)
     terminal.show("models", {"models": found}, text=text)
 
 
 def _prices(model: dict[str, Any]) -> tuple[str, str]:
-    prices = model.get("in_price_wei"), model.get("out_price_wei")
+    pricing = model.get("pricing", {})
+    prices = pricing.get("in_price_wei"), pricing.get("out_price_wei")
     cells = [dgai(int(price)) if price is not None else "-" for price in prices]
     return cells[0], cells[1]
 
@@ -122,11 +120,18 @@ def nodes(context: typer.Context) -> None:
     from dgrid.cli.wallet_config import open_client
 
     terminal: Terminal = context.obj
-    found = open_client(terminal.home).fetch("/v1/network/nodes")["nodes"]
+    found = _with_traffic(open_client(terminal.home).fetch("/v1/network/nodes")["nodes"])
     names = ("credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps")
-    rows = [
-        (short(one["address"]), one.get("model", "-"), *(one.get(name, "-") for name in names), one.get("state", "-"))
-        for one in found
-    ]
+    rows = [(short(one["address"]), *(_cell(one.get(name)) for name in ("model", *names, "state"))) for one in found]
     titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")
     terminal.show("nodes", {"nodes": found}, text=columns(titles, rows))
+
+
+def _with_traffic(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each node's share of what the asked gateway has had served."""
+    served = sum(one.get("served", 0) for one in found)
+    return [{**one, "traffic_share_bps": one.get("served", 0) * 10_000 // served if served else 0} for one in found]
+
+
+def _cell(value: object) -> object:
+    return "-" if value is None else value

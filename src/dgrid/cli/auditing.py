@@ -18,6 +18,14 @@ from dgrid.settlement.reading import reading
 from dgrid.wire.documents import ReceiptDocument
 
 ROUND_S = 1.0
+EMPTY_AFTER_MS = 60_000  # a root comes within this time of its epoch's end, or never
+
+
+class NoRoot(DGridError):
+    """Nobody anchored this epoch in time: no receipt was signed in it."""
+
+    code = "no_root"
+    exit_code = 5
 
 
 def audited(
@@ -42,7 +50,12 @@ async def _audit(config: WalletConfig, *, request_id: bytes | None, epoch: int |
         closes_ms = network.parameters.clock.closes_at_ms(epoch)
         if closes_ms > time.time() * 1000:
             raise NotYet(f"epoch {epoch} is still open", hint="`--wait 60` waits until it is anchored")
-        return await network.auditor.epoch(epoch)
+        try:
+            return await network.auditor.epoch(epoch)
+        except NotYet:
+            if closes_ms + EMPTY_AFTER_MS > time.time() * 1000:
+                raise
+            raise NoRoot(f"epoch {epoch} has no root", hint="an epoch in which nothing was served needs none") from None
 
 
 def _not_yet(home: Path, request_id: bytes | None, error: DGridError) -> DGridError:

@@ -46,13 +46,14 @@ def _node_group() -> typer.Typer:
     return group
 
 
-def run_node(
+def run_node(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
     config: Annotated[Path | None, typer.Option("--config", help="The node's TOML file.")] = None,
     model: Annotated[str, typer.Option(help="A model's name: a built-in one, or what the engine calls it.")] = "",
     engine_url: Annotated[str, typer.Option(help="Any OpenAI-speaking engine, such as Ollama or vLLM.")] = "",
     network_url: Annotated[str, typer.Option(help="A gateway to learn the network from, for a machine apart.")] = "",
+    listen: Annotated[str, typer.Option(help="HOST:PORT where gateways reach it.")] = "127.0.0.1:0",
     dev: Dev = False,
 ) -> None:
     """Run one node until it is told to stop.
@@ -74,6 +75,9 @@ def run_node(
         from dgrid.processes.new_node import NewNode, write_node
 
         chain = network_of(terminal.home, network_url)
-        config = write_node(terminal.home, NewNode(model, engine_url), chain=chain)
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdigit():
+            raise typer.BadParameter("--listen takes HOST:PORT; port 0 is a free one")
+        config = write_node(terminal.home, NewNode(model, engine_url, host, int(port)), chain=chain)
         terminal.note(f"node       {config.stem}, configured in {config}")
     run_role("node", config, dev=dev)

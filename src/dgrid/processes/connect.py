@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, open_channel
+from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, channel_state, open_channel
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc
@@ -26,8 +26,8 @@ from dgrid.client.flow import Opened, Order, Piece
 from dgrid.client.kept import book_file, keep_receipt
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.config import WalletConfig
-from dgrid.core.errors import DGridError, InsufficientBudget, NetworkUnreachable, RouteNotFound
-from dgrid.core.identity import Address, address_from_hex
+from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget, NetworkUnreachable, RouteNotFound
+from dgrid.core.identity import Address, ChannelId, address_from_hex
 from dgrid.core.keccak import keccak
 from dgrid.processes.home import HOST
 from dgrid.wire.http import ClientLimits, HttpClient
@@ -40,7 +40,9 @@ from dgrid.wire.typed import channel_domain, dgrid_domain
 logger = logging.getLogger(__name__)
 
 TAG = keccak(b"dgrid connect")[:12]  # tells this proxy's channels from the payer's others
-CREDITED_S = 30.0  # how long a gateway may take to see a new deposit
+FINAL_S_MAX = 60.0  # how long a new deposit may take to be final: before that no gateway credits it
+FINAL_POLL_S = 0.25
+NOTICE_S = 1.0  # how long a gateway may take to notice
 PASSED_HEADERS = ("idempotency-key",)
 Announce = Callable[[str, dict[str, Any]], None]
 
@@ -129,12 +131,23 @@ async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, ht
             )
         amount = options.deposit_wei
         await open_channel(rpc, chain, payer=key, terms=terms, amount_wei=amount, journal=options.folder)
+        await _until_final(rpc, contracts, channel_id(contracts, config))
     escrow, settlement = contracts.channel_escrow.address, contracts.settlement.address
     domains = ChannelDomains(dgrid_domain(chain.chain_id, settlement), channel_domain(chain.chain_id, escrow))
     file = book_file(options.folder, domains.vouchers.digest(config.struct_hash()))
     wallet = ChannelWallet(key, config, domains=domains, file=file, now_ms=_now_ms, max_fee_wei=options.max_fee_wei)
     wallet.raise_used(state.drawn_wei)
     return wallet
+
+
+async def _until_final(rpc: Rpc, contracts: Contracts, name: ChannelId) -> None:
+    """Until a new deposit is final and gateways have seen it. Raises ChainUnavailable after a minute."""
+    deadline_s = time.monotonic() + FINAL_S_MAX
+    while not (await contracts.channel_escrow.read(rpc, "channel", [name], block="finalized"))[0]:
+        if time.monotonic() > deadline_s:
+            raise ChainUnavailable("the deposit was sent and is not final yet", hint="try again in a minute")
+        await asyncio.sleep(FINAL_POLL_S)
+    await asyncio.sleep(NOTICE_S)
 
 
 async def _gateway_at(url: str, http: HttpClient) -> Address:

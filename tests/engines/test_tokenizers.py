@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from dgrid.engines.gguf import read_metadata
 from dgrid.engines.llama import LlamaEngine
 from dgrid.engines.templates import CHATML_SPACED, template_of
-from dgrid.engines.tokenizers import Tokenizer, load_tokenizer, tokenizer_of
+from dgrid.engines.tokenizers import (
+    WORD_CHARACTERS_MAX,
+    WORDS_MISSED_MAX,
+    WORDS_REMEMBERED,
+    Tokenizer,
+    Unsplittable,
+    Words,
+    load_tokenizer,
+    tokenizer_of,
+)
 from dgrid.wire.http import HttpClient
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -96,6 +105,22 @@ def test_counts_held_out_conversations_as_llama_cpp_does(server: LlamaServer, to
     for line in (MODELS / "heldout.jsonl").read_bytes().splitlines()[::25]:
         text = str(msgspec.json.decode(line))
         assert tokenizer.count_text(text) == server.count(text)
+
+
+@settings(max_examples=300)
+@given(text=st.lists(st.sampled_from([*AWKWARD, " ", " a", "b", "\n"])).map("".join))
+def test_a_text_counts_what_its_words_count(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.count_text(text) == len(tokenizer.encoding.encode(text, allowed_special="all"))
+
+
+def test_what_is_remembered_of_words_is_bounded(tokenizer: Tokenizer) -> None:
+    words = Words(tokenizer.encoding)
+    for number in range(WORDS_REMEMBERED + 10):
+        words.count_behind_space(f"w{number} {'x' * (WORD_CHARACTERS_MAX + 1)} end")
+    assert 0 < len(words) <= WORDS_REMEMBERED
+    assert max(map(len, words)) <= WORD_CHARACTERS_MAX
+    with pytest.raises(Unsplittable):
+        words.count_behind_space(" ".join(f"n{number}" for number in range(WORDS_MISSED_MAX + 2)))
 
 
 @given(text=texts)

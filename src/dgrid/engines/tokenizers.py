@@ -30,6 +30,47 @@ CONTROL_TOKEN: Final = (
 USER_DEFINED_TOKEN: Final = 4
 BYTE_COUNT: Final = 256
 NAME_DIGITS: Final = 16
+WORDS_REMEMBERED: Final = 32_768
+WORD_CHARACTERS_MAX: Final = 48
+WORDS_MISSED_MAX: Final = 16  # unknown words in one text, after which counting it whole is cheaper
+
+
+class Unsplittable(Exception):
+    """A text that must be counted whole."""
+
+
+class Words(dict[str, int]):
+    """What words count together with the space in front of them; the usual ones are remembered.
+
+    No pattern above has a piece with a space anywhere but at its front, unless white space stands beside white space:
+    so a text counts what its words count. Bounded in memory, and in work for a text that holds nothing known.
+    """
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        super().__init__()
+        self._encoding = encoding
+        self._missed = 0
+
+    def __missing__(self, word: str) -> int:
+        self._missed += 1
+        if self._missed > WORDS_MISSED_MAX or not word or word[-1].isspace():
+            raise Unsplittable
+        count = self._count(word)
+        if len(word) <= WORD_CHARACTERS_MAX:
+            if len(self) >= WORDS_REMEMBERED:
+                self.clear()
+            self[word] = count
+        return count
+
+    def _count(self, word: str) -> int:
+        return len(self._encoding.encode(" " + word, allowed_special="all"))
+
+    def count_behind_space(self, text: str) -> int:
+        """The number of tokens of a space and the text. Raises Unsplittable."""
+        self._missed = 0
+        words = text.split(" ")
+        last = words.pop()  # behind it nothing follows, so it may end in white space
+        return sum(map(self.__getitem__, words)) + self._count(last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +82,22 @@ class Tokenizer:
 
     name: str  # the same for all models that split and wrap texts alike
     encoding: tiktoken.Encoding
+    words: Words
     template: ChatTemplate | None
     reply_opening: str = ""
 
     def count_text(self, text: str) -> int:
         """The number of tokens of a text that no template wraps."""
-        return len(self.encoding.encode(text, allowed_special="all"))
+        opening, space, rest = text.partition(" ")
+        if space and not opening[-1:].isspace():
+            try:
+                return self._count_whole(opening) + self.words.count_behind_space(rest)
+            except Unsplittable:
+                pass
+        return self._count_whole(text)
+
+    def _count_whole(self, text: str) -> int:
+        return len(self.encoding.encode(text, allowed_special="all")) if text else 0
 
     def count_reply(self, text: str) -> int:
         """The number of tokens of an answer as the model wrote it, with the space that was taken from its front."""
@@ -84,13 +135,16 @@ def tokenizer_of(metadata: Mapping[str, Value]) -> Tokenizer | None:
         if kind in (CONTROL_TOKEN, USER_DEFINED_TOKEN)
     }
     ranks = ranks_of(pieces, special)
+    if any(" " in piece for piece in special):  # then a text's words would not be its pieces' ends
+        return None
     if ranks is None or not in_order(cast(list[str], metadata.get("tokenizer.ggml.merges", [])), ranks):
         return None
     encoding = tiktoken.Encoding(
         str(metadata.get("general.name")), pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
     )
     template = template_of(metadata.get("tokenizer.chat_template"))
-    return Tokenizer(name_of(metadata), encoding, template, " " if template is render_chatml_spaced else "")
+    opening = " " if template is render_chatml_spaced else ""
+    return Tokenizer(name_of(metadata), encoding, Words(encoding), template, opening)
 
 
 def name_of(metadata: Mapping[str, Value]) -> str:

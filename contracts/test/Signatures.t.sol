@@ -5,7 +5,7 @@ import {Seal, Step} from "../src/Types.sol";
 import {Exposed} from "./Exposed.sol";
 import {Trees} from "./Trees.sol";
 import {vm} from "./Vm.sol";
-import {HungryWallet, OwnedWallet, TerseWallet, VerboseWallet} from "./Wallets.sol";
+import {HungryWallet, OwnedWallet, SlowWallet, TerseWallet, VerboseWallet} from "./Wallets.sol";
 
 contract SignaturesTest {
     using Trees for Step[];
@@ -63,6 +63,13 @@ contract SignaturesTest {
         vm.assertFalse(_exposed.byKeyOrWallet(address(new VerboseWallet()), DIGEST, _sign(DIGEST)));
         vm.assertFalse(_exposed.byKeyOrWallet(address(new TerseWallet()), DIGEST, _sign(DIGEST)));
         vm.assertFalse(_exposed.byKeyOrWallet(address(_exposed), DIGEST, _sign(DIGEST)));
+    }
+
+    function testFuzz_a_wallet_is_never_refused_for_want_of_gas(uint256 gas_) public {
+        address wallet = address(new SlowWallet());
+        try _exposed.byKeyOrWallet{gas: 10_000 + gas_ % 200_000}(wallet, DIGEST, _sign(DIGEST)) returns (bool signed) {
+            vm.assertTrue(signed);
+        } catch {}
     }
 
     function _seal(bytes32 structHash, uint256 index, uint256 count) private pure returns (Seal memory) {

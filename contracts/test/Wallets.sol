@@ -18,6 +18,15 @@ contract OwnedWallet {
     }
 }
 
+/// @notice Says yes after long thought.
+contract SlowWallet {
+    function isValidSignature(bytes32, bytes calldata) external view returns (bytes4) {
+        uint256 start = gasleft();
+        while (start - gasleft() < 90_000) {}
+        return this.isValidSignature.selector;
+    }
+}
+
 /// @notice Burns all the gas it is given.
 contract HungryWallet {
     function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {

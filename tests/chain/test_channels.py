@@ -34,7 +34,7 @@ def test_a_payer_deposits_leaves_and_has_everything_back(on_devnet: OnDevnet) ->
         config = await channel_config(net.rpc, net.contracts, payer=sender.address, terms=terms(net))
         await deposit(sender, net.contracts, config=config, amount_wei=60 * WEI)
         await deposit(sender, net.contracts, config=config, amount_wei=40 * WEI)
-        assert (await channel_state(net.rpc, net.contracts, config)).deposited_wei == 100 * WEI
+        assert (await channel_state(net.rpc, net.contracts, config=config)).deposited_wei == 100 * WEI
         await request_withdraw(sender, net.contracts, config=config, amount_wei=100 * WEI)
         with pytest.raises(Reverted, match="WithdrawNotYet"):
             await finalize_withdraw(sender, net.contracts, config=config)
@@ -53,6 +53,6 @@ def test_a_channel_is_opened_and_funded_once(on_devnet: OnDevnet) -> None:
                 net.rpc, net.config, payer=payer, terms=terms(net), amount_wei=amount_wei, journal=journal
             )
         config = await channel_config(net.rpc, net.contracts, payer=payer.address, terms=terms(net))
-        assert (await channel_state(net.rpc, net.contracts, config)).deposited_wei == 5 * WEI
+        assert (await channel_state(net.rpc, net.contracts, config=config)).deposited_wei == 5 * WEI
 
     on_devnet(main)

@@ -57,7 +57,7 @@ def test_a_killed_sender_sends_exactly_once(on_devnet: OnDevnet, *, after_broadc
         second = await again.send(*call, label="once")
         await again.close()
         assert first == second
-        assert (await channel_state(net.rpc, net.contracts, config)).deposited_wei == 10 * WEI
+        assert (await channel_state(net.rpc, net.contracts, config=config)).deposited_wei == 10 * WEI
         assert await nonce_of(net, alive) == before + 1
 
     on_devnet(main)
@@ -75,7 +75,7 @@ def test_what_was_never_broadcast_goes_out_before_anything_new(on_devnet: OnDevn
         config = await channel_of(net, again)
         await again.send(net.contracts.channel_escrow, "deposit", [config, WEI], label="new")
         await again.close()
-        assert (await channel_state(net.rpc, net.contracts, config)).deposited_wei == WEI
+        assert (await channel_state(net.rpc, net.contracts, config=config)).deposited_wei == WEI
 
     on_devnet(main)
 

@@ -18,7 +18,7 @@ SETTLED_S = 20
 
 async def signed_order(network: Settling, closed: ClosedEpoch) -> AnchorOrder:
     promises = await network.archives.put(closed.blob, key=network.books.key)
-    signature = sign_root(network.books.key, network.net.domain, closed.root)
+    signature = sign_root(network.books.key, network.net.domain, root=closed.root)
     return AnchorOrder(closed.root, signature, tuple(promises))
 
 
@@ -75,7 +75,7 @@ def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
             assert (await settler.ask("GET", f"/v1/anchors/{to_hex(bytes(20))}/1"))[0] == 404
             assert (await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202
             other = msgspec.structs.replace(order.root, pot=order.root.pot + 1)
-            signature = sign_root(network.books.key, net.domain, other)
+            signature = sign_root(network.books.key, net.domain, root=other)
             second = AnchorOrder(other, signature, order.stored)
             assert (await settler.ask("POST", "/v1/anchors", body_of(second)))[0] == 409
 

@@ -165,4 +165,4 @@ class Books:
 def voucher(domain: Domain, config: ChannelConfig, key: SigningKey, ceiling_wei: int) -> SignedVoucher:
     """A payer's promise in x402's domain."""
     promise = Voucher(domain.digest(config.struct_hash()), ceiling_wei)
-    return signed_voucher(config, ceiling_wei, key.sign(domain.digest(promise.struct_hash())))
+    return signed_voucher(config, ceiling_wei, signature=key.sign(domain.digest(promise.struct_hash())))

@@ -74,7 +74,7 @@ class Settling:
         assert closed is not None
         promises = await self.archives.put(closed.blob, key=self.books.key)
         assert len(promises) == len(self.stores)
-        signature = sign_root(self.books.key, self.net.domain, closed.root)
+        signature = sign_root(self.books.key, self.net.domain, root=closed.root)
         self.queue.accept(AnchorOrder(closed.root, signature, tuple(promises)))
         await self.loop.step()
         key = self.books.key.address, epoch

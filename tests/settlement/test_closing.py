@@ -66,7 +66,7 @@ def test_the_blob_leads_back_to_the_root() -> None:
 
 def test_a_root_is_signed_by_its_gateway() -> None:
     books, closed = a_closed_epoch(count=1)
-    signature = sign_root(books.key, books.domain, closed.root)
+    signature = sign_root(books.key, books.domain, root=closed.root)
     assert recover(books.domain.digest(closed.root.struct_hash()), signature) == books.key.address
 
 

@@ -51,7 +51,7 @@ def channel_id(contracts: Contracts, config: ChannelConfig) -> ChannelId:
     return ChannelId(domain.digest(config.struct_hash()))
 
 
-async def channel_state(rpc: Rpc, contracts: Contracts, config: ChannelConfig) -> ChannelState:
+async def channel_state(rpc: Rpc, contracts: Contracts, *, config: ChannelConfig) -> ChannelState:
     """What the escrow holds for a channel; zeros when it was never opened. Raises ChainUnavailable."""
     return ChannelState(*await contracts.channel_escrow.read(rpc, "channel", [channel_id(contracts, config)]))
 
@@ -91,7 +91,7 @@ async def open_channel(
     try:
         await sender.settle()
         config = await channel_config(rpc, contracts, payer=payer.address, terms=terms)
-        state = await channel_state(rpc, contracts, config)
+        state = await channel_state(rpc, contracts, config=config)
         if state.deposited_wei == 0:
             if chain.chain_id == DEV_CHAIN_ID:
                 await fund_dev(rpc, contracts, address=payer.address, dgai_wei=amount_wei)

@@ -139,7 +139,7 @@ class EpochCloser:
         await self._ledger.shut_epoch(epoch)
         await self._sealer.settled()
         closed = await asyncio.to_thread(self._compute, epoch)
-        signature = sign_root(self._office.key, self._office.domain, closed.root)
+        signature = sign_root(self._office.key, self._office.domain, root=closed.root)
         size = sum(tree.count for tree in closed.tree.lanes.values() if tree is not None)
         await self._ledger.keep_epoch(epoch, size=size, root=closed.root.packed(), signature=signature)
         self._reached(epoch, EpochState.CLOSED)

@@ -123,7 +123,7 @@ async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, ht
     contracts, rpc = Contracts(chain), Rpc(chain.rpc_urls, http, chain_id=chain.chain_id)
     terms = ChannelTerms(await _gateway_at(url, http), key.address, TAG)
     config = await channel_config(rpc, contracts, payer=key.address, terms=terms)
-    state = await channel_state(rpc, contracts, config)
+    state = await channel_state(rpc, contracts, config=config)
     if state.deposited_wei == 0:
         if chain.chain_id != DEV_CHAIN_ID:
             raise InsufficientBudget(

@@ -138,7 +138,7 @@ class AnchorQueue:
         """Roots that stood on chain when last looked at, the latest first."""
         return self._rows("WHERE state = 'anchored' ORDER BY epoch DESC LIMIT 64", ())
 
-    def set_state(self, row: AnchorRow, state: AnchorState, reason: str = "") -> None:
+    def set_state(self, row: AnchorRow, state: AnchorState, *, reason: str = "") -> None:
         root = row.order.root
         key = state, reason, root.gateway, root.epoch
         self._db.execute("UPDATE anchors SET state = ?, reason = ? WHERE gateway = ? AND epoch = ?", key)
@@ -175,9 +175,9 @@ class Anchorer:
             if standing is not None and standing.digest == row.order.digest:
                 self._queue.set_state(row, AnchorState.ANCHORED)
             elif standing is not None:
-                self._queue.set_state(row, AnchorState.REFUSED, "another root stands at its place")
+                self._queue.set_state(row, AnchorState.REFUSED, reason="another root stands at its place")
             elif view.last_epochs.get(gateway, -1) > root.epoch:
-                self._queue.set_state(row, AnchorState.REFUSED, "a later epoch is anchored already")
+                self._queue.set_state(row, AnchorState.REFUSED, reason="a later epoch is anchored already")
         for row in self._queue.anchored():
             if (Address(row.order.root.gateway), row.order.root.epoch) not in view.roots:
                 self._queue.set_state(row, AnchorState.WAITING)
@@ -199,7 +199,7 @@ class Anchorer:
                 stuck.add(root.gateway)
                 if error.message != row.reason:
                     logger.warning("epoch %d of %s waits: %s", root.epoch, to_hex(root.gateway), error.message)
-                self._queue.set_state(row, AnchorState.WAITING, error.message)
+                self._queue.set_state(row, AnchorState.WAITING, reason=error.message)
             else:
                 logger.info(
                     "anchored epoch %d of %s in block %d", root.epoch, to_hex(root.gateway), receipt.block_number

@@ -106,11 +106,11 @@ def _root(closing: Closing, tree: EpochTree, name: bytes) -> EpochRoot:
     )
 
 
-def sign_root(key: SigningKey, domain: Domain, root: EpochRoot) -> bytes:
+def sign_root(key: SigningKey, domain: Domain, *, root: EpochRoot) -> bytes:
     """The gateway's signature over its root."""
     return key.sign(domain.digest(root.struct_hash()))
 
 
-def signed_voucher(config: ChannelConfig, max_claimable: int, signature: bytes) -> SignedVoucher:
+def signed_voucher(config: ChannelConfig, max_claimable: int, *, signature: bytes) -> SignedVoucher:
     """A channel's latest voucher as a blob holds it."""
     return SignedVoucher(config.packed(), max_claimable.to_bytes(16, "big"), signature)

@@ -161,7 +161,6 @@ def test_a_gateway_without_a_channel_gets_no_signature() -> None:
     with pytest.raises(InvalidRequest, match="no channel"):
         Wallets({}).headers("http://127.0.0.1:1", ORDER)
     assert Wallets({}).headers("http://127.0.0.1:1", None) == {}
-    assert Wallets({}).own(make_document()) == make_document()
 
 
 def test_a_receipt_is_kept_as_the_gateway_signed_it(tmp_path: Path) -> None:

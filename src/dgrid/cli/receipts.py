@@ -15,7 +15,7 @@ COLUMNS = ("id", "model", "node", "tokens_in", "tokens_out", "fee_wei", "epoch",
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    group = typer.Typer(help="Receipts: the signed record of each answer.", rich_markup_mode="markdown")
+    group = typer.Typer(rich_markup_mode="markdown")
     group.callback(invoke_without_command=True)(receipts)
     group.command("get")(get)
     app.add_typer(group, name="receipts")
@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 def receipts(
     context: typer.Context, *, limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 20
 ) -> None:
-    """List the receipts of this home's API key, newest first, from all gateways that answer.
+    """Receipts, the signed record of each answer: list those of this home's API key, newest first.
+
+    All gateways that answer are asked. `dgrid receipts get` fetches one.
 
     Example: `dgrid receipts --limit 5`
     """

@@ -93,7 +93,7 @@ class Payment(Protocol):
         """What proves the right to spend; without an order, the right to look. Raises DGridError."""
         ...
 
-    def own(self, document: ReceiptDocument) -> ReceiptDocument:
+    def own(self, gateway_url: str, document: ReceiptDocument) -> ReceiptDocument:
         """The owner's copy of a receipt: with the salt, where the payer chose it."""
         ...
 
@@ -111,7 +111,7 @@ class ApiKey:
     def headers(self, gateway_url: str, order: Order | None) -> Mapping[str, str]:
         return {"authorization": f"Bearer {self.key}"}
 
-    def own(self, document: ReceiptDocument) -> ReceiptDocument:
+    def own(self, gateway_url: str, document: ReceiptDocument) -> ReceiptDocument:
         return document
 
     def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
@@ -217,7 +217,7 @@ def fetch_document(terms: Terms, receipt_id: str, *, url: str) -> Flow[ReceiptDo
         except (ReceiptNotFound, NotYet):  # it is signed in batches, some milliseconds after the answer's last byte
             yield Pause(RECEIPT_PAUSE_S)
         else:
-            return terms.payment.own(ReceiptDocument.decode(data))
+            return terms.payment.own(url, ReceiptDocument.decode(data))
     raise CheckFailed(f"the gateway billed the receipt {receipt_id} and does not show it")
 
 

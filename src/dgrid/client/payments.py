@@ -173,11 +173,8 @@ class Wallets:
             raise InvalidRequest(f"no channel to the gateway at {gateway_url}", hint="`dgrid connect` opens one")
         return {"x-dgrid-payment": wallet.sign(order)}
 
-    def own(self, document: ReceiptDocument) -> ReceiptDocument:
-        for wallet in self._by_url.values():
-            if wallet.gateway == document.receipt.parties.gateway:
-                return wallet.own(document)
-        return document
+    def own(self, gateway_url: str, document: ReceiptDocument) -> ReceiptDocument:
+        return self._by_url[gateway_url].own(document)
 
     def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
         self._by_url[gateway_url].settle(document)

@@ -1,0 +1,153 @@
+"""Global flags, exit codes and errors, as scripts rely on them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.cli.conftest import Dgrid
+
+from dgrid import __version__
+from dgrid.cli import main
+from dgrid.cli.main import app, flags_first
+from dgrid.cli.terminal import columns, dgai, home_path, short
+
+HEAVY = ("uvloop", "uvicorn", "eth_abi", "xllamacpp", "numpy", "asyncio")
+HELP_CPU_S_MAX = 0.6  # twice what it should take: the machine may be busy
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    command = command or typer.main.get_command(app)
+    inside = getattr(command, "commands", {})
+    if path and (not inside or path == ("receipts",)):
+        yield " ".join(path), command
+    for name, one in inside.items():
+        yield from commands(one, (*path, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_command_says_what_it_does_and_shows_an_example(name: str, command: Any) -> None:
+    assert f"Example: `dgrid {name}" in command.help or f" dgrid {name} " in command.help
+    assert all(parameter.help for parameter in command.params if parameter.name != "help")
+
+
+def test_without_a_command_the_help_is_shown(dgrid: Dgrid) -> None:
+    shown = dgrid()
+    assert shown.code == 0
+    assert "audit" in shown.out
+
+
+def test_the_version_is_the_packages(dgrid: Dgrid) -> None:
+    assert (dgrid("--version").out, dgrid("--version").code) == (f"dgrid {__version__}\n", 0)
+
+
+@pytest.mark.parametrize("words", [["--json", "status"], ["status", "--json"], ["status", "--json", "--home", "x"]])
+def test_global_flags_may_stand_anywhere(dgrid: Dgrid, words: list[str]) -> None:
+    shown = dgrid(*words)
+    assert shown.code == 3
+    assert shown.error["code"] == "network_unreachable"
+    assert "dgrid up" in shown.error["hint"]
+    assert not shown.out
+
+
+def test_errors_go_to_standard_error_with_what_to_do(dgrid: Dgrid) -> None:
+    shown = dgrid("status")
+    assert shown.err.startswith("dgrid: no network runs in ")
+    assert "dgrid up" in shown.err
+    assert not shown.out
+
+
+@pytest.mark.parametrize(
+    "words", [["nonsense"], ["chat"], ["status", "--nonsense"], ["audit"], ["audit", "xyz"], ["receipts", "get", "0x1"]]
+)
+def test_what_cannot_be_understood_exits_2(dgrid: Dgrid, words: list[str]) -> None:
+    shown = dgrid(*words, "--json")
+    assert shown.code == 2
+    assert shown.error["code"] == "usage"
+    assert "--help" in shown.error["hint"]
+
+
+def test_an_interruption_exits_130(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_words: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "app", interrupted)
+    assert dgrid("status").code == 130
+
+
+@given(st.lists(st.sampled_from(["--json", "--quiet", "--home", "--home=a", "chat", "-x", "text", "--"]), max_size=8))
+def test_moving_flags_loses_no_word_and_no_order(words: list[str]) -> None:
+    ordered = flags_first(words)
+    assert sorted(ordered) == sorted(words)
+    end = words.index("--") if "--" in words else len(words)
+    assert ordered[end:] == words[end:]
+
+
+def test_what_follows_two_dashes_is_never_a_flag() -> None:
+    assert flags_first(["chat", "--", "--json"]) == ["chat", "--", "--json"]
+
+
+class TestHome:
+    def test_the_flag_comes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DGRID_HOME", "elsewhere")
+        assert home_path(tmp_path) == tmp_path
+
+    def test_then_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DGRID_HOME", "elsewhere")
+        assert home_path(None) == Path("elsewhere")
+
+    def test_then_the_nearest_folder_upward(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DGRID_HOME", raising=False)
+        (tmp_path / ".dgrid").mkdir()
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "a" / "b")
+        assert home_path(None) == tmp_path / ".dgrid"
+
+    def test_then_the_users_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DGRID_HOME", raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir("/")
+        assert home_path(None) == tmp_path / ".dgrid"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["chat", "--help"]])
+def test_help_is_quick(words: list[str]) -> None:
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "dgrid", *words], check=True, capture_output=True)
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < HELP_CPU_S_MAX
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys, dgrid.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("wei", "shown"),
+    [
+        (0, "0 DGAI"),
+        (10**18, "1 DGAI"),
+        (1, "0.000000000000000001 DGAI"),
+        (1_500 * 10**18, "1,500 DGAI"),
+        (-(10**17), "-0.1 DGAI"),
+    ],
+)
+def test_amounts_are_shown_exactly(wei: int, shown: str) -> None:
+    assert dgai(wei) == shown
+
+
+def test_tables_line_up() -> None:
+    assert columns(("A", "LONGER"), [("xx", 1), ("y", 22)]) == "A   LONGER\nxx  1\ny   22"
+    assert short("0x" + "ab" * 20) == "0xababab…abab"
+    assert short("abc") == "abc"

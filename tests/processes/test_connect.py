@@ -1,0 +1,146 @@
+"""The local proxy before gateways that answer and that cheat; its payments are vouchers of a channel nobody funded."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
+from openai.types.chat import ChatCompletionUserMessageParam
+from tests.client.serving import WORDS, Gateway, serving
+from tests.client.test_payments import wallet
+
+from dgrid.client.asynchronous import AsyncClient
+from dgrid.client.kept import kept_receipt, used_by_channel
+from dgrid.client.payments import Wallets
+from dgrid.core.errors import InsufficientBudget, ModelNotFound
+from dgrid.processes.connect import KeepingWallets, Proxy
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.server import Server
+from dgrid.wire.verification import verify_receipt
+
+QUESTION: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "What does Tim play?"}]
+
+
+@asynccontextmanager
+async def proxied(urls: list[str], folder: Path) -> AsyncIterator[AsyncOpenAI]:
+    """An unchanged OpenAI client before a proxy before the gateways."""
+    (folder / "channels").mkdir(exist_ok=True)
+    wallets = {url: wallet(folder) for url in urls}
+    async with AsyncClient(urls, KeepingWallets(Wallets(wallets), folder)) as client:
+        server = Server(Proxy(client).handle, host="127.0.0.1", port=0)
+        await server.start()
+        base_url = f"http://127.0.0.1:{server.port}/v1"
+        async with AsyncOpenAI(base_url=base_url, api_key="anything", max_retries=0) as openai:
+            yield openai
+        await server.stop()
+
+
+def through(gateways: list[Gateway], folder: Path, talk: Callable[[AsyncOpenAI], Awaitable[None]]) -> None:
+    async def run(urls: list[str]) -> None:
+        async with proxied(urls, folder) as openai:
+            await talk(openai)
+
+    with serving(*gateways) as urls:
+        asyncio.run(run(urls))
+
+
+def test_an_unchanged_client_gets_its_answer_and_the_receipt_is_kept(tmp_path: Path) -> None:
+    gateway = Gateway()
+
+    async def talk(openai: AsyncOpenAI) -> None:
+        answer = await openai.chat.completions.create(model="auto", messages=QUESTION)
+        assert answer.choices[0].message.content == "Tim plays the cello."
+
+    through([gateway], tmp_path, talk)
+    (name,) = gateway.documents
+    kept = kept_receipt(tmp_path, name)
+    assert kept is not None
+    assert all(check.ok for check in verify_receipt(ReceiptDocument.decode(kept), answer="Tim plays the cello."))
+    assert not gateway.asked[0].header(b"authorization"), "the local client's key goes no further"
+    assert gateway.asked[0].header(b"x-dgrid-payment")
+
+
+def test_a_stream_is_passed_on_to_its_end(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        stream = await openai.chat.completions.create(model="auto", messages=QUESTION, stream=True)
+        said = [chunk.choices[0].delta.content async for chunk in stream if chunk.choices]
+        assert said == list(WORDS)
+
+    through([Gateway()], tmp_path, talk)
+
+
+def cheat(reply: bytes) -> bytes:
+    return reply.replace(b"cello", b"flute")
+
+
+def test_an_answer_whose_receipt_does_not_hold_is_withheld(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        with pytest.raises(APIStatusError) as raised:
+            await openai.chat.completions.create(model="auto", messages=QUESTION)
+        assert raised.value.status_code == 422
+        assert raised.value.code == "check_failed"
+
+    through([Gateway(change_reply=cheat)], tmp_path, talk)
+
+
+def test_a_stream_whose_receipt_does_not_hold_ends_with_an_error(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        stream = await openai.chat.completions.create(model="auto", messages=QUESTION, stream=True)
+        with pytest.raises(OpenAIError, match="does not hold"):
+            async for _ in stream:
+                pass
+
+    through([Gateway(change_reply=cheat)], tmp_path, talk)
+
+
+def test_a_gateway_that_is_out_of_budget_is_passed_over(tmp_path: Path) -> None:
+    second = Gateway()
+
+    async def talk(openai: AsyncOpenAI) -> None:
+        answer = await openai.chat.completions.create(model="auto", messages=QUESTION)
+        assert answer.choices[0].message.content
+
+    through([Gateway(refusal=InsufficientBudget("empty")), second], tmp_path, talk)
+    assert second.asked
+
+
+def test_a_gateways_refusal_reaches_the_client_as_it_is(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        with pytest.raises(APIStatusError) as raised:
+            await openai.chat.completions.create(model="huge", messages=QUESTION)
+        assert (raised.value.status_code, raised.value.code) == (404, "model_not_found")
+
+    through([Gateway(refusal=ModelNotFound("no such model"))], tmp_path, talk)
+
+
+def test_a_path_that_no_payment_covers_is_refused(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        with pytest.raises(APIStatusError) as raised:
+            await openai.embeddings.create(model="auto", input="x")
+        assert raised.value.status_code == 404
+
+    through([Gateway()], tmp_path, talk)
+
+
+def test_every_request_carries_a_body_as_the_client_wrote_it(tmp_path: Path) -> None:
+    gateway = Gateway()
+
+    async def talk(openai: AsyncOpenAI) -> None:
+        await openai.chat.completions.create(model="auto", messages=QUESTION, extra_body={"top_k": 5})
+
+    through([gateway], tmp_path, talk)
+    assert json.loads(gateway.asked[0].body)["top_k"] == 5
+
+
+def test_the_book_shows_what_was_used(tmp_path: Path) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        await openai.chat.completions.create(model="auto", messages=QUESTION)
+
+    gateway = Gateway()
+    through([gateway], tmp_path, talk)
+    (document,) = gateway.documents.values()
+    assert wallet(tmp_path).used_wei == document.receipt.totals.payer
+    assert used_by_channel(tmp_path, bytes(32)) == 0

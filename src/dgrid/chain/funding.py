@@ -10,6 +10,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import WEI
 
 GAS_MONEY_WEI = 100 * WEI
+NONCE_ATTEMPTS = 100
 MINED_POLLS, MINED_POLL_S = 500, 0.02
 
 
@@ -30,26 +31,34 @@ async def fund_dev(rpc: Rpc, contracts: Contracts, *, address: Address, dgai_wei
         )
     gas_money = int(await rpc.call("eth_getBalance", [to_hex(address), "latest"]), 16)
     if gas_money < GAS_MONEY_WEI // 2:
-        await _from_first_account(rpc, to=address, value_wei=GAS_MONEY_WEI, data=b"")
+        await rpc.call("anvil_setBalance", [to_hex(address), hex(GAS_MONEY_WEI)])
     missing = dgai_wei - await contracts.dgai.read(rpc, "balanceOf", [address])
     if missing > 0:
         await transfer_dev(rpc, contracts.dgai, to=address, amount_wei=missing)
 
 
 async def transfer_dev(rpc: Rpc, token: Contract, *, to: Address, amount_wei: int) -> None:
-    """DGAI from the dev chain's first account. Raises Reverted, ChainUnavailable."""
-    await _from_first_account(rpc, to=token.address, value_wei=0, data=token.encode("transfer", [to, amount_wei]))
+    """DGAI from the dev chain's first account. Raises Reverted, ChainUnavailable.
 
-
-async def _from_first_account(rpc: Rpc, *, to: Address, value_wei: int, data: bytes) -> None:
-    """The node signs and counts nonces itself, so that many newcomers may come at once."""
-    fields = {"to": to_hex(to), "value": hex(value_wei), "data": to_hex(data)}
-    call = {"from": to_hex(DEV_ACCOUNT.address), **fields}
-    try:
-        sent = await rpc.call("eth_sendTransaction", [call])
-        await _mined(rpc, sent)
-    except RpcError as error:
-        raise revert_of(error) from None
+    Many newcomers may come at once. The chain signs and counts nonces, but gives one nonce to several that ask in the
+    same moment and refuses all but the first; those ask again.
+    """
+    call = {
+        "from": to_hex(DEV_ACCOUNT.address),
+        "to": to_hex(token.address),
+        "data": to_hex(token.encode("transfer", [to, amount_wei])),
+    }
+    for _ in range(NONCE_ATTEMPTS):
+        try:
+            sent = await rpc.call("eth_sendTransaction", [call])
+        except RpcError as error:
+            if "underpriced" not in error.message and "nonce" not in error.message:
+                raise revert_of(error) from None
+            await asyncio.sleep(MINED_POLL_S)
+        else:
+            await _mined(rpc, sent)
+            return
+    raise ChainUnavailable("the dev chain's first account is too busy")
 
 
 async def _mined(rpc: Rpc, transaction: str) -> None:

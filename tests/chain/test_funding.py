@@ -1,9 +1,10 @@
 import asyncio
 
+from tests.devnet import Devnet, OnDevnet
+
 from dgrid.chain.channels import approve
 from dgrid.chain.funding import fund_dev
 from dgrid.core.money import WEI
-from tests.devnet import Devnet, OnDevnet
 
 
 def test_many_newcomers_are_funded_at_once_each_once(on_devnet: OnDevnet) -> None:

@@ -1,4 +1,4 @@
-"""The one list of what is counted, as Prometheus text. Holds numbers only: no content, no key, no address of a caller."""
+"""The one list of what is counted, as Prometheus text. Holds numbers only: no content, no key, no caller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A whole small network in one event loop: a real gateway, real nodes with scripted engines, a chain that says what it is told."""
+"""A whole small network in one event loop: a real gateway, real nodes with scripted engines, a chain on paper."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import FREE, WEI, Price
 from dgrid.engines.scripted import Script, ScriptedEngine
 from dgrid.gateway.closing import Partners
-from dgrid.gateway.facts import Channel, ChainState, Member
+from dgrid.gateway.facts import ChainState, Channel, Member
 from dgrid.gateway.orders import Listing
 from dgrid.gateway.presence import Shares
 from dgrid.gateway.service import GatewayService, Settings
@@ -275,7 +275,9 @@ class Stage:
         )
         partners = Partners(self.chain, self.archives, self.settlers)
         self.service = GatewayService(
-            settings, partners, tokenizers=lambda name: StagedTokenizer() if name == "words" else None,
+            settings,
+            partners,
+            tokenizers=lambda name: StagedTokenizer() if name == "words" else None,
             now_ms=self.now_ms,
         )
         await self.service.start()
@@ -334,10 +336,10 @@ async def until(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, *scripts: Script, epoch_s: int = 3600, timeout_s: float = 10.0
+    folder: Path, *scripts: Script, clock: EpochClock | None = None, timeout_s: float = 10.0
 ) -> AsyncIterator[Stage]:
     """A running stage with a node for each script."""
-    stage = Stage(folder, EpochClock(int(time.time()) - 5, epoch_s), timeout_s=timeout_s)
+    stage = Stage(folder, clock or EpochClock(int(time.time()) - 5, 3600), timeout_s=timeout_s)
     stage.chain.open_channel(api_key_tag(API_KEY), authorizer=GATEWAY_KEY.address)
     for script in scripts:
         await stage.add_node(script)

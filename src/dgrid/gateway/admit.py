@@ -120,6 +120,8 @@ class Admission:
         door = self._door
         if signed is not None:
             check_order(signed.request, chat)
+        if chat.dgrid is not None and chat.dgrid.verify != "signed":
+            raise InvalidRequest("this gateway sells the grade `signed` only", param="dgrid.verify")
         salt = signed.salt if signed else secrets.token_bytes(32)
         max_fee_wei = signed.request.max_fee if signed else ANY_FEE
         if chat.dgrid is not None and chat.dgrid.budget is not None:

@@ -1,4 +1,4 @@
-"""Checks what a node delivered and signed, before anything is billed. A node's word counts for nothing that can be counted here."""
+"""Checks what a node delivered and signed, before anything is billed; what can be counted here is counted here."""
 
 from dataclasses import dataclass
 

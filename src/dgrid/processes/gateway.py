@@ -95,6 +95,7 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
     door = Door(config.host, config.port)
     async with AsyncExitStack() as stack:
         access = await opened_chain(config, stack)
+        known_tokenizers()  # read now, not while the first request waits
         await access.watcher.start()
         service = await opened_service(config, access, stack=stack)
         await service.start()

@@ -1,7 +1,7 @@
 """How each node does, as measured here: latency (peak-EWMA), requests in flight, failures in a row.
 
-A latency above the average is believed at once, one below it only over time, so that a node that slows down loses traffic
-quickly and wins it back slowly.
+A latency above the average is believed at once, one below it only over time, so that a node that slows down loses
+traffic quickly and wins it back slowly.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The offers in reach, as one frozen picture: sorted once when something changes, read by every request.
 
-Sellers much dearer than the cheapest are left out unless the caller names them: otherwise one absurd price would decide what
-everybody must hold.
+Sellers much dearer than the cheapest are left out unless the caller names them: otherwise one absurd price would decide
+what everybody must hold.
 """
 
 from collections.abc import Iterable, Mapping

@@ -36,7 +36,7 @@ def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNet
     try:
         yield running
     finally:
-        running.down()
+        running.close()
         shutil.rmtree(home, ignore_errors=True)
 
 

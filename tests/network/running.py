@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class RunningNetwork:
 
     home: Path
     port_base: int
+    clients: list[Any] = field(default_factory=list)
 
     def dgrid(self, *arguments: str, timeout_s: float = 60) -> Ran:
         """Runs a dgrid command in this home."""
@@ -68,7 +69,15 @@ class RunningNetwork:
         """The official client, pointed at one gateway."""
         from openai import OpenAI
 
-        return OpenAI(base_url=self.status["gateway_urls"][index], api_key=self.api_key, **options)
+        client = OpenAI(base_url=self.status["gateway_urls"][index], api_key=self.api_key, **options)
+        self.clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Closes what the tests opened, and stops the network."""
+        for client in self.clients:
+            client.close()
+        self.down()
 
 
 def until(found: Callable[[], Any], *, timeout_s: float = 60, what: str = "the condition") -> Any:

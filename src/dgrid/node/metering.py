@@ -129,6 +129,10 @@ class Meter:
         """The latest receipt of every lane: what the node can claim with."""
         return [lane.latest for account in self._accounts.values() for lane in account.lanes.values()]
 
+    def gives_credit(self, gateway: bytes) -> bool:
+        """Whether work for the gateway is backed at all: it is registered, and has given this node a line."""
+        return self._chain.is_gateway(gateway) and self._chain.credit_line_wei(gateway) > 0
+
     def check_gateway(self, gateway: bytes) -> None:
         """Raises UnknownGateway for one that the chain does not know or that has given this node no line."""
         if not self._chain.is_gateway(gateway):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from dgrid.core.errors import InvalidApiKey, InvalidRequest, RouteNotFound
+from dgrid.core.identity import address_from_hex
 from dgrid.core.keccak import keccak
 from dgrid.node.admit import Admission, Admitted, Stand
 from dgrid.node.delivery import Delivery, Desk
@@ -41,6 +42,7 @@ class NodeService:
             ("POST", "/v1/drain"): self._drain,
             ("GET", "/v1/offer"): self._show_offer,
             ("GET", "/healthz"): self._show_health,
+            ("GET", "/readyz"): self._show_ready,
         }
 
     async def handle(self, request: Request) -> Reply:
@@ -111,3 +113,15 @@ class NodeService:
 
     async def _show_health(self, _request: Request) -> Reply:
         return json_reply(self._stand.presence.to_json())
+
+    async def _show_ready(self, request: Request) -> Reply:
+        """Whether a dispatch of the gateway in the query (gateway=0x…) would be let in: known, and on credit."""
+        name, _, value = request.query.partition(b"=")
+        try:
+            gateway = address_from_hex(value.decode("ascii")) if name == b"gateway" else None
+        except ValueError:
+            gateway = None
+        if gateway is None:
+            raise InvalidRequest("ask for /readyz?gateway=0x…")
+        is_ready = not self._stand.presence.draining and self._stand.meter.gives_credit(gateway)
+        return json_reply({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503)

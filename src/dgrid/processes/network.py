@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -154,29 +155,40 @@ class Network:
     async def _until_ready(self) -> None:
         """Until every gateway serves: it sees its channels, and every node serves it on credit."""
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        waiting = list(self.gateway_urls)
+        waiting = list(range(self.options.gateways))
         while waiting:
-            waiting = [url for url in waiting if not await self._serves(url)]
+            waiting = [index for index in waiting if not await self._serves(index)]
             if time.monotonic() > deadline_s:
+                late = ", ".join(self.gateway_urls[index] for index in waiting)
                 raise NetworkUnreachable(
-                    f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}",
+                    f"not ready after {READY_TIMEOUT_S:.0f} s: {late}",
                     hint=f"look into {self.home.path / 'logs'}, or run `dgrid doctor`",
                 )
             if waiting:
                 await asyncio.sleep(0.1)
 
-    async def _serves(self, url: str) -> bool:
-        """Whether a gateway knows the home's API key and has every node of the home at hand."""
-        headers = {"authorization": f"Bearer {self.home.api_key()}"}
+    async def _serves(self, index: int) -> bool:
+        """Whether a gateway knows the home's API key, and it and every node have each other at hand, on credit."""
+        gateway = to_hex(self.home.key(f"gateway-{index + 1}").address)
+        nodes = [f"http://{HOST}:{self.ports.node(node)}" for node in range(self.options.nodes)]
         try:
-            account = await self.http.request("GET", f"{url}/v1/account", headers=headers)
-            await account.read()
-            nodes = await self.http.request("GET", f"{url}/v1/network/nodes")
-            known = msgspec.json.decode(await nodes.read(), type=KnownNodes)
+            await self._get(f"{self.gateway_urls[index]}/v1/account")
+            for node in nodes:
+                await self._get(f"{node}/readyz?gateway={gateway}")
+            known = msgspec.json.decode(
+                await self._get(f"{self.gateway_urls[index]}/v1/network/nodes"), type=KnownNodes
+            )
         except (DGridError, msgspec.DecodeError):
             return False
-        serving = sum(node.state == "serving" for node in known.nodes)
-        return account.status == 200 and serving >= self.options.nodes
+        return sum(node.state == "serving" for node in known.nodes) >= len(nodes)
+
+    async def _get(self, url: str) -> bytes:
+        """The body of a 200. Raises DGridError."""
+        reply = await self.http.request("GET", url, headers={"authorization": f"Bearer {self.home.api_key()}"})
+        body = await reply.read()
+        if reply.status != HTTPStatus.OK:
+            raise NetworkUnreachable(f"{url} answers {reply.status}")
+        return body
 
     async def _stop(self) -> None:
         if self.supervisor.processes:

@@ -4,6 +4,7 @@ from pathlib import Path
 from tests.devnet import POLL_MS, Devnet, OnDevnet, running_devnet
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit, request_withdraw
+from dgrid.chain.deploy import deploy
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import ChainEvent, Deposited, Role
 from dgrid.chain.sender import Sender
@@ -117,7 +118,13 @@ def test_a_chain_that_lost_everything_is_read_again(on_devnet: OnDevnet) -> None
         name = channel_id(net.contracts, config)
         await watcher.until(lambda view: name in view.channels, timeout_s=5)
         net.chain.kill()  # keeps no state: it comes back empty
+        await asyncio.sleep(1.5)
+        assert name in watcher.finalized.channels  # nothing is known of the new chain yet
+        assert watcher.is_stale
+        again = await deploy(net.rpc, epoch_seconds=5, genesis_s=net.genesis_s)
+        assert again == net.config.contracts
         await watcher.until(lambda view: not view.channels, timeout_s=10)
+        assert watcher.clock.length_s == 5
 
     on_devnet(main)
 

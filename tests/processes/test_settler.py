@@ -1,9 +1,10 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import msgspec
-from tests.devnet import Devnet, OnDevnet
+from tests.devnet import Devnet, OnDevnet, running_devnet
 from tests.processes.role_process import RoleProcess, running
 from tests.settlement.network import Settling, settling
 
@@ -115,3 +116,29 @@ async def freeze(net: Devnet, settler: RoleProcess, orders: list[AnchorOrder]) -
         await asyncio.sleep(0.3)
     finally:
         os.kill(net.chain.pid, signal.SIGCONT)
+
+
+def test_a_root_that_the_chain_lost_with_its_last_seconds_is_anchored_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running_devnet(tmp_path, keep_state=True) as net:
+            network = await settling(net)
+            (closed,) = await closed_epochs(network, 40)
+            async with running(net, "settler", name="settler-9") as settler:
+                order = await signed_order(network, closed)
+                await asyncio.sleep(2.5)  # the chain writes its state every two seconds
+                state = tmp_path.joinpath("chain", "state.json")
+                kept = state.read_bytes()
+                await settler.ask("POST", "/v1/anchors", body_of(order))
+                key = network.books.key.address, 40
+                await network.watcher.until(lambda view: key in view.roots, timeout_s=SETTLED_S)
+                net.chain.kill()
+                state.write_bytes(kept)  # what was final is gone
+                lost = await network.watcher.until(lambda view: key not in view.roots, timeout_s=SETTLED_S)
+                assert lost.channels
+                fee = network.books.receipts[0].shares.fee
+                await network.watcher.until(
+                    lambda view: key in view.roots and [one.drawn_wei for one in view.channels.values()] == [fee],
+                    timeout_s=SETTLED_S,
+                )
+
+    asyncio.run(main())

@@ -2,7 +2,8 @@
 
 Final logs are kept on disk, so that a role starts while the chain is away. What is not final yet is read anew whenever
 the chain's head changes, and thrown away: a reorganization leaves no trace. If even a final block changes (a dev chain
-that was killed, or a chain that broke its promise), all is read again from the first block, and the log says so.
+that was killed, or a chain that broke its promise), all is read again from the first block, and the log says so; until
+that is done the old view stays, so that nobody is refused in between.
 """
 
 import asyncio
@@ -48,8 +49,10 @@ class ChainWatcher:
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
         self.version = 0  # grows whenever the final view changes
-        self.finalized = self._empty_view()
-        self.latest = self.finalized
+        self._draft = self._empty_view()  # what is read and not shown yet
+        self._news: list[ChainEvent] = []
+        self.finalized = self.latest = self._draft
+        self.block = -1  # the final block `finalized` stands at
 
     # --- what others read ---------------------------------------------------------------------------------------------
 
@@ -69,11 +72,6 @@ class ChainWatcher:
     def is_stale(self) -> bool:
         """Whether the views may be old: the chain has not answered for many polls."""
         return self._seen_s is None or (time.monotonic() - self._seen_s) * 1000 > STALE_POLLS * self._poll_ms
-
-    @property
-    def block(self) -> int:
-        """The number of the final block the view stands at; −1 before the first."""
-        return -1 if self._last is None else self._last.number
 
     def on_finalized(self, callback: Callback) -> None:
         """Calls back with each event that becomes final from now on. The view is the truth; this only wakes."""
@@ -100,7 +98,9 @@ class ChainWatcher:
     def load(self) -> None:
         """The view as it was last kept."""
         if self._last is not None:
-            self.finalized = self.latest = fold(self._empty_view(), self._events(list(self._cursor.logs())))
+            self._draft = fold(self._empty_view(), self._events(list(self._cursor.logs())))
+            self.finalized = self.latest = self._draft
+            self.block = self._last.number
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -113,11 +113,12 @@ class ChainWatcher:
         final, head = await self._rpc.heads()
         if self._last is not None and not await self._still_holds(self._last, final):
             self._start_over()
-        if self._parameters is None:
+        if self._parameters is None or self._last is None:
             self._parameters = await read_parameters(self._rpc, self._contracts)
             self._cursor.keep_parameters(self._parameters)
-            self.finalized = self._empty_view()
+            self._draft = self._empty_view()
         await self._advance(final)
+        self._publish(final)
         await self._show(head)
 
     async def _follow(self) -> None:
@@ -156,15 +157,12 @@ class ChainWatcher:
     def _start_over(self) -> None:
         logger.error("the chain lost block %d, which was final; all is read again from the first block", self.block)
         self._cursor.forget()
-        self._last = self._head = self._parameters = None
-        self.finalized = self.latest = self._empty_view()
-        self.version += 1
-        self._wake()
+        self._last = self._head = None
+        self._news.clear()
 
     async def _advance(self, final: Block) -> None:
         span = BLOCKS_AT_ONCE
-        while self.block < final.number:
-            first = self.block + 1
+        while (first := 0 if self._last is None else self._last.number + 1) <= final.number:
             until = final if final.number - first < span else (await self._rpc.blocks([first + span - 1]))[0]
             try:
                 logs = await self._rpc.logs(first, until, self._addresses, agree=True)
@@ -178,11 +176,18 @@ class ChainWatcher:
     def _take(self, logs: list[Timed], until: Block) -> None:
         self._cursor.append(logs, until)
         self._last = until
-        if not (events := self._events(logs)):
+        if events := self._events(logs):
+            self._draft = fold(self._draft, events)
+            self._news += events
+
+    def _publish(self, final: Block) -> None:
+        self.block = final.number
+        if self._draft is self.finalized:
             return
-        self.finalized = fold(self.finalized, events)
+        self.finalized, news = self._draft, self._news
+        self._news = []
         self.version += 1
-        for event in events:
+        for event in news:
             for callback in self._callbacks:
                 callback(event)
 

@@ -11,6 +11,7 @@ from tests.client.serving import WORDS, Gateway, serving
 from tests.wire.making import Story, make_document
 
 from dgrid.client import Answer, ApiKey, AsyncClient, Client
+from dgrid.client.problems import error_of
 from dgrid.client.transcript import StreamBroken
 from dgrid.core.errors import (
     CheckFailed,
@@ -213,3 +214,7 @@ def test_what_is_no_gateway_is_a_typed_error() -> None:
 
     with serving(Web()) as urls, pytest.raises(DGridError, match="418"):
         ask(urls)
+
+
+def test_an_error_page_nested_without_end_is_still_a_typed_error() -> None:
+    assert isinstance(error_of(500, b'{"unknown":' + b"[" * 100_000), NetworkUnreachable)

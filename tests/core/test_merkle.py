@@ -75,6 +75,31 @@ def test_a_tree_has_at_least_one_leaf() -> None:
         SumTree([])
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason="the contracts' vectors are not built yet")
-def test_the_vectors_the_contracts_are_tested_with_hold_here_too() -> None:
-    assert json.loads(VECTORS.read_text())
+class TestVectors:
+    """The answers that Solidity computed (`contracts/test/Vectors.t.sol` writes them)."""
+
+    known = json.loads(VECTORS.read_text())
+
+    @staticmethod
+    def node(value: dict[str, str]) -> TreeNode:
+        return TreeNode(bytes.fromhex(value["hash"][2:]), int(value["sum"]))
+
+    def test_the_sum_tree_is_the_contracts(self) -> None:
+        known = self.known["sumTree"]
+        items = [self.node(item) for item in known["items"]]
+        tree = SumTree([leaf(item.hash, item.total) for item in items])
+        assert tree.root == self.node(known["root"])
+        for index, path in enumerate(known["paths"]):
+            assert tree.path(index) == tuple(self.node(step) for step in path)
+
+    def test_lanes_and_their_records_tree_are_the_contracts(self) -> None:
+        leaves = []
+        for lane in self.known["lanes"]:
+            root = TreeNode(bytes.fromhex(lane["root"][2:]), int(lane["fees"]))
+            item = lane_item(lane["lane"], lane["count"], root)
+            assert item.hex() == lane["item"][2:]
+            leaves.append(leaf(item, root.total))
+            assert leaves[-1] == self.node(lane["leaf"])
+        root = SumTree(leaves).root
+        assert root.hash.hex() == self.known["epochRoot"]["recordsRoot"][2:]
+        assert root.total == int(self.known["epochRoot"]["pot"])

@@ -108,7 +108,8 @@ def test_json_form_comes_back_the_same_or_is_refused(kind: type[Message], data: 
 def sample() -> dict[str, Any]:
     fields = (field for field in layout_of(Dispatch).fields)
     sizes = {field.name: field.kind for field in fields if isinstance(field.kind, Solidity)}
-    return Dispatch(**{name: bytes(kind.size) if kind.is_bytes else 1 for name, kind in sizes.items()}).to_json()
+    values: dict[str, Any] = {name: bytes(kind.size) if kind.is_bytes else 1 for name, kind in sizes.items()}
+    return Dispatch(**values).to_json()
 
 
 @pytest.mark.parametrize(

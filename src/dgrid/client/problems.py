@@ -5,6 +5,7 @@ from functools import cache
 import msgspec
 
 from dgrid.core.errors import DGridError, NetworkUnreachable
+from dgrid.wire.decoding import decode_with
 
 
 class _Error(msgspec.Struct):
@@ -22,11 +23,14 @@ class _Problem(msgspec.Struct):
     availability: _Availability = msgspec.field(default_factory=_Availability)
 
 
+_decoder = msgspec.json.Decoder(_Problem)
+
+
 def error_of(status: int, body: bytes) -> DGridError:
     """The error that a reply of this status stands for; a body that is none of ours still gives a typed error."""
     try:
-        found = msgspec.json.decode(body, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = decode_with(_decoder, body)
+    except ValueError:
         return NetworkUnreachable(f"the gateway answered {status} and no more", hint="is it a DGrid gateway?")
     kind = _kinds().get(found.error.code or "", DGridError)
     return kind(found.error.message, param=found.error.param, retry_after_ms=found.availability.retry_after_ms)

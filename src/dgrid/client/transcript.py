@@ -10,6 +10,7 @@ import msgspec
 
 from dgrid.core.errors import NodeMisbehaved, Unavailable
 from dgrid.wire.answers import Answer as AnswerText
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.openai import Chunk, CompletionUsage, decode_chunk
 
 RECEIPT_COMMENT = b": receipt "
@@ -39,6 +40,9 @@ class _Head(msgspec.Struct):
     model: str = ""
     usage: BilledUsage | None = None
     error: dict[str, Any] | None = None
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
 
 
 class Transcript:
@@ -109,7 +113,7 @@ class Transcript:
 
     def _take(self, data: bytes) -> str:
         try:
-            chunk, head = decode_chunk(data), msgspec.json.decode(data, type=_Head)
+            chunk, head = decode_chunk(data), decode_with(_head_decoder, data)
         except ValueError as error:
             raise NodeMisbehaved(f"the gateway sent what is no completion: {error}") from None
         if head.error is not None:

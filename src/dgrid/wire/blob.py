@@ -13,6 +13,7 @@ import msgspec
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.documents import Record
 from dgrid.wire.messages import InferenceReceipt
 
@@ -55,7 +56,7 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(data: bytes) -> Record:
     """Raises ValueError."""
-    return _record_decoder.decode(data)
+    return decode_with(_record_decoder, data)
 
 
 def encode_blob(header: BlobHeader, records: Sequence[bytes]) -> bytes:
@@ -81,7 +82,7 @@ class EpochBlob:
         """Raises CheckFailed when the bytes are no blob."""
         try:
             size = int.from_bytes(blob[:4], "big")
-            header = _header_decoder.decode(blob[4 : 4 + size])
+            header = decode_with(_header_decoder, blob[4 : 4 + size])
         except ValueError as error:
             raise CheckFailed(f"malformed blob: {error}") from None
         body = blob[4 + size :]

@@ -9,6 +9,7 @@ from enum import IntEnum
 import msgspec
 
 from dgrid.core.errors import NodeMisbehaved
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.messages import Dispatch, NodeReceipt
 from dgrid.wire.seals import Seal
 
@@ -97,7 +98,7 @@ def encode(value: DispatchEnvelope | NodeDone | SignedReceipt) -> bytes:
 
 def decode_dispatch(data: bytes) -> tuple[DispatchEnvelope, Dispatch]:
     """Raises ValueError (msgspec's DecodeError is one) on anything malformed."""
-    envelope = _dispatch_decoder.decode(data)
+    envelope = decode_with(_dispatch_decoder, data)
     if len(envelope.salt) != 32:
         raise ValueError("a salt has 32 bytes")
     return envelope, Dispatch.unpacked(envelope.dispatch)
@@ -105,5 +106,5 @@ def decode_dispatch(data: bytes) -> tuple[DispatchEnvelope, Dispatch]:
 
 def decode_done(data: bytes) -> tuple[NodeDone, NodeReceipt]:
     """Raises ValueError on anything malformed."""
-    done = _done_decoder.decode(data)
+    done = decode_with(_done_decoder, data)
     return done, NodeReceipt.unpacked(done.receipt)

@@ -4,6 +4,7 @@ import msgspec
 
 from dgrid.core.errors import InvalidSignature, NodeMisbehaved
 from dgrid.core.keccak import keccak
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.signatures import recover
 
 OFFER_BYTES_MAX = 64 * 1024
@@ -40,6 +41,9 @@ class SignedOffer(msgspec.Struct, frozen=True):
     signature: str  # 0x, over keccak("DGrid offer\n" ‖ canonical JSON of the offer)
 
 
+_decoder = msgspec.json.Decoder(SignedOffer)
+
+
 def offer_digest(offer: Offer) -> bytes:
     """What the node signs, and what it registers on chain."""
     return keccak(b"DGrid offer\n" + msgspec.json.encode(offer, order="sorted"))
@@ -48,7 +52,7 @@ def offer_digest(offer: Offer) -> bytes:
 def decode_offer(data: bytes, *, node: bytes) -> Offer:
     """A node's offer, checked to be its own. Raises NodeMisbehaved."""
     try:
-        signed = msgspec.json.decode(data, type=SignedOffer)
+        signed = decode_with(_decoder, data)
         signer = recover(offer_digest(signed.offer), bytes.fromhex(signed.signature.removeprefix("0x")))
     except (ValueError, InvalidSignature) as error:
         raise NodeMisbehaved(f"malformed offer: {error}") from None

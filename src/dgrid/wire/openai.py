@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dgrid.core.errors import InvalidJson, InvalidRequest
+from dgrid.wire.decoding import decode_with
 
 CONTENT_PARTS_MAX = 256
 MESSAGES_MAX = 2048
@@ -163,4 +164,4 @@ _chunk_decoder = msgspec.json.Decoder(Chunk)
 
 def decode_chunk(data: bytes) -> Chunk:
     """Raises ValueError (msgspec's DecodeError is one)."""
-    return _chunk_decoder.decode(data)
+    return decode_with(_chunk_decoder, data)

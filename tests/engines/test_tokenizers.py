@@ -17,7 +17,6 @@ from dgrid.engines.tokenizers import (
     WORDS_MISSED_MAX,
     WORDS_REMEMBERED,
     Tokenizer,
-    Unsplittable,
     Words,
     load_tokenizer,
     tokenizer_of,
@@ -116,11 +115,12 @@ def test_a_text_counts_what_its_words_count(tokenizer: Tokenizer, text: str) -> 
 def test_what_is_remembered_of_words_is_bounded(tokenizer: Tokenizer) -> None:
     words = Words(tokenizer.encoding)
     for number in range(WORDS_REMEMBERED + 10):
-        words.count_behind_space(f"w{number} {'x' * (WORD_CHARACTERS_MAX + 1)} end")
+        words.count(f"so w{number} {'x' * (WORD_CHARACTERS_MAX + 1)} end")
     assert 0 < len(words) <= WORDS_REMEMBERED
     assert max(map(len, words)) <= WORD_CHARACTERS_MAX
-    with pytest.raises(Unsplittable):
-        words.count_behind_space(" ".join(f"n{number}" for number in range(WORDS_MISSED_MAX + 2)))
+    many = " ".join(f"n{number}" for number in range(WORDS_MISSED_MAX + 3))
+    assert words.count(many) == words.whole(many)
+    assert f"n{WORDS_MISSED_MAX + 1}" not in words
 
 
 @given(text=texts)

@@ -7,6 +7,7 @@ None, and whoever asked must use another bound.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
@@ -31,6 +32,7 @@ USER_DEFINED_TOKEN: Final = 4
 BYTE_COUNT: Final = 256
 NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
+ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
 WORDS_MISSED_MAX: Final = 16  # unknown words in one text, after which counting it whole is cheaper
 
@@ -50,27 +52,38 @@ class Words(dict[str, int]):
         super().__init__()
         self._encoding = encoding
         self._missed = 0
+        self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
     def __missing__(self, word: str) -> int:
         self._missed += 1
         if self._missed > WORDS_MISSED_MAX or not word or word[-1].isspace():
             raise Unsplittable
-        count = self._count(word)
+        count = self.whole(" " + word)
         if len(word) <= WORD_CHARACTERS_MAX:
             if len(self) >= WORDS_REMEMBERED:
                 self.clear()
             self[word] = count
         return count
 
-    def _count(self, word: str) -> int:
-        return len(self._encoding.encode(" " + word, allowed_special="all"))
+    def whole(self, text: str) -> int:
+        """The number of tokens of a text, by the pattern itself."""
+        return len(self._encoding.encode(text, allowed_special="all")) if text else 0
 
-    def count_behind_space(self, text: str) -> int:
-        """The number of tokens of a space and the text. Raises Unsplittable."""
+    def count(self, text: str) -> int:
+        """The number of tokens of a text, by its words where it has usual ones."""
+        opening, *words = text.split(" ")
+        if not words or opening[-1:].isspace():
+            return self.whole(text)
+        last = " " + words.pop()  # behind it nothing follows, so it may end in white space
         self._missed = 0
-        words = text.split(" ")
-        last = words.pop()  # behind it nothing follows, so it may end in white space
-        return sum(map(self.__getitem__, words)) + self._count(last)
+        try:
+            between = sum(map(self.__getitem__, words))
+        except Unsplittable:
+            return self.whole(text)
+        return self._count_end(opening) + between + self._count_end(last)
+
+    def _count_end(self, text: str) -> int:
+        return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +101,7 @@ class Tokenizer:
 
     def count_text(self, text: str) -> int:
         """The number of tokens of a text that no template wraps."""
-        opening, space, rest = text.partition(" ")
-        if space and not opening[-1:].isspace():
-            try:
-                return self._count_whole(opening) + self.words.count_behind_space(rest)
-            except Unsplittable:
-                pass
-        return self._count_whole(text)
-
-    def _count_whole(self, text: str) -> int:
-        return len(self.encoding.encode(text, allowed_special="all")) if text else 0
+        return self.words.count(text)
 
     def count_reply(self, text: str) -> int:
         """The number of tokens of an answer as the model wrote it, with the space that was taken from its front."""

@@ -1,0 +1,79 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.devnet import Devnet, OnDevnet
+from tests.settlement.network import LINE_WEI, settling
+
+from dgrid.chain.contracts import Reverted
+from dgrid.chain.events import Kind
+from dgrid.core.identity import Address
+from dgrid.core.money import WEI
+from dgrid.settlement import claims
+from dgrid.settlement.claims import Claimable, Party, party_key
+from dgrid.wire.blob import decode_record
+
+PARTY = Party(Address(b"\x01" * 20), Kind.LISTING, 0, bytes(32))
+
+
+@given(st.lists(st.integers(1, 9_999), min_size=1, max_size=5), st.integers(0, 2**120))
+def test_a_listings_parts_sum_to_the_whole(weights: list[int], amount_wei: int) -> None:
+    total = sum(weights)
+    bps = [weight * 10_000 // total for weight in weights[:-1]]
+    table = tuple((Address(bytes((at,)) * 20), one) for at, one in enumerate([*bps, 10_000 - sum(bps)]))
+    row = Claimable(PARTY, table, amount_wei, 0, 0, None)
+    assert sum(row.share_of(payee, amount_wei) for payee, _ in table) == amount_wei
+
+
+@given(st.integers(0, 2**100), st.integers(0, 2**100), st.integers(0, 2**100))
+def test_nothing_below_zero_is_due(earned: int, waiting: int, claimed: int) -> None:
+    row = Claimable(PARTY, (), earned, waiting, claimed, None)
+    assert 0 <= row.due_wei <= row.total_due_wei
+
+
+def test_without_a_root_a_node_claims_by_its_sealed_receipt_from_the_bond(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        config = await network.open_channel("payer-1", amount_wei=10 * WEI)
+        epoch = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+        receipt = network.books.answer(epoch, network.work(config, "node-1", tokens_in=50_000, tokens_out=500))
+        seal = decode_record(network.books.rows[epoch][0].record).seal
+        node = await net.sender("node-1", dgai_wei=0)
+        with pytest.raises(Reverted, match="RootExpected"):
+            await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
+        await net.pass_time(200)  # the gateway never closes the epoch
+        forged = msgspec.structs.replace(receipt, totals=msgspec.structs.replace(receipt.totals, node=WEI))
+        with pytest.raises(Reverted, match="NotSealed"):
+            await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=forged, seal=seal)
+        await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
+        assert await net.balance(node.address) == receipt.shares.node
+        gateway = network.books.key.address
+        view = await network.watcher.until(lambda view: view.lines[(gateway, node.address)] < LINE_WEI, timeout_s=10)
+        assert view.lines[(gateway, node.address)] == LINE_WEI - receipt.shares.node
+
+    on_devnet(main)
+
+
+def test_the_keys_of_parties_are_the_contracts(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        config = await network.open_channel("payer-1", amount_wei=10 * WEI)
+        receipt = network.books.answer(9, network.work(config, "node-1", tokens_in=50_000, tokens_out=500))
+        await network.anchor(9, network.voucher("payer-1", config, 10 * WEI))
+        await network.loop.step()
+        await net.pass_time(20)
+        block = await net.rpc.block("latest")
+        assert block is not None
+        node = net.key("node-1").address
+        mine = await claims.claimable(
+            network.records, net.rpc, contracts=net.contracts, now_s=block.timestamp_s, address=node
+        )
+        assert [(row.party.kind, row.due_wei) for row in mine] == [(Kind.NODE, receipt.shares.node)]
+        await claims.claim(await net.sender("anyone", dgai_wei=0), net.contracts, rows=mine)
+        key = party_key(receipt, Kind.NODE)
+        claimed = await net.contracts.settlement.read(
+            net.rpc, "claimedOf", [network.books.key.address, Kind.NODE, 0, key]
+        )
+        assert claimed == receipt.shares.node
+
+    on_devnet(main)

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+from tests.devnet import Devnet, OnDevnet
+from tests.settlement.books import Books, voucher
+from tests.settlement.network import settling
+from tests.settlement.offline import EPOCH, channel, escrow_domain, key, some_books, some_work
+
+from dgrid.chain.view import Anchor, ChainView, Channel
+from dgrid.core.identity import ChannelId, Hash
+from dgrid.core.money import WEI
+from dgrid.settlement.collection import Collections
+from dgrid.settlement.records import EpochRecords, open_records
+from dgrid.wire.blob import SignedVoucher
+
+CONFIG = channel("payer-0")
+NAME = ChannelId(escrow_domain().digest(CONFIG.struct_hash()))
+
+
+def opened(books: Books, epoch: int, *vouchers: SignedVoucher) -> EpochRecords:
+    closed = books.close(epoch, vouchers=vouchers)
+    assert closed is not None
+    return open_records(Anchor(closed.root, Hash(closed.root.struct_hash()), 1, 1), closed.blob)
+
+
+def view_of(*, deposited_wei: int = 100 * WEI, drawn_wei: int = 0) -> ChainView:
+    of = Channel(NAME, CONFIG, deposited_wei=deposited_wei, drawn_wei=drawn_wei)
+    return ChainView(channels={NAME: of}, drawn_in_lane={(NAME, 0): drawn_wei})
+
+
+def signed(ceiling_wei: int) -> SignedVoucher:
+    return voucher(escrow_domain(), CONFIG, key("payer-0"), ceiling_wei)
+
+
+def test_what_is_due_is_the_total_less_what_was_drawn_within_ceiling_and_deposit(tmp_path: Path) -> None:
+    books = some_books()
+    total = books.answer(EPOCH, some_work(0)).totals.payer
+    collections = Collections(tmp_path / "collections.sqlite", domain=escrow_domain())
+    assert collections.due(view_of()) == []
+    collections.absorb(opened(books, EPOCH, signed(10 * WEI)))
+    assert [row.due_wei for row in collections.due(view_of())] == [total]
+    assert [row.due_wei for row in collections.due(view_of(drawn_wei=total - 5))] == [5]
+    assert collections.due(view_of(drawn_wei=total)) == []
+    assert [row.due_wei for row in collections.due(view_of(deposited_wei=7))] == [7]
+    collections.close()
+
+
+def test_later_leaves_replace_earlier_ones_also_after_a_restart(tmp_path: Path) -> None:
+    books, path = some_books(), tmp_path / "collections.sqlite"
+    books.answer(EPOCH, some_work(0))
+    first = opened(books, EPOCH, signed(10 * WEI))
+    total = books.answer(EPOCH + 1, some_work(0)).totals.payer
+    second = opened(books, EPOCH + 1, signed(10 * WEI))
+    collections = Collections(path, domain=escrow_domain())
+    collections.absorb(second)
+    collections.absorb(first)  # blobs come in any order
+    collections.close()
+    again = Collections(path, domain=escrow_domain())
+    assert again.is_absorbed(first.anchor.digest)
+    assert [row.total_wei for row in again.due(view_of())] == [total]
+    again.close()
+
+
+def test_the_highest_voucher_that_its_payer_signed_wins(tmp_path: Path) -> None:
+    books = some_books()
+    total = books.answer(EPOCH, some_work(0)).totals.payer
+    forged = voucher(escrow_domain(), CONFIG, key("stranger"), 99 * WEI)
+    foreign = voucher(escrow_domain(), channel("payer-1"), key("payer-1"), 99 * WEI)
+    garbage = SignedVoucher(b"short", bytes(16), b"")
+    collections = Collections(None, domain=escrow_domain())
+    collections.absorb(opened(books, EPOCH, forged, signed(total - 1), signed(3), garbage, foreign))
+    (row,) = collections.due(view_of())
+    assert (row.ceiling_wei, row.due_wei) == (total - 1, total - 1)
+    collections.close()
+
+
+def test_a_channel_without_a_voucher_waits() -> None:
+    books = some_books()
+    books.answer(EPOCH, some_work(0))
+    collections = Collections(None, domain=escrow_domain())
+    collections.absorb(opened(books, EPOCH))
+    assert collections.due(view_of()) == []
+    collections.close()
+
+
+def test_a_row_that_the_contract_refuses_does_not_block_the_others_nor_repeat(
+    on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        good = await network.open_channel("payer-1", amount_wei=10 * WEI)
+        bad = await network.open_channel("payer-2", amount_wei=10 * WEI)
+        for config in (good, bad):
+            network.books.answer(40, network.work(config, "node-1", tokens_in=50_000, tokens_out=1))
+        forged = voucher(network.escrow_domain, bad, net.key("stranger"), 10 * WEI)
+        await network.anchor(40, network.voucher("payer-1", good, 10 * WEI), forged)
+        await network.loop.step()
+        fee = network.books.receipts[0].shares.fee
+        await network.watcher.until(
+            lambda view: sorted(one.drawn_wei for one in view.channels.values()) == [0, fee], timeout_s=10
+        )
+        assert "WrongVoucherSignature" in caplog.text
+        before = caplog.text.count("WrongVoucherSignature")
+        await network.loop.step()
+        assert caplog.text.count("WrongVoucherSignature") == before
+
+    on_devnet(main)

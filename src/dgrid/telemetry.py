@@ -1,5 +1,6 @@
 """The one list of what is counted, as Prometheus text. Holds numbers only: no content, no key, no caller."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,10 +48,7 @@ class Histogram:
     sum_ms: int = 0
 
     def observe(self, value_ms: int) -> None:
-        at = 0
-        while at < len(BUCKETS_MS) and value_ms > BUCKETS_MS[at]:
-            at += 1
-        self.counts[at] += 1
+        self.counts[bisect_left(BUCKETS_MS, value_ms)] += 1
         self.sum_ms += value_ms
 
     def lines(self) -> list[str]:

@@ -83,6 +83,7 @@ class Admission:
         self._count = 0
         self._known_version = -1
         self._channels: dict[str, Channel] = {}
+        self._funds: dict[str, Funds] = {}
 
     def admit(self, request: Request) -> Order:
         """The order behind a request. Raises an AuthenticationError, InsufficientBudget or a RequestError."""
@@ -96,7 +97,10 @@ class Admission:
 
     def funds_of_key(self, authorization: str) -> Funds:
         """The channel behind an API key. Raises InvalidApiKey or InsufficientBudget."""
-        return custodial_funds(self.channel_of_key(authorization))
+        channel = self.channel_of_key(authorization)
+        if (known := self._funds.get(authorization)) is None:
+            known = self._funds[authorization] = custodial_funds(channel)
+        return known
 
     def channel_of_key(self, authorization: str) -> Channel:
         """The channel behind an Authorization header. Raises InvalidApiKey."""
@@ -104,6 +108,7 @@ class Admission:
         if self._known_version != chain.version:
             self._known_version = chain.version
             self._channels.clear()
+            self._funds.clear()
         if (known := self._channels.get(authorization)) is not None:
             return known
         scheme, _, key = authorization.partition(" ")

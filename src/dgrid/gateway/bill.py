@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
+
+import msgspec
 
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Split, split_fee
@@ -13,7 +14,7 @@ from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
 from dgrid.wire.documents import Label
 from dgrid.wire.frames import NodeDone
-from dgrid.wire.messages import Flag, Hashes
+from dgrid.wire.messages import Hashes
 from dgrid.wire.seals import Seal
 
 BPS = 10_000
@@ -38,7 +39,7 @@ class Counted(Protocol):
     def tokens_out(self) -> int: ...
 
     @property
-    def flags(self) -> Flag: ...
+    def flags(self) -> int: ...
 
     @property
     def validity(self) -> tuple[str, ...]: ...
@@ -47,8 +48,7 @@ class Counted(Protocol):
     def receipt_hash(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One request with the node that served it."""
 
     order: Order
@@ -62,8 +62,7 @@ class Case:
         return self.decision.seller
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(msgspec.Struct, frozen=True, gc=False):
     ttft_ms: int
     total_ms: int
 
@@ -98,7 +97,7 @@ class Cashier:
             counted.tokens_out,
             order.grade,
             order.privacy,
-            int(counted.flags),
+            counted.flags,
             min(times.ttft_ms, MS_MAX),
             min(times.total_ms, MS_MAX),
         )

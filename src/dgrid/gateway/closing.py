@@ -110,9 +110,10 @@ class EpochCloser:
     async def look(self) -> None:
         """Closes what is over and moves every unfinished epoch one step, oldest first."""
         now_ms = self._office.now_ms()
-        for epoch in self._reader.epochs_to_close():
-            if now_ms >= self._office.clock.closes_at_ms(epoch) + GRACE_MS:
-                await self._close(epoch)
+        while (epoch := self._reader.epoch_to_close()) is not None:
+            if now_ms < self._office.clock.closes_at_ms(epoch) + GRACE_MS:
+                break
+            await self._close(epoch)
         for row in self._unfinished():
             if now_ms >= self._not_before_ms.get(row.epoch, 0):
                 await self._move_on(row, now_ms)

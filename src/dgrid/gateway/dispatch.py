@@ -54,8 +54,7 @@ class _Refusal(msgspec.Struct):
     error: _RefusalError
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """A signed dispatch, as it was sent."""
 
     seller: Seller
@@ -65,8 +64,7 @@ class Assignment:
     seal: Seal
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True, gc=False):
     """What one request's reply may hold at most."""
 
     bytes_max: int

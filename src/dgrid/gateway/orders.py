@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from dgrid.core.money import Price, Terms
 from dgrid.store.ledger_rows import Funds, IdempotencyKey, OrderDigest
 from dgrid.wire.messages import Grade, Privacy
@@ -10,8 +12,7 @@ from dgrid.wire.openai import ChatRequest
 ANY_FEE = 2**128 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, gc=False):
     """An admitted request: the caller is known, the body is understood. Nothing is held yet."""
 
     request_id: bytes
@@ -80,8 +81,7 @@ class Seller:
         return 3 * self.price.in_wei + self.price.out_wei
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(msgspec.Struct, frozen=True, gc=False):
     """How many tokens a request has and may get, as this gateway counts."""
 
     tokens_in: int
@@ -89,8 +89,7 @@ class Room:
     is_counted: bool  # whether `tokens_in` is exact, or only a bound from the body's size
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Where a request may go: one model, its sellers in reach, and the most it can cost."""
 
     model: str
@@ -99,8 +98,7 @@ class Plan:
     amount_wei: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One choice of a node, and what it is recorded by."""
 
     seller: Seller

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.wire.frames import SignedReceipt
 
@@ -21,8 +23,7 @@ class NodeMail:
     last_hash: bytes = ZERO_HASH
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True, gc=False):
     """What goes out with one dispatch."""
 
     receipts: tuple[tuple[bytes, SignedReceipt], ...]

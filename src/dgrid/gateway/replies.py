@@ -1,7 +1,6 @@
 """The bytes a client receives: completions and event streams, with what only the gateway knows put in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -31,8 +30,7 @@ _read_heading = msgspec.json.Decoder(_Heading).decode
 _read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """What the client is told of the bill."""
 
     receipt_id: str

@@ -102,7 +102,8 @@ class ReceiptSealer:
         for one, made in sealed:
             self._outbox.post(one.node, one.struct_hash, receipt=SignedReceipt(one.packed, made))
         self.on_sealed(len(sealed))
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.checkpoint)
+        if self._ledger.log_is_long:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.checkpoint)
 
 
 def neighbours(unsealed: list[Unsealed]) -> list[list[Unsealed]]:

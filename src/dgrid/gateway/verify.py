@@ -1,6 +1,6 @@
 """Checks what a node delivered and signed, before anything is billed; what can be counted here is counted here."""
 
-from dataclasses import dataclass
+import msgspec
 
 from dgrid.core.errors import InvalidSignature, NodeMisbehaved
 from dgrid.core.keccak import salted_hash
@@ -16,10 +16,11 @@ from dgrid.wire.typed import Domain
 SPARE_TOKENS = 16  # by which two honest counts of one text may differ
 SPARE_PART = 4  # and by which part of the count
 PASSED = ("signature", "output", "evidence", "model")
+PASSED_COUNTED = (*PASSED, "count")
+PARTIAL, STREAMED, NODE_COUNTED = int(Flag.PARTIAL), int(Flag.STREAMED), int(Flag.NODE_COUNTED)  # plain, for speed
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """What was asked of which node."""
 
     order: Order
@@ -28,8 +29,7 @@ class Asked:
     dispatch_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """All that a node sent for one dispatch. `delivered` is what reached the client, where that is less."""
 
     answer: Answer
@@ -38,13 +38,12 @@ class Delivery:
     delivered: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True, gc=False):
     """A delivery that holds, with the counts to bill."""
 
     tokens_in: int
     tokens_out: int
-    flags: Flag
+    flags: int
     validity: tuple[str, ...]
     receipt_hash: bytes
     overcounted: str  # in which count the node claimed far more than there is, or the empty string
@@ -65,11 +64,12 @@ def read_chunk(payload: bytes, model: str) -> Chunk:
 
 def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) -> Verified:
     """Raises NodeMisbehaved when a signature, a hash or the answer itself is not what it must be."""
-    check_signed(asked, delivery, domain=domain)
+    text = delivery.answer.text()
+    receipt_hash = check_signed(asked, delivery, text=text, domain=domain)
     if delivery.answer.is_empty and not delivery.done.partial:
         raise NodeMisbehaved("the answer is empty")
     room, receipt = asked.plan.room, delivery.receipt
-    text = delivery.answer.text() if delivery.delivered is None else delivery.delivered
+    text = text if delivery.delivered is None else delivery.delivered
     own_in = room.tokens_in if room.is_counted else None
     own_out = None if delivery.answer.has_calls or asked.order.chat.tools else count_text(counts, asked.seller, text)
     overcounted = far_above(receipt.tokens_in, own_in, name="in")
@@ -78,38 +78,40 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
     bound_out = len(text.encode("utf-8", "surrogatepass")) + SPARE_TOKENS if own_out is None else own_out
     flags = flags_of(asked.order, delivery)
     if own_in is None or own_out is None:
-        flags |= Flag.NODE_COUNTED
+        flags |= NODE_COUNTED
     return Verified(
         min(receipt.tokens_in, room.tokens_in),
         min(receipt.tokens_out, bound_out, room.tokens_out_max),
         flags,
-        PASSED if flags & Flag.NODE_COUNTED else (*PASSED, "count"),
-        receipt.struct_hash(),
+        PASSED if flags & NODE_COUNTED else PASSED_COUNTED,
+        receipt_hash,
         overcounted,
     )
 
 
-def flags_of(order: Order, delivery: Delivery) -> Flag:
+def flags_of(order: Order, delivery: Delivery) -> int:
     """What is known of an answer before it is counted."""
     partial = delivery.done.partial or delivery.delivered is not None
-    return (Flag.PARTIAL if partial else Flag(0)) | (Flag.STREAMED if order.streamed else Flag(0))
+    return (PARTIAL if partial else 0) | (STREAMED if order.streamed else 0)
 
 
-def check_signed(asked: Asked, delivery: Delivery, *, domain: Domain) -> None:
-    """Whether the node signed exactly what it sent. Raises NodeMisbehaved."""
+def check_signed(asked: Asked, delivery: Delivery, *, text: str, domain: Domain) -> bytes:
+    """The struct hash of the node's receipt, if it signed exactly what it sent. Raises NodeMisbehaved."""
     receipt, done, salt = delivery.receipt, delivery.done, asked.order.salt
     if receipt.dispatch_hash != asked.dispatch_hash:
         raise NodeMisbehaved("the node's receipt is for another dispatch")
-    if receipt.output_hash != delivery.answer.output_hash(salt):
+    if receipt.output_hash != salted_hash(salt, text.encode("utf-8", "surrogatepass")):
         raise NodeMisbehaved("the node signed another answer than it sent")
     if receipt.evidence_hash != salted_hash(salt, done.evidence):
         raise NodeMisbehaved("the node signed other evidence than it sent")
+    receipt_hash = receipt.struct_hash()
     try:
-        signer = sealed_by(domain, receipt.struct_hash(), done.seal)
+        signer = sealed_by(domain, receipt_hash, done.seal)
     except InvalidSignature as error:
         raise NodeMisbehaved(f"the node's receipt is not signed: {error.message}") from None
     if signer != asked.seller.node:
         raise NodeMisbehaved("the node's receipt is signed by someone else")
+    return receipt_hash
 
 
 def count_text(counts: Counts, seller: Seller, text: str) -> int | None:

@@ -445,6 +445,11 @@ class Ledger:
         except OSError as error:
             raise storage_failure(error) from error
 
+    @property
+    def log_is_long(self) -> bool:
+        """Whether `checkpoint` has something to do."""
+        return self._wal is not None and os.fstat(self._wal).st_size >= CHECKPOINT_BYTES
+
     def checkpoint(self) -> None:
         """Moves the log into the file when it has grown; for a thread."""
         try:

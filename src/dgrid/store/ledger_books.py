@@ -6,6 +6,8 @@ change. Pure: no file, no clock. After a failed write the books are thrown away 
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from dgrid.core.money import AMOUNT_MAX
 from dgrid.core.places import NO_PLACE, Place
 from dgrid.store.ledger_rows import BudgetExceeded, Charge, Funds
@@ -105,8 +107,7 @@ class Lane:
         return place
 
 
-@dataclass(frozen=True, slots=True)
-class OpenHold:
+class OpenHold(msgspec.Struct, frozen=True, gc=False):
     """Money set aside for a request in flight."""
 
     funds: Funds

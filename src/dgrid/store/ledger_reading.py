@@ -88,11 +88,10 @@ class LedgerReader:
         if batch is None or sequence >= batch[0] + batch[1]:
             return None
         first, size, signature = batch
-        rows = self._rows("read_struct_hashes", lane, epoch, first, first + size)
-        hashes = [row[0] for row in rows]
-        assert hashes[sequence - first] == struct_hash, "a batch names another receipt"
-        seals: list[Seal] = seals_under(signature, hashes)
-        return seals[sequence - first]
+        hashes: list[bytes] = [row[0] for row in self._rows("read_struct_hashes", lane, epoch, first, first + size)]
+        at: int = sequence - first
+        assert hashes[at] == struct_hash, "a batch names another receipt"
+        return seals_under(signature, hashes)[at]
 
     def receipts_of(self, channel_id: bytes, limit: int) -> list[ListedReceipt]:
         """A channel's latest receipts, newest first."""
@@ -119,9 +118,10 @@ class LedgerReader:
 
     # --- epochs -------------------------------------------------------------------------------------------------------
 
-    def epochs_to_close(self) -> list[int]:
-        """Epochs with receipts and no root yet, oldest first."""
-        return [row[0] for row in self._rows("read_open_epochs")]
+    def epoch_to_close(self) -> int | None:
+        """The oldest epoch with receipts and no root yet."""
+        row = self._row("read_open_epoch")
+        return None if row is None else row[0]
 
     def leaves(self, epoch: int) -> list[EpochLeaf]:
         """An epoch's leaves in order of lane and sequence."""

@@ -26,8 +26,7 @@ class BudgetExceeded(InsufficientBudget):
     """What is spent and held would exceed the deposit, or the signed voucher."""
 
 
-@dataclass(frozen=True, slots=True)
-class Funds:
+class Funds(msgspec.Struct, frozen=True, gc=False):
     """A channel as the finalized chain, and perhaps a signed voucher, describe it."""
 
     channel_id: bytes
@@ -55,8 +54,7 @@ class IdempotencyKey:
     body_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
+class HoldRequest(msgspec.Struct, frozen=True, gc=False):
     """The worst-case fee of a request, to be set aside before any byte leaves."""
 
     request_id: bytes
@@ -84,8 +82,7 @@ class KnownAnswer:
     stored: StoredAnswer | None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageFacts:
+class UsageFacts(msgspec.Struct, frozen=True, gc=False):
     """A receipt's usage but for the moment of serving, which the ledger decides."""
 
     tokens_in: int
@@ -97,8 +94,7 @@ class UsageFacts:
     total_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True, gc=False):
     """The signed parts that a receipt stands on."""
 
     dispatch: bytes  # packed Dispatch
@@ -108,8 +104,7 @@ class Proof:
     node_seal: Seal
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True, gc=False):
     """Which model did it, by whose listing."""
 
     node: bytes
@@ -119,8 +114,7 @@ class Work:
     listing_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """A finished request, ready to be billed against its hold."""
 
     request_id: bytes
@@ -159,8 +153,7 @@ class UnsealedRecord(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
+class Billed(msgspec.Struct, frozen=True, gc=False):
     """A receipt at its place, not yet sealed."""
 
     receipt: InferenceReceipt
@@ -172,8 +165,7 @@ class Billed:
         return self.receipt.shares.fee
 
 
-@dataclass(frozen=True, slots=True)
-class Unsealed:
+class Unsealed(msgspec.Struct, frozen=True, gc=False):
     """What the sealer needs of a billed receipt."""
 
     epoch: int

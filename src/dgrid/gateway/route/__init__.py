@@ -68,9 +68,12 @@ class Router:
         sellers = self._reachable(model, wishes)
         if not sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
-        if not any(can_serve(seller, self._moment()) for seller in sellers):
+        moment = self._moment()
+        if not any(can_serve(seller, moment) for seller in sellers):
             raise no_node(model, NOBODY_LEFT)
         room = self._room(order, sellers)
+        if room.is_counted:
+            sellers = tuple([seller for seller in sellers if seller.context > room.tokens_in])
         fitting, amount_wei = affordable(sellers, room, limit_wei=limit_wei)
         if not fitting:
             cheapest_wei = worst_case_of(sellers[0], room)
@@ -134,14 +137,11 @@ def worst_case_of(seller: Seller, room: Room) -> int:
 
 def affordable(sellers: tuple[Seller, ...], room: Room, *, limit_wei: int) -> tuple[tuple[Seller, ...], int]:
     """The sellers whose worst case stays within the limit, and the highest of their worst cases."""
-    costs: dict[tuple[object, object], int] = {}
-    for seller in sellers:
-        if (seller.terms, seller.listing) not in costs:
-            costs[seller.terms, seller.listing] = worst_case_of(seller, room)
-    if (highest := max(costs.values())) <= limit_wei:
+    costs = [worst_case_of(seller, room) for seller in sellers]
+    if (highest := max(costs)) <= limit_wei:
         return sellers, highest
-    fitting = tuple(seller for seller in sellers if costs[seller.terms, seller.listing] <= limit_wei)
-    return fitting, max((costs[seller.terms, seller.listing] for seller in fitting), default=0)
+    fitting = [(seller, cost) for seller, cost in zip(sellers, costs, strict=True) if cost <= limit_wei]
+    return tuple(seller for seller, _ in fitting), max((cost for _, cost in fitting), default=0)
 
 
 def no_node(model: str, reason: str) -> NoNodeAvailable:

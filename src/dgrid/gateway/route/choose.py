@@ -5,8 +5,9 @@ measure it, every node stands in the interval from 0 to 10,000.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import Random
+
+import msgspec
 
 from dgrid.gateway.orders import Seller
 from dgrid.gateway.route.load import Loads, NodeLoad
@@ -16,8 +17,7 @@ CREDIBILITY_LOW_BPS, CREDIBILITY_HIGH_BPS = 0, 10_000
 CAPACITY_STRETCH = 16  # a node queues a little; more than this many times its places would only wait
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """What a choice depends on besides the offers."""
 
     loads: Loads

@@ -1,0 +1,1 @@
+SELECT min(epoch) FROM receipts WHERE epoch > (SELECT coalesce(max(epoch), -1) FROM epochs)

@@ -1,1 +1,0 @@
-SELECT DISTINCT epoch FROM receipts WHERE epoch > (SELECT coalesce(max(epoch), -1) FROM epochs) ORDER BY epoch

@@ -213,7 +213,9 @@ contract Actions is World {
     }
 
     function reservedFor(uint256 who) external view returns (uint256) {
-        return settlement.line(gateway, nodes[who]).amount - settlement.unprovenOf(gateway, nodes[who]);
+        uint256 line = settlement.line(gateway, nodes[who]).amount;
+        uint256 used = settlement.unprovenOf(gateway, nodes[who]);
+        return line > used ? line - used : 0;
     }
 
     function unproven() public view returns (uint256) {

@@ -585,5 +585,35 @@ contract DefaultTest is World {
         vm.assertEq(proof.leaf.totals.node, 105e18);
         vm.assertEq(_claimOne(Kind.Node, proof), 5e18);
         vm.assertEq(settlement.unprovenOf(gateway, node), 0);
+        book.moveTo(30);
+        book.write(_bill(node, 7e18));
+        _closeAndAnchor();
+        _passWindow();
+        vm.assertEq(_claimOne(Kind.Node, book.proof(30, 0, 0)), 7e18);
+        vm.assertEq(settlement.unprovenOf(gateway, node), 0);
+    }
+
+    function test_a_root_gives_back_as_much_of_the_line_as_it_proves() public {
+        book.moveTo(1);
+        book.write(_bill(otherNode, 1_000e18));
+        _closeAndAnchor();
+        _collectOne(book.proof(1, 0, 0));
+        book.write(_bill(node, 60e18));
+        book.moveTo(3);
+        Leaf memory last = book.write(_bill(node, 40e18));
+        vm.warp(settlement.endOf(3) + 180);
+        vm.assertEq(settlement.claimByDefault(_default(Kind.Node, last)), 200e18);
+        vm.assertEq(settlement.lineOf(gateway, node), LINE - 200e18);
+        book.moveTo(2);
+        _closeAndAnchor();
+        _passWindow();
+        vm.assertEq(_claimOne(Kind.Node, book.proof(2, 0, 0)), 0);
+        vm.assertEq(settlement.lineOf(gateway, node), LINE - 40e18);
+        _closeAndAnchor();
+        _passWindow();
+        vm.assertEq(_claimOne(Kind.Node, book.proof(3, 0, 0)), 0);
+        vm.assertEq(settlement.lineOf(gateway, node), LINE);
+        vm.assertEq(token.balanceOf(node), 200e18);
+        _assertConserved();
     }
 }

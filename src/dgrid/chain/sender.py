@@ -54,6 +54,11 @@ class TransactionReceipt:
     logs: tuple[RawLog, ...]
 
 
+def _is_known(error: RpcError) -> bool:
+    """Whether the chain only says that it has the transaction, or had it."""
+    return any(word in error.message.lower() for word in ("already", "nonce too low", "underpriced"))
+
+
 class Sender:
     """One key's way to the chain. `start` it for a role's life; a single `send` also works without."""
 
@@ -175,7 +180,8 @@ class Sender:
         except ChainUnavailable:
             return
         except RpcError as error:
-            logger.debug("the chain answers to %s: %s", entry.call.label, error.message)
+            level = logging.DEBUG if _is_known(error) else logging.WARNING
+            logger.log(level, "the chain answers to %s: %s", entry.call.label, error.message)
 
     async def _mined(self, nonce: int) -> TransactionReceipt | None:
         """The receipt once there is one; None when another transaction took the nonce. Raises Reverted."""

@@ -5,6 +5,7 @@ Refuses roots that their gateway did not sign. Whether archives and bond suffice
 
 import logging
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 PROMISES_MAX = 64
+RETRY_S = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS anchors (
@@ -165,6 +167,7 @@ class Anchorer:
 
     def __init__(self, queue: AnchorQueue, sender: Sender, contracts: Contracts) -> None:
         self._queue, self._sender, self._contracts = queue, sender, contracts
+        self._again_s: dict[bytes, int] = {}  # gateways whose next root was refused just now
 
     def reconcile(self, view: ChainView) -> None:
         """Takes the chain's word for what stands there; a root that a chain lost waits again."""
@@ -185,7 +188,8 @@ class Anchorer:
     async def send_waiting(self, view: ChainView) -> None:
         """Sends each gateway's oldest waiting roots, up to the first that is refused. Raises ChainUnavailable."""
         self.reconcile(view)
-        stuck: set[bytes] = set()
+        now_s = int(time.monotonic())
+        stuck = {gateway for gateway, again_s in self._again_s.items() if now_s < again_s}
         for row in self._queue.waiting():
             root = row.order.root
             if root.gateway in stuck:
@@ -197,6 +201,7 @@ class Anchorer:
                 )
             except Reverted as error:
                 stuck.add(root.gateway)
+                self._again_s[root.gateway] = now_s + RETRY_S
                 if error.message != row.reason:
                     logger.warning("epoch %d of %s waits: %s", root.epoch, to_hex(root.gateway), error.message)
                 self._queue.set_state(row, AnchorState.WAITING, reason=error.message)

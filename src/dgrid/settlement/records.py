@@ -13,7 +13,7 @@ from dgrid.settlement.proofs import LeafProof
 from dgrid.wire.blob import EpochBlob, EpochTree, epoch_tree
 from dgrid.wire.messages import InferenceReceipt
 
-KEPT_EPOCHS = 64
+KEPT_EPOCHS = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,10 @@ class Answer:
 
     def choice_text(self, index: int) -> str:
         """One choice's content and tool calls."""
-        calls = self._calls.get(index, {})
-        said = [part for at in sorted(calls) for part in calls[at]]
-        return CALL_SEPARATOR.join(["".join(self._texts.get(index, ())), *said])
+        text = "".join(self._texts.get(index, ()))
+        if (calls := self._calls.get(index)) is None:
+            return text
+        return CALL_SEPARATOR.join([text, *(part for at in sorted(calls) for part in calls[at])])
 
     def text(self) -> str:
         """The text of the whole answer."""

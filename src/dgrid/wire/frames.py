@@ -53,11 +53,13 @@ class FrameReader:
         return frames
 
 
+_KINDS = {int(kind): kind for kind in FrameKind}
+
+
 def _kind(value: int) -> FrameKind:
-    try:
-        return FrameKind(value)
-    except ValueError:
-        raise NodeMisbehaved(f"unknown frame kind {value}") from None
+    if (kind := _KINDS.get(value)) is None:
+        raise NodeMisbehaved(f"unknown frame kind {value}")
+    return kind
 
 
 class SignedReceipt(msgspec.Struct, frozen=True, array_like=True):

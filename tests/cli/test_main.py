@@ -83,6 +83,16 @@ def test_an_interruption_exits_130(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch
     assert dgrid("status").code == 130
 
 
+def test_a_fault_of_ours_is_still_one_object_for_programs(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_words: Any, **_options: Any) -> None:
+        raise RuntimeError("oh")
+
+    monkeypatch.setattr(main, "app", broken)
+    shown = dgrid("status", "--json")
+    assert (shown.code, shown.error["code"], shown.error["message"]) == (1, "internal_error", "RuntimeError: oh")
+    assert "Traceback" in dgrid("status").err
+
+
 @given(st.lists(st.sampled_from(["--json", "--quiet", "--home", "--home=a", "chat", "-x", "text", "--"]), max_size=8))
 def test_moving_flags_loses_no_word_and_no_order(words: list[str]) -> None:
     ordered = flags_first(words)

@@ -14,7 +14,7 @@ from tests.wire.making import DOMAIN, GATEWAY, PAYER, TOKEN, Story, make_documen
 from dgrid.client import Client
 from dgrid.client.flow import Order
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
-from dgrid.core.errors import CheckFailed, InvalidRequest
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import channel_salt, from_hex
 from dgrid.core.keccak import salted_hash
 from dgrid.wire.documents import ReceiptDocument
@@ -158,7 +158,7 @@ def test_asking_with_vouchers_needs_no_key_and_ends_with_a_checked_receipt(tmp_p
 
 
 def test_a_gateway_without_a_channel_gets_no_signature() -> None:
-    with pytest.raises(InvalidRequest, match="no channel"):
+    with pytest.raises(NetworkUnreachable, match="no channel"):
         Wallets({}).headers("http://127.0.0.1:1", ORDER)
     assert Wallets({}).headers("http://127.0.0.1:1", None) == {}
 

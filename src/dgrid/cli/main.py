@@ -1,6 +1,7 @@
 """`dgrid`: the root of the command line, its global flags, and how it ends."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader has seen enough
         sys.stderr.close()
         return 0
+    except Exception as error:  # noqa: BLE001 the outer edge: a fault of ours, shown whole unless a program asks
+        if not as_json:
+            traceback.print_exc()
+        return report(DGridError(f"{type(error).__name__}: {error}", hint="this is a fault of dgrid"), as_json=as_json)
     return code if isinstance(code, int) else 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dgrid.client.flow import Order
-from dgrid.core.errors import CheckFailed, InvalidRequest
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import model_id, to_hex
 from dgrid.core.keccak import ZERO_HASH, salted_hash
 from dgrid.core.money import WEI
@@ -164,13 +164,17 @@ class Wallets:
     def __init__(self, by_url: Mapping[str, ChannelWallet]) -> None:
         self._by_url = dict(by_url)
 
+    def add(self, gateway_url: str, wallet: ChannelWallet) -> None:
+        """A channel that was opened later."""
+        self._by_url[gateway_url] = wallet
+
     def headers(self, gateway_url: str, order: Order | None) -> Mapping[str, str]:
         """A signed request for an order; looking needs no proof, for the salt is the payer's own."""
         if order is None:
             return {}
         wallet = self._by_url.get(gateway_url)
         if wallet is None:
-            raise InvalidRequest(f"no channel to the gateway at {gateway_url}", hint="`dgrid connect` opens one")
+            raise NetworkUnreachable(f"no channel to the gateway at {gateway_url} yet")
         return {"x-dgrid-payment": wallet.sign(order)}
 
     def own(self, gateway_url: str, document: ReceiptDocument) -> ReceiptDocument:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ TAG = keccak(b"dgrid connect")[:12]  # tells this proxy's channels from the paye
 FINAL_S_MAX = 60.0  # how long a new deposit may take to be final: before that no gateway credits it
 FINAL_POLL_S = 0.25
 NOTICE_S = 1.0  # how long a gateway may take to notice
+TRY_AGAIN_S = 15.0
 PASSED_HEADERS = ("idempotency-key",)
 Announce = Callable[[str, dict[str, Any]], None]
 
@@ -82,40 +83,52 @@ async def _run(options: ConnectOptions, say: Announce) -> None:
 
 @contextlib.asynccontextmanager
 async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
-    """A proxy that serves."""
-    wallets = await open_wallets(options)
-    client = AsyncClient(tuple(wallets), KeepingWallets(Wallets(wallets), options.folder))
+    """A proxy that serves. Gateways that do not answer yet are tried again while it runs."""
+    (options.folder / "channels").mkdir(parents=True, exist_ok=True, mode=0o700)
+    wallets = Wallets({})
+    missing = await open_wallets(options, wallets, urls=options.wallet.gateway_urls)
+    if len(missing) == len(options.wallet.gateway_urls):
+        raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))
+    client = AsyncClient(options.wallet.gateway_urls, KeepingWallets(wallets, options.folder))
     server = Server(Proxy(client).handle, host=HOST, port=options.port)
     await server.start()
+    opening = asyncio.create_task(_open_missing(options, wallets, list(missing)))
     try:
         yield server
     finally:
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
         await server.stop()
         await client.close()
 
 
-# --- channels --------------------------------------------------------------------------------------------------------
+# --- channels ---------------------------------------------------------------------------------------------------------
 
 
-async def open_wallets(options: ConnectOptions) -> dict[str, ChannelWallet]:
-    """A channel wallet for each gateway that answers; on the dev chain a missing channel is opened and funded."""
-    (options.folder / "channels").mkdir(parents=True, exist_ok=True, mode=0o700)
+async def _open_missing(options: ConnectOptions, wallets: Wallets, missing: Sequence[str]) -> None:
+    while missing:
+        await asyncio.sleep(TRY_AGAIN_S)
+        missing = list(await open_wallets(options, wallets, urls=missing))
+
+
+async def open_wallets(options: ConnectOptions, wallets: Wallets, *, urls: Sequence[str]) -> dict[str, DGridError]:
+    """Adds a channel wallet for each gateway that answers; the errors of the others.
+
+    On the dev chain a channel that is missing is opened and funded.
+    """
     key = SigningKey.from_hex(options.wallet.key_file.read_text())
     http = HttpClient(ClientLimits(first_byte_s=10.0))
-    failures: list[DGridError] = []
-    wallets: dict[str, ChannelWallet] = {}
+    failures: dict[str, DGridError] = {}
     try:
-        for url in options.wallet.gateway_urls:
+        for url in urls:
             try:
-                wallets[url] = await _open_wallet(options, key, url=url, http=http)
+                wallets.add(url, await _open_wallet(options, key, url=url, http=http))
             except DGridError as error:
-                logger.warning("%s: %s", url, error.message)
-                failures.append(error)
+                logger.warning("%s", error.message)
+                failures[url] = error
     finally:
         await http.close()
-    if not wallets:
-        raise failures[0] if failures else NetworkUnreachable("no gateway is configured")
-    return wallets
+    return failures
 
 
 async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, http: HttpClient) -> ChannelWallet:

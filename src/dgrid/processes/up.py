@@ -28,7 +28,7 @@ __all__ = ["UpOptions", "run_up", "take_down", "wait_ready"]
 def run_up(options: UpOptions, *, say: Say = print) -> int:
     """Runs the network until it is told to stop, or starts it in the background. Returns an exit code."""
     _check_options(options)
-    home = Home(options.home)
+    home = Home(options.home.resolve())
     home.make()
     if options.detach:
         return _detach(options, home, say)

@@ -140,7 +140,8 @@ async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, ht
     if state.deposited_wei == 0:
         if chain.chain_id != DEV_CHAIN_ID:
             raise InsufficientBudget(
-                f"there is no channel to the gateway at {url}", hint="open one: `dgrid channel open` comes later"
+                f"there is no channel to the gateway at {url}",
+                hint="on this chain deposit into one with your own wallet; only dev channels open themselves",
             )
         amount = options.deposit_wei
         await open_channel(rpc, chain, payer=key, terms=terms, amount_wei=amount, journal=options.folder)

@@ -36,8 +36,8 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 def command_section(path: tuple[str, ...], command: Any) -> str:
     """A command's heading, help and options."""
     shown = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    names = [parameter.metavar or parameter.name.upper() for parameter in shown if not parameter.hidden]
-    usage = " ".join(("dgrid", *path, *names))
+    arguments = [parameter.metavar or parameter.name.upper() for parameter in shown if not parameter.hidden]
+    usage = " ".join(("dgrid", *path, *arguments))
     lines = [f"## dgrid {' '.join(path)}".rstrip(), "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
     lines += ["```", usage, "```", ""]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]

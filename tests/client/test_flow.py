@@ -1,6 +1,8 @@
 """Asking through real sockets, with both clients: failover, streaming, and gateways that cheat."""
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -218,3 +220,11 @@ def test_what_is_no_gateway_is_a_typed_error() -> None:
 
 def test_an_error_page_nested_without_end_is_still_a_typed_error() -> None:
     assert isinstance(error_of(500, b'{"unknown":' + b"[" * 100_000), NetworkUnreachable)
+
+
+@pytest.mark.parametrize("name", ["", "0x12", "../network/epochs", "0x" + "ab" * 31 + "\r\nx: y"])
+def test_a_receipt_named_by_nonsense_is_never_asked_for(name: str) -> None:
+    changed = json.dumps(name)[1:-1].encode()
+    gateway = Gateway(change_reply=lambda reply: re.sub(rb"0x[0-9a-f]{64}", changed.replace(b"\\", b"\\\\"), reply))
+    with serving(gateway) as urls, pytest.raises(CheckFailed, match="named no receipt"):
+        ask(urls)

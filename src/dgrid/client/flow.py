@@ -24,6 +24,7 @@ from dgrid.core.errors import (
     ReceiptNotFound,
     Unavailable,
 )
+from dgrid.core.identity import from_hex
 from dgrid.wire.documents import ReceiptDocument
 
 RECEIPT_ATTEMPTS = 5
@@ -209,7 +210,7 @@ def _answer(transcript: Transcript, url: str) -> Answer:
 
 def fetch_document(terms: Terms, receipt_id: str, *, url: str) -> Flow[ReceiptDocument]:
     """The caller's own copy of a receipt from one gateway. Raises CheckFailed when there is none or it is malformed."""
-    if not receipt_id:
+    if not _is_receipt_id(receipt_id):
         raise CheckFailed("the gateway named no receipt for its answer")
     for _ in range(RECEIPT_ATTEMPTS):
         try:
@@ -219,6 +220,13 @@ def fetch_document(terms: Terms, receipt_id: str, *, url: str) -> Flow[ReceiptDo
         else:
             return terms.payment.own(url, ReceiptDocument.decode(data))
     raise CheckFailed(f"the gateway billed the receipt {receipt_id} and does not show it")
+
+
+def _is_receipt_id(text: str) -> bool:
+    try:
+        return len(from_hex(text, size=32)) == 32
+    except ValueError:
+        return False
 
 
 def get(url: str, headers: Mapping[str, str]) -> Flow[bytes]:

@@ -125,6 +125,8 @@ class Transcript:
 
     def _take_usage(self, usage: BilledUsage | None) -> None:
         if usage is not None:
+            if usage.dgrid is not None and not (usage.dgrid.fee_wei.isascii() and usage.dgrid.fee_wei.isdigit()):
+                raise NodeMisbehaved("the gateway states a fee that is no amount")
             self.usage = usage
             if usage.dgrid is not None:
                 self.receipt_id = usage.dgrid.receipt_id or self.receipt_id

@@ -1,15 +1,12 @@
-"""The gateway's own count of tokens, which every bill is checked against. Remembers what it has just counted."""
+"""The gateway's own count of tokens, which every bill is checked against."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Protocol
 
 from dgrid.engines.requests import conversation
 from dgrid.gateway.orders import Room
 from dgrid.wire.openai import ChatRequest
 
-REMEMBERED = 4096
-REMEMBERED_CHARACTERS_MAX = 32_768  # longer texts are counted each time: memory stays bounded
 TEMPLATE_TOKENS_MAX = 16  # what a template adds to a message, where the tokenizer is not known
 
 
@@ -30,38 +27,24 @@ class Counts:
     def __init__(self, source: TokenizerSource) -> None:
         self._source = source
         self._tokenizers: dict[str, TextCounter | None] = {}
-        self._prompts = lru_cache(REMEMBERED)(self._count_prompt)
-        self._replies = lru_cache(REMEMBERED)(self._count_reply)
 
     def prompt(self, tokenizer: str, chat: ChatRequest) -> int | None:
         """A prompt's tokens, or None where nobody here can count them."""
-        turns = conversation(chat.messages)
-        if turns is None or chat.tools or self._tokenizer(tokenizer) is None:
+        counter = self._tokenizer(tokenizer)
+        if counter is None or chat.tools:
             return None
-        if sum(len(text) for _, text in turns) > REMEMBERED_CHARACTERS_MAX:
-            return self._count_prompt(tokenizer, tuple(turns))
-        return self._prompts(tokenizer, tuple(turns))
+        turns = conversation(chat.messages)
+        return None if turns is None else counter.count_prompt(turns)
 
     def reply(self, tokenizer: str, text: str) -> int | None:
         """An answer's tokens, or None where nobody here can count them."""
-        if self._tokenizer(tokenizer) is None:
-            return None
-        if len(text) > REMEMBERED_CHARACTERS_MAX:
-            return self._count_reply(tokenizer, text)
-        return self._replies(tokenizer, text)
+        counter = self._tokenizer(tokenizer)
+        return None if counter is None else counter.count_reply(text)
 
     def _tokenizer(self, name: str) -> TextCounter | None:
         if name not in self._tokenizers:
             self._tokenizers[name] = self._source(name) if name else None
         return self._tokenizers[name]
-
-    def _count_prompt(self, name: str, turns: tuple[tuple[str, str], ...]) -> int | None:
-        tokenizer = self._tokenizer(name)
-        return None if tokenizer is None else tokenizer.count_prompt(list(turns))
-
-    def _count_reply(self, name: str, text: str) -> int | None:
-        tokenizer = self._tokenizer(name)
-        return None if tokenizer is None else tokenizer.count_reply(text)
 
 
 def room_of(chat: ChatRequest, *, counted: int | None, body_bytes: int, context: int) -> Room:

@@ -14,7 +14,7 @@ from pathlib import Path
 from dgrid.core.errors import DGridError
 from dgrid.core.merkle import TreeNode
 from dgrid.core.places import NO_PLACE
-from dgrid.store.ledger import LEDGER_NAME
+from dgrid.store.ledger_file import LEDGER_NAME
 from dgrid.store.ledger_reading import EpochRecord, LedgerReader
 from dgrid.wire.blob import epoch_tree
 from dgrid.wire.documents import ReceiptDocument

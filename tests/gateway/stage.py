@@ -94,7 +94,7 @@ class StagedChain:
     def anchored_root(self, epoch: int) -> EpochRoot | None:
         return self.roots.get(epoch)
 
-    # --- as a node asks it --------------------------------------------------------------------------------------------
+    # --- as a node asks it ---
 
     def is_gateway(self, gateway: bytes) -> bool:
         return gateway == GATEWAY_KEY.address
@@ -102,7 +102,7 @@ class StagedChain:
     def anchored_epoch(self, _gateway: bytes) -> int:
         return max(self.roots, default=-1)
 
-    # --- what a test does ---------------------------------------------------------------------------------------------
+    # --- what a test does ---
 
     def open_channel(self, tag: bytes, *, authorizer: bytes, deposited_wei: int = DEPOSIT_WEI) -> Channel:
         salt = channel_salt(GATEWAY_KEY.address, tag)

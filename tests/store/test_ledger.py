@@ -268,16 +268,15 @@ def test_a_full_disk_half_bills_nothing_and_recovers(tmp_path: Path) -> None:
 def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenes(ledger: Ledger) -> None:
         await ledger.hold(hold(1))
-        real = ledger._write
-        monkeypatch.setattr(Ledger, "_write", full)
+        monkeypatch.setattr("dgrid.store.ledger.write", full)
         with pytest.raises(StorageUnavailable):
             await ledger.release(request_id(1))
         assert state(ledger) == (0, AMOUNT)
-        monkeypatch.setattr(Ledger, "_write", lambda self, group: real(group))
+        monkeypatch.undo()
         await asyncio.sleep(0.7)
         assert state(ledger) == (0, 0)
 
-    def full(_self: Ledger, _group: object) -> None:
+    def full(*_: object, **_named: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     play(tmp_path, scenes)

@@ -1,7 +1,7 @@
 """Who asks, and for what: keys, vouchers and signed requests are checked here, and the body is understood.
 
-Refuses: a caller whose channel the finalized chain does not know, a channel that is being withdrawn, a signature that is wrong,
-expired, for another gateway or another chain. Holds no money and chooses no node.
+Refuses: a caller whose channel the finalized chain does not know, a channel that is being withdrawn, a signature that
+is wrong, expired, for another gateway or another chain. Holds no money and chooses no node.
 """
 
 import base64

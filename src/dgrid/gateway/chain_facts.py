@@ -1,4 +1,4 @@
-"""The chain as a gateway sees it: `ChainFacts` over the watcher's finalized view, with the look-ups that requests need."""
+"""The chain as a gateway sees it: `ChainFacts` over the watcher's finalized view, indexed as requests need it."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,9 @@
 """Closes epochs, step by step, each durable before the next: closed → stored → handed over → anchored.
 
-closed: no receipt can join any more; the blob is on disk, the root signed and kept. stored: a quorum of archives promised to keep
-the blob. handed over: a settler has journaled the root. anchored: the finalized chain shows it. Killed anywhere, it goes on from the
-last step that is on disk; the root of an epoch is computed and signed once. An empty epoch has no root.
+closed: no receipt can join any more; the blob is on disk, the root signed and kept. stored: a quorum of archives
+promised to keep the blob. handed over: a settler has journaled the root. anchored: the finalized chain shows it. Killed
+anywhere, it goes on from the last step that is on disk; the root of an epoch is computed and signed once. An empty
+epoch has no root.
 """
 
 import asyncio
@@ -134,7 +135,7 @@ class EpochCloser:
         ]
         return sorted([*self._reader.unfinished_epochs(), *lost], key=lambda row: row.epoch)
 
-    # --- closed -------------------------------------------------------------------------------------------------------
+    # --- closed ---
 
     async def _close(self, epoch: int) -> None:
         await self._ledger.shut_epoch(epoch)
@@ -178,7 +179,7 @@ class EpochCloser:
             return SignedVoucher(config, amount.to_bytes(16, "big"), signature)
         return SignedVoucher(config, ceiling.to_bytes(16, "big"), signature)
 
-    # --- the further steps --------------------------------------------------------------------------------------------
+    # --- the further steps ---
 
     async def _move_on(self, row: EpochRow, now_ms: int) -> None:
         try:

@@ -1,6 +1,7 @@
 """What this gateway owes each node beyond what the chain has settled: the measure of its credit lines.
 
-Kept in memory: after a restart all earlier debt counts as settled here. The node keeps its own account and refuses by that.
+Kept in memory: after a restart all earlier debt counts as settled here. The node keeps its own account and refuses by
+that.
 """
 
 from collections.abc import Callable, Iterable

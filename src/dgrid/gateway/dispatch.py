@@ -1,7 +1,7 @@
 """Asks a node: signs the dispatch, sends it, and cuts what comes back into frames, suspiciously.
 
-Refuses: replies that are no frames, more frames or bytes than the request can need, anything after the end, a wait beyond the
-request's deadline. It looks into no answer; `verify` does.
+Refuses: replies that are no frames, more frames or bytes than the request can need, anything after the end, a wait
+beyond the request's deadline. It looks into no answer; `verify` does.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""What a gateway asks the chain: a small, read-only view of finalized facts. The composition root puts the real chain here."""
+"""What a gateway asks the chain: a small, read-only view of finalized facts. The composition root puts the real chain
+here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Signed receipts on their way to the nodes they owe: they travel with the next dispatch, and again if that one failed."""
+"""Signed receipts on their way to the nodes they owe: with the next dispatch, and again if that one failed."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""One request from the door to the receipt: admit → route → dispatch → verify → bill. The only file that knows the order.
+"""One request from the door to the receipt: admit → route → dispatch → verify → bill. The only file that knows the
+order.
 
-A request is held for before any byte leaves, retried elsewhere only while nothing has reached its caller, and billed before its
-caller sees the last byte. Whatever ends without a receipt is released and costs nothing.
+A request is held for before any byte leaves, retried elsewhere only while nothing has reached its caller, and billed
+before its caller sees the last byte. Whatever ends without a receipt is released and costs nothing.
 """
 
 import logging
@@ -11,10 +12,11 @@ from typing import TypeVar
 
 from dgrid.core.errors import DGridError, IdempotencyConflict, NodeFault, NodeUnreachable, RateLimited
 from dgrid.gateway.admit import Admission
-from dgrid.gateway.bill import Case, Cashier, Counted, Times, price, wire_hash
+from dgrid.gateway.attempts import Attempts, Opened, bill_of, headers_of, opened_node
+from dgrid.gateway.bill import Case, Cashier, Times, price, wire_hash
 from dgrid.gateway.counting import Counts
-from dgrid.gateway.dispatch import Dispatcher, NodeReply
-from dgrid.gateway.orders import Decision, Order, Plan
+from dgrid.gateway.dispatch import Dispatcher
+from dgrid.gateway.orders import Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import (
     STREAM_END,
@@ -32,7 +34,7 @@ from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import HoldRequest, StoredAnswer
 from dgrid.telemetry import Metrics
 from dgrid.wire.answers import Answer
-from dgrid.wire.server import Headers, Reply, Request
+from dgrid.wire.server import Reply, Request
 from dgrid.wire.typed import Domain
 
 logger = logging.getLogger(__name__)
@@ -68,23 +70,6 @@ class Parts:
     metrics: Metrics
     now_ms: Callable[[], int]
     spawn: Callable[[Coroutine[object, object, None]], object]
-
-
-@dataclass(slots=True)
-class Attempts:
-    """The nodes that have been asked for one request."""
-
-    order: Order
-    plan: Plan
-    client: Request
-    excluded: frozenset[bytes] = frozenset()
-    decision: Decision | None = None
-    upstream: NodeReply | None = None
-    relay: Relay | None = None
-
-    @property
-    def count(self) -> int:
-        return len(self.excluded) + 1
 
 
 class Pipeline:
@@ -133,7 +118,7 @@ class Pipeline:
             self._release(attempts.order)
             raise
 
-    # --- trying ---------------------------------------------------------------------------------------------------------
+    # --- trying ---
 
     async def _first_good(self, attempts: Attempts, ask: Callable[[Attempts], Awaitable[Answered]]) -> Answered:
         """The first answer that holds, from at most three different nodes."""
@@ -190,7 +175,7 @@ class Pipeline:
         else:
             attempts.upstream.abort()
 
-    # --- an answer in one piece -----------------------------------------------------------------------------------------
+    # --- an answer in one piece ---
 
     async def _whole(self, attempts: Attempts) -> Reply:
         parts, order, upstream = self._parts, attempts.order, attempts.upstream
@@ -203,9 +188,9 @@ class Pipeline:
         verified = self._verify(attempts, answer, delivered=None)
         case = self._case(attempts)
         split = price(case, verified)
-        body = whole_body(payload, self._bill(attempts, verified, fee_wei=split.fee_wei))
+        body = whole_body(payload, bill_of(attempts, verified, fee_wei=split.fee_wei))
         total_ms = parts.now_ms() - order.received_ms
-        headers = self._headers(attempts)
+        headers = headers_of(attempts)
         stored = None
         if order.idempotency is not None:
             stored = StoredAnswer(200, b"application/json", tuple(headers), body)
@@ -218,14 +203,14 @@ class Pipeline:
         parts.metrics.answered(split.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return Reply(200, body, headers)
 
-    # --- streams ------------------------------------------------------------------------------------------------------
+    # --- streams ---
 
     async def _open_stream(self, attempts: Attempts) -> Reply:
         """A stream whose first words are here: until then another node can still take over."""
         opened = await self._first_good(attempts, self._opened)
-        return Reply(200, self._events(attempts, opened), self._headers(attempts), STREAM_TYPE)
+        return Reply(200, self._events(attempts, opened), headers_of(attempts), STREAM_TYPE)
 
-    async def _opened(self, attempts: Attempts) -> "Opened":
+    async def _opened(self, attempts: Attempts) -> Opened:
         order, upstream = attempts.order, attempts.upstream
         assert upstream is not None
         relay = Relay(upstream.assignment.seller.model, order.salt, keep=order.idempotency is not None)
@@ -241,7 +226,7 @@ class Pipeline:
         attempts.relay = relay
         return Opened(relay, opening, payloads, self._parts.now_ms() - order.received_ms)
 
-    async def _events(self, attempts: Attempts, opened: "Opened") -> AsyncIterator[bytes]:
+    async def _events(self, attempts: Attempts, opened: Opened) -> AsyncIterator[bytes]:
         """The stream as the client gets it; ends with a receipt, or with an error and no fee."""
         relay, billed = opened.relay, False
         try:
@@ -267,7 +252,7 @@ class Pipeline:
                 self._release(attempts.order)
             self._leave(attempts.order)
 
-    async def _bill_stream(self, attempts: Attempts, opened: "Opened") -> bytes:
+    async def _bill_stream(self, attempts: Attempts, opened: Opened) -> bytes:
         """Verifies and bills a stream that has ended; gives its last bytes, which leave after the commit."""
         parts, order, relay = self._parts, attempts.order, opened.relay
         if relay.delivered == "":
@@ -275,7 +260,7 @@ class Pipeline:
         verified = self._verify(attempts, relay.answer, delivered=relay.delivered)
         case = self._case(attempts)
         split = price(case, verified)
-        bill = self._bill(attempts, verified, fee_wei=split.fee_wei)
+        bill = bill_of(attempts, verified, fee_wei=split.fee_wei)
         last = b""
         if relay.delivered is None:
             last = relay.send(self._last_events(attempts, relay, bill))
@@ -283,7 +268,7 @@ class Pipeline:
         total_ms = parts.now_ms() - order.received_ms
         times, stored = Times(opened.ttft_ms, total_ms), None
         if (kept := relay.kept()) is not None and relay.delivered is None:
-            stored = StoredAnswer(200, STREAM_TYPE, tuple(self._headers(attempts)), kept + tail[len(last) :])
+            stored = StoredAnswer(200, STREAM_TYPE, tuple(headers_of(attempts)), kept + tail[len(last) :])
         _, committed = parts.cashier.charge(
             case, verified, split=split, wire=relay.wire_hash(), times=times, answer=stored
         )
@@ -303,7 +288,7 @@ class Pipeline:
             return usage + error_event(cut)
         return usage
 
-    # --- what both share ----------------------------------------------------------------------------------------------
+    # --- what both share ---
 
     def _verify(self, attempts: Attempts, answer: Answer, *, delivered: str | None) -> Verified:
         parts, upstream = self._parts, attempts.upstream
@@ -321,27 +306,6 @@ class Pipeline:
         assert upstream.done is not None
         assert attempts.decision is not None
         return Case(attempts.order, attempts.plan, attempts.decision, upstream.assignment, upstream.done)
-
-    def _bill(self, attempts: Attempts, counted: Counted, *, fee_wei: int) -> Bill:
-        order, decision = attempts.order, attempts.decision
-        assert decision is not None
-        explained = decision.document if order.chat.dgrid is not None and order.chat.dgrid.explain else b""
-        tokens = counted.tokens_in, counted.tokens_out
-        return Bill(order.receipt_id, fee_wei, decision.seller.name, attempts.count, *tokens, explained)
-
-    def _headers(self, attempts: Attempts) -> Headers:
-        order, decision = attempts.order, attempts.decision
-        assert decision is not None
-        receipt_id = order.receipt_id.encode()
-        return [
-            (b"x-request-id", receipt_id),
-            (b"x-dgrid-receipt-id", receipt_id),
-            (b"x-dgrid-node", decision.seller.name.encode()),
-            (b"x-dgrid-model", decision.seller.model.encode()),
-            (b"x-dgrid-attempts", b"%d" % attempts.count),
-            (b"x-dgrid-verify", b"signed"),
-            (b"x-dgrid-privacy", order.privacy.name.lower().encode()),
-        ]
 
     def _credit(self, attempts: Attempts, verified: Verified, latency_ms: float) -> None:
         """A served request: the node's latency is known; one that claims too much is sent away nevertheless."""
@@ -390,19 +354,3 @@ class Pipeline:
             await self._parts.ledger.release(order.request_id)
         except DGridError as error:  # the ledger tries again by itself
             logger.error("a hold could not be released yet: %s", error.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A stream that has begun: what is here already, and what is still to come."""
-
-    relay: Relay
-    opening: bytes
-    payloads: AsyncIterator[list[bytes]]
-    ttft_ms: int
-
-
-def opened_node(attempts: Attempts) -> bytes:
-    """The node that serves."""
-    assert attempts.decision is not None
-    return attempts.decision.seller.node

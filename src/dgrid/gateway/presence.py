@@ -1,7 +1,7 @@
 """Which nodes sell what right now: each registered node's signed offer, fetched again and again.
 
-Trusts the chain for who is registered and at which address, the node's signature for what it offers, and nothing else. An offer
-that cannot be had any more is forgotten after a few tries.
+Trusts the chain for who is registered and at which address, the node's signature for what it offers, and nothing else.
+An offer that cannot be had any more is forgotten after a few tries.
 """
 
 import asyncio

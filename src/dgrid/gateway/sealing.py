@@ -1,7 +1,7 @@
 """Signs receipts off the hot path: batches of at most 64, at most 20 ms after billing, and only what is safe on disk.
 
-A place is signed only after its row has been synced, so that no power cut can lead to another receipt at the same place. The
-signature is stored before it leaves. After a crash the rows without a signature are signed as they stand.
+A place is signed only after its row has been synced, so that no power cut can lead to another receipt at the same
+place. The signature is stored before it leaves. After a crash the rows without a signature are signed as they stand.
 """
 
 import asyncio

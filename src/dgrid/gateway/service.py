@@ -1,6 +1,7 @@
 """One gateway in one event loop: every part built once, started in order, stopped in the other order.
 
-It is given its chain facts, archives and settlers, so the same gateway runs in a process, in a test and in a simulation.
+It is given its chain facts, archives and settlers, so the same gateway runs in a process, in a test and in a
+simulation.
 """
 
 import asyncio

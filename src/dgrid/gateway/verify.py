@@ -71,7 +71,9 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
     room, receipt = asked.plan.room, delivery.receipt
     text = text if delivery.delivered is None else delivery.delivered
     own_in = room.tokens_in if room.is_counted else None
-    own_out = None if delivery.answer.has_calls or asked.order.chat.tools else count_text(counts, asked.seller, text)
+    own_out = (
+        None if delivery.answer.has_calls or asked.order.chat.tools else count_text(counts, asked.seller, text=text)
+    )
     overcounted = far_above(receipt.tokens_in, own_in, name="in")
     if delivery.delivered is None:
         overcounted = overcounted or far_above(receipt.tokens_out, own_out, name="out")
@@ -114,7 +116,7 @@ def check_signed(asked: Asked, delivery: Delivery, *, text: str, domain: Domain)
     return receipt_hash
 
 
-def count_text(counts: Counts, seller: Seller, text: str) -> int | None:
+def count_text(counts: Counts, seller: Seller, *, text: str) -> int | None:
     """The tokens of all choices together, as counted here; None where nobody here can."""
     total = 0
     for choice in text.split(CHOICE_SEPARATOR):

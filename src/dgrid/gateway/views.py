@@ -56,7 +56,7 @@ class Views:
     def __init__(self, sources: Sources) -> None:
         self._from = sources
 
-    # --- models ---------------------------------------------------------------------------------------------------------
+    # --- models ---
 
     def models(self) -> Json:
         market = self._from.router.market
@@ -97,7 +97,7 @@ class Views:
     def _virtual(self, name: str) -> Json:
         return {"id": name, "object": "model", "created": self._from.clock.genesis_s, "owned_by": "dgrid"}
 
-    # --- receipts -------------------------------------------------------------------------------------------------------
+    # --- receipts ---
 
     async def receipt(self, request_id: bytes, *, asks: Channel | None) -> bytes:
         """receipt.json, with the salt for its owner. Raises ReceiptNotFound, or NotYet while it is being signed."""
@@ -124,7 +124,7 @@ class Views:
         return stored
 
     async def proof(self, request_id: bytes) -> Json:
-        """The way from a receipt to its epoch's root. Raises ReceiptNotFound, or NotYet before the epoch is anchored."""
+        """The way from a receipt to its epoch's root. Raises ReceiptNotFound, NotYet before the epoch is anchored."""
         stored = self._stored(request_id)
         row = self._from.reader.epoch(stored.epoch)
         if row is None or row.state is not EpochState.ANCHORED:
@@ -181,7 +181,7 @@ class Views:
         row = self._from.reader.epoch(epoch)
         return "open" if row is None else row.state.value
 
-    # --- the network --------------------------------------------------------------------------------------------------
+    # --- the network ---
 
     def nodes(self) -> Json:
         return {"nodes": [self._node(address) for address in sorted(self._from.presence.nodes)]}

@@ -1,22 +1,20 @@
 """The gateway's ledger: holds, receipts, places and balances in one SQLite file, changed in one transaction a tick.
 
-Whatever is asked within one tick of the event loop shares one BEGIN IMMEDIATE … COMMIT, and every caller's future resolves
-after it. The books in memory are checked first; the named constraints of `queries/schema.sql` are the second line. When a write
-fails, nothing of that tick has happened: the books are read again from the file and every caller gets StorageUnavailable.
+Whatever is asked within one tick of the event loop shares one BEGIN IMMEDIATE … COMMIT, and every caller's future
+resolves after it. The books in memory are checked first; the named constraints of `queries/schema.sql` are the second
+line. When a write fails, nothing of that tick has happened: the books are read again from the file and every caller
+gets StorageUnavailable.
 
 A commit survives kill −9. It survives a power cut once `sync` has returned, so receipts are signed only after that.
-Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one that was
-presumed dead.
+Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one
+that was presumed dead.
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +23,17 @@ import msgspec
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
 from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, Lane, OpenHold, Party, listing_party
+from dgrid.store.ledger_file import (
+    CHECKPOINT_BYTES,
+    LEDGER_NAME,
+    lock_folder,
+    open_database,
+    shorten_log,
+    storage_failure,
+    transaction,
+)
+from dgrid.store.ledger_group import Group, account_of, amount_of, wide, write
 from dgrid.store.ledger_rows import (
-    AMOUNT_BYTES,
     AccountState,
     Billed,
     Charge,
@@ -45,44 +52,13 @@ from dgrid.store.queries import sql
 
 logger = logging.getLogger(__name__)
 
-LEDGER_NAME = "ledger.sqlite"
 ANSWER_KEPT_MS = 24 * 3600 * 1000
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-CHECKPOINT_BYTES = 8 * 1024 * 1024
-CHECKPOINT_HARD_BYTES = 256 * 1024 * 1024
 RELEASE_AGAIN_S = 0.5
 LANE = 0
 
-_INSERT_HOLD, _DELETE_HOLD = sql("insert_hold"), sql("delete_hold")
-_INSERT_RECEIPT, _INSERT_BATCH, _INSERT_ORDER = sql("insert_receipt"), sql("insert_batch"), sql("insert_order")
-_INSERT_ANSWER, _FINISH_ANSWER, _DELETE_ANSWER = sql("insert_answer"), sql("finish_answer"), sql("delete_answer")
-_WRITE_CHANNEL, _WRITE_PARTY, _WRITE_LANE = sql("write_channel"), sql("write_party"), sql("write_lane")
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(StoredAnswer).decode
-
-Rows = list[tuple[Any, ...]]
-
-
-@dataclass(slots=True)
-class _Group:
-    """The writes of one tick, in the order of their statements."""
-
-    holds: Rows = field(default_factory=list)
-    orders: Rows = field(default_factory=list)
-    answers: Rows = field(default_factory=list)
-    freed: Rows = field(default_factory=list)
-    receipts: Rows = field(default_factory=list)
-    finished: Rows = field(default_factory=list)
-    dropped: Rows = field(default_factory=list)
-    batches: Rows = field(default_factory=list)
-    others: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    channels: set[bytes] = field(default_factory=set)
-    parties: set[tuple[int, bytes]] = field(default_factory=set)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-    unsealed: list[Unsealed] = field(default_factory=list)
-    ended: dict[bytes, OpenHold] = field(default_factory=dict)
-    releasing: list[bytes] = field(default_factory=list)
 
 
 class Ledger:
@@ -92,24 +68,24 @@ class Ledger:
         self.path = folder / LEDGER_NAME
         self.on_billed: Callable[[list[Unsealed]], None] = lambda unsealed: None
         self._gateway, self._clock, self._now_ms = gateway, clock, now_ms
-        self._lock = _lock_folder(folder)
+        self._lock = lock_folder(folder)
         self._db = open_database(self.path)
         self._open_holds: dict[bytes, OpenHold] = {}
         self._pending_keys: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
         self._orders: dict[bytes, int] = {}
-        self._group: _Group | None = None
+        self._group: Group | None = None
         self._stale = False  # the books may say what the file does not
         self._wal: int | None = None
-        self._fence = self._take_lane()
+        self.fence = self._take_lane()  # grows with each opening: numbers made with it are unique for good
         self._books = self._read_books()
 
-    # --- opening ------------------------------------------------------------------------------------------------------
+    # --- opening ---
 
     def _take_lane(self) -> int:
         """Makes the lane ours; what a dead process left in flight is released, and its half-done answers forgotten."""
         try:
             self._db.executescript(sql("schema"))
-            with _transaction(self._db):
+            with transaction(self._db):
                 self._db.execute(sql("create_lane"), (LANE,))
                 self._db.execute(sql("take_lane"), (LANE,))
                 self._db.execute(sql("delete_all_holds"))
@@ -121,17 +97,12 @@ class Ledger:
 
     def _read_books(self) -> Books:
         fence, epoch, sequence, served_at_ms, protocol, gateway = self._db.execute(sql("read_lane"), (LANE,)).fetchone()
-        if fence != self._fence:
+        if fence != self.fence:
             raise LaneLost("another process writes this ledger's lane")
-        lane = Lane(LANE, epoch, sequence, served_at_ms, _amount(protocol), _amount(gateway))
+        lane = Lane(LANE, epoch, sequence, served_at_ms, amount_of(protocol), amount_of(gateway))
         return Books(self._gateway, lane)
 
-    @property
-    def fence(self) -> int:
-        """How often this ledger has been opened: makes numbers unique across restarts."""
-        return self._fence
-
-    # --- the money path -----------------------------------------------------------------------------------------------
+    # --- the money path ---
 
     def hold(self, request: HoldRequest) -> asyncio.Future[None]:
         """Sets a request's worst-case fee aside; durable when the future is done.
@@ -144,7 +115,7 @@ class Ledger:
         self._refuse_repetitions(request)
         account.hold(request.amount_wei, funds)
         group.channels.add(funds.channel_id)
-        group.holds.append((request.request_id, funds.channel_id, _wide(request.amount_wei)))
+        group.holds.append((request.request_id, funds.channel_id, wide(request.amount_wei)))
         key = request.idempotency
         self._open_holds[request.request_id] = OpenHold(funds, request.amount_wei, key.key if key else None)
         if request.order is not None:
@@ -186,7 +157,7 @@ class Ledger:
         self._write_charge(group, charge, hold, billed)
         return billed, self._wait(group)
 
-    def _write_charge(self, group: _Group, charge: Charge, hold: OpenHold, billed: Billed) -> None:
+    def _write_charge(self, group: Group, charge: Charge, hold: OpenHold, billed: Billed) -> None:
         place, proof, channel = billed.receipt.place, charge.proof, hold.funds.channel_id
         record = UnsealedRecord(
             billed.packed,
@@ -200,7 +171,7 @@ class Ledger:
         group.receipts.append(
             (
                 *(place.epoch, place.lane, place.sequence, charge.request_id, channel, charge.work.node),
-                *(billed.struct_hash, _wide(billed.fee_wei), _encode(record), charge.salt),
+                *(billed.struct_hash, wide(billed.fee_wei), _encode(record), charge.salt),
             )
         )
         group.unsealed.append(
@@ -212,18 +183,20 @@ class Ledger:
         if hold.idempotency_key is not None:
             self._write_answer(group, charge, (channel, hold.idempotency_key))
 
-    def _write_answer(self, group: _Group, charge: Charge, key: tuple[bytes, str]) -> None:
+    def _write_answer(self, group: Group, charge: Charge, key: tuple[bytes, str]) -> None:
         self._pending_keys.pop(key, None)
         if charge.answer is None or len(charge.answer.body) > ANSWER_BYTES_MAX:
             group.dropped.append(key)  # too large to be given again; the key may be used anew
         else:
             group.finished.append((_encode(charge.answer), *key))
 
-    # --- checks that need rows ----------------------------------------------------------------------------------------
+    # --- checks that need rows ---
 
     def _refuse_repetitions(self, request: HoldRequest) -> None:
         order, key = request.order, request.idempotency
-        if order is not None and (order.digest in self._orders or self._has(sql("read_order"), (order.digest,))):
+        if order is not None and (
+            order.digest in self._orders or self._one(sql("read_order"), (order.digest,)) is not None
+        ):
             raise SignatureReplayed("this signed request was served before", hint="sign it with another nonce")
         if key is not None and self.known_answer(request.funds.channel_id, key.key) is not None:
             raise IdempotencyConflict("another request with this idempotency key is in progress")
@@ -253,7 +226,6 @@ class Ledger:
 
     @property
     def open_holds(self) -> int:
-        """Requests in flight."""
         return len(self._open_holds)
 
     def _account(self, funds: Funds) -> Account:
@@ -266,19 +238,7 @@ class Ledger:
 
     def _read_account(self, channel_id: bytes) -> Account | None:
         row = self._one(sql("read_channel"), (channel_id,))
-        if row is None:
-            return None
-        config, spent, committed, funded, ceiling, voucher, previous = row
-        spent_wei = _amount(spent)
-        return Account(
-            config,
-            spent_wei,
-            _amount(committed) - spent_wei,
-            _amount(funded),
-            _amount(ceiling),
-            voucher,
-            _amount(previous),
-        )
+        return None if row is None else account_of(row)
 
     def _load_parties(self, charge: Charge, hold: OpenHold) -> None:
         self._account(hold.funds)
@@ -289,10 +249,10 @@ class Ledger:
         parties = self._books.parties
         if (party := parties.get(key)) is None:
             row = self._one(sql("read_party"), key)
-            party = parties[key] = Party(_amount(row[0]), _amount(row[1])) if row else Party()
+            party = parties[key] = Party(amount_of(row[0]), amount_of(row[1])) if row else Party()
         return party
 
-    # --- sealing and closing ------------------------------------------------------------------------------------------
+    # --- sealing and closing ---
 
     def keep_batches(self, batches: list[SealedBatch]) -> asyncio.Future[None]:
         """Stores the signatures over receipts; durable against kill −9 when the future is done."""
@@ -325,17 +285,17 @@ class Ledger:
         group.others.append((sql("delete_old_answers"), (now_ms - ANSWER_KEPT_MS,)))
         return self._wait(group)
 
-    # --- group commit -------------------------------------------------------------------------------------------------
+    # --- group commit ---
 
-    def _group_now(self) -> _Group:
+    def _group_now(self) -> Group:
         if self._stale:
             self._reload({})
         if self._group is None:
-            self._group = _Group()
+            self._group = Group()
             asyncio.get_running_loop().call_soon(self._commit)
         return self._group
 
-    def _wait(self, group: _Group) -> asyncio.Future[None]:
+    def _wait(self, group: Group) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         group.waiting.append(future)
         return future
@@ -345,8 +305,8 @@ class Ledger:
         if group is None:
             return
         try:
-            with _transaction(self._db):
-                self._write(group)
+            with transaction(self._db):
+                write(self._db, group, books=self._books, fence=self.fence)
         except (sqlite3.Error, OSError, LaneLost) as error:
             self._fail(group, error)
             return
@@ -356,38 +316,7 @@ class Ledger:
         if group.unsealed:
             self.on_billed(group.unsealed)
 
-    def _write(self, group: _Group) -> None:
-        many, books, lane = self._db.executemany, self._books, self._books.lane
-        row = (lane.epoch, lane.next_sequence, lane.served_at_ms, _wide(lane.protocol_wei), _wide(lane.gateway_wei))
-        if self._db.execute(_WRITE_LANE, (*row, LANE, self._fence)).rowcount != 1:
-            raise LaneLost("another process writes this ledger's lane")
-        if group.holds:
-            many(_INSERT_HOLD, group.holds)
-        if group.freed:
-            many(_DELETE_HOLD, group.freed)
-        if group.receipts:
-            many(_INSERT_RECEIPT, group.receipts)
-        if group.channels:
-            many(_WRITE_CHANNEL, [_channel_row(channel, books.accounts[channel]) for channel in group.channels])
-        if group.parties:
-            many(_WRITE_PARTY, [_party_row(key, books.parties[key]) for key in group.parties])
-        for statement, rows in self._rarer(group):
-            if rows:
-                many(statement, rows)
-        for statement, values in group.others:
-            self._db.execute(statement, values)
-
-    @staticmethod
-    def _rarer(group: _Group) -> tuple[tuple[str, Rows], ...]:
-        return (
-            (_INSERT_ORDER, group.orders),
-            (_INSERT_ANSWER, group.answers),
-            (_FINISH_ANSWER, group.finished),
-            (_DELETE_ANSWER, group.dropped),
-            (_INSERT_BATCH, group.batches),
-        )
-
-    def _fail(self, group: _Group, error: Exception) -> None:
+    def _fail(self, group: Group, error: Exception) -> None:
         """Nothing of the group has happened: the file is the truth, the books follow it."""
         logger.error("the ledger could not be written: %s", error)
         failure = error if isinstance(error, LaneLost) else storage_failure(error)
@@ -424,7 +353,7 @@ class Ledger:
             except DGridError:
                 asyncio.get_running_loop().call_later(RELEASE_AGAIN_S, self._release_again, [request_id])
 
-    # --- reading, syncing, ending -------------------------------------------------------------------------------------
+    # --- reading, syncing, ending ---
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         try:
@@ -432,9 +361,6 @@ class Ledger:
         except sqlite3.Error as error:
             raise storage_failure(error) from error
         return row
-
-    def _has(self, statement: str, values: tuple[Any, ...]) -> bool:
-        return self._one(statement, values) is not None
 
     def sync(self) -> None:
         """Brings every commit so far to the disk; for a thread. Raises StorageUnavailable."""
@@ -447,19 +373,11 @@ class Ledger:
 
     @property
     def log_is_long(self) -> bool:
-        """Whether `checkpoint` has something to do."""
         return self._wal is not None and os.fstat(self._wal).st_size >= CHECKPOINT_BYTES
 
     def checkpoint(self) -> None:
         """Moves the log into the file when it has grown; for a thread."""
-        try:
-            size = os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - the path is a name beside the file
-            if size < CHECKPOINT_BYTES:
-                return
-            with closing(open_database(self.path)) as db:
-                db.execute("PRAGMA wal_checkpoint(" + ("TRUNCATE" if size > CHECKPOINT_HARD_BYTES else "PASSIVE") + ")")
-        except (sqlite3.Error, OSError) as error:
-            logger.warning("the ledger's log stays long: %s", error)
+        shorten_log(self.path)
 
     def close(self) -> None:
         """Writes what is waiting and lets the lane go."""
@@ -470,90 +388,12 @@ class Ledger:
         os.close(self._lock)
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """A connection that leaves transactions and checkpoints to us. Raises StorageUnavailable."""
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=5.0, cached_statements=256)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA wal_autocheckpoint = 0")
-        db.execute("PRAGMA cache_size = -16000")
-    except sqlite3.Error as error:
-        raise storage_failure(error) from error
-    return db
-
-
-def storage_failure(error: Exception) -> StorageUnavailable:
-    """What a caller is told when the disk is full or broken."""
-    return StorageUnavailable(
-        f"the gateway cannot write its ledger: {error}",
-        hint="nothing was billed; try again, or use another gateway",
-        retry_after_ms=1000,
-    )
-
-
-class _transaction:  # noqa: N801 - reads as a statement
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
-
-    __slots__ = ("_db",)
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-        else:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some failures
-            self._db.execute("ROLLBACK")
-
-
-def _lock_folder(folder: Path) -> int:
-    """Holds the folder until the process ends, however it ends. Raises LaneLost."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(folder / "ledger.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise LaneLost(f"another process uses the ledger in {folder}", hint="stop it first") from None
-    return lock
-
-
 def _parties_of(charge: Charge) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
     work = charge.work
     return (NODE_KIND, work.node), (LISTING_KIND, listing_party(work.listing_id, work.listing_version))
-
-
-def _channel_row(channel_id: bytes, account: Account) -> tuple[Any, ...]:
-    amounts = (account.spent_wei, account.committed_wei, account.funded_wei, account.ceiling_wei)
-    wide = (_wide(amount) for amount in amounts)
-    return (channel_id, account.config, *wide, account.voucher_signature, _wide(account.previous))
-
-
-def _party_row(key: tuple[int, bytes], party: Party) -> tuple[Any, ...]:
-    return (*key, _wide(party.total_wei), _wide(party.previous))
 
 
 def _forgive(future: asyncio.Future[None]) -> None:
     """A release that failed again has been put off again; nobody waits for it."""
     if not future.cancelled():
         future.exception()
-
-
-def _wide(amount: int) -> bytes:
-    return amount.to_bytes(AMOUNT_BYTES, "big")
-
-
-def _amount(data: bytes) -> int:
-    return int.from_bytes(data, "big")

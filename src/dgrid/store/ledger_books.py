@@ -1,7 +1,7 @@
 """The books in memory: balances, running totals and the lane, and the laws they obey.
 
-They are the ledger's rows held ready, and the first line of the money's defence: every law is checked here before SQL sees the
-change. Pure: no file, no clock. After a failed write the books are thrown away and read again.
+They are the ledger's rows held ready, and the first line of the money's defence: every law is checked here before SQL
+sees the change. Pure: no file, no clock. After a failed write the books are thrown away and read again.
 """
 
 from dataclasses import dataclass, field

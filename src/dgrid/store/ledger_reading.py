@@ -1,4 +1,6 @@
-"""Reads receipts and epochs out of the ledger: for callers, for the sealer after a restart, for the closing of an epoch."""
+"""Reads receipts and epochs out of the ledger: for callers, for the sealer after a restart, for the closing of an
+epoch.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from typing import Any
 import msgspec
 
 from dgrid.core.errors import CheckFailed
-from dgrid.store.ledger import LANE, open_database, storage_failure
+from dgrid.store.ledger import LANE
+from dgrid.store.ledger_file import open_database, storage_failure
 from dgrid.store.ledger_rows import EpochRow, EpochState, Promise, Unsealed, UnsealedRecord
 from dgrid.store.queries import sql
 from dgrid.wire.documents import Record
@@ -116,7 +119,7 @@ class LedgerReader:
                 found.append((struct_hash, _decode_record(record).receipt, seal))
         return found[::-1]
 
-    # --- epochs -------------------------------------------------------------------------------------------------------
+    # --- epochs ---
 
     def epoch_to_close(self) -> int | None:
         """The oldest epoch with receipts and no root yet."""

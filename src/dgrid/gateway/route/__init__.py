@@ -1,4 +1,4 @@
-"""Where a request goes: first which model, then which node. Decisions are recorded by hash; nothing is sent from here."""
+"""Where a request goes: first which model, then which node. Decisions are recorded by hash; nothing is sent here."""
 
 import secrets
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Chooses a node: hard filters, then the better of two drawn by chance (power of two choices over peak-EWMA).
 
-Pure: the same sellers, loads, wishes and chance give the same choice. Credibility has its place in `score`; until evaluators
-measure it, every node stands in the interval from 0 to 10,000.
+Pure: the same sellers, loads, wishes and chance give the same choice. Credibility has its place in `score`; until
+evaluators measure it, every node stands in the interval from 0 to 10,000.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,99 @@
+"""One tick's writes: gathered as rows, executed in the order that the constraints need, all or none."""
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from dgrid.store.ledger_books import Account, Books, OpenHold, Party
+from dgrid.store.ledger_rows import AMOUNT_BYTES, LaneLost, Unsealed
+from dgrid.store.queries import sql
+
+_INSERT_HOLD, _DELETE_HOLD = sql("insert_hold"), sql("delete_hold")
+_INSERT_RECEIPT, _INSERT_BATCH, _INSERT_ORDER = sql("insert_receipt"), sql("insert_batch"), sql("insert_order")
+_INSERT_ANSWER, _FINISH_ANSWER, _DELETE_ANSWER = sql("insert_answer"), sql("finish_answer"), sql("delete_answer")
+_WRITE_CHANNEL, _WRITE_PARTY, _WRITE_LANE = sql("write_channel"), sql("write_party"), sql("write_lane")
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class Group:
+    """The writes of one tick, in the order of their statements."""
+
+    holds: Rows = field(default_factory=list)
+    orders: Rows = field(default_factory=list)
+    answers: Rows = field(default_factory=list)
+    freed: Rows = field(default_factory=list)
+    receipts: Rows = field(default_factory=list)
+    finished: Rows = field(default_factory=list)
+    dropped: Rows = field(default_factory=list)
+    batches: Rows = field(default_factory=list)
+    others: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    channels: set[bytes] = field(default_factory=set)
+    parties: set[tuple[int, bytes]] = field(default_factory=set)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    unsealed: list[Unsealed] = field(default_factory=list)
+    ended: dict[bytes, OpenHold] = field(default_factory=dict)
+    releasing: list[bytes] = field(default_factory=list)
+
+
+def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> None:
+    """Executes a group's statements inside the caller's transaction. Raises LaneLost, sqlite3.Error."""
+    many, lane = db.executemany, books.lane
+    row = (lane.epoch, lane.next_sequence, lane.served_at_ms, wide(lane.protocol_wei), wide(lane.gateway_wei))
+    if db.execute(_WRITE_LANE, (*row, lane.lane, fence)).rowcount != 1:
+        raise LaneLost("another process writes this ledger's lane")
+    if group.holds:
+        many(_INSERT_HOLD, group.holds)
+    if group.freed:
+        many(_DELETE_HOLD, group.freed)
+    if group.receipts:
+        many(_INSERT_RECEIPT, group.receipts)
+    if group.channels:
+        many(_WRITE_CHANNEL, [channel_row(channel, books.accounts[channel]) for channel in group.channels])
+    if group.parties:
+        many(_WRITE_PARTY, [party_row(key, books.parties[key]) for key in group.parties])
+    for statement, rows in rarer(group):
+        if rows:
+            many(statement, rows)
+    for statement, values in group.others:
+        db.execute(statement, values)
+
+
+def rarer(group: Group) -> tuple[tuple[str, Rows], ...]:
+    """What few requests need."""
+    return (
+        (_INSERT_ORDER, group.orders),
+        (_INSERT_ANSWER, group.answers),
+        (_FINISH_ANSWER, group.finished),
+        (_DELETE_ANSWER, group.dropped),
+        (_INSERT_BATCH, group.batches),
+    )
+
+
+def channel_row(channel_id: bytes, account: Account) -> tuple[Any, ...]:
+    amounts = (account.spent_wei, account.committed_wei, account.funded_wei, account.ceiling_wei)
+    written = (wide(amount) for amount in amounts)
+    return (channel_id, account.config, *written, account.voucher_signature, wide(account.previous))
+
+
+def account_of(row: tuple[Any, ...]) -> Account:
+    """The account in a row of `read_channel`."""
+    config, spent, committed, funded, ceiling, voucher, previous = row
+    spent_wei = amount_of(spent)
+    held_wei = amount_of(committed) - spent_wei
+    return Account(config, spent_wei, held_wei, amount_of(funded), amount_of(ceiling), voucher, amount_of(previous))
+
+
+def party_row(key: tuple[int, bytes], party: Party) -> tuple[Any, ...]:
+    return (*key, wide(party.total_wei), wide(party.previous))
+
+
+def wide(amount: int) -> bytes:
+    """An amount as the rows hold it."""
+    return amount.to_bytes(AMOUNT_BYTES, "big")
+
+
+def amount_of(data: bytes) -> int:
+    return int.from_bytes(data, "big")

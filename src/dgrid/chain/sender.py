@@ -133,10 +133,10 @@ class Sender:
     async def _bind(self) -> None:
         if self._bound:
             return
-        genesis = await self._rpc.block(0)
-        if genesis is None:
+        first = await self._rpc.block(1) or await self._rpc.block(0)  # anvil makes block 0 anew at some restarts
+        if first is None:
             raise ChainUnavailable("the chain does not know its first block")
-        if not self._journal.bind(genesis.hash):
+        if not self._journal.bind(first.hash):
             logger.warning("the journal was of another chain; it is set aside and a new one begins")
         self._bound = True
 

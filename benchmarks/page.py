@@ -132,7 +132,9 @@ def _page_lines(run: Run) -> Iterator[str]:
         yield from ("", _books_line(run.books))
     if run.whole is not None:
         yield from ("", "## The whole network on this machine", "", *run.whole.lines())
-    yield from ("", "## Promises", "", targets_table(run), "", "## What these numbers do not show", "", LIMITS)
+    yield from ("", "## Promises", "", targets_table(run))
+    if run.cells:
+        yield from ("", "## What these numbers do not show", "", LIMITS)
 
 
 def _pairs(name: str, values: Mapping[str, object]) -> Iterator[str]:
@@ -140,7 +142,7 @@ def _pairs(name: str, values: Mapping[str, object]) -> Iterator[str]:
 
 
 def _reading(cells: Sequence[Cell]) -> str:
-    foreign = median(cell.foreign_share for cell in cells)
+    foreign = median(cell.foreign_share for cell in cells if cell.stack != "direct")
     loads = sorted(cell.load for cell in cells)
     return (
         f"Medians over the rounds; ratios are medians of pairs of the same round. The load average lay between "
@@ -167,6 +169,7 @@ LIMITS = """\
   limit: its requests/s are then a floor, its CPU a request still holds.
 - The peers do less: nginx neither authenticates nor counts, signs or keeps anything; LiteLLM checks one master key and
   has no database. DGrid's node answers with evidence of 1.7 kB that the others' upstream does not send.
+- The answers' words repeat, as they do in ordinary language: counting their tokens costs less than for noise.
 - The stand-in for a node, the chain, archives and settler run beside the load generator: their cost is not in the
   gateway's figures, and no model runs.
 - Deposit, bond and credit line are larger than `make up` sets them, or the run would end at the credit line.\

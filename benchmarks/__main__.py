@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.books import check_books
 from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES
-from benchmarks.figures import Cell
+from benchmarks.figures import STACKS, Cell
 from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
 from benchmarks.speed import Rounds, Task, ask
@@ -25,7 +25,6 @@ from benchmarks.whole import measure_whole
 from dgrid.core.errors import DGridError
 
 RESULTS = Path(__file__).resolve().parent / "results"
-STACKS = ("direct", "nginx", "litellm", "dgrid")
 QUIET_LOAD = 0.7
 
 

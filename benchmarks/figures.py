@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+STACKS = ("direct", "nginx", "litellm", "dgrid")
 CONNECTIONS = (1, 16, 64)
 CPU_TIMES_NGINX_MAX = 8.0
 CPU_OF_LITELLM_MAX = 1 / 50
@@ -90,7 +91,7 @@ class Figures:
         self.cells = list(cells)
         self._by_place = {(cell.round, cell.stack, cell.connections): cell for cell in self.cells}
         self.rounds = sorted({cell.round for cell in self.cells})
-        self.stacks = list(dict.fromkeys(cell.stack for cell in self.cells))
+        self.stacks = [stack for stack in STACKS if any(cell.stack == stack for cell in self.cells)]
 
     def paired(self, measure: Callable[[Cell], float], *, stack: str, other: str, connections: int) -> float | None:
         """The median over the rounds of a measure of `stack` divided by the same of `other`; None without pairs."""

@@ -17,9 +17,10 @@ import msgspec
 from benchmarks.books import check_books
 from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES
 from benchmarks.figures import STACKS, Cell
+from benchmarks.generator import Task
 from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
-from benchmarks.speed import Rounds, Task, ask
+from benchmarks.speed import Rounds, ask
 from benchmarks.stacks import LOAD_CORE, CannotBenchmark, Stack, start_litellm, start_mock, start_nginx
 from benchmarks.whole import measure_whole
 from dgrid.core.errors import DGridError

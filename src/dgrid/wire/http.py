@@ -74,7 +74,6 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self.transport: asyncio.Transport | None = None
         self.closed = False
-        self.kept = False  # among the idle ones of its pool
         self.reusable = True
         self._reset()
 
@@ -290,7 +289,6 @@ class HttpClient:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            connection.kept = False
             if not connection.closed:
                 return connection
         return None

@@ -219,7 +219,9 @@ class Views:
             return state
         if source.router.loads.of(address).is_ejected(source.now_ms()):
             return "ejected"
-        return state if source.router.owed_wei(address) < source.chain.credit_line_wei(address) else "unfunded"
+        owed_wei, market = source.router.owed_wei(address), source.router.market  # the lines that routing goes by
+        lines = (one.line_wei for found in market.models.values() for one in found.sellers if one.node == address)
+        return state if any(owed_wei < line_wei for line_wei in lines) else "unfunded"
 
     def _traffic_share_bps(self, served: int) -> int:
         """A node's share of what this process has served."""

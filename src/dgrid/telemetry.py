@@ -91,5 +91,5 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
         counters = (self.requests, self.tokens, self.fees, self.node_faults, self.receipts, self.epochs)
-        parts = (*counters, self.duration, *self.gauges)
+        parts: tuple[Counter | Histogram | Gauge, ...] = (*counters, self.duration, *self.gauges)
         return ("\n".join(line for part in parts for line in part.lines()) + "\n").encode()

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 ENROL_AGAIN_S: Final = 1.0
 LINES_LOOK_S: Final = 1.0
+COLLECT_AFTER: Final = (20_000, 20, 50)  # objects, then generations
 COLLECT_EVERY: Final = 20_000  # container objects more made than freed
 
 
@@ -118,7 +119,15 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
         await door.open(service)
         stack.push_async_callback(door.server.stop)
         stack.push_async_callback(ended, asyncio.create_task(enrol(config, access)))
+        spare_the_collector()
         yield RunningGateway(f"http://{config.host}:{door.server.port}", service)
+
+
+def spare_the_collector() -> None:
+    """What exists now lives as long as the process, and requests leave few cycles: look for them less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def opened_chain(config: GatewayConfig, stack: AsyncExitStack) -> ChainAccess:

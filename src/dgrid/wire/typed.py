@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import msgspec
@@ -46,13 +47,16 @@ Uint64 = Annotated[int, Solidity("uint64", 8, "Q")]
 Uint128 = Annotated[int, Solidity("uint128", 16, "16s")]
 
 
+_astuple = msgspec.structs.astuple
+
+
 class Message(msgspec.Struct, frozen=True):
     """A signed message, or a group of fields inside one."""
 
     def struct_hash(self) -> bytes:
         """EIP-712 hashStruct. Raises ValueError on a field of the wrong size or out of range."""
-        layout = layout_of(type(self))
-        values = list(msgspec.structs.astuple(self))
+        layout = layout_of(self.__class__)
+        values = list(_astuple(self))
         for group in layout.groups:
             values[group.at] = values[group.at].struct_hash()
         return keccak(layout.type_hash + layout.words.pack(values))
@@ -139,7 +143,7 @@ def _integer_from_json(value: object, field: Field) -> int:
 class Shape:
     """How a row of values is written: each in its size, or padded to a word. Checks what `struct` would not."""
 
-    __slots__ = ("_names", "_octets", "_shape", "_sizes", "_wide")
+    __slots__ = ("_names", "_octets", "_pack", "_shape", "_sizes", "_take", "_wide")
 
     def __init__(self, fields: Sequence[tuple[str, Solidity]], *, as_words: bool) -> None:
         codes = (f"{32 - kind.size}x{kind.code}" if as_words else kind.code for _, kind in fields)
@@ -148,6 +152,12 @@ class Shape:
         self._octets = [at for at, (_, kind) in enumerate(fields) if kind.is_bytes]
         self._sizes = [fields[at][1].size for at in self._octets]
         self._wide = [(at, kind.size) for at, (_, kind) in enumerate(fields) if kind.is_wide]
+        # The checks run for every message that is hashed: once in C over all octets, not one by one. One octet field
+        # alone is taken twice, for `itemgetter` gives no tuple of one.
+        if len(self._octets) == 1:
+            self._octets, self._sizes = self._octets * 2, self._sizes * 2
+        self._take = itemgetter(*self._octets) if self._octets else None
+        self._pack = self._shape.pack
 
     @property
     def size(self) -> int:
@@ -155,12 +165,13 @@ class Shape:
 
     def pack(self, values: list[Any]) -> bytes:
         """The values' bytes; the list is used up. Raises ValueError."""
-        if [len(values[at]) for at in self._octets] != self._sizes:  # `struct` would cut or fill them silently
+        take = self._take
+        if take is not None and list(map(len, take(values))) != self._sizes:  # `struct` would cut or fill them silently
             raise ValueError(self._wrong_size(values))
         try:
             for at, size in self._wide:
                 values[at] = values[at].to_bytes(size, "big")
-            return self._shape.pack(*values)
+            return self._pack(*values)
         except (struct.error, OverflowError) as error:
             raise ValueError(f"a field is out of range: {error}") from None
 

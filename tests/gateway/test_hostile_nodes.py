@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tests.gateway.stage import API_KEY, DOMAIN, PRICE, Stage, play, until
 
+from dgrid.core.errors import InvalidRequest
 from dgrid.core.keccak import keccak, salted_hash
 from dgrid.engines.scripted import Script
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
@@ -16,7 +17,7 @@ from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.frames import CONTENT_TYPE, FrameKind, NodeDone, decode_dispatch, encode, frame
 from dgrid.wire.messages import Flag, NodeReceipt
 from dgrid.wire.seals import Seal, seal
-from dgrid.wire.server import Reply, Request
+from dgrid.wire.server import Reply, Request, problem_reply
 from dgrid.wire.signatures import SigningKey
 
 KEY = SigningKey(b"\x66" * 32)
@@ -137,6 +138,34 @@ def test_a_lie_is_answered_elsewhere_and_never_billed(tmp_path: Path, lie: str, 
         assert stage.service.ledger.node_total(KEY.address) == 0
 
     play(tmp_path, scenes)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_request_that_nodes_find_wrong_is_the_callers_to_mend_and_costs_no_node_its_standing(
+    tmp_path: Path, *, stream: bool
+) -> None:
+    async def scenes(stage: Stage) -> None:
+        liar = Liar(lambda _, __: problem_reply(InvalidRequest("the engine refuses the request: no such schema")))
+        await joined_by(stage, liar)
+        for _ in range(4):
+            answer = await stage.ask(stream=stream, provider={"only": ["0x" + KEY.address.hex()]})
+            assert (answer.status, answer.code) == (400, "invalid_request")
+            assert answer.json["error"]["message"] == "the engine refuses the request: no such schema"
+        assert not stage.service.router.loads.of(KEY.address).is_ejected(stage.now_ms())
+        await until(lambda: stage.account().held_wei == 0)
+
+    play(tmp_path, scenes)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_that_a_stop_text_ends_at_once_is_empty_and_no_fault(tmp_path: Path, *, stream: bool) -> None:
+    async def scenes(stage: Stage) -> None:
+        for _ in range(4):
+            answer = await stage.ask(stream=stream, stop=["Maria"])
+            assert (answer.status, b'"error"' in answer.body) == (200, False)
+        assert (await stage.ask(stream=stream)).status == 502
+
+    play(tmp_path, scenes, Script(pieces=()))
 
 
 def test_a_node_that_lies_about_tokens_gets_the_gateway_s_count_and_is_sent_away(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ def refusal(status: int, body: bytes) -> DGridError:
     message = str(said.get("message", ""))[:ERROR_TEXT_MAX] or f"status {status}"
     if said.get("type") == "exceed_context_size_error" or said.get("code") == "context_length_exceeded":
         return ContextLengthExceeded(message, param="messages")
-    if status in (400, 413, 422):
+    if status in (400, 413, 422) or "input is not supported" in message:  # llama.cpp blames itself for a picture
         return InvalidRequest(f"the engine refuses the request: {message}")
     if status in (401, 403, 404, 429, 503):
         return EngineUnavailable(f"the engine does not serve: {message}")

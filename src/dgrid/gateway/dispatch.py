@@ -7,12 +7,21 @@ beyond the request's deadline. It looks into no answer; `verify` does.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from dgrid.core.errors import DGridError, NodeFault, NodeMisbehaved, NodeRefused, NodeUnreachable
+from dgrid.core.errors import (
+    ContextLengthExceeded,
+    DGridError,
+    InvalidRequest,
+    NodeFault,
+    NodeMisbehaved,
+    NodeRefused,
+    NodeUnreachable,
+    RequestError,
+)
 from dgrid.core.keccak import salted_hash
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
 from dgrid.gateway.outbox import Outbox, Parcel
@@ -43,6 +52,12 @@ DRAIN_S = 1.0
 SEED_LIMIT = 2**53  # what JSON carries exactly
 _HEADERS = {"content-type": DISPATCH_CONTENT_TYPE}
 NOT_ITS_FAULT = frozenset({"at_capacity", "draining", "context_length_exceeded", "engine_refused", "invalid_request"})
+
+
+CALLERS_FAULT: dict[str | None, type[RequestError]] = {
+    "invalid_request": InvalidRequest,
+    "context_length_exceeded": ContextLengthExceeded,
+}
 
 
 class _RefusalError(msgspec.Struct):
@@ -229,6 +244,14 @@ class Dispatcher:
         )
         dispatch_hash = dispatch.struct_hash()
         return Assignment(seller, dispatch, dispatch_hash, dispatch.packed(), await desk.sealer.seal(dispatch_hash))
+
+
+def told(faults: Sequence[NodeFault]) -> DGridError:
+    """What the caller hears: where all nodes say that the request itself is at fault, asking again is no use."""
+    last = faults[-1]
+    if last.param not in CALLERS_FAULT or any(fault.param != last.param for fault in faults):
+        return last
+    return CALLERS_FAULT[last.param](last.message.removeprefix(f"the node refuses: {last.param}: "))
 
 
 async def refusal_of(reply: ClientReply) -> NodeFault:

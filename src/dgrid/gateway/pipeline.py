@@ -15,7 +15,7 @@ from dgrid.gateway.admit import Admission
 from dgrid.gateway.attempts import Attempts, Opened, bill_of, headers_of, opened_node
 from dgrid.gateway.bill import Case, Cashier, Times, price, wire_hash
 from dgrid.gateway.counting import Counts
-from dgrid.gateway.dispatch import Dispatcher
+from dgrid.gateway.dispatch import Dispatcher, told
 from dgrid.gateway.orders import Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import (
@@ -29,7 +29,7 @@ from dgrid.gateway.replies import (
 )
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.load import comparable_ms
-from dgrid.gateway.verify import Asked, Delivery, Verified, read_chunk, verify
+from dgrid.gateway.verify import Asked, Delivery, Verified, is_blank, read_chunk, verify
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import HoldRequest, StoredAnswer
 from dgrid.telemetry import Metrics
@@ -122,7 +122,7 @@ class Pipeline:
 
     async def _first_good(self, attempts: Attempts, ask: Callable[[Attempts], Awaitable[Answered]]) -> Answered:
         """The first answer that holds, from at most three different nodes."""
-        parts, faults = self._parts, 0
+        parts, faults = self._parts, list[NodeFault]()
         while True:
             decision = attempts.decision = parts.router.decide(
                 attempts.order, attempts.plan, excluded=attempts.excluded
@@ -135,10 +135,10 @@ class Pipeline:
                 return await ask(attempts)
             except NodeFault as fault:
                 load.in_flight -= 1
-                faults += 1
+                faults.append(fault)
                 self._blame(attempts, fault)
-                if faults >= self._limits.attempts or len(attempts.excluded) + 1 >= len(attempts.plan.sellers):
-                    raise
+                if len(faults) >= self._limits.attempts or len(attempts.excluded) + 1 >= len(attempts.plan.sellers):
+                    raise told(faults) from None
                 attempts.excluded |= {decision.seller.node}
             except BaseException:
                 load.in_flight -= 1
@@ -221,7 +221,7 @@ class Pipeline:
                 break
         else:
             self._verify(attempts, relay.answer, delivered=None)  # the whole answer is here: it must hold
-            if relay.answer.is_empty:
+            if is_blank(relay.answer, order):
                 raise NodeUnreachable("the node broke off before the first word")
         attempts.relay = relay
         return Opened(relay, opening, payloads, self._parts.now_ms() - order.received_ms)

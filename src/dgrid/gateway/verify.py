@@ -66,7 +66,7 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
     """Raises NodeMisbehaved when a signature, a hash or the answer itself is not what it must be."""
     text = delivery.answer.text()
     receipt_hash = check_signed(asked, delivery, text=text, domain=domain)
-    if delivery.answer.is_empty and not delivery.done.partial:
+    if is_blank(delivery.answer, asked.order) and not delivery.done.partial:
         raise NodeMisbehaved("the answer is empty")
     room, receipt = asked.plan.room, delivery.receipt
     text = text if delivery.delivered is None else delivery.delivered
@@ -89,6 +89,11 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
         receipt_hash,
         overcounted,
     )
+
+
+def is_blank(answer: Answer, order: Order) -> bool:
+    """Nothing was said, and no stop text of the caller's can have ended it before its first letter."""
+    return answer.is_empty and not (order.chat.stop and answer.finish_reasons)
 
 
 def flags_of(order: Order, delivery: Delivery) -> int:

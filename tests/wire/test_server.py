@@ -129,6 +129,17 @@ def test_a_huge_body_is_refused_before_any_handler_sees_it(size: int) -> None:
     assert not seen
 
 
+@pytest.mark.parametrize("length", [b"1001", b"9" * 15])
+def test_a_body_announced_as_huge_is_refused_before_it_comes(length: bytes) -> None:
+    async def talk(port: int) -> None:
+        assert b" 413 " in await exchange(
+            port, b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: " + length + b"\r\n\r\n"
+        )
+
+    served(talk)
+    assert not seen
+
+
 def test_a_huge_chunked_body_is_refused() -> None:
     async def talk(port: int) -> None:
         chunk = b"400\r\n" + b"x" * 1024 + b"\r\n"

@@ -24,6 +24,7 @@ from dgrid.wire.problems import problem_body
 logger = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
+BODY_DIGITS_MAX = 20  # of an announced length that are looked at: more are far beyond any limit
 _LINGER_S = 2.0  # how long a refused client may take to notice
 
 
@@ -270,6 +271,8 @@ class _DeadlineProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_header(len(name) + len(value) + 4)
+        if len(name) == 14 and name.lower() == b"content-length" and value.isdigit():
+            self._check_body_bytes(int(value[:BODY_DIGITS_MAX]))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -278,9 +281,7 @@ class _DeadlineProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        if self._body_bytes > self.limits.body_bytes:
-            self._refuse(RequestTooLarge(f"a body has at most {self.limits.body_bytes} bytes"))
-            raise httptools.HttpParserCallbackError("body too large")
+        self._check_body_bytes(self._body_bytes)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -290,6 +291,11 @@ class _DeadlineProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.request = None
         super().on_response_complete()
+
+    def _check_body_bytes(self, size: int) -> None:
+        if size > self.limits.body_bytes:
+            self._refuse(RequestTooLarge(f"a body has at most {self.limits.body_bytes} bytes"))
+            raise httptools.HttpParserCallbackError("body too large")
 
     def _count_header(self, size: int) -> None:
         self._header_bytes += size

@@ -35,12 +35,16 @@ class Gateway:
     asked: list[Request] = field(default_factory=list)
     documents: dict[str, ReceiptDocument] = field(default_factory=dict)
     url: str = ""
+    remembers: bool = False  # answers a repeated idempotency key as the first time
+    remembered: dict[str, bytes] = field(default_factory=dict)
 
     async def handle(self, request: Request) -> Reply:
         if self.refusal is not None:
             return problem_reply(self.refusal)
         if request.path == "/v1/chat/completions":
             self.asked.append(request)
+            if (known := self.remembered.get(request.header(b"idempotency-key"))) is not None:
+                return Reply(200, known)
             return self._complete(request)
         if request.path == "/v1/receipts":
             return json_reply({"receipts": [{"id": name} for name in self.documents]})
@@ -67,6 +71,8 @@ class Gateway:
         reply = {"model": "dgrid-mini", "choices": [{"index": 0, "message": message}], "usage": usage}
         data = json.dumps(reply).encode()
         self.documents[name] = make_document(replace(story, received=data))
+        if self.remembers:
+            self.remembered[request.header(b"idempotency-key")] = data
         return Reply(200, self.change_reply(data))
 
     def _story(self, request: Request) -> Story:

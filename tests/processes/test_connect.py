@@ -135,6 +135,23 @@ def test_every_request_carries_a_body_as_the_client_wrote_it(tmp_path: Path) -> 
     assert json.loads(gateway.asked[0].body)["top_k"] == 5
 
 
+def test_a_repeated_request_gets_the_first_answer_and_is_paid_once(tmp_path: Path) -> None:
+    gateway = Gateway(remembers=True)
+
+    async def talk(openai: AsyncOpenAI) -> None:
+        headers = {"Idempotency-Key": "one-question"}
+        first, second = [
+            await openai.chat.completions.create(model="auto", messages=QUESTION, extra_headers=headers)
+            for _ in range(2)
+        ]
+        assert first == second
+
+    through([gateway], tmp_path, talk)
+    (document,) = gateway.documents.values()
+    assert len(gateway.asked) == 2
+    assert wallet(tmp_path).used_wei == document.receipt.totals.payer
+
+
 def test_the_book_shows_what_was_used(tmp_path: Path) -> None:
     async def talk(openai: AsyncOpenAI) -> None:
         await openai.chat.completions.create(model="auto", messages=QUESTION)

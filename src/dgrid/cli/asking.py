@@ -74,7 +74,7 @@ def connect(
     amounts = {"deposit_wei": wei_of(deposit), "max_fee_wei": wei_of(max_fee)}
     wallet = wallet_config(terminal.home)
     folder = terminal.home / "roles" / "user"
-    options = ConnectOptions(wallet, folder, port=port, **amounts)
+    options = ConnectOptions(wallet, folder, port=port, note=terminal.note, **amounts)
     return run_connect(options, say=lambda line, data: terminal.show("connect", data, text=line))
 
 
@@ -121,8 +121,8 @@ def nodes(context: typer.Context) -> None:
 
     terminal: Terminal = context.obj
     found = _with_traffic(open_client(terminal.home).fetch("/v1/network/nodes")["nodes"])
-    names = ("credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps")
-    rows = [(short(one["address"]), *(_cell(one.get(name)) for name in ("model", *names, "state"))) for one in found]
+    names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", "state")
+    rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in found]
     titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")
     terminal.show("nodes", {"nodes": found}, text=columns(titles, rows))
 
@@ -133,5 +133,7 @@ def _with_traffic(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "traffic_share_bps": one.get("served", 0) * 10_000 // served if served else 0} for one in found]
 
 
-def _cell(value: object) -> object:
-    return "-" if value is None else value
+def _cell(name: str, value: object) -> object:
+    if value is None:
+        return "-"
+    return f"{value / 100:g} %" if name.endswith("_bps") and isinstance(value, int) else value

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc
 from dgrid.client.asynchronous import AsyncClient, AsyncStream
 from dgrid.client.flow import Opened, Order, Piece
-from dgrid.client.kept import book_file, keep_receipt
+from dgrid.client.kept import book_file, keep_receipt, kept_receipt
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.config import WalletConfig
 from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget, NetworkUnreachable, RouteNotFound
-from dgrid.core.identity import Address, ChannelId, address_from_hex
+from dgrid.core.identity import Address, ChannelId, address_from_hex, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.processes.home import HOST
+from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.problems import problem_body
@@ -57,6 +58,7 @@ class ConnectOptions:
     port: int
     deposit_wei: int
     max_fee_wei: int
+    note: Callable[[str], None] = logger.info  # says what takes a while
 
 
 def run_connect(options: ConnectOptions, *, say: Announce) -> int:
@@ -144,6 +146,7 @@ async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, ht
                 hint="on this chain deposit into one with your own wallet; only dev channels open themselves",
             )
         amount = options.deposit_wei
+        options.note(f"opening a channel to {url}; its deposit is final in a few seconds …")
         await open_channel(rpc, chain, payer=key, terms=terms, amount_wei=amount, journal=options.folder)
         await _until_final(rpc, contracts, channel_id(contracts, config))
     escrow, settlement = contracts.channel_escrow.address, contracts.settlement.address
@@ -183,11 +186,24 @@ class KeepingWallets:
 
     def __init__(self, wallets: Wallets, folder: Path) -> None:
         self._wallets, self._folder = wallets, folder
-        self.headers, self.own = wallets.headers, wallets.own
+        self.headers = wallets.headers
 
-    def settle(self, gateway_url: str, document: Any) -> None:
-        self._wallets.settle(gateway_url, document)
-        keep_receipt(self._folder, document)
+    def own(self, gateway_url: str, document: ReceiptDocument) -> ReceiptDocument:
+        """With the salt that was chosen for the request, or for the earlier one that an idempotency key repeats."""
+        kept = self._kept(document)
+        return self._wallets.own(gateway_url, document) if kept is None else replace(document, salt=kept.salt)
+
+    def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
+        """Pays once: a repeated request's receipt is the one that was taken into the book before."""
+        if self._kept(document) is None:
+            self._wallets.settle(gateway_url, document)
+            keep_receipt(self._folder, document)
+
+    def _kept(self, document: ReceiptDocument) -> ReceiptDocument | None:
+        """The receipt of the same request, if it is the same in every field."""
+        data = kept_receipt(self._folder, to_hex(document.receipt.request_id))
+        kept = None if data is None else ReceiptDocument.decode(data)
+        return kept if kept is not None and kept.receipt == document.receipt else None
 
 
 # --- the proxy -------------------------------------------------------------------------------------------------------

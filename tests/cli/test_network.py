@@ -3,11 +3,14 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Dgrid
+
+from dgrid.processes.home import Home
 
 FIELDS = {
     *("gateway_url", "gateway_urls", "api_key_file", "chain_rpc", "chain_id", "contracts", "status_url"),
@@ -15,12 +18,21 @@ FIELDS = {
 }
 
 
-def write_status(folder: Path, *, pid: int) -> dict[str, Any]:
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[None]:
+    """The home as a supervisor that lives holds it."""
+    home = Home(tmp_path / ".dgrid")
+    home.make()
+    with home.lock():
+        yield
+
+
+def write_status(folder: Path) -> dict[str, Any]:
     """A status.json as `dgrid up` writes it, some epochs ago."""
     process = {"role": "node", "name": "node-1", "pid": 7, "address": "0x" + "ab" * 20, "url": "u", "state": "running"}
     status = {
         "schema": "dgrid.status/1",
-        "pid": pid,
+        "pid": os.getpid(),
         "gateway_url": "http://127.0.0.1:7420/v1",
         "gateway_urls": ["http://127.0.0.1:7420/v1"],
         "api_key_file": "api_key",
@@ -36,8 +48,9 @@ def write_status(folder: Path, *, pid: int) -> dict[str, Any]:
     return status
 
 
+@pytest.mark.usefixtures("held")
 def test_status_is_what_outside_checks_rely_on_with_the_epoch_of_now(dgrid: Dgrid, tmp_path: Path) -> None:
-    write_status(tmp_path / ".dgrid", pid=os.getpid())
+    write_status(tmp_path / ".dgrid")
     shown = dgrid("status", "--json").data
     assert shown.keys() == FIELDS
     assert shown["epoch"]["number"] == 5
@@ -48,22 +61,33 @@ def test_status_is_what_outside_checks_rely_on_with_the_epoch_of_now(dgrid: Dgri
 
 
 def test_the_status_of_a_network_that_died_is_not_believed(dgrid: Dgrid, tmp_path: Path) -> None:
-    write_status(tmp_path / ".dgrid", pid=2**22 + 1)  # above every process id
-    shown = dgrid("status", "--json")
-    assert (shown.code, shown.error["code"]) == (3, "network_unreachable")
+    write_status(tmp_path / ".dgrid")
+    for words in (["status"], ["wait", "--timeout", "0.1"], ["down"]):
+        shown = dgrid(*words, "--json")
+        assert (shown.code, shown.error["code"]) == (3, "network_unreachable")
 
 
 def test_waiting_ends_at_the_time_limit(dgrid: Dgrid) -> None:
     assert dgrid("wait", "--timeout", "0.1", "--json").code == 3
 
 
+@pytest.mark.usefixtures("held")
 def test_waiting_for_what_serves_returns_at_once(dgrid: Dgrid, tmp_path: Path) -> None:
-    write_status(tmp_path / ".dgrid", pid=os.getpid())
+    write_status(tmp_path / ".dgrid")
     assert dgrid("wait", "--json").data["chain_id"] == 31337
 
 
 def test_stopping_nothing_is_an_error(dgrid: Dgrid) -> None:
     assert dgrid("down").code == 3
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("how", [["--detach"], []])
+def test_a_second_start_is_refused_and_leaves_the_first_as_it_is(dgrid: Dgrid, tmp_path: Path, how: list[str]) -> None:
+    write_status(tmp_path / ".dgrid")
+    again = dgrid("up", *how, "--json")
+    assert (again.code, again.error["code"]) == (4, "home_in_use")
+    assert dgrid("status").code == 0
 
 
 @pytest.mark.parametrize("words", [["up", "--gateways", "0"], ["up", "--nodes", "99"], ["up", "--epoch-seconds", "1"]])

@@ -1,5 +1,6 @@
 """A home's files: secrets for their owner only, whole or not at all, one supervisor at a time."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_a_second_supervisor_is_refused_until_the_first_is_gone(home: Home) -> N
         pass
     with home.lock():
         pass
+
+
+def test_a_home_knows_who_holds_it_and_believes_no_file_of_a_dead_one(home: Home) -> None:
+    home.make()
+    assert home.holder() is None
+    with home.lock():
+        assert home.holder() == os.getpid()
+    (home.path / "up.pid").write_text("1")
+    home.status_file.write_text('{"pid": 1}')
+    assert home.holder() is None
+    with pytest.raises(NetworkUnreachable):
+        home.status()
 
 
 def test_a_home_without_a_network_says_how_to_start_one(home: Home) -> None:

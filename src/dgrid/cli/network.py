@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from dgrid.cli.terminal import Terminal, columns, short
-from dgrid.core.errors import NetworkUnreachable
 
 
 def register(app: typer.Typer) -> None:
@@ -89,8 +88,8 @@ def doctor(
     findings = diagnose(terminal.home, port_base=port_base)
     ok = all(finding.ok for finding in findings)
     lines = [
-        f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<10} {finding.detail}"
-        + ("" if finding.ok else f"\n{'':20}{finding.remedy}")
+        f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<18} {finding.detail}"
+        + ("" if finding.ok else f"\n{'':28}{finding.remedy}")
         for finding in findings
     ]
     terminal.show("doctor", {"ok": ok, "findings": [asdict(finding) for finding in findings]}, text="\n".join(lines))
@@ -109,17 +108,10 @@ def _show_status(terminal: Terminal) -> None:
     from dgrid.processes.home import Home
 
     status = Home(terminal.home).status()
-    if not _is_alive(int(status.pop("pid", 0))):
-        raise NetworkUnreachable(f"the network in {terminal.home} is not running", hint="`dgrid up` resumes it")
-    status.pop("schema", None)
+    for name in ("pid", "schema"):
+        status.pop(name, None)
     status["epoch"] = _epoch_now(status["epoch"])
     terminal.show("status", status, text=_status_text(status))
-
-
-def _is_alive(pid: int) -> bool:
-    from dgrid.processes.up import is_alive
-
-    return is_alive(pid)
 
 
 def _epoch_now(epoch: dict[str, Any]) -> dict[str, int]:

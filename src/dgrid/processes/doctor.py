@@ -101,8 +101,8 @@ def _disk(home: Path) -> Finding:
 
 
 def _ports(home: Path, ports: Ports) -> Finding:
-    if Home(home).status_file.exists():
-        return Finding("ports", True, "a network has its ports in this home")
+    if Home(home).holder() is not None:
+        return Finding("ports", True, "the network of this home has them")
     wanted = [ports.gateway(0), ports.gateway(1), ports.chain, ports.settler]
     wanted += [ports.node(index) for index in range(5)] + [ports.archive(index) for index in range(3)]
     taken = [port for port in wanted if not port_is_free(port)]

@@ -115,8 +115,10 @@ class Home:
         return self.api_key_file.read_text().strip()
 
     def status(self) -> dict[str, Any]:
-        """What the running network last said of itself. Raises NetworkUnreachable when none has run here."""
+        """What the running network says of itself. Raises NetworkUnreachable when none serves here."""
         try:
+            if self.holder() is None:  # a killed one leaves its last words behind
+                raise FileNotFoundError
             status: dict[str, Any] = msgspec.json.decode(self.status_file.read_bytes())
         except (OSError, msgspec.DecodeError):
             raise NetworkUnreachable(
@@ -127,16 +129,35 @@ class Home:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Holds the home for one supervisor; the kernel releases it when the process dies. Raises HomeInUse."""
-        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            holder.bind("\0dgrid:" + str(self.path.resolve())[-90:])
+            holder.bind(self._lock_name)
         except OSError:
             holder.close()
             raise HomeInUse(f"a network already runs in {self.path}", hint="`dgrid status` shows it") from None
+        write_atomically(self._pid_file, str(os.getpid()).encode())
         try:
             yield
         finally:
             holder.close()
+            self._pid_file.unlink(missing_ok=True)
+
+    def holder(self) -> int | None:
+        """The supervisor's process id while it lives. A killed one's files are not believed: the kernel has the say."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(self._lock_name)
+                return int(self._pid_file.read_text())
+            except (OSError, ValueError):
+                return None
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.path / "up.pid"
+
+    @property
+    def _lock_name(self) -> str:
+        return "\0dgrid:" + str(self.path.resolve())[-90:]
 
 
 def write_secret(path: Path, text: str) -> None:

@@ -31,6 +31,8 @@ def run_up(options: UpOptions, *, say: Say = print) -> int:
     home = Home(options.home.resolve())
     home.make()
     if options.detach:
+        with home.lock():  # what is wrong is said here, by its own name; the one that stays takes the lock next
+            _check_ports(options)
         return _detach(options, home, say)
     with home.lock():
         _check_ports(options)
@@ -63,11 +65,13 @@ def _check_ports(options: UpOptions) -> None:
 
 
 def _detach(options: UpOptions, home: Home, say: Say) -> int:
-    """Starts the same command in the background and waits until it serves."""
+    """Starts the same command in the background, passes on what it says, and returns once it serves."""
     arguments = ["--gateways", options.gateways, "--nodes", options.nodes, "--epoch-seconds", options.epoch_seconds]
     arguments += ["--port-base", options.port_base, *([] if options.restart else ["--no-restart"])]
     home.status_file.unlink(missing_ok=True)
-    with home.log_file("up").open("ab") as log:
+    log_file = home.log_file("up")
+    with log_file.open("ab") as log:
+        start = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "dgrid", "--home", str(home.path), "up", *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -76,19 +80,28 @@ def _detach(options: UpOptions, home: Home, say: Say) -> int:
             start_new_session=True,
         )
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline_s and process.poll() is None:
-        if home.status_file.exists():
-            say(f"ready {home.status()['gateway_url']}")
-            return 0
-        time.sleep(0.05)
-    last = home.log_file("up").read_text(errors="replace").strip().splitlines()[-3:]
-    raise NetworkUnreachable("the network did not start: " + " | ".join(last), hint=f"see {home.log_file('up')}")
+    with log_file.open(errors="replace") as said:
+        said.seek(start)
+        while time.monotonic() < deadline_s and process.poll() is None:
+            line = said.readline()
+            if line.startswith("ready "):
+                say(line.rstrip())
+                return 0
+            if line:
+                say(line.rstrip())
+            else:
+                time.sleep(0.05)
+        last = (log_file.read_bytes()[start:].decode(errors="replace").strip().splitlines() or ["it ended"])[-3:]
+    raise NetworkUnreachable("the network did not start: " + " | ".join(last), hint=f"see {log_file}")
 
 
 def take_down(path: Path, *, say: Say = print) -> int:
     """Stops the network of a home and waits until it is down. Raises NetworkUnreachable when none runs."""
     home = Home(path)
-    pid = int(home.status()["pid"])
+    pid = home.holder()
+    if pid is None:
+        home.status_file.unlink(missing_ok=True)
+        raise NetworkUnreachable(f"no network runs in {path}", hint="`dgrid up` starts one")
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
@@ -114,7 +127,7 @@ def wait_ready(path: Path, *, timeout_s: float) -> int:
     """Returns once the home's network serves. Raises NetworkUnreachable at the time limit."""
     home = Home(path)
     deadline_s = time.monotonic() + timeout_s
-    while not home.status_file.exists():
+    while home.holder() is None or not home.status_file.exists():
         if time.monotonic() > deadline_s:
             raise NetworkUnreachable(
                 f"no network serves in {path} after {timeout_s:.0f} s", hint="`dgrid up` starts one"

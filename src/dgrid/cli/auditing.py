@@ -49,13 +49,19 @@ async def _audit(config: WalletConfig, *, request_id: bytes | None, epoch: int |
         assert epoch is not None
         closes_ms = network.parameters.clock.closes_at_ms(epoch)
         if closes_ms > time.time() * 1000:
-            raise NotYet(f"epoch {epoch} is still open", hint="`--wait 60` waits until it is anchored")
+            raise _still_open(epoch, network.parameters.clock.epoch_at(int(time.time() * 1000)))
         try:
             return await network.auditor.epoch(epoch)
         except NotYet:
             if closes_ms + EMPTY_AFTER_MS > time.time() * 1000:
                 raise
             raise NoRoot(f"epoch {epoch} has no root", hint="an epoch in which nothing was served needs none") from None
+
+
+def _still_open(epoch: int, now: int) -> NotYet:
+    if epoch > now:
+        return NotYet(f"epoch {epoch} has not begun", hint=f"epoch {now} is open now")
+    return NotYet(f"epoch {epoch} is still open", hint="`--wait 60` waits until it is anchored")
 
 
 def _not_yet(home: Path, request_id: bytes | None, error: DGridError) -> DGridError:
@@ -140,6 +146,8 @@ def _lines(report: AuditReport) -> list[str]:
     ]
     if report.proof is not None:
         place = report.proof.opened()[1].place
-        lines.append(f"  the receipt    is leaf {place.sequence} of lane {place.lane}, {report.proof.count} leaves")
+        count = report.proof.count
+        leaves = "1 leaf" if count == 1 else f"{count:,} leaves"
+        lines.append(f"  the receipt    is leaf {place.sequence} of lane {place.lane}, {leaves}")
     lines += [f"  FAILED         {failure}" for failure in report.failures]
     return [*lines, "  ok" if report.ok else "  NOT OK"]

@@ -1,10 +1,11 @@
 """Commands about money: wallet, claim, channel. Nothing is sent before it was shown."""
 
+import time
 from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, short
+from dgrid.cli.terminal import Terminal, columns, dgai, many, short
 from dgrid.core.errors import DGridError
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -69,12 +70,13 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
         terminal.show("claim", nothing, text=f"nothing is due now{waiting}")
         return
     terminal.note(columns(("KIND", "PAYEE", "GATEWAY", "AMOUNT"), rows))
-    terminal.note(f"one transaction for {len(rows)} rows, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
+    terminal.note(f"one transaction for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
     _agree(terminal, yes=yes)
     outcome = send_claim(terminal.home, plan)
     paid = sum(int(one["amount_wei"]) for one in outcome.paid)
     shown = {"claims": outcome.paid, "paid_wei": str(paid), "waiting_wei": str(plan.waiting_wei)}
-    lines = [f"claimed {dgai(paid)} for {len(outcome.paid)} payees", *(f"refused: {why}" for why in outcome.refused)]
+    payees = many(len({one["payee"] for one in outcome.paid}), "payee")
+    lines = [f"claimed {dgai(paid)} for {payees}", *(f"refused: {why}" for why in outcome.refused)]
     terminal.show("claim", {**shown, "refused": outcome.refused}, text="\n".join(lines))
 
 
@@ -106,12 +108,15 @@ def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes =
 
     terminal: Terminal = context.obj
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "open"]
-    terminal.note(_channels_text(found))
     if found:
-        terminal.note(f"{len(found)} transactions announce the withdrawal; serving on these channels ends")
+        terminal.note(_channels_text(found))
+        terminal.note(f"{many(len(found), 'transaction')} to announce it; serving on these channels ends")
         _agree(terminal, yes=yes)
     done = request_withdrawals(terminal.home, [one["channel_id"] for one in found])
     terminal.show("channel.withdraw", {"channels": done}, text=_channels_text(done))
+    if done:
+        wait_s = max(0, max(one["available_at_ms"] or 0 for one in done) // 1000 - int(time.time()))
+        terminal.note(f"in {wait_s} s `dgrid channel finalize` pays them out")
 
 
 def finalize(context: typer.Context, *, gateway: WhichGateway = None) -> None:
@@ -124,7 +129,10 @@ def finalize(context: typer.Context, *, gateway: WhichGateway = None) -> None:
     terminal: Terminal = context.obj
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "withdrawing"]
     done = finalize_withdrawals(terminal.home, found)
-    terminal.show("channel.finalize", {"channels": done}, text=_channels_text(done))
+    before = {one["channel_id"]: int(one["balance_wei"]) for one in found}
+    paid = sum(before[one["channel_id"]] - int(one["balance_wei"]) for one in done)
+    text = f"paid out {dgai(paid)}\n{_channels_text(done)}" if done else "no withdrawal was announced"
+    terminal.show("channel.finalize", {"channels": done, "paid_wei": str(paid)}, text=text)
 
 
 def _channels_text(channels: list[dict[str, Any]]) -> str:

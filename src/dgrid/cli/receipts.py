@@ -66,7 +66,7 @@ def get(
         sys.stdout.buffer.write(document + b"\n")
         sys.stdout.buffer.flush()
         return
-    output.write_bytes(document)
+    _write(output, document)
     shown = {"id": receipt_id, "file": str(output)}
     terminal.show("receipts.get", shown, text=f"wrote {output}; check it with `dgrid verify {output}`")
 
@@ -107,6 +107,13 @@ def verify(
     shown = {"valid": valid, "checks": [asdict(check) for check in checks]}
     terminal.show("verify", shown, text="\n".join([*lines, "valid" if valid else "NOT VALID"]))
     return 0 if valid else 1
+
+
+def _write(file: Path, document: bytes) -> None:
+    try:
+        file.write_bytes(document)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {file}: {error.strerror}") from None
 
 
 def _read(file: Path) -> bytes:

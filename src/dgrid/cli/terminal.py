@@ -79,6 +79,11 @@ def dgai(wei: int) -> str:
     return f"{sign}{whole:,}{'.' + decimals if decimals else ''} DGAI"
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def short(name: str) -> str:
     """An address or hash, shortened for people."""
     return f"{name[:8]}…{name[-4:]}" if len(name) > 16 else name

@@ -21,19 +21,22 @@ def asked(text: str = QUESTION) -> list[dict[str, str]]:
 def test_the_openai_client_gets_an_answer_with_usage_from_each_gateway(network: RunningNetwork) -> None:
     for index in (0, 1):
         reply = network.openai(index).chat.completions.create(model="dgrid-micro", messages=asked())
-        assert reply.choices[0].message.content == "Oslo"
+        assert "Oslo" in reply.choices[0].message.content
         assert reply.usage.prompt_tokens > 10
         assert reply.usage.completion_tokens >= 1
         assert reply.model == "dgrid-micro"
 
 
 def test_a_streamed_answer_is_the_same_text_and_ends_with_usage(network: RunningNetwork) -> None:
-    stream = network.openai().chat.completions.create(
+    client = network.openai()
+    whole = client.chat.completions.create(model="dgrid-micro", messages=asked(), temperature=0)
+    stream = client.chat.completions.create(
         model="dgrid-micro", messages=asked(), stream=True, temperature=0, stream_options={"include_usage": True}
     )
     chunks = list(stream)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Oslo"
-    assert chunks[-1].usage.completion_tokens >= 1
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
 def test_json_schema_output_parses(network: RunningNetwork) -> None:
@@ -80,7 +83,7 @@ def test_a_receipt_verifies_offline_and_a_flipped_digit_does_not(network: Runnin
     receipts = until(lambda: network.dgrid("--json", "receipts").json["receipts"], what="a receipt")
     file, said = tmp_path / "receipt.json", tmp_path / "answer.txt"
     assert network.dgrid("receipts", "get", receipts[0]["id"], "-o", str(file)).code == 0
-    said.write_text("Oslo")
+    said.write_text(answer.out.removesuffix("\n"))
     valid = network.dgrid("--json", "verify", str(file), "--answer", str(said))
     assert valid.code == 0, valid.out + valid.err
     assert valid.json["valid"] is True

@@ -32,6 +32,7 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True):
     template: str
     in_price_wei: str | int
     out_price_wei: str | int
+    quality: float | None = None  # the share of held-out items answered exactly, where it was measured
 
 
 @dataclass(frozen=True)

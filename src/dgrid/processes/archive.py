@@ -20,7 +20,8 @@ from dgrid.core.errors import (
     WrongChain,
 )
 from dgrid.core.identity import Address, from_hex, to_hex
-from dgrid.processes.chain_side import ChainSide, background, chain_side, run_until_signal, until_done
+from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
+from dgrid.processes.life import run_until_signal
 from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import EpochBlob

@@ -1,15 +1,11 @@
-"""What an archive and a settler share: a chain they watch, a key that sends, and a life that ends on a signal."""
+"""What an archive and a settler share: a chain they watch, a key that sends, work tried until it succeeds."""
 
 import asyncio
-import contextlib
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import uvloop
 
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.rpc import Rpc
@@ -17,7 +13,7 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import RoleConfig
 from dgrid.core.errors import DGridError
-from dgrid.wire.http import HttpClient
+from dgrid.processes.life import opened_chain
 from dgrid.wire.typed import Domain, dgrid_domain
 
 logger = logging.getLogger(__name__)
@@ -43,31 +39,12 @@ class ChainSide:
 async def chain_side(config: RoleConfig) -> AsyncIterator[ChainSide]:
     """Opens a role's chain side; waits for the chain only if it was never seen."""
     async with AsyncExitStack() as stack:
-        http, contracts = HttpClient(), Contracts(config.chain)
-        stack.push_async_callback(http.close)
-        rpc = Rpc.of(config.chain, http)
-        watcher = ChainWatcher(rpc, contracts, config.folder, poll_ms=config.chain.poll_ms)
-        stack.push_async_callback(watcher.stop)
-        await watcher.start()
-        sender = Sender(rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
+        access = await opened_chain(config, stack)
+        await access.watcher.start()
+        sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
         stack.push_async_callback(sender.close)
         await sender.start()
-        yield ChainSide(rpc, contracts, watcher, sender)
-
-
-def run_until_signal(life: Coroutine[Any, Any, None]) -> None:
-    """Runs a role's life; SIGTERM and SIGINT end it in order. Raises what it raises."""
-    uvloop.run(_until_signal(life))
-
-
-async def _until_signal(life: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(life)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    logger.info("stopped")
+        yield ChainSide(access.rpc, access.contracts, access.watcher, sender)
 
 
 async def until_done(work: Callable[[], Awaitable[None]], *, what: str) -> None:

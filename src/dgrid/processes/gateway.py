@@ -5,36 +5,29 @@ nothing.
 import asyncio
 import gc
 import logging
-import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-import msgspec
-import uvloop
-
-from dgrid.chain.contracts import Contracts
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
-from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import GatewayConfig
 from dgrid.core.errors import DGridError
-from dgrid.engines.catalog import CATALOG_NAME, Catalog
+from dgrid.core.money import BPS
+from dgrid.engines.catalog import Catalog
 from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 from dgrid.gateway.chain_facts import WatchedChain
 from dgrid.gateway.closing import Partners
 from dgrid.gateway.handover import SettlerDoors
 from dgrid.gateway.presence import Shares
 from dgrid.gateway.service import GatewayService, Settings
+from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.web.status import status_reply
 from dgrid.wire.http import HttpClient, any_address, loopback_only
-from dgrid.wire.server import Reply, Request, Server
 from dgrid.wire.typed import channel_domain, dgrid_domain
 
 logger = logging.getLogger(__name__)
@@ -42,34 +35,17 @@ logger = logging.getLogger(__name__)
 ENROL_AGAIN_S: Final = 1.0
 LINES_LOOK_S: Final = 1.0
 COLLECT_AFTER: Final = (20_000, 20, 50)  # objects, then generations
-COLLECT_EVERY: Final = 20_000  # container objects more made than freed
 
 
 def run(config: GatewayConfig) -> None:
     """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
-    uvloop.run(live(config))
+    run_until_signal(live(config))
 
 
 async def live(config: GatewayConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     async with running_gateway(config) as gateway:
-        calm_collector()
         logger.info("serving at %s", gateway.url)
-        await stop.wait()
-        logger.info("stopping")
-
-
-def calm_collector() -> None:
-    """What was made at the start lives as long as the process: the garbage collector need not look at it again.
-
-    A request makes about a hundred objects that die without its help, so it looks at the young ones less often.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, 20, 20)
+        await asyncio.Event().wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,31 +54,6 @@ class RunningGateway:
 
     url: str
     service: GatewayService
-
-
-@dataclass(frozen=True, slots=True)
-class ChainAccess:
-    """This process's ways to the chain."""
-
-    rpc: Rpc
-    contracts: Contracts
-    watcher: ChainWatcher
-
-
-class Door:
-    """The listening server. It takes its port at once, so that a port in use is said before anything slow begins."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._service: GatewayService | None = None
-        self.server = Server(self._handle, host=host, port=port)
-
-    async def open(self, service: GatewayService) -> None:
-        self._service = service
-        await self.server.start()
-
-    async def _handle(self, request: Request) -> Reply:
-        assert self._service is not None, "the door is opened with its service"
-        return await self._service.handle(request)
 
 
 @asynccontextmanager
@@ -116,7 +67,7 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
         service = await opened_service(config, access, stack=stack)
         await service.start()
         stack.push_async_callback(service.stop)
-        await door.open(service)
+        await door.open(service.handle)
         stack.push_async_callback(door.server.stop)
         stack.push_async_callback(ended, asyncio.create_task(enrol(config, access)))
         spare_the_collector()
@@ -128,16 +79,6 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-
-
-async def opened_chain(config: GatewayConfig, stack: AsyncExitStack) -> ChainAccess:
-    """The chain's parts, to be closed with `stack`; the watcher is not started."""
-    contracts, http = Contracts(config.chain), HttpClient()
-    stack.push_async_callback(http.close)
-    rpc = Rpc(config.chain.rpc_urls, http, chain_id=config.chain.chain_id)
-    watcher = ChainWatcher(rpc, contracts, config.folder, poll_ms=config.chain.poll_ms)
-    stack.push_async_callback(watcher.stop)
-    return ChainAccess(rpc, contracts, watcher)
 
 
 async def opened_service(config: GatewayConfig, access: ChainAccess, *, stack: AsyncExitStack) -> GatewayService:
@@ -190,19 +131,13 @@ def tokenizer_named(name: str) -> Tokenizer | None:
     return known_tokenizers().get(name)
 
 
-class _Measured(msgspec.Struct):
-    id: str
-    quality: float | None = None
-
-
 def measured_quality() -> dict[str, int]:
     """What the models' catalogue says of their quality, in basis points; nothing where it was not measured."""
     try:
-        folder = Catalog.built_in().models[0].folder
-        rows = msgspec.json.decode((folder / CATALOG_NAME).read_bytes(), type=list[_Measured])
-    except (DGridError, IndexError, OSError, msgspec.DecodeError):
+        models = Catalog.built_in().models
+    except DGridError:
         return {}
-    return {row.id: round(row.quality * 10_000) for row in rows if row.quality is not None}
+    return {model.id: round(model.entry.quality * BPS) for model in models if model.entry.quality is not None}
 
 
 async def enrol(config: GatewayConfig, access: ChainAccess) -> None:
@@ -234,12 +169,3 @@ async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: En
     most = int(config.bond_wei) // max(1, line_wei)
     nodes = sorted(member.address for member in view.active(Role.NODE))[:most]
     await enroller.ensure_lines(dict.fromkeys(nodes, line_wei), view)
-
-
-async def ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

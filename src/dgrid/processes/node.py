@@ -3,19 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import uvloop
-
-from dgrid.chain.contracts import Contracts
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
-from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import NodeConfig
@@ -28,9 +22,8 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
+from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.processes.node_models import sold_model
-from dgrid.wire.http import HttpClient
-from dgrid.wire.server import Reply, Request, Server
 from dgrid.wire.typed import dgrid_domain
 
 logger = logging.getLogger(__name__)
@@ -44,18 +37,13 @@ ENROL_AGAIN_S_MAX: Final = 60.0
 
 def run(config: NodeConfig) -> None:
     """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
-    uvloop.run(live(config))
+    run_until_signal(live(config))
 
 
 async def live(config: NodeConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     async with running_node(config) as node:
         logger.info("serving %s at %s", config.model, node.url)
-        await stop.wait()
-        logger.info("stopping")
+        await asyncio.Event().wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +75,6 @@ class ChainCredit:
         return min(anchored, view.convicted.get(address, anchored + 1) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ChainAccess:
-    """This process's ways to the chain."""
-
-    rpc: Rpc
-    contracts: Contracts
-    watcher: ChainWatcher
-
-
-class Door:
-    """The listening server. It takes its port at once, so that a port in use is said before anything slow begins."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._service: NodeService | None = None
-        self.server = Server(self._handle, host=host, port=port)
-
-    async def open(self, service: NodeService) -> None:
-        self._service = service
-        await self.server.start()
-
-    async def _handle(self, request: Request) -> Reply:
-        assert self._service is not None, "the door is opened with its service"
-        return await self._service.handle(request)
-
-
 @asynccontextmanager
 async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
     """Starts everything, in an order that fails early; ends everything in the other order."""
@@ -125,20 +88,10 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
         offer = offer_of(config, sold)
         service = NodeService(stand_of(config, sold, access=access, books=books), key, offer)
         stack.push_async_callback(door.server.stop)
-        await door.open(service)
+        await door.open(service.handle)
         stack.push_async_callback(ended, asyncio.create_task(enrol(config, access, offer=offer)))
         stack.callback(service.drain)
         yield RunningNode(f"http://{config.host}:{door.server.port}", service, sold.engine)
-
-
-async def opened_chain(config: NodeConfig, stack: AsyncExitStack) -> ChainAccess:
-    """The chain's parts, to be closed with `stack`; the watcher is not started."""
-    contracts, http = Contracts(config.chain), HttpClient()
-    stack.push_async_callback(http.close)
-    rpc = Rpc(config.chain.rpc_urls, http, chain_id=config.chain.chain_id)
-    watcher = ChainWatcher(rpc, contracts, config.folder, poll_ms=config.chain.poll_ms)
-    stack.push_async_callback(watcher.stop)
-    return ChainAccess(rpc, contracts, watcher)
 
 
 def stand_of(config: NodeConfig, sold: Sold, *, access: ChainAccess, books: Books) -> Stand:
@@ -179,12 +132,3 @@ async def enrol(config: NodeConfig, access: ChainAccess, *, offer: PublishedOffe
                 return
     finally:
         await sender.close()
-
-
-async def ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

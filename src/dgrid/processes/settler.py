@@ -19,7 +19,8 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import SettlerConfig
 from dgrid.core.errors import ChainUnavailable, InvalidRequest, InvalidSignature, RouteNotFound
 from dgrid.core.identity import Address, address_from_hex, to_hex
-from dgrid.processes.chain_side import ChainSide, chain_side, run_until_signal, until_done
+from dgrid.processes.chain_side import ChainSide, chain_side, until_done
+from dgrid.processes.life import run_until_signal
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder, AnchorQueue, AnchorRow
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.collecting import Collector

@@ -1,10 +1,10 @@
 """A node on any machine: gives it a key, a folder and a configuration of its own, once, and finds them again."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dgrid.config import ChainConfig, ConfigError, NodeConfig, to_toml
+from dgrid.config import ChainConfig, ConfigError, NodeConfig, load_role, to_toml
 from dgrid.engines.catalog import Catalog
 from dgrid.processes.home import HOST, Home, write_atomically
 
@@ -24,11 +24,13 @@ class NewNode:
 
 def write_node(home_path: Path, wanted: NewNode, *, chain: ChainConfig) -> Path:
     """The node's configuration file; the same command later finds the same node. Raises ConfigError."""
+    _check_model(wanted)
     home = Home(home_path)
     home.make()
     name = "node-" + re.sub(r"[^a-z0-9.]+", "-", wanted.model.lower()).strip("-.")
     path = home.role_file(name)
     if path.exists():
+        _renew(path, wanted)
         return path
     home.key(name)
     base = name, home.role_folder(name).resolve(), home.key_file(name).resolve()
@@ -41,9 +43,32 @@ def write_node(home_path: Path, wanted: NewNode, *, chain: ChainConfig) -> Path:
     return path
 
 
+def _check_model(wanted: NewNode) -> None:
+    """Nothing is written for a model that nobody here can run."""
+    if not wanted.engine_url and wanted.model not in _built_in():
+        raise ConfigError(
+            f"no built-in model is called {wanted.model}",
+            hint=f"one of {', '.join(_built_in())}; or name an engine that has it with --engine-url",
+        )
+
+
+def _renew(path: Path, wanted: NewNode) -> None:
+    """What was said anew goes over what the file has; a key, a folder and a free port stay."""
+    known = load_role(NodeConfig, path)
+    renewed = replace(known, engine_url=wanted.engine_url or known.engine_url)
+    if wanted.port:
+        renewed = replace(renewed, host=wanted.host, port=wanted.port)
+    if renewed != known:
+        write_atomically(path, to_toml(renewed).encode())
+
+
+def _built_in() -> list[str]:
+    return [one.id for one in Catalog.built_in().models]
+
+
 def _prices(model: str) -> tuple[str, str]:
     """Empty for a built-in model, whose price the catalogue has."""
-    return ("", "") if any(one.id == model for one in Catalog.built_in().models) else DEFAULT_PRICES
+    return ("", "") if model in _built_in() else DEFAULT_PRICES
 
 
 def _free_port(host: str) -> int:

@@ -55,3 +55,10 @@ def test_it_reads_no_home_and_no_environment(dgrid: Dgrid, receipt: Path, monkey
     monkeypatch.setenv("DGRID_HOME", "/nowhere/at/all")
     monkeypatch.setenv("DGRID_GATEWAY_URL", "http://127.0.0.1:1")
     assert dgrid("verify", str(receipt)).code == 0
+
+
+def test_a_gateway_alone_is_not_believed_about_the_chain(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DGRID_GATEWAY_URL", "http://127.0.0.1:1")
+    for words in (["wallet"], ["audit", "--epoch", "1"], ["claim", "--yes"], ["channel", "list"]):
+        shown = dgrid(*words, "--json")
+        assert (shown.code, shown.error["message"]) == (2, "no chain is known here")

@@ -15,7 +15,7 @@ from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import RpcError
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import Channel
-from dgrid.cli.wallet_config import open_client, wallet_config
+from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.client.kept import used_by_channel
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet
 from dgrid.core.identity import Address, address_from_hex, from_hex, to_hex
@@ -62,7 +62,7 @@ def read_wallet(home: Path, *, address: str | None = None) -> Sheet:
 
 
 async def _read_wallet(home: Path, address: Address | None) -> Sheet:
-    async with reading(wallet_config(home).chain) as network:
+    async with reading(chain_config(home)) as network:
         names = {address: "address"} if address is not None else _names(home, network)
         claimables = await network.claimable(now_s=int(time.time()))
         channels = [one for one in network.view.channels.values() if one.config.payer in names]
@@ -125,7 +125,7 @@ def plan_claim(home: Path) -> ClaimPlan:
 
 
 async def _plan_claim(home: Path) -> ClaimPlan:
-    async with reading(wallet_config(home).chain) as network:
+    async with reading(chain_config(home)) as network:
         names = _names(home, network)
         found = await network.claimable(now_s=int(time.time()))
         ours = [one for one in found if any(payee in names for payee, _ in one.payees)]
@@ -183,13 +183,13 @@ async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
 @asynccontextmanager
 async def _sending(home: Path) -> AsyncIterator[tuple[NetworkReader, Sender]]:
     """The chain, and a sender for the home's user key; on the dev chain it gets its gas money."""
-    config = wallet_config(home)
+    chain = chain_config(home)
     folder = home / "roles" / "user"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with reading(config.chain) as network:
-        sender = Sender(network.rpc, Home(home).key("user"), folder=folder, chain_id=config.chain.chain_id)
+    async with reading(chain) as network:
+        sender = Sender(network.rpc, Home(home).key("user"), folder=folder, chain_id=chain.chain_id)
         try:
-            if config.chain.chain_id == DEV_CHAIN_ID:
+            if chain.chain_id == DEV_CHAIN_ID:
                 await fund_dev(network.rpc, network.contracts, address=sender.address)
             yield network, sender
         finally:
@@ -206,7 +206,7 @@ def read_channels(home: Path, *, gateway: str | None = None) -> list[dict[str, A
 
 async def _read_channels(home: Path, gateway: Address | None) -> list[dict[str, Any]]:
     payer = Home(home).key("user").address
-    async with reading(wallet_config(home).chain) as network:
+    async with reading(chain_config(home)) as network:
         found = [one for one in network.view.channels.values() if one.config.payer == payer]
     return [_channel_data(one) for one in found if gateway in (None, one.config.gateway)]
 
@@ -265,5 +265,5 @@ def _chosen(network: NetworkReader, channel_ids: Sequence[bytes]) -> list[Channe
 
 
 async def _shown_after(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
-    async with reading(wallet_config(home).chain) as network:
+    async with reading(chain_config(home)) as network:
         return [_channel_data(one) for one in _chosen(network, channel_ids)]

@@ -96,10 +96,10 @@ def models(context: typer.Context) -> None:
 
     Example: `dgrid models --json`
     """
-    from dgrid.cli.wallet_config import open_client
+    from dgrid.cli.wallet_config import open_public
 
     terminal: Terminal = context.obj
-    found = open_client(terminal.home).fetch("/v1/models")["data"]
+    found = open_public(terminal.home).fetch("/v1/models")["data"]
     rows = [(one["id"], one.get("context_length", "-"), *_prices(one), one.get("nodes", "-")) for one in found]
     text = columns(("MODEL", "CONTEXT", "IN / MILLION", "OUT / MILLION", "NODES"), rows)
     terminal.show("models", {"models": found}, text=text)
@@ -117,10 +117,10 @@ def nodes(context: typer.Context) -> None:
 
     Example: `dgrid nodes`
     """
-    from dgrid.cli.wallet_config import open_client
+    from dgrid.cli.wallet_config import open_public
 
     terminal: Terminal = context.obj
-    found = _with_traffic(open_client(terminal.home).fetch("/v1/network/nodes")["nodes"])
+    found = _with_traffic(open_public(terminal.home).fetch("/v1/network/nodes")["nodes"])
     names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", "state")
     rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in found]
     titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dgrid.cli.terminal import dgai
-from dgrid.cli.wallet_config import open_client, wallet_config
-from dgrid.config import WalletConfig
+from dgrid.cli.wallet_config import chain_config, open_client
+from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
 from dgrid.core.identity import to_hex
 from dgrid.settlement.audit import AuditReport, Sums
@@ -32,18 +32,18 @@ def audited(
     home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float = 0.0
 ) -> list[AuditReport]:
     """The reports of a receipt's epoch or of all roots of an epoch. Raises NotYet, ReceiptNotFound, CheckFailed."""
-    config, ends_s = wallet_config(home), time.monotonic() + wait_s
+    chain, ends_s = chain_config(home), time.monotonic() + wait_s
     while True:
         try:
-            return asyncio.run(_audit(config, request_id=request_id, epoch=epoch))
+            return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
         except (NotYet, ReceiptNotFound) as error:
             if time.monotonic() + ROUND_S > ends_s:
                 raise _not_yet(home, request_id, error) from None
         time.sleep(ROUND_S)
 
 
-async def _audit(config: WalletConfig, *, request_id: bytes | None, epoch: int | None) -> list[AuditReport]:
-    async with reading(config.chain) as network:
+async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> list[AuditReport]:
+    async with reading(chain) as network:
         if request_id is not None:
             return [await network.auditor.receipt(request_id)]
         assert epoch is not None

@@ -32,6 +32,15 @@ def _from_home(home: Home) -> WalletConfig:
     )
 
 
+def chain_config(home_path: Path) -> ChainConfig:
+    """The chain and contracts that the home names: no gateway is asked for them. Raises ConfigError."""
+    chain = wallet_config(home_path).chain
+    if not chain.rpc_urls or not chain.contracts:
+        hint = "name the network's folder with --home: its config.toml says where it settles"
+        raise ConfigError("no chain is known here", hint=hint)
+    return chain
+
+
 def api_key(config: WalletConfig) -> ApiKey:
     """The key to ask with. Raises InvalidApiKey."""
     if key := os.environ.get("DGRID_API_KEY"):
@@ -39,13 +48,19 @@ def api_key(config: WalletConfig) -> ApiKey:
     try:
         return ApiKey(config.api_key_file.read_text().strip())
     except OSError as error:
-        raise InvalidApiKey(f"no API key: {error}", hint="set DGRID_API_KEY, or run `dgrid up` once") from None
+        reason = f"no API key: {config.api_key_file}: {error.strerror}"
+        raise InvalidApiKey(reason, hint="set DGRID_API_KEY, or run `dgrid up` once") from None
 
 
 def open_client(home_path: Path) -> Client:
     """A client for the home's gateways, paying by its API key."""
     config = wallet_config(home_path)
     return Client(config.gateway_urls, api_key(config))
+
+
+def open_public(home_path: Path) -> Client:
+    """A client for what the home's gateways tell everybody: needs no key."""
+    return Client(wallet_config(home_path).gateway_urls, ApiKey(""))
 
 
 def network_of(home_path: Path, network_url: str) -> ChainConfig:

@@ -24,6 +24,7 @@ from dgrid.config import (
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.wire.signatures import SigningKey
 
+HOME_NAME = ".dgrid"
 HOST = "127.0.0.1"
 PORT_BASE = 7420
 MODELS_OF_NODES = ("dgrid-mini", "dgrid-micro", "dgrid-nano", "dgrid-mini", "dgrid-micro")

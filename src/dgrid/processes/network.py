@@ -24,7 +24,7 @@ from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import api_key_tag, to_hex
 from dgrid.core.money import BPS, WEI, Price
-from dgrid.processes.home import HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
+from dgrid.processes.home import HOME_NAME, HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
 from dgrid.processes.supervisor import Supervisor
 from dgrid.wire.http import ClientLimits, HttpClient
 
@@ -116,6 +116,8 @@ class Network:
             known = Deployed(DEV_CHAIN_ID, contracts, genesis_s, options.epoch_seconds)
             write_atomically(home.contracts_file, msgspec.json.encode(known))
             self.say("contracts  deployed")
+        if known.epoch_seconds != options.epoch_seconds:
+            self.say(f"epochs     {known.epoch_seconds} s, as when this home began")
         chain = ChainConfig((self.chain.url,), known.chain_id, known.contracts)
         self.clock = EpochClock(known.genesis_s, known.epoch_seconds)
         return Plan(home, self.ports, chain, options.gateways, options.nodes)
@@ -254,7 +256,11 @@ class Network:
     def _announce(self, seconds: float) -> None:
         key = self.home.api_key()
         url = f"{self.gateway_urls[0]}/v1"
-        self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=f"{self.gateway_urls[0]}/status"))
+        path = self.home.path
+        command = "dgrid" if path.name == HOME_NAME and Path.cwd() == path.parent else f"dgrid --home {path}"
+        command = ".venv/bin/" + command if Path(".venv/bin/dgrid").exists() else command
+        status = f"{self.gateway_urls[0]}/status"
+        self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=status, command=command))
         self.say(f"ready {url}")
 
 
@@ -289,10 +295,10 @@ DGrid is up after {seconds:.1f} s.
   base URL   {url}
   API key    {key}
   status     {status}
-  stop       Ctrl-C, or `dgrid down`
+  stop       Ctrl-C, or `{command} down`
 
 Ask in the terminal:
-  .venv/bin/dgrid chat "Maria lives in Oslo and works as a nurse. Where does Maria live?"
+  {command} chat "Maria lives in Oslo and works as a nurse. Where does Maria live?"
 
 With curl:
   curl {url}/chat/completions -H "Authorization: Bearer {key}" \\

@@ -71,8 +71,7 @@ def test_a_node_killed_in_the_middle_of_requests_is_replaced(tmp_path: Path) -> 
     async def scenes(stage: Stage) -> None:
         asked = [asyncio.create_task(stage.ask(f"Question {at}")) for at in range(12)]
         await until(lambda: stage.nodes[0].stand.presence.in_flight > 0)
-        for connection in list(stage.nodes[0].server._server.server_state.connections):
-            connection.transport.abort()
+        stage.nodes[0].server.drop()
         assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
         assert len((await stage.get("/v1/receipts", key=API_KEY)).json["receipts"]) == 12
 

@@ -57,7 +57,6 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
 def die_with_parent(parent: int) -> None:

@@ -1,0 +1,59 @@
+"""A request and its reply, as every handler sees them: HTTP without its bytes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from dgrid.core.errors import DGridError
+from dgrid.wire.problems import problem_body
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One complete request: the body has arrived whole."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]  # names in lower case; of a repeated header the last
+    body: bytes
+    client: str
+    on_gone: list[Callable[[], None]] = field(default_factory=list)  # called when the client hangs up before the end
+    gone: bool = False
+    keep_alive: bool = True  # whether the connection outlives the reply
+    knows_chunks: bool = True  # not before HTTP/1.1
+
+    def header(self, name: bytes) -> str:
+        """A header's value, or the empty string."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+@dataclass(slots=True)
+class Reply:
+    """Status, headers, and a body: bytes, or pieces as they come."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes]
+    headers: Headers = field(default_factory=list)
+    content_type: bytes = b"application/json"
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """A reply with `value` as JSON."""
+    return Reply(status, msgspec.json.encode(value))
+
+
+def problem_reply(error: DGridError) -> Reply:
+    """The OpenAI-style error object of `error`, with retry-after where waiting helps."""
+    headers: Headers = []
+    if error.status in (429, 503):
+        headers.append((b"retry-after", str(max(1, -(-error.retry_after_ms // 1000))).encode()))
+    if not error.retryable:
+        headers.append((b"x-should-retry", b"false"))
+    return Reply(error.status, problem_body(error), headers)

@@ -131,9 +131,7 @@ class NodeReply:
 
     async def whole(self) -> bytes:
         """The one payload of an answer that travels in one piece. Raises NodeFault."""
-        found: list[bytes] = []
-        async for piece in self._pieces:
-            found += self._cut(piece)
+        found = self._cut(await self._reply.read(self._bounds.bytes_max))
         if self.done is None:
             raise NodeUnreachable("the node's reply ended before its receipt")
         if len(found) != 1:

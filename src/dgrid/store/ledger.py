@@ -1,6 +1,6 @@
 """The gateway's ledger: holds, receipts, places and balances in one SQLite file, changed in one transaction a tick.
 
-Whatever is asked within one tick of the event loop (2 ms when many requests are in flight) shares one BEGIN IMMEDIATE …
+Whatever is asked within one tick of the event loop (4 ms when many requests are in flight) shares one BEGIN IMMEDIATE …
 COMMIT, and every caller's future resolves after it. The books in memory are checked first; the named constraints of
 `queries/schema.sql` are the second line. When a write fails, nothing of that tick has happened: the books are read
 again from the file and every caller gets StorageUnavailable.
@@ -22,7 +22,7 @@ import msgspec
 
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
-from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, Lane, OpenHold, Party, listing_party
+from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party
 from dgrid.store.ledger_file import (
     CHECKPOINT_BYTES,
     LEDGER_NAME,
@@ -32,7 +32,7 @@ from dgrid.store.ledger_file import (
     storage_failure,
     transaction,
 )
-from dgrid.store.ledger_group import Group, account_of, amount_of, wide, write
+from dgrid.store.ledger_group import Group, account_of, amount_of, parties_of, wide, write
 from dgrid.store.ledger_rows import (
     AccountState,
     Billed,
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 ANSWER_KEPT_MS = 24 * 3600 * 1000
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 RELEASE_AGAIN_S = 0.5
-BUSY_HOLDS, GATHER_S = 8, 0.002
+BUSY_HOLDS, GATHER_S = 8, 0.004
 LANE = 0
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -178,7 +178,7 @@ class Ledger:
         )
         group.freed.append((charge.request_id,))
         group.channels.add(channel)
-        group.parties.update(_parties_of(charge))
+        group.parties.update(parties_of(charge))
         if hold.idempotency_key is not None:
             self._write_answer(group, charge, (channel, hold.idempotency_key))
 
@@ -239,7 +239,7 @@ class Ledger:
 
     def _load_parties(self, charge: Charge, hold: OpenHold) -> None:
         self._account(hold.funds)
-        for key in _parties_of(charge):
+        for key in parties_of(charge):
             self._party(key)
 
     def _party(self, key: tuple[int, bytes]) -> Party:
@@ -290,13 +290,20 @@ class Ledger:
             loop = asyncio.get_running_loop()
             if len(self._open_holds) < BUSY_HOLDS:
                 loop.call_soon(self._commit)
-            else:  # many share the commit, and whatever follows it in step: signatures, and the node's
-                loop.call_later(GATHER_S, self._commit)
+            else:
+                self._group.timer = loop.call_later(GATHER_S, self._commit)
         return self._group
 
     def _wait(self, group: Group) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
         group.waiting.append(future)
+        if group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
+            # Half of all in flight share the commit, and what follows it in step: signatures, and the node's. To wait
+            # for more would leave nobody at work meanwhile.
+            group.timer.cancel()
+            group.timer = None
+            loop.call_soon(self._commit)
         return future
 
     def _commit(self) -> None:
@@ -385,11 +392,6 @@ class Ledger:
         if self._wal is not None:
             os.close(self._wal)
         os.close(self._lock)
-
-
-def _parties_of(charge: Charge) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-    work = charge.work
-    return (NODE_KIND, work.node), (LISTING_KIND, listing_party(work.listing_id, work.listing_version))
 
 
 def _forgive(future: asyncio.Future[None]) -> None:

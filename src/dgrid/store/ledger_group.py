@@ -5,8 +5,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgrid.store.ledger_books import Account, Books, OpenHold, Party
-from dgrid.store.ledger_rows import AMOUNT_BYTES, LaneLost, Unsealed
+from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, OpenHold, Party, listing_party
+from dgrid.store.ledger_rows import AMOUNT_BYTES, Charge, LaneLost, Unsealed
 from dgrid.store.queries import sql
 
 _INSERT_HOLD, _DELETE_HOLD = sql("insert_hold"), sql("delete_hold")
@@ -36,6 +36,7 @@ class Group:
     unsealed: list[Unsealed] = field(default_factory=list)
     ended: dict[bytes, OpenHold] = field(default_factory=dict)
     releasing: list[bytes] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None  # rings when the group has waited long enough for company
 
 
 def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> None:
@@ -97,3 +98,9 @@ def wide(amount: int) -> bytes:
 
 def amount_of(data: bytes) -> int:
     return int.from_bytes(data, "big")
+
+
+def parties_of(charge: Charge) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+    """Whose totals a charge moves."""
+    work = charge.work
+    return (NODE_KIND, work.node), (LISTING_KIND, listing_party(work.listing_id, work.listing_version))

@@ -72,13 +72,16 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._timer: asyncio.TimerHandle | None = None  # one for all waits: moved only when it would ring too late
+        self._due_s = 0.0
         self.transport: asyncio.Transport | None = None
         self.closed = False
         self.reusable = True
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.pieces: deque[bytes] = deque()
@@ -97,7 +100,7 @@ class Connection(asyncio.Protocol):
         """Sends a request; the reply before it must be complete."""
         assert self.transport is not None
         self._reset()
-        self._ends_at = asyncio.get_running_loop().time() + self._limits.total_s
+        self._ends_at = self._loop.time() + self._limits.total_s
         self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
@@ -143,6 +146,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.complete and self.failure is None:
             if (
                 self.head_complete
@@ -158,15 +163,30 @@ class Connection(asyncio.Protocol):
         """Until something arrives. Raises NodeUnreachable at the deadline, or at the whole exchange's."""
         if self.failure is not None:
             raise self.failure
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        timer = loop.call_at(min(loop.time() + seconds, self._ends_at), self._expire)
+        waiter = self._waiter = self._loop.create_future()
+        self._watch(min(self._loop.time() + seconds, self._ends_at))
         try:
-            await self._waiter
+            await waiter
         finally:
-            timer.cancel()
             self._waiter = None
         self._raise_failure()
+
+    def _watch(self, due_s: float) -> None:
+        self._due_s = due_s
+        if self._timer is not None:
+            if self._timer.when() <= due_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_s, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._due_s:
+            self._timer = self._loop.call_at(self._due_s, self._ring)
+        else:
+            self._fail(NodeUnreachable("no answer in time"))
 
     def _raise_failure(self) -> None:
         if self.failure is not None and not self.pieces:
@@ -186,9 +206,6 @@ class Connection(asyncio.Protocol):
         self.closed = True
         if self.transport is not None:
             self.transport.abort()
-
-    def _expire(self) -> None:
-        self._fail(NodeUnreachable("no answer in time"))
 
     def _fail(self, error: Exception) -> None:
         if self.failure is None:
@@ -224,14 +241,22 @@ class ClientReply:
         finally:
             self.release()
 
-    async def read(self) -> bytes:
-        """The whole body."""
-        connection = self._connection
-        if connection.complete and not connection.closed:  # the common case: the reply came in one piece
-            data = connection.take()
+    async def read(self, bytes_max: int | None = None) -> bytes:
+        """The whole body. Raises NodeMisbehaved when it is longer than the caller can use."""
+        connection, found, size = self._connection, list[bytes](), 0
+        try:
+            while True:
+                if connection.pieces:
+                    found.append(connection.take())
+                    size += len(found[-1])
+                    if bytes_max is not None and size > bytes_max:
+                        raise NodeMisbehaved(f"the reply has more than {bytes_max} bytes")
+                elif connection.complete:
+                    return found[0] if len(found) == 1 else b"".join(found)
+                else:
+                    await connection.wait(self._pool.limits.gap_s)
+        finally:
             self.release()
-            return data
-        return b"".join([piece async for piece in self.pieces()])
 
     def release(self) -> None:
         """Gives the connection back if the reply is complete, else closes it: what is left is not wanted."""
@@ -335,14 +360,7 @@ class HttpClient:
 
 
 def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body: bytes) -> bytes:
-    head = [
-        method.encode(),
-        b" ",
-        target,
-        b" HTTP/1.1\r\nhost: ",
-        origin.authority,
-        b"\r\naccept-encoding: identity\r\n",
-    ]
+    head = [_opening(method, target, origin.authority)]
     for name, value in (headers or {}).items():
         if "\r" in value or "\n" in value:
             raise ValueError(f"header {name} holds a line break")
@@ -350,3 +368,8 @@ def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, st
     if body or method not in ("GET", "HEAD"):
         head.append(b"content-length: %d\r\n" % len(body))
     return b"".join([*head, b"\r\n", body])
+
+
+@lru_cache(maxsize=ORIGINS_KNOWN)
+def _opening(method: str, target: bytes, authority: bytes) -> bytes:
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (method.encode(), target, authority)

@@ -22,6 +22,12 @@ def test_the_page_and_its_parts_are_served(path: str, content_type: bytes) -> No
     assert reply.body
 
 
+def test_the_bare_address_leads_to_the_page() -> None:
+    reply = status_reply("/")
+    assert reply is not None
+    assert (reply.status, dict(reply.headers)[b"location"]) == (302, b"/status")
+
+
 def test_other_paths_are_none_of_its_business() -> None:
     assert status_reply("/status/../../config.py") is None
     assert status_reply("/v1/models") is None

@@ -22,7 +22,9 @@ _FILES = {
 
 
 def status_reply(path: str) -> Reply | None:
-    """The page or one of its parts; None where the path is none of them."""
+    """The page or one of its parts, also for who comes to the bare address; None where the path is none of them."""
+    if path == "/":
+        return Reply(302, b"", [(b"location", b"/status")])
     if path not in _FILES:
         return None
     name, content_type = _FILES[path]

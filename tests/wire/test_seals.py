@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.keccak import keccak
+from dgrid.core.merkle import SumTree, leaf
 from dgrid.wire.messages import Batch
 from dgrid.wire.seals import SEAL_MESSAGES_MAX, Seal, batch_digest, seal, sealed_by
 from dgrid.wire.signatures import SigningKey
@@ -31,6 +32,15 @@ def test_every_message_of_a_batch_is_sealed_by_the_one_signature(size: int) -> N
     seals = seal(KEY, DOMAIN, messages(size))
     assert len({one.signature for one in seals}) == 1
     assert all(names_the_signer(message, one) for message, one in zip(messages(size), seals, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes)
+def test_a_seal_s_tree_is_the_sum_tree_of_nothing(size: int) -> None:
+    tree = SumTree([leaf(message) for message in messages(size)])
+    seals = seal(KEY, DOMAIN, messages(size))
+    assert [one.path for one in seals] == [tuple(node.hash for node in tree.path(at)) for at in range(size)]
+    assert seals[0].signature == KEY.sign(batch_digest(DOMAIN, tree.root.hash))
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,6 +1,7 @@
 """The signed messages of the network (the classes are the Solidity structs of `contracts/src/Types.sol`)."""
 
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 
 from dgrid.core.places import NO_PLACE
 from dgrid.core.places import Place as PlaceTuple
@@ -89,6 +90,13 @@ class Parties(Message, frozen=True):
     listing_id: Bytes32
     listing_version: Uint32
     token: Address20
+
+    def struct_hash(self) -> bytes:
+        """The same parties meet again and again: remembered."""
+        return _hash_of_parties(self)
+
+
+_hash_of_parties = lru_cache(maxsize=4096)(Message.struct_hash)
 
 
 class Place(Message, frozen=True):

@@ -8,22 +8,22 @@ several sizes share those sides; so `index` and `count` are those of the smalles
 any other pair is refused. Contracts climb it with the same rule as any tree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
 
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import Address
-from dgrid.core.merkle import SumTree, TreeNode, join, leaf, root_of_path
+from dgrid.core.keccak import keccak
+from dgrid.core.merkle import SUM_BYTES
 from dgrid.wire.messages import Batch
-from dgrid.wire.signatures import SigningKey, recover_cached
+from dgrid.wire.signatures import SigningKey, recover
 from dgrid.wire.typed import Domain
 
 SEAL_MESSAGES_MAX = 64
-_KNOWN_NODES = 8192
-
-_join = lru_cache(maxsize=_KNOWN_NODES)(join)  # the paths of one batch meet on their way to its root
+_KNOWN_NODES, _KNOWN_BATCHES = 8192, 4096
+_NO_SUM = bytes(SUM_BYTES)
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True):
@@ -39,22 +39,51 @@ def seal(key: SigningKey, domain: Domain, struct_hashes: Sequence[bytes]) -> lis
     """One signature over all the messages; a seal for each, in order. At most SEAL_MESSAGES_MAX."""
     if len(struct_hashes) > SEAL_MESSAGES_MAX:
         raise ValueError(f"at most {SEAL_MESSAGES_MAX} messages share a seal")
-    tree = SumTree([leaf(struct_hash) for struct_hash in struct_hashes])
-    return _seals(tree, key.sign(batch_digest(domain, tree.root.hash)))
+    levels = _levels(struct_hashes)
+    return _seals(levels, key.sign(batch_digest(domain, levels[-1][0])))
 
 
 def seals_under(signature: bytes, struct_hashes: Sequence[bytes]) -> list[Seal]:
     """The seals that a batch's signature gave to its messages, in order: what is kept is the signature alone."""
-    return _seals(SumTree([leaf(struct_hash) for struct_hash in struct_hashes]), signature)
+    return _seals(_levels(struct_hashes), signature)
 
 
-def _seals(tree: SumTree, signature: bytes) -> list[Seal]:
-    return [_seal_at(tree, at, signature) for at in range(tree.count)]
+def _leaf(struct_hash: bytes) -> bytes:
+    """`core.merkle.leaf` where nothing is summed: the trees of seals carry no amounts."""
+    return keccak(b"\x00" + struct_hash + _NO_SUM)
 
 
-def _seal_at(tree: SumTree, index: int, signature: bytes) -> Seal:
-    path = tuple(node.hash for node in tree.path(index))
-    return Seal(signature, _sides(index, tree.count), 1 << len(path), path)
+def _join(left: bytes, right: bytes) -> bytes:
+    return keccak(b"\x01" + left + _NO_SUM + right + _NO_SUM)
+
+
+_known_join: Callable[[bytes, bytes], bytes] = lru_cache(maxsize=_KNOWN_NODES)(_join)  # a batch's paths meet
+
+
+def _levels(struct_hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """The tree's hashes, the leaves first, the root last."""
+    if not struct_hashes:
+        raise ValueError("a seal covers at least one message")
+    level = [_leaf(struct_hash) for struct_hash in struct_hashes]
+    levels = [level]
+    while len(level) > 1:
+        lone = level[-1:] if len(level) % 2 else []
+        level = [_join(level[at - 1], level[at]) for at in range(1, len(level), 2)] + lone
+        levels.append(level)
+    return levels
+
+
+def _seals(levels: list[list[bytes]], signature: bytes) -> list[Seal]:
+    return [_seal_at(levels, at, signature) for at in range(len(levels[0]))]
+
+
+def _seal_at(levels: list[list[bytes]], index: int, signature: bytes) -> Seal:
+    path, at = [], index
+    for level in levels:
+        if (sibling := at ^ 1) < len(level):
+            path.append(level[sibling])
+        at >>= 1
+    return Seal(signature, _sides(index, len(levels[0])), 1 << len(path), tuple(path))
 
 
 @lru_cache(maxsize=SEAL_MESSAGES_MAX**2)
@@ -73,12 +102,19 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
     """Who sealed the message. Raises InvalidSignature."""
     if not 0 < seal.count <= SEAL_MESSAGES_MAX or seal.count != 1 << len(seal.path):
         raise InvalidSignature(f"a seal's count is 2 to the power of its path's length, at most {SEAL_MESSAGES_MAX}")
-    path = tuple(TreeNode(sibling, 0) for sibling in seal.path)
-    try:
-        root = root_of_path(leaf(struct_hash), index=seal.index, count=seal.count, path=path, join=_join)
-    except ValueError as error:
-        raise InvalidSignature(f"the seal's path is malformed: {error}") from error
-    return recover_cached(batch_digest(domain, root.hash), seal.signature)
+    if not 0 <= seal.index < seal.count:
+        raise InvalidSignature("the seal's path is malformed: the index lies outside the tree")
+    node, sides = _leaf(struct_hash), seal.index
+    for sibling in seal.path:
+        node = _known_join(sibling, node) if sides & 1 else _known_join(node, sibling)
+        sides >>= 1
+    return _signer(domain, node, seal.signature)
+
+
+@lru_cache(maxsize=_KNOWN_BATCHES)
+def _signer(domain: Domain, root: bytes, signature: bytes) -> Address:
+    """Recovered once a batch, not once a message."""
+    return recover(batch_digest(domain, root), signature)
 
 
 def batch_digest(domain: Domain, root: bytes) -> bytes:

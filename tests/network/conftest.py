@@ -29,6 +29,12 @@ def network_without_restart(tmp_path: Path) -> Iterator[RunningNetwork]:
     yield from _running(tmp_path / "home", OWN_PORT_BASE, "--no-restart")
 
 
+@pytest.fixture
+def small_network(tmp_path: Path) -> Iterator[RunningNetwork]:
+    """One gateway and two nodes, which sell dgrid-mini and dgrid-micro."""
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--gateways", "1", "--nodes", "2")
+
+
 def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNetwork]:
     running = RunningNetwork(home, port_base)
     started = running.up(*arguments)

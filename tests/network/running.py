@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
+BALANCE_OF = "0x70a08231"
 EPOCH_SECONDS = 6
 START_TIMEOUT_S = 120
 
@@ -72,6 +75,28 @@ class RunningNetwork:
         client = OpenAI(base_url=self.status["gateway_urls"][index], api_key=self.api_key, **options)
         self.clients.append(client)
         return client
+
+    @contextmanager
+    def staying(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A dgrid command that stays until it is told to stop, and then ends well."""
+        command = [sys.executable, "-m", "dgrid", "--home", str(self.home), *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+            assert process.wait(10) == 0
+
+    def address(self, name: str) -> str:
+        return str(next(process["address"] for process in self.status["processes"] if process["name"] == name))
+
+    def dgai_of(self, address: str) -> int:
+        """What the token's contract says an address owns, in wei: asked of the chain itself."""
+        call = {"to": self.status["contracts"]["dgai"], "data": BALANCE_OF + address[2:].rjust(64, "0")}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]}
+        request = Request(self.status["chain_rpc"], json.dumps(asked).encode(), {"content-type": "application/json"})
+        with urlopen(request, timeout=10) as reply:
+            return int(json.load(reply)["result"], 16)
 
     def close(self) -> None:
         """Closes what the tests opened, and stops the network."""

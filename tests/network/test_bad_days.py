@@ -67,6 +67,13 @@ def test_chat_uses_the_other_gateway_when_one_is_dead(own_network: RunningNetwor
     assert "cello" in ran.out
 
 
+def test_the_network_is_down_within_ten_seconds_and_nothing_is_left(own_network: RunningNetwork) -> None:
+    started_s = time.monotonic()
+    assert own_network.down().code == 0
+    assert time.monotonic() - started_s < 10
+    assert own_network.dgrid("doctor", "--port-base", str(own_network.port_base)).code == 0
+
+
 @pytest.mark.timeout(240)
 def test_an_epoch_audits_with_both_gateways_stopped_and_one_archive_left(
     network_without_restart: RunningNetwork,
@@ -110,6 +117,23 @@ def test_down_and_up_again_resume_the_same_network(own_network: RunningNetwork) 
     assert own_network.down().code == 0
     assert own_network.up().code == 0
     assert own_network.status["contracts"] == contracts
+    assert {receipt["id"] for receipt in before} <= {receipt["id"] for receipt in receipts_of(own_network)}
+
+
+def test_starting_twice_is_refused_and_leaves_the_running_network_as_it_is(own_network: RunningNetwork) -> None:
+    assert own_network.up().code == 4
+    assert own_network.dgrid("status").code == 0
+    assert own_network.dgrid("chat", "Hello").code == 0
+
+
+def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_resumes(own_network: RunningNetwork) -> None:
+    own_network.openai().chat.completions.create(model="dgrid-micro", messages=QUESTION)
+    before = receipts_of(own_network)
+    os.kill(own_network.status["pid"], signal.SIGKILL)
+    assert own_network.dgrid("status").code == 3
+    ports = ("doctor", "--port-base", str(own_network.port_base))
+    until(lambda: own_network.dgrid(*ports).code == 0, timeout_s=20, what="the end of all its processes")
+    assert own_network.up().code == 0
     assert {receipt["id"] for receipt in before} <= {receipt["id"] for receipt in receipts_of(own_network)}
 
 

@@ -20,7 +20,8 @@ from dgrid.core.keccak import salted_hash
 from dgrid.core.money import WEI
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.openai_engine import OpenAiEngine
-from dgrid.processes.node import RunningNode, now_ms, running_node
+from dgrid.processes.life import now_ms
+from dgrid.processes.node import RunningNode, running_node
 from dgrid.processes.node_models import sold_model
 from dgrid.wire.answers import Answer
 from dgrid.wire.evidence import decode_evidence

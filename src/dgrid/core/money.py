@@ -5,6 +5,7 @@ rounding leaves stays inside the sum it came from.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 TOKENS_PER_PRICE = 10**6
 BPS = 10**4
@@ -41,8 +42,7 @@ class Terms:
             raise ValueError("basis points lie between 0 and 10,000")
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """One fee and its parts; `fee_wei` is always their sum."""
 
     fee_wei: int

@@ -13,7 +13,7 @@ STREAM_END = b"data: [DONE]\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int

@@ -128,7 +128,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     answer: StoredAnswer | None = None
 
 
-class UnsealedRecord(msgspec.Struct, frozen=True, array_like=True):
+class UnsealedRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A `Record` before its gateway has sealed it: what a receipt's row keeps."""
 
     receipt: bytes

@@ -62,14 +62,14 @@ def _kind(value: int) -> FrameKind:
     return kind
 
 
-class SignedReceipt(msgspec.Struct, frozen=True, array_like=True):
+class SignedReceipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An InferenceReceipt with its gateway's seal: how receipts travel and are kept."""
 
     receipt: bytes  # packed InferenceReceipt
     seal: Seal
 
 
-class DispatchEnvelope(msgspec.Struct, frozen=True, array_like=True):
+class DispatchEnvelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The body of POST /v1/dispatch."""
 
     dispatch: bytes  # packed Dispatch
@@ -80,7 +80,7 @@ class DispatchEnvelope(msgspec.Struct, frozen=True, array_like=True):
     acknowledged: tuple[SignedReceipt, ...] = ()  # the node's receipts signed since the last dispatch, oldest first
 
 
-class NodeDone(msgspec.Struct, frozen=True, array_like=True):
+class NodeDone(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The payload of DONE: the node's receipt, its seal, and the evidence that the receipt commits to."""
 
     receipt: bytes  # packed NodeReceipt

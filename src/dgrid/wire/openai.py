@@ -17,7 +17,7 @@ CHOICES_MAX = 8
 DEPTH_MAX = 64
 
 
-class ChatMessage(msgspec.Struct):
+class ChatMessage(msgspec.Struct, gc=False):
     """One message of a conversation; content is text, parts, or absent (tool calls)."""
 
     role: str
@@ -33,18 +33,18 @@ class ChatMessage(msgspec.Struct):
         return "".join(str(part.get("text", "")) for part in self.content if part.get("type") == "text")
 
 
-class StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool = False
 
 
-class MaxPrice(msgspec.Struct):
+class MaxPrice(msgspec.Struct, gc=False):
     """Highest prices the caller accepts, in wei per million tokens, as decimal strings or whole numbers."""
 
     prompt: str | int | None = None
     completion: str | int | None = None
 
 
-class ProviderPreferences(msgspec.Struct):
+class ProviderPreferences(msgspec.Struct, gc=False):
     """OpenRouter's routing wishes, which clients already send."""
 
     order: list[str] | None = None
@@ -55,7 +55,7 @@ class ProviderPreferences(msgspec.Struct):
     allow_fallbacks: bool = True
 
 
-class DGridOptions(msgspec.Struct):
+class DGridOptions(msgspec.Struct, gc=False):
     """DGrid's own wishes."""
 
     privacy: str = "committee"
@@ -64,7 +64,7 @@ class DGridOptions(msgspec.Struct):
     explain: bool = False
 
 
-class ChatRequest(msgspec.Struct):
+class ChatRequest(msgspec.Struct, gc=False):
     """The fields of a chat completion request that the gateway and the node act on."""
 
     model: str
@@ -130,13 +130,13 @@ def _param(message: str) -> str | None:
     return path.rstrip("`") if found else None
 
 
-class ChoiceDelta(msgspec.Struct):
+class ChoiceDelta(msgspec.Struct, gc=False):
     role: str | None = None
     content: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
 
 
-class ChunkChoice(msgspec.Struct):
+class ChunkChoice(msgspec.Struct, gc=False):
     """A choice of a stream's chunk (`delta`) or of a whole completion (`message`)."""
 
     index: int = 0
@@ -145,13 +145,13 @@ class ChunkChoice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class CompletionUsage(msgspec.Struct):
+class CompletionUsage(msgspec.Struct, gc=False):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
 
 
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     """A stream's chunk or a whole completion, as far as the gateway looks into it."""
 
     choices: list[ChunkChoice] = []

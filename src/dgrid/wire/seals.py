@@ -26,7 +26,7 @@ _KNOWN_NODES, _KNOWN_BATCHES = 8192, 4096
 _NO_SUM = bytes(SUM_BYTES)
 
 
-class Seal(msgspec.Struct, frozen=True, array_like=True):
+class Seal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Who vouches for a message: the batch's signature, and the way from the message to the batch's root."""
 
     signature: bytes

@@ -50,7 +50,7 @@ Uint128 = Annotated[int, Solidity("uint128", 16, "16s")]
 _astuple = msgspec.structs.astuple
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A signed message, or a group of fields inside one."""
 
     def struct_hash(self) -> bytes:

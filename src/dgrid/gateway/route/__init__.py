@@ -24,7 +24,7 @@ NOBODY_LEFT = "every node that offers it has failed, is full or has no credit le
 _encode = msgspec.json.Encoder().encode
 
 
-class DecisionDocument(msgspec.Struct, frozen=True):
+class DecisionDocument(msgspec.Struct, frozen=True, gc=False):
     """Why a node was chosen: the bytes behind a receipt's route hash."""
 
     asked: str

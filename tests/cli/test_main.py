@@ -18,7 +18,7 @@ from dgrid.cli import main
 from dgrid.cli.main import app, flags_first
 from dgrid.cli.terminal import columns, dgai, home_path, short
 
-HEAVY = ("uvloop", "uvicorn", "eth_abi", "xllamacpp", "numpy", "asyncio")
+HEAVY = ("uvloop", "httptools", "eth_abi", "xllamacpp", "numpy", "asyncio")
 HELP_CPU_S_MAX = 0.6  # twice what it should take: the machine may be busy
 
 

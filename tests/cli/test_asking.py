@@ -8,7 +8,7 @@ import typer
 from tests.cli.conftest import Dgrid
 from tests.client.serving import Gateway, serving
 
-from dgrid.cli.asking import wei_of
+from dgrid.cli.terminal import wei_of
 from dgrid.core.errors import InvalidApiKey, NoNodeAvailable
 
 

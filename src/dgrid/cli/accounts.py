@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dgrid.chain.channels import finalize_withdraw, request_withdraw
+from dgrid.chain.channels import deposit, finalize_withdraw, request_withdraw
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Kind
 from dgrid.chain.funding import fund_dev
@@ -224,6 +224,23 @@ def _channel_data(channel: Channel) -> dict[str, Any]:
         "state": "withdrawing" if leaving else "open" if channel.balance_wei else "empty",
         "available_at_ms": channel.withdraw_available_ms,
     }
+
+
+def deposit_into(home: Path, channel_ids: Sequence[str], *, amount_wei: int) -> list[dict[str, Any]]:
+    """Pays the amount into each channel, from the home's user key; the dev chain gives the money for it."""
+    return asyncio.run(_deposit_into(home, [from_hex(name, size=32) for name in channel_ids], amount_wei))
+
+
+async def _deposit_into(home: Path, channel_ids: Sequence[bytes], amount_wei: int) -> list[dict[str, Any]]:
+    if not channel_ids:
+        return []
+    async with _sending(home) as (network, sender):
+        if network.contracts.chain_id == DEV_CHAIN_ID:
+            whole_wei = amount_wei * len(channel_ids)
+            await fund_dev(network.rpc, network.contracts, address=sender.address, dgai_wei=whole_wei)
+        for channel in _chosen(network, channel_ids):
+            await deposit(sender, network.contracts, config=channel.config, amount_wei=amount_wei)
+    return await _shown_after(home, channel_ids)
 
 
 def request_withdrawals(home: Path, channel_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, short
+from dgrid.cli.terminal import Terminal, columns, dgai, short, wei_of
 
 
 def register(app: typer.Typer) -> None:
@@ -76,19 +76,6 @@ def connect(
     folder = terminal.home / "roles" / "user"
     options = ConnectOptions(wallet, folder, port=port, note=terminal.note, **amounts)
     return run_connect(options, say=lambda line, data: terminal.show("connect", data, text=line))
-
-
-def wei_of(text: str) -> int:
-    """An amount in DGAI as wei. Raises typer.BadParameter."""
-    from decimal import Decimal, InvalidOperation
-
-    try:
-        wei = Decimal(text) * 10**18
-    except InvalidOperation:
-        raise typer.BadParameter(f"{text!r} is no amount of DGAI") from None
-    if not wei.is_finite() or wei < 0 or wei != int(wei) or wei >= 2**128:
-        raise typer.BadParameter(f"{text!r} is no amount of DGAI with at most 18 decimals")
-    return int(wei)
 
 
 def models(context: typer.Context) -> None:

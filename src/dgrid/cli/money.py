@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, many, short
+from dgrid.cli.terminal import Terminal, columns, dgai, many, short, wei_of
 from dgrid.core.errors import DGridError
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Your channels: deposits at gateways, and how to get them back.", no_args_is_help=True)
     group.callback()(lambda: None)
     group.command("list")(list_channels)
+    group.command("deposit")(deposit)
     group.command("withdraw")(withdraw)
     group.command("finalize")(finalize)
     app.add_typer(group, name="channel")
@@ -95,6 +96,30 @@ def list_channels(context: typer.Context) -> None:
     terminal: Terminal = context.obj
     found = read_channels(terminal.home)
     terminal.show("channel.list", {"channels": found}, text=_channels_text(found))
+
+
+def deposit(
+    context: typer.Context,
+    amount: Annotated[str, typer.Argument(help="DGAI for each channel.")],
+    *,
+    gateway: WhichGateway = None,
+    yes: Yes = False,
+) -> None:
+    """Pay into your channels. Gateways serve on it once the deposit is final on the chain.
+
+    Example: `dgrid channel deposit 50 --gateway 0x3c44cddd…`
+    """
+    from dgrid.cli.accounts import deposit_into, read_channels
+
+    terminal: Terminal = context.obj
+    amount_wei = wei_of(amount)
+    found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] != "withdrawing"]
+    if found:
+        terminal.note(_channels_text(found))
+        terminal.note(f"{dgai(amount_wei)} into {many(len(found), 'channel')}")
+        _agree(terminal, yes=yes)
+    done = deposit_into(terminal.home, [one["channel_id"] for one in found], amount_wei=amount_wei)
+    terminal.show("channel.deposit", {"channels": done}, text=_channels_text(done))
 
 
 def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes = False) -> None:

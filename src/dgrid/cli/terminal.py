@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from dgrid.core.errors import DGridError
 
 HOME_NAME = ".dgrid"
@@ -70,6 +72,19 @@ def columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     widths = [max(len(row[at]) for row in table) for at in range(len(titles))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def wei_of(text: str) -> int:
+    """An amount in DGAI as wei. Raises typer.BadParameter."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        wei = Decimal(text) * 10**18
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is no amount of DGAI") from None
+    if not wei.is_finite() or wei < 0 or wei != int(wei) or wei >= 2**128:
+        raise typer.BadParameter(f"{text!r} is no amount of DGAI with at most 18 decimals")
+    return int(wei)
 
 
 def dgai(wei: int) -> str:

@@ -298,7 +298,7 @@ DGrid is up after {seconds:.1f} s.
   stop       Ctrl-C, or `{command} down`
 
 Ask in the terminal:
-  {command} chat "Maria lives in Oslo and works as a nurse. Where does Maria live?"
+  {command} chat "Maria lives in Oslo. She works as a nurse. Where does Maria live?"
 
 With curl:
   curl {url}/chat/completions -H "Authorization: Bearer {key}" \\

@@ -225,3 +225,25 @@ class Voucher(Message, frozen=True):
 
     channel_id: Bytes32
     max_claimable_amount: Uint128
+
+
+class EvaluatorReports(Message, frozen=True):
+    """An evaluator's word for all its reports of a round (signed in the court's domain)."""
+
+    evaluator: Address20
+    round: Uint64
+    reports_root: Bytes32
+
+
+class QualityRoot(Message, frozen=True):
+    """What a round's judgements come to. Everybody who computes it from the chain and the blobs gets the same."""
+
+    round: Uint64
+    token: Address20
+    credibility_root: Bytes32
+    payouts_root: Bytes32
+    payouts_count: Uint64
+    payouts_total: Uint128
+    releases_hash: Bytes32  # keccak(abi.encode(Release[])), Release{gateway, amount}
+    blob_id: Bytes32  # the quality table
+    previous: Bytes32  # struct hash of the last quality root; zero for the first

@@ -306,6 +306,11 @@ def dgrid_domain(chain_id: int, settlement: bytes) -> Domain:
     return domain("DGrid", chain_id=chain_id, verifying_contract=settlement)
 
 
+def court_domain(chain_id: int, court: bytes) -> Domain:
+    """The domain of what evaluators sign."""
+    return domain("DGrid Quality", chain_id=chain_id, verifying_contract=court)
+
+
 def channel_domain(chain_id: int, escrow: bytes) -> Domain:
     """x402's batch-settlement domain: channels and vouchers."""
     return domain("x402 Batch Settlement", chain_id=chain_id, verifying_contract=escrow)

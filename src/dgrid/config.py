@@ -104,6 +104,15 @@ class SettlerConfig(RoleConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderConfig(RoleConfig):
+    """The sentence encoder's own settings. It touches no chain and signs nothing."""
+
+    model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
+    parallel: int = 2
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class WalletConfig:
     """The user's side of a home: where the gateways are, and which key pays."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from dgrid.config import (
     ArchiveConfig,
     ConfigError,
+    EncoderConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -38,6 +39,7 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
 }
 
 

@@ -7,7 +7,7 @@ round's time is over, and then it is a duty without a report.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,17 +16,15 @@ from dgrid.chain.view import ChainView, Draw
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.reading import Place, Reader, Shown, place_of
+from dgrid.evaluator.judging import Bench, Case
+from dgrid.evaluator.reading import Place, Reader, place_of
 from dgrid.evaluator.rounds import judges_until_s, rounds_under_way
+from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
-from dgrid.settlement.evidence import documents_of
-from dgrid.settlement.quality import drawn_epoch
-from dgrid.settlement.records import Records
+from dgrid.settlement.quality import Documents, QualityReader
 from dgrid.settlement.rounds import rules_of, windows_of
-from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.quality import DisclosedLeaf, LeafKey, Report, Verdict
-from dgrid.wire.typed import Domain
+from dgrid.wire.quality import DisclosedLeaf, LeafKey
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +35,13 @@ Where = tuple[Address, int]  # gateway, epoch
 Name = tuple[str, Draw, LeafKey | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A duty with all that judging it needs; content only where it was shown."""
-
-    duty: Duty
-    document: ReceiptDocument
-    shown: Shown
-
-
-Judging = Callable[[Case], Awaitable[Report]]  # raises DGridError
-
-
 @dataclass(slots=True)
 class OpenDraw:
     """A draw whose leaves are known. `leaves` is what its gateway disclosed, None before that."""
 
     draw: Draw
     drawn: DrawnEpoch
-    documents: dict[LeafKey, ReceiptDocument]
+    documents: Documents
     leaves: dict[Place, DisclosedLeaf] | None = None
 
 
@@ -63,21 +49,20 @@ class Docket:
     """One evaluator's work of the rounds under way."""
 
     def __init__(
-        self, journal: Journal, records: Records, *, reader: Reader, judging: Judging, domain: Domain
+        self, journal: Journal, quality: QualityReader, *, reader: Reader, bench: Bench, parameters: Parameters
     ) -> None:
-        self._journal, self._records, self._reader = journal, records, reader
-        self._judging, self._domain = judging, domain
+        self._journal, self._quality, self._reader = journal, quality, reader
+        self._bench, self._parameters = bench, parameters
+        self._tally = tally
+        self._now_s = 0
         self._draws: dict[Where, OpenDraw] = {}
         self._duties: dict[int, dict[LeafKey, Duty]] = {}
         self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._again_s: dict[Name, float] = {}
 
-    @property
-    def _parameters(self) -> Parameters:
-        return self._records.parameters
-
     def advance(self, view: ChainView, now_s: int) -> None:
         """Starts what can be started now."""
+        self._now_s = now_s
         self._journal.drop_lost(view.draws)
         current = self._under_way(view, now_s)
         self._leave_all_but(current)
@@ -92,10 +77,6 @@ class Docket:
             is_done = is_over and self._known(draw) is not None and not self._journal.open_duties(*where)
             numbers[draw.round] = numbers.get(draw.round, True) and is_done
         return frozenset(number for number, is_done in numbers.items() if is_done)
-
-    def duties(self, number: int) -> frozenset[LeafKey]:
-        """The leaves this evaluator must report on in a round, as far as its draws are known."""
-        return frozenset(self._duties.get(number, {}))
 
     async def close(self) -> None:
         """Calls everything off; what has its report is on disk."""
@@ -127,7 +108,7 @@ class Docket:
     def _attend(self, draw: Draw, view: ChainView, *, now_s: int) -> None:
         known, where = self._known(draw), (draw.gateway, draw.epoch)
         if known is None:
-            self._begin(("load", draw, None), lambda: self._load(draw, view))
+            self._begin(("load", draw, None), lambda: self._load(draw))
             return
         ends_s = windows_of(self._parameters, draw.round).commit_from_s
         blob_id = view.disclosures.get(where)
@@ -139,17 +120,14 @@ class Docket:
         if known.leaves is not None:
             self._attend_duties(known)
 
-    async def _load(self, draw: Draw, view: ChainView) -> None:
+    async def _load(self, draw: Draw) -> None:
         """Reads a draw's epoch, and finds the duties of its round anew: the cap holds over all of its draws."""
-        anchor = view.roots[(draw.gateway, draw.epoch)]
-        records = await self._records.epoch(anchor)
-        documents = await asyncio.to_thread(documents_of, records, self._domain)
-        drawn = drawn_epoch(draw, documents)
-        self._draws[(draw.gateway, draw.epoch)] = OpenDraw(draw, drawn, documents)
+        found = await self._quality.records_of(draw)
+        self._draws[(draw.gateway, draw.epoch)] = OpenDraw(draw, found.facts, found.documents)
         together = [one for one in self._draws.values() if one.draw.round == draw.round]
         rules = rules_of(self._parameters).draw
-        found = await asyncio.to_thread(duties, [one.drawn for one in together], rules)
-        own = {duty.leaf.key: duty for duty in found if duty.evaluator == self._reader.evaluator}
+        all_duties = await asyncio.to_thread(duties, [one.drawn for one in together], rules)
+        own = {duty.leaf.key: duty for duty in all_duties if duty.evaluator == self._reader.evaluator}
         for one in together:
             keys = [key for key in own if (key.gateway, key.epoch) == (one.draw.gateway, one.draw.epoch)]
             self._journal.note_draw(one.draw, keys)
@@ -182,12 +160,11 @@ class Docket:
         key, document = duty.leaf.key, known.documents[duty.leaf.key]
         assert known.leaves is not None
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
-        if shown.verdict is Verdict.JUDGED:
-            report = await self._judging(Case(duty, document, shown))
-        else:
-            logger.warning("leaf %s %d.%d is %s", to_hex(key.gateway), key.lane, key.sequence, shown.verdict.name)
-            report = Report(key, duty.leaf.receipt, int(shown.verdict))
+        within_s = judges_until_s(self._parameters, duty.round) - self._now_s
+        async with asyncio.timeout(within_s):
+            report = await self._bench.report(Case(duty, document, shown), within_s=within_s)
         self._journal.keep_report(report, seed=known.draw.seed)
+        self._tally.reports.add(1, shown.verdict.name.lower())
 
     # --- work beside --------------------------------------------------------------------------------------------------
 
@@ -203,12 +180,7 @@ class Docket:
     async def _guarded(self, name: Name, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except DGridError as error:
-            logger.info("%s: not yet: %s", name[0], error.message)
+        except (DGridError, TimeoutError) as error:
+            logger.info("%s: not yet: %s", name[0], error)
             self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S
 
-
-def waiting_duties(journal: Journal, view: ChainView) -> Iterator[LeafKey]:
-    """All duties without a report, for counting."""
-    for gateway, epoch in view.draws:
-        yield from journal.open_duties(gateway, epoch)

@@ -5,8 +5,9 @@ is fixed the moment it is written, whatever the chain does afterwards. Which tra
 journal's to know; what the chain took is the chain's to say. Bounded: rounds long posted are forgotten.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,6 @@ import msgspec
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
-from dgrid.core.keccak import keccak
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, Report
 
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS signatures (
     signature BLOB NOT NULL
 ) STRICT;
 """
+_PLACE: Final = "gateway = ? AND epoch = ? AND lane = ? AND sequence = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,6 @@ class Commitment:
     reports_root: bytes
     blob_id: bytes
     blob: bytes
-
-    def digest(self, evaluator: Address) -> bytes:
-        """keccak256(abi.encode(evaluator, round, reportsRoot, salt)), as the court checks it."""
-        return keccak(evaluator.rjust(32, b"\0") + self.round.to_bytes(32, "big") + self.reports_root + self.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +86,33 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
-    # --- duties -------------------------------------------------------------------------------------------------------
-
-    def note_draw(self, draw: Draw, duties: Iterable[LeafKey]) -> None:
-        """A draw and this evaluator's duties in it; reports already made stay.
-
-        Duties of another seed, which the chain lost, go with all that was found for them.
-        """
-        where = draw.gateway, draw.epoch
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if not self._knows(draw):
-                self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", where)
-                self._db.execute("INSERT INTO draws VALUES (?, ?, ?, ?)", (*where, draw.seed, draw.round))
-            rows = [(*where, key.lane, key.sequence) for key in duties]
-            self._db.executemany("INSERT OR IGNORE INTO duties VALUES (?, ?, ?, ?, NULL)", rows)
+            yield
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    # --- duties -------------------------------------------------------------------------------------------------------
+
+    def note_draw(self, draw: Draw, duties: Iterable[LeafKey]) -> None:
+        """A draw and this evaluator's duties in it, as they are now known; reports already made for them stay.
+
+        Duties of another seed, which the chain lost, go with all that was found for them.
+        """
+        where, places = (draw.gateway, draw.epoch), {(key.lane, key.sequence) for key in duties}
+        with self._transaction():
+            if not self._knows(draw):
+                self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", where)
+                self._db.execute("INSERT INTO draws VALUES (?, ?, ?, ?)", (*where, draw.seed, draw.round))
+            known = set(self._db.execute("SELECT lane, sequence FROM duties WHERE gateway = ? AND epoch = ?", where))
+            gone = [(*where, *place) for place in known - places]
+            new = [(*where, *place) for place in places - known]
+            self._db.executemany(f"DELETE FROM duties WHERE {_PLACE}", gone)
+            self._db.executemany("INSERT INTO duties VALUES (?, ?, ?, ?, NULL)", new)
 
     def drop_lost(self, draws: Mapping[tuple[Address, int], Draw]) -> None:
         """Forgets the draws that the chain no longer knows, or knows by another seed."""
@@ -131,7 +136,7 @@ class Journal:
         """A finished report; dropped when the draw it was made for is no longer the one that is known."""
         key = report.key
         self._db.execute(
-            "UPDATE duties SET report = ? WHERE gateway = ? AND epoch = ? AND lane = ? AND sequence = ?"
+            f"UPDATE duties SET report = ? WHERE {_PLACE}"
             " AND EXISTS (SELECT 1 FROM draws WHERE gateway = duties.gateway AND epoch = duties.epoch AND seed = ?)",
             (msgspec.msgpack.encode(report), key.gateway, key.epoch, key.lane, key.sequence, seed),
         )

@@ -10,7 +10,7 @@ from dgrid.chain.view import ChainView, Member
 from dgrid.core.errors import DGridError, NodeMisbehaved
 from dgrid.core.identity import from_hex, to_hex
 from dgrid.evaluator.rerun import Peer
-from dgrid.wire.http import HttpClient
+from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.offers import OFFER_BYTES_MAX, decode_offer
 
 logger = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 FRESH_S: Final = 10.0
 PATIENCE_S: Final = 1.5
 NODES_MAX: Final = 256
+LIMITS: Final = ClientLimits(first_byte_s=PATIENCE_S, total_s=PATIENCE_S, reply_bytes=OFFER_BYTES_MAX)
 
 
 class Offers:
@@ -51,8 +52,8 @@ class Offers:
     async def _read(self, member: Member) -> Sequence[Peer]:
         reply = await self._http.request("GET", member.endpoint.rstrip("/") + "/v1/offer")
         document = await reply.read()
-        if reply.status != 200 or len(document) > OFFER_BYTES_MAX:
-            raise NodeMisbehaved("no offer of a known form")
+        if reply.status != 200:
+            raise NodeMisbehaved(f"it answers {reply.status}")
         offer = decode_offer(document, node=member.address)
         if offer.chain_id != self._chain_id or offer.draining:
             return ()

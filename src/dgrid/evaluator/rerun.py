@@ -82,10 +82,10 @@ class Original:
 
 
 class Repeater:
-    """Asks peers, a few at a time."""
+    """Asks peers, a few at a time, each for a bounded fee."""
 
-    def __init__(self, ask: Asking, *, at_once: int = AT_ONCE) -> None:
-        self._ask = ask
+    def __init__(self, ask: Asking, *, budget_wei: int, at_once: int = AT_ONCE) -> None:
+        self._ask, self._budget_wei = ask, budget_wei
         self._slots = asyncio.Semaphore(at_once)
 
     async def panel(self, original: Original, peers: Iterable[Peer], *, lot: bytes, within_s: float) -> Panel:
@@ -103,7 +103,8 @@ class Repeater:
         )
 
     async def _one(self, peer: Peer, original: Original) -> PeerAnswer | None:
-        repeat = Repeat(peer, repeated_body(original, peer), original.gateway)
+        body = repeated_body(original, peer, budget_wei=self._budget_wei)
+        repeat = Repeat(peer, body, original.gateway)
         async with self._slots:
             try:
                 return await self._ask(repeat)
@@ -132,15 +133,18 @@ def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tu
         (peer for peer in peers if peer.node != original.node), key=lambda peer: keccak(lot + peer.node + peer.digest)
     )
     same = [peer for peer in ordered if peer.digest == original.digest]
-    others: dict[bytes, Peer] = {}
+    others: dict[tuple[bytes, str], Peer] = {}
     for peer in ordered:
-        if peer.digest != original.digest:
-            others.setdefault(peer.digest, peer)
+        if peer.digest != original.digest:  # weights nobody knows are told apart by name
+            others.setdefault((peer.digest, peer.model), peer)
     return same[:SAME_MODEL_MAX], list(others.values())[:OTHER_MODELS_MAX]
 
 
-def repeated_body(original: Original, peer: Peer) -> bytes:
-    """The request for one peer: what was asked stays, what concerned its way and its form does not. Raises InvalidJson."""
+def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
+    """The request for one peer: what was asked stays, what concerned its way and its form does not.
+
+    Raises InvalidJson.
+    """
     try:
         fields = msgspec.json.decode(original.request, type=dict[str, Any])
     except (ValueError, RecursionError) as error:
@@ -150,6 +154,6 @@ def repeated_body(original: Original, peer: Peer) -> bytes:
         "model": peer.model,
         "seed": original.seed,
         "provider": {"only": [to_hex(peer.node)]},
-        "dgrid": {"privacy": "none"},
+        "dgrid": {"privacy": "none", "budget": str(budget_wei)},
     }
     return msgspec.json.encode({**kept, **changed})

@@ -79,17 +79,16 @@ def plan(sight: Sight) -> Step | None:
     return next((step for rule in RULES for step in rule(sight) if step not in sight.resting), None)
 
 
-def rounds_in_sight(sight: Sight) -> list[int]:
+def recent_rounds(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
     """The rounds with draws that are not long over, the oldest first."""
-    first = sight.parameters.clock.epoch_at(sight.now_s * 1000) - ROUNDS_LOOKED_AT
-    return sorted({draw.round for draw in sight.view.draws.values() if draw.round >= first})
+    first = parameters.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
+    return sorted({draw.round for draw in view.draws.values() if draw.round >= first})
 
 
 def rounds_under_way(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
     """The rounds whose duties can still be judged, the oldest first."""
-    first = parameters.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
-    numbers = {draw.round for draw in view.draws.values() if draw.round >= first}
-    return sorted(number for number in numbers if now_s < judges_until_s(parameters, number))
+    recent = recent_rounds(view, parameters, now_s=now_s)
+    return [number for number in recent if now_s < judges_until_s(parameters, number)]
 
 
 def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
@@ -102,9 +101,13 @@ def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
     )
 
 
+def _rounds(sight: Sight) -> list[int]:
+    return recent_rounds(sight.view, sight.parameters, now_s=sight.now_s)
+
+
 def _reveals(sight: Sight) -> Iterator[Step]:
     """What was committed is opened in its window, and in no other."""
-    for number in rounds_in_sight(sight):
+    for number in _rounds(sight):
         key, windows = (number, sight.me), windows_of(sight.parameters, number)
         is_open = windows.reveal_from_s <= sight.now_s < windows.open_from_s
         if is_open and number in sight.fixed and key in sight.view.commitments and key not in sight.view.openings:
@@ -113,7 +116,7 @@ def _reveals(sight: Sight) -> Iterator[Step]:
 
 def _commits(sight: Sight) -> Iterator[Step]:
     """Once all is judged, or no time is left for the rest. Also without duties: who has opened may sign the result."""
-    for number in rounds_in_sight(sight):
+    for number in _rounds(sight):
         windows = windows_of(sight.parameters, number)
         is_open = windows.commit_from_s <= sight.now_s < windows.reveal_from_s
         if not is_open or (number, sight.me) in sight.view.commitments:

@@ -45,7 +45,7 @@ class Text:
 
 
 def with_articles(text: str) -> str:
-    """"an" before a vowel."""
+    """ "an" before a vowel."""
     return A_BEFORE_A_VOWEL.sub(r"\1n ", text)
 
 
@@ -116,7 +116,9 @@ def _transfer(chance: Chance) -> tuple[Fact, ...]:
     sender, receiver, third = name(chance), name(chance), name(chance)
     coin = chance.one(words.COINS)
     amount, other = f"{chance.whole(2, 90_000)} {coin}", f"{chance.whole(2, 90_000)} {coin}"
-    sentence = chance.one(("{s} sent {a} on to {r}.", "Today {s} sent {a} to {r}.")).format(s=sender, a=amount, r=receiver)
+    sentence = chance.one(("{s} sent {a} on to {r}.", "Today {s} sent {a} to {r}.")).format(
+        s=sender, a=amount, r=receiver
+    )
     return (
         Fact(sender, "amount", amount, other, sentence, (f"How much did {sender} send today?",), f"Did {sender} send {{v}}?"),
         Fact(sender, "receiver", receiver, third, sentence, (f"Who received {amount} from {sender}?",), f"Did {{v}} receive {amount}?"),

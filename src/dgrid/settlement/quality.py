@@ -15,18 +15,19 @@ from dgrid.core.keccak import ZERO_HASH
 from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
+    CanaryPromise,
     NotEvidence,
-    checked_reports,
     documents_of,
     leaf_facts,
     open_canaries,
+    open_reports,
     open_table,
 )
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import draws_of, posted_before
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import Canaries, LeafKey, QualityTable, Report, Reports
+from dgrid.wire.quality import LeafKey, QualityTable, Report, Reports
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
@@ -119,16 +120,16 @@ class QualityReader:
 
     async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
         """The newest table, or the newest that was posted up to a time; None before the first."""
-        found = [one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s]
+        found = [
+            one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s
+        ]
         return await self.table(max(one.root.round for one in found)) if found else None
 
     async def reports(self, judged_round: int, evaluator: Address) -> Reports:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
         return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
 
-    async def _openings(
-        self, rounds: set[int]
-    ) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
+    async def _openings(self, rounds: set[int]) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
         found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
         refused = []
         for key, opening in sorted(self.view.openings.items()):
@@ -142,7 +143,7 @@ class QualityReader:
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
         said = EvaluatorReports(key[1], key[0], opening.reports_root)
-        return checked_reports(await self._find(opening.blob_id), self._court, said=said)
+        return open_reports(await self._find(opening.blob_id), self._court, said=said)
 
     async def _canaries(self, drawn: Sequence[DrawnRecords]) -> tuple[dict[LeafKey, CanaryTruth], list[str]]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
@@ -167,8 +168,8 @@ class QualityReader:
         root = self.view.canary_roots.get((author, epoch))
         if root is None:
             raise NotEvidence("nothing was committed to for the epoch")
-        said = Canaries(self._court.chain_id, self._court.verifying_contract, author, gateway, epoch, 0, ())
-        return open_canaries(await self._find(blob_id), self._court, said=said, root=root, documents=documents)
+        promise = CanaryPromise(author, gateway, epoch, root)
+        return open_canaries(await self._find(blob_id), self._court, promise=promise, documents=documents)
 
     async def _find(self, blob_id: bytes) -> bytes:
         found = await self._archives.find(blob_id)

@@ -50,7 +50,11 @@ def unanswerable(chance: Chance) -> Task:
     text = a_text(chance, size=chance.whole(3, 6))
     person = chance.person()
     missing = fact_of(chance, person, chance.one(PERSON))
-    return Task(TaskType.EXTRACT, text.written, chance.one(missing.asked), NOT_SAID) if person not in text.written else short(chance)
+    return (
+        Task(TaskType.EXTRACT, text.written, chance.one(missing.asked), NOT_SAID)
+        if person not in text.written
+        else short(chance)
+    )
 
 
 def yes_or_no(chance: Chance) -> Task:
@@ -89,7 +93,9 @@ def mood(chance: Chance) -> Task:
         "The {t} was simply {w}.", "Such a {w} {t}!", "Our {t} in {c} was {w}.", "To be honest, the {t} was {w}.",
         "We thought the {t} was {w}.", "{p} found the {t} {w}.",
     )).format(t=thing, w=word, c=chance.town(), p=chance.person())  # fmt: skip
-    asked = chance.one(("Is that positive or negative?", "Sentiment: positive or negative?", "Is this comment positive or negative?"))
+    asked = chance.one(
+        ("Is that positive or negative?", "Sentiment: positive or negative?", "Is this comment positive or negative?")
+    )
     return Task(TaskType.CHOICE, with_articles(said), asked, "positive" if good else "negative")
 
 
@@ -123,14 +129,24 @@ def risk(chance: Chance) -> Task:
 def as_object(chance: Chance) -> Task:
     """Some facts about one subject as a JSON object."""
     text = a_text(chance, size=chance.whole(3, 6))
-    subject = chance.one([one for one in text.subjects if text.about(one)[0].key not in ("what", "amount", "day")] or text.subjects)
+    subject = chance.one(
+        [one for one in text.subjects if text.about(one)[0].key not in ("what", "amount", "day")] or text.subjects
+    )
     facts = [fact for fact in text.about(subject) if fact.key not in ("what", "who", "where")]
     if not facts:
         return short(chance)
     chosen = chance.some(facts, chance.whole(1, 3))
-    record: dict[str, Any] = {"name": subject} | {one.key: int(one.value) if one.numeric else one.value for one in chosen}
+    record: dict[str, Any] = {"name": subject} | {
+        one.key: int(one.value) if one.numeric else one.value for one in chosen
+    }
     kinds = {key: "number" if isinstance(value, int) else "string" for key, value in record.items()}
-    return Task(TaskType.JSON, text.written, _object_question(chance, record, kinds), json.dumps(record, ensure_ascii=False), _schema(kinds))
+    return Task(
+        TaskType.JSON,
+        text.written,
+        _object_question(chance, record, kinds),
+        json.dumps(record, ensure_ascii=False),
+        _schema(kinds),
+    )
 
 
 def _object_question(chance: Chance, record: dict[str, Any], kinds: dict[str, str]) -> str:
@@ -155,10 +171,20 @@ def summary(chance: Chance) -> Task:
     chance.random.shuffle(others)
     if chance.maybe(70):
         cue = chance.one(("The main point is that ", "Most important of all, ", "The key news is that ", "In short: "))
-        others.insert(chance.whole(0, len(others)), cue + (key[:1].lower() + key[1:] if key.startswith("The ") else key))
+        others.insert(
+            chance.whole(0, len(others)), cue + (key[:1].lower() + key[1:] if key.startswith("The ") else key)
+        )
     else:
         others.insert(0, key)
-    asked = chance.one(("Summarise this in one sentence.", "Give me a one-sentence summary.", "What is the main point here?", "Summarize the note.", "TL;DR?"))
+    asked = chance.one(
+        (
+            "Summarise this in one sentence.",
+            "Give me a one-sentence summary.",
+            "What is the main point here?",
+            "Summarize the note.",
+            "TL;DR?",
+        )
+    )
     return Task(TaskType.SUMMARY, " ".join(others), asked, key)
 
 
@@ -174,7 +200,12 @@ def repeated(chance: Chance) -> Task:
     pool = [chance.coined() for _ in range(3)] + chance.some(words.TOWNS, 3) + chance.some(words.FIRST_NAMES, 3)
     pool += [str(chance.whole(2, 9999)), chance.one(words.COINS), chance.wallet()]
     listed = " ".join(chance.some(pool, chance.whole(4, 9)))
-    return Task(TaskType.CHAT, "", chance.one(("Repeat: {l}", "Please repeat: {l}", "Repeat this: {l}")).format(l=listed), listed)
+    return Task(
+        TaskType.CHAT,
+        "",
+        chance.one(("Repeat: {l}", "Please repeat: {l}", "Repeat this: {l}")).format(l=listed),
+        listed,
+    )
 
 
 Make = Callable[[Chance], Task]

@@ -4,11 +4,14 @@ Each function takes bytes that anybody may have put at an archive, and gives fac
 nothing.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from dgrid.core.errors import CheckFailed, DGridError
+from dgrid.core.identity import to_hex
 from dgrid.core.keccak import salted_hash
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
 from dgrid.poq.evidence import CanaryTruth, LeafFacts
@@ -25,7 +28,6 @@ from dgrid.wire.quality import (
     Canary,
     LeafKey,
     QualityTable,
-    Report,
     Reports,
     canary_item,
     decode_quality,
@@ -98,20 +100,15 @@ def leaf_facts(key: LeafKey, document: ReceiptDocument) -> LeafFacts:
 # --- reports ----------------------------------------------------------------------------------------------------------
 
 
-def open_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> tuple[Report, ...]:
-    """The reports that an evaluator opened: under the root it revealed, signed by it. Raises NotEvidence."""
-    return checked_reports(data, court, said=said).reports
-
-
-def checked_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Reports:
-    """The whole blob, likewise. Raises NotEvidence."""
+def open_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Reports:
+    """What an evaluator opened: reports under the root that it revealed, signed by it. Raises NotEvidence."""
     blob = _decoded(data)
     if not isinstance(blob, Reports):
         raise NotEvidence("the blob holds no reports")
     _same("the reports' network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     _same("the reports' author and round", (blob.author, blob.round), (said.evaluator, said.round))
     keys = [report.key for report in blob.reports]
-    if len(keys) > REPORTS_MAX or any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+    if len(keys) > REPORTS_MAX or any(left >= right for left, right in itertools.pairwise(keys)):
         raise NotEvidence(f"the reports are more than {REPORTS_MAX}, or not in the order of their leaves, each once")
     _same("the reports' root", reports_root(blob.reports), said.reports_root)
     try:
@@ -125,21 +122,31 @@ def checked_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Re
 # --- canaries ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryPromise:
+    """What an author committed to for an epoch, and the gateway whose share of it is opened."""
+
+    author: bytes
+    gateway: bytes
+    epoch: int
+    root: bytes
+
+
 def open_canaries(
-    data: bytes, court: Domain, *, said: Canaries, root: bytes, documents: dict[LeafKey, ReceiptDocument]
+    data: bytes, court: Domain, *, promise: CanaryPromise, documents: Mapping[LeafKey, ReceiptDocument]
 ) -> dict[LeafKey, CanaryTruth]:
     """What an author's canaries turned out to be, by leaf; those that prove nothing are left out. Raises NotEvidence.
 
-    `said` names whose blob of what it must be (its canaries are not looked at), `root` is what was committed to. The
-    contract took the commitment from appointed authors only, before the epoch began.
+    The contract took the promise from an appointed author only, before the epoch began.
     """
     blob = _decoded(data)
     if not isinstance(blob, Canaries):
         raise NotEvidence("the blob holds no canaries")
-    _same("whose canaries they are", _head(blob), _head(said))
+    _same("the canaries' network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
+    said = blob.author, blob.gateway, blob.epoch
+    _same("the canaries' author, gateway and epoch", said, (promise.author, promise.gateway, promise.epoch))
     if not 0 < len(blob.canaries) <= blob.committed <= LEAVES_MAX:
         raise NotEvidence(f"more canaries are opened than were committed to, or more than {LEAVES_MAX}")
-    _same("the canaries' network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     truths: dict[LeafKey, CanaryTruth] = {}
     used: set[int] = set()
     for canary in blob.canaries:
@@ -147,14 +154,10 @@ def open_canaries(
         document = documents.get(key)
         if document is None or key in truths or canary.index in used or not _is_party_free(blob, document):
             continue
-        if _is_committed(canary, root, count=blob.committed) and _is_answered(canary, document):
+        if _is_committed(canary, promise.root, count=blob.committed) and _is_answered(canary, document):
             used.add(canary.index)
             truths[key] = CanaryTruth(_score(canary), canary.task, blob.author)
     return truths
-
-
-def _head(blob: Canaries) -> tuple[object, ...]:
-    return blob.author, blob.gateway, blob.epoch
 
 
 def _is_party_free(blob: Canaries, document: ReceiptDocument) -> bool:
@@ -213,11 +216,10 @@ def _decoded(data: bytes) -> msgspec.Struct:
 
 def _same(what: str, found: object, expected: object) -> None:
     if found != expected:
-        shown = [_shown(value) for value in (found, expected)]
-        raise NotEvidence(f"{what}: {shown[0]} is not {shown[1]}")
+        raise NotEvidence(f"{what}: {_shown(found)} is not {_shown(expected)}")
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    return ", ".join(map(_shown, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
+    return to_hex(value) if isinstance(value, bytes) else str(value)

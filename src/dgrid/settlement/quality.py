@@ -5,6 +5,7 @@ Asks no gateway, no evaluator and no author. Refuses to guess: what half of the 
 absent. How a round is judged is `poq.rounds`' to say.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,18 +16,19 @@ from dgrid.core.keccak import ZERO_HASH
 from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
+    CanaryPromise,
     NotEvidence,
-    checked_reports,
     documents_of,
     leaf_facts,
     open_canaries,
+    open_reports,
     open_table,
 )
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import draws_of, posted_before
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import Canaries, LeafKey, QualityTable, Report, Reports
+from dgrid.wire.quality import LeafKey, QualityTable, Report, Reports
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
@@ -50,18 +52,21 @@ class DrawnRecords:
 
     @property
     def facts(self) -> DrawnEpoch:
-        draw = self.draw
-        return DrawnEpoch(
-            gateway=draw.gateway,
-            epoch=draw.epoch,
-            round=draw.round,
-            seed=draw.seed,
-            expired=draw.expired,
-            evaluators=tuple(
-                EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in draw.evaluators
-            ),
-            leaves=tuple(leaf_facts(key, document) for key, document in self.documents.items()),
-        )
+        return drawn_epoch(self.draw, self.documents)
+
+
+def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
+    """A draw as judging takes it."""
+    ready = (EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in draw.evaluators)
+    return DrawnEpoch(
+        gateway=draw.gateway,
+        epoch=draw.epoch,
+        round=draw.round,
+        seed=draw.seed,
+        expired=draw.expired,
+        evaluators=tuple(ready),
+        leaves=tuple(leaf_facts(key, document) for key, document in documents.items()),
+    )
 
 
 class QualityReader:
@@ -69,7 +74,8 @@ class QualityReader:
 
     def __init__(self, records: Records, archives: Archives, *, domain: Domain, court: Domain) -> None:
         """`domain` is the receipts', `court` that of what evaluators sign."""
-        self._records, self._archives, self._domain, self._court = records, archives, domain, court
+        self._records, self._archives, self._domain = records, archives, domain
+        self.court = court
 
     @property
     def view(self) -> ChainView:
@@ -89,8 +95,8 @@ class QualityReader:
         canaries, more_refused = await self._canaries(drawn)
         rounds = {one.draw.round for one in drawn}
         evidence = RoundEvidence(
-            chain_id=self._court.chain_id,
-            court=self._court.verifying_contract,
+            chain_id=self.court.chain_id,
+            court=self.court.verifying_contract,
             round=judged_round,
             previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
             draws=tuple(one.facts for one in drawn),
@@ -108,27 +114,27 @@ class QualityReader:
     async def records_of(self, draw: Draw) -> DrawnRecords:
         """A draw with its epoch's receipts. Raises CheckFailed, NetworkUnreachable, NotYet."""
         records = await self._records.epoch(self._records.anchor(draw.gateway, draw.epoch))
-        return DrawnRecords(draw, documents_of(records, self._domain))
+        return DrawnRecords(draw, await asyncio.to_thread(documents_of, records, self._domain))
 
     async def table(self, judged_round: int) -> QualityTable:
         """The table that was posted for a round. Raises NotYet, CheckFailed, NetworkUnreachable."""
         posted = self.view.quality_roots.get(judged_round)
         if posted is None:
             raise NotYet(f"no quality root is posted for round {judged_round}")
-        return open_table(await self._archives.fetch(posted.root.blob_id), self._court, judged_round=judged_round)
+        return open_table(await self._archives.fetch(posted.root.blob_id), self.court, judged_round=judged_round)
 
     async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
         """The newest table, or the newest that was posted up to a time; None before the first."""
-        found = [one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s]
+        found = [
+            one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s
+        ]
         return await self.table(max(one.root.round for one in found)) if found else None
 
     async def reports(self, judged_round: int, evaluator: Address) -> Reports:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
         return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
 
-    async def _openings(
-        self, rounds: set[int]
-    ) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
+    async def _openings(self, rounds: set[int]) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
         found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
         refused = []
         for key, opening in sorted(self.view.openings.items()):
@@ -142,7 +148,7 @@ class QualityReader:
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
         said = EvaluatorReports(key[1], key[0], opening.reports_root)
-        return checked_reports(await self._find(opening.blob_id), self._court, said=said)
+        return open_reports(await self._find(opening.blob_id), self.court, said=said)
 
     async def _canaries(self, drawn: Sequence[DrawnRecords]) -> tuple[dict[LeafKey, CanaryTruth], list[str]]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
@@ -167,8 +173,8 @@ class QualityReader:
         root = self.view.canary_roots.get((author, epoch))
         if root is None:
             raise NotEvidence("nothing was committed to for the epoch")
-        said = Canaries(self._court.chain_id, self._court.verifying_contract, author, gateway, epoch, 0, ())
-        return open_canaries(await self._find(blob_id), self._court, said=said, root=root, documents=documents)
+        promise = CanaryPromise(author, gateway, epoch, root)
+        return open_canaries(await self._find(blob_id), self.court, promise=promise, documents=documents)
 
     async def _find(self, blob_id: bytes) -> bytes:
         found = await self._archives.find(blob_id)

@@ -43,7 +43,7 @@ class Clerk:
         logger.info("fixed the seed of epoch %d of %s", step.epoch, to_hex(step.gateway))
 
     async def commit(self, step: Commit) -> None:
-        """Fixes the round's commitment, if that was not done before, and sends it. Raises Reverted, ChainUnavailable."""
+        """Fixes the round's commitment, unless it is fixed, and sends it. Raises Reverted, ChainUnavailable."""
         fixed = self.journal.commitment(step.round) or self._fixed(step.round)
         word = court.commitment_of(self.key.address, step.round, reports_root=fixed.reports_root, salt=fixed.salt)
         await court.commit(self.sender, self.contracts, round_=step.round, commitment=word)

@@ -49,7 +49,14 @@ class Docket:
     """One evaluator's work of the rounds under way."""
 
     def __init__(
-        self, journal: Journal, quality: QualityReader, *, reader: Reader, bench: Bench, parameters: Parameters
+        self,
+        journal: Journal,
+        quality: QualityReader,
+        *,
+        reader: Reader,
+        bench: Bench,
+        parameters: Parameters,
+        tally: Tally,
     ) -> None:
         self._journal, self._quality, self._reader = journal, quality, reader
         self._bench, self._parameters = bench, parameters
@@ -183,4 +190,3 @@ class Docket:
         except (DGridError, TimeoutError) as error:
             logger.info("%s: not yet: %s", name[0], error)
             self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S
-

@@ -1,4 +1,4 @@
-"""What an evaluator answers: its signature under a round's root, for the others to gather; how it is; what it counts."""
+"""What an evaluator answers: its signature under a round's root, for the others to gather, and how it is."""
 
 from dataclasses import dataclass
 

@@ -111,7 +111,7 @@ class Journal:
             known = set(self._db.execute("SELECT lane, sequence FROM duties WHERE gateway = ? AND epoch = ?", where))
             gone = [(*where, *place) for place in known - places]
             new = [(*where, *place) for place in places - known]
-            self._db.executemany(f"DELETE FROM duties WHERE {_PLACE}", gone)
+            self._db.executemany(f"DELETE FROM duties WHERE {_PLACE}", gone)  # noqa: S608 (fixed texts)
             self._db.executemany("INSERT INTO duties VALUES (?, ?, ?, ?, NULL)", new)
 
     def drop_lost(self, draws: Mapping[tuple[Address, int], Draw]) -> None:
@@ -136,7 +136,7 @@ class Journal:
         """A finished report; dropped when the draw it was made for is no longer the one that is known."""
         key = report.key
         self._db.execute(
-            f"UPDATE duties SET report = ? WHERE {_PLACE}"
+            f"UPDATE duties SET report = ? WHERE {_PLACE}"  # noqa: S608 (fixed texts)
             " AND EXISTS (SELECT 1 FROM draws WHERE gateway = duties.gateway AND epoch = duties.epoch AND seed = ?)",
             (msgspec.msgpack.encode(report), key.gateway, key.epoch, key.lane, key.sequence, seed),
         )

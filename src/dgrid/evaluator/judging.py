@@ -54,10 +54,10 @@ class Judges(Protocol):
         ...
 
 
-class IdentityCheck(Protocol):
+class Measuring(Protocol):
     """Who runs the claimed model over an answer."""
 
-    async def check(self, digest: bytes, *, content: Content, seed: int) -> Identity | None:
+    async def measure(self, digest: bytes, content: Content) -> Identity | None:
         """None where the model cannot be run here, or the evidence says too little. Raises DGridError."""
         ...
 
@@ -70,7 +70,7 @@ class Bench:
     repeater: Repeater
     peers: Callable[[], Awaitable[Sequence[Peer]]]
     judges: Judges
-    identity: IdentityCheck
+    measuring: Measuring | None
     references: Mapping[bytes, CostReference]
 
     async def report(self, case: Case, *, within_s: float) -> Report:
@@ -91,7 +91,7 @@ class Bench:
             accuracy_bps=scores.accuracy_bps,
             consistency_bps=scores.consistency_bps,
             cost_bps=NOT_SCORED if cost is None else cost,
-            identity=await self._identified(case, content) if duty.identity else None,
+            identity=await self._measured(case, content),
             peers=panel.request_ids,
         )
 
@@ -106,12 +106,13 @@ class Bench:
             panel = await self.repeater.panel(original, await self.peers(), lot=lot, within_s=repeats_s)
         return await self.judges.score(chat, content.answer, panel=panel), panel
 
-    async def _identified(self, case: Case, content: Content) -> Identity | None:
-        dispatch = case.document.dispatch
+    async def _measured(self, case: Case, content: Content) -> Identity | None:
+        if self.measuring is None or not case.duty.identity:
+            return None
         try:
-            return await self.identity.check(dispatch.model_digest, content=content, seed=dispatch.seed)
-        except (DGridError, TimeoutError) as error:
-            logger.warning("the claimed model could not be run: %s", type(error).__name__)
+            return await self.measuring.measure(case.document.dispatch.model_digest, content)
+        except DGridError as error:
+            logger.warning("the claimed model could not be run: %s", error.message)
             return None
 
 
@@ -120,4 +121,3 @@ def original_of(case: Case, content: Content) -> Original:
     dispatch = case.document.dispatch
     gateway, node = Address(dispatch.gateway), Address(dispatch.node)
     return Original(content.request, dispatch.seed, node, gateway, dispatch.model_digest)
-

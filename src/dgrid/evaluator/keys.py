@@ -76,7 +76,7 @@ def _unlocked(data: bytes, content_key: bytes) -> bytes:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others: a crash in between leaves a draft that the next start replaces."""
+    """Whole or not at all, and never readable by others. A crash leaves a draft that the next start replaces."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

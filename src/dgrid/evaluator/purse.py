@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit
+from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, deposit
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
@@ -52,8 +52,8 @@ class Purse:
         """Opens what is missing and fills up what runs low. Raises InsufficientBudget, Reverted, ChainUnavailable."""
         for member in _gateways(view):
             config = await self._config(member.address)
-            known = view.channels.get(channel_id(self.contracts, config))
-            missing_wei = self.deposit_wei - (0 if known is None else known.balance_wei)
+            state = await channel_state(self.rpc, self.contracts, config=config)  # the latest: nothing is paid in twice
+            missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
             if 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)
                 logger.info("paid %d wei into the channel at %s", missing_wei, to_hex(member.address))
@@ -62,7 +62,9 @@ class Purse:
         """The gateways whose channel the final chain knows and where something is left."""
         payer = self.key.address
         salts = {bytes(one.config.salt): one for one in view.channels.values() if one.config.payer == payer}
-        doors = [GatewayDoor(member.address, member.endpoint, self.api_key(member.address)) for member in _gateways(view)]
+        doors = [
+            GatewayDoor(member.address, member.endpoint, self.api_key(member.address)) for member in _gateways(view)
+        ]
         funded = [(door, salts.get(channel_salt(door.gateway, api_key_tag(door.api_key)))) for door in doors]
         return [door for door, channel in funded if channel is not None and channel.balance_wei > 0]
 
@@ -80,7 +82,9 @@ class Purse:
             await fund_dev(self.rpc, self.contracts, address=self.key.address, dgai_wei=amount_wei)
         held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.key.address])
         if held < amount_wei:
-            raise InsufficientBudget(f"{amount_wei} wei are missing for re-runs", hint="send DGAI to the evaluator's address")
+            raise InsufficientBudget(
+                f"{amount_wei} wei are missing for re-runs", hint="send DGAI to the evaluator's address"
+            )
         await deposit(self.sender, self.contracts, config=config, amount_wei=amount_wei)
 
 

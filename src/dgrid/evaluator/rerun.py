@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 SAME_MODEL_MAX: Final = 2
 OTHER_MODELS_MAX: Final = 2
 AT_ONCE: Final = 4
-NOT_REPEATED: Final = ("stream", "stream_options", "models", "provider", "dgrid", "user", "metadata", "store", "logprobs",
-                       "top_logprobs")  # fmt: skip
+ABOUT_THE_WAY: Final = frozenset({"models", "provider", "dgrid", "user", "metadata", "store"})
+ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -149,7 +149,7 @@ def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
         fields = msgspec.json.decode(original.request, type=dict[str, Any])
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"the request cannot be repeated: {error}") from None
-    kept = {name: value for name, value in fields.items() if name not in NOT_REPEATED}
+    kept = {name: value for name, value in fields.items() if name not in ABOUT_THE_WAY | ABOUT_THE_FORM}
     changed = {
         "model": peer.model,
         "seed": original.seed,

@@ -18,7 +18,6 @@ from dgrid.core.identity import Address
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
 from dgrid.evaluator.docket import Docket
-from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.rounds import (
     Commit,
@@ -31,6 +30,7 @@ from dgrid.evaluator.rounds import (
     plan,
     recent_rounds,
 )
+from dgrid.evaluator.tally import Tally
 
 logger = logging.getLogger(__name__)
 

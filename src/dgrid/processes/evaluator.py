@@ -87,8 +87,7 @@ def opened_loop(
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
     bench = opened_bench(config, side, purse=purse, tally=tally, stack=stack)
     reader = Reader(archives, domain, encryption, key.address)
-    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters)
-    docket.tally = tally
+    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
     salt = partial(secrets.token_bytes, SALT_BYTES)
@@ -107,7 +106,7 @@ def opened_bench(
     asker = PayingAsker(purse, lambda: side.watcher.finalized, tally)
     stack.push_async_callback(asker.close)
     repeater = Repeater(asker.ask, budget_wei=int(config.repeat_wei_max))
-    return Bench(side.sender.address, repeater, offers.peers, PlainJudges(), NoIdentityCheck(), BUILT_IN_REFERENCES)
+    return Bench(side.sender.address, repeater, offers.peers, PlainJudges(), None, BUILT_IN_REFERENCES)
 
 
 def runnable_models(config: EvaluatorConfig) -> dict[bytes, Path]:

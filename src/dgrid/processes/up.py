@@ -70,7 +70,8 @@ def _check_ports(options: UpOptions) -> None:
 def _detach(options: UpOptions, home: Home, say: Say) -> int:
     """Starts the same command in the background, passes on what it says, and returns once it serves."""
     arguments = ["--gateways", options.gateways, "--nodes", options.nodes, "--epoch-seconds", options.epoch_seconds]
-    arguments += ["--evaluators", options.evaluators, "--port-base", options.port_base, *([] if options.restart else ["--no-restart"])]
+    arguments += ["--evaluators", options.evaluators, "--port-base", options.port_base]
+    arguments += [] if options.restart else ["--no-restart"]
     home.status_file.unlink(missing_ok=True)
     log_file = home.log_file("up")
     with log_file.open("ab") as log:

@@ -108,11 +108,11 @@ class PayRules:
     """The first four come from the chain."""
 
     base_share_bps: int  # of a node's part, paid with the epoch; quality decides on the rest
-    gain_bps: int  # what a shortfall of 1 in quality takes from m, times 10,000
+    gain_bps: int  # what one unit of shortfall takes from m
     evaluator_rate_wei: int  # for one unit of information
     pool_cap_wei: int  # the most that a round pays evaluators
     multiplier_min_bps: int = 8_000  # POQ: m = clip(1 + g·z, 0.8, 1.0)
-    interval_micros: int = 1_644_854  # standard deviations that bound the central 90 % of a normal law
+    unit_bps: int = 1_000  # of quality: z counts in these, about the step from one built-in model to the next
     window: int = 50  # tasks; over five, a random scorer keeps half of honest pay (simulated)
     payable_tasks: int = 50
     missed_micros: int = 20_000  # a duty without a report (tuned: about a third of what one earns)

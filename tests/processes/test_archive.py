@@ -110,7 +110,11 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
         network = await settling(net, archives=1)
         blob = await blob_of(network)
         impostor = ArchiveService(
-            BlobStore(net.folder / "impostor", capacity_bytes=10**6), net.key("impostor"), network.watcher, net.domain
+            BlobStore(net.folder / "impostor", capacity_bytes=10**6),
+            net.key("impostor"),
+            network.watcher,
+            net.domain,
+            net.contracts.quality_court.address,
         )
 
         async def handle(request: Request) -> object:

@@ -105,7 +105,7 @@ async def settling(net: Devnet, *, archives: int = 2) -> Settling:
     net.stack.callback(collections.close)
     collector = Collector(collections, records, sender=sender, contracts=net.contracts)
     loop = SettlerLoop(ChainSide(net.rpc, net.contracts, watcher, sender), queue, collector)
-    books = Books(net.key("gateway"), net.domain, net.contracts.dgai.address, net.genesis_s, 2)
+    books = Books(net.key("gateway"), net.domain, net.contracts.dgai.address, net.genesis_s, net.epoch_seconds)
     return Settling(net, watcher, books, clients, records, queue, collections, loop, stores, servers)
 
 

@@ -118,7 +118,7 @@ class ArchiveService:
         return Address(recover(upload_digest(self.domain, blob_id), signature))
 
     def _check(self, blob: bytes, signer: Address) -> None:
-        """The blob is of this network, and its signer's own to store. Raises InvalidSignature, CheckFailed, WrongChain."""
+        """The blob is of this network, and its signer may store it. Raises InvalidSignature, CheckFailed, WrongChain."""
         if is_quality(blob):
             self._check_quality(blob, signer)
         else:

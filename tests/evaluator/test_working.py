@@ -1,0 +1,34 @@
+from pathlib import Path
+
+from tests.evaluator.stage import Stage, on_stage
+
+from dgrid.wire.quality import Reports, Verdict, decode_quality
+
+
+def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        seats = list(stage.seats.values())
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seats[0])
+        await stage.disclose(draw)
+        await stage.judged(draw, *seats)
+        windows = stage.windows(draw.round)
+        await stage.go_to(windows.commit_from_s)
+        await stage.until(lambda view: len(view.commitments) == len(seats), *seats)
+        await stage.go_to(windows.reveal_from_s)
+        await stage.until(lambda view: len(view.openings) == len(seats), *seats)
+        for seat in seats:
+            opening = stage.view.openings[draw.round, seat.me]
+            blob = decode_quality(await stage.network.archives.fetch(opening.blob_id))
+            assert isinstance(blob, Reports)
+            assert [report.key for report in blob.reports] == sorted(
+                d.leaf.key for d in await stage.duties(draw, seat.name)
+            )
+            assert all(report.verdict == Verdict.JUDGED for report in blob.reports)
+            assert all(report.accuracy_bps == 10_000 and report.peers for report in blob.reports)
+        await stage.go_to(windows.post_from_s + 10)
+        await stage.until(lambda view: view.last_quality_round == draw.round, *seats)
+        roots = {seat.journal.signature(draw.round).root for seat in seats}
+        assert roots == {stage.view.quality_roots[draw.round].root}
+
+    on_stage(tmp_path, main)

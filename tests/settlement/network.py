@@ -117,7 +117,7 @@ async def _enroll(net: Devnet, watcher: ChainWatcher, name: str, enrolment: Enro
 
 async def _archive(net: Devnet, watcher: ChainWatcher, name: str) -> tuple[BlobStore, Server]:
     store = BlobStore(net.folder / name / "blobs", capacity_bytes=10**8)
-    service = ArchiveService(store, net.key(name), watcher, net.domain)
+    service = ArchiveService(store, net.key(name), watcher, net.domain, net.contracts.quality_court.address)
     server = Server(service.handle, host="127.0.0.1", port=0)
     await server.start()
     net.stack.push_async_callback(server.stop)

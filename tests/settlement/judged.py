@@ -116,7 +116,7 @@ class Judged:
 
     def duties(self) -> tuple[Duty, ...]:
         """All duties of the one draw."""
-        anchor, draw = (found[GATEWAY.address, EPOCH] for found in (self.view.roots, self.view.draws))
+        anchor, draw = self.view.roots[GATEWAY.address, EPOCH], self.view.draws[GATEWAY.address, EPOCH]
         records = open_records(anchor, self.blobs[anchor.root.blob_id])
         return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules_of(PARAMETERS).draw)
 
@@ -184,9 +184,18 @@ def a_table(judged_round: int = ROUND, **changes: object) -> QualityTable:
         PayoutRow(PayoutKind.PAYER, keccak(b"payer")[:20], amount_of(50)),
     )
     table = QualityTable(
-        *(31337, COURT_ADDRESS, judged_round, ZERO_HASH, ((GATEWAY.address, EPOCH),)),
-        ((GATEWAY.address, amount_of(750)),),
-        *(rows, (), (), (), payouts, ()),
+        chain_id=31337,
+        court=COURT_ADDRESS,
+        round=judged_round,
+        previous=ZERO_HASH,
+        judged=((GATEWAY.address, EPOCH),),
+        releases=((GATEWAY.address, amount_of(750)),),
+        credibility=rows,
+        calibration=(),
+        balances=(),
+        suspicions=(),
+        payouts=payouts,
+        changes=(),
     )
     return msgspec.structs.replace(table, **changes)
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.settlement.judged import (
     EPOCH,
-    GATEWAY,
     PARAMETERS,
     ROUND,
     Judged,
@@ -21,9 +20,10 @@ from tests.settlement.judged import (
     reading,
     story,
 )
+from tests.wire.making import GATEWAY
 
 from dgrid.core.errors import CheckFailed, DGridError, NotYet, ReceiptNotFound
-from dgrid.core.identity import to_hex
+from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.settlement.certificate import Certificate, Member, OpenedReport, is_certificate
 from dgrid.settlement.certificate_checks import facts_on_chain, verify_certificate
@@ -197,7 +197,7 @@ def test_who_had_its_full_number_of_duties_is_excused() -> None:
 def test_who_opened_nothing_is_named_as_absent() -> None:
     judged = a_judged_epoch()
     duty = judged.duties()[0]
-    del judged.view.openings[ROUND, duty.evaluator]  # type: ignore[arg-type]
+    del judged.view.openings[ROUND, Address(duty.evaluator)]
     made = certificate_of(judged, duty.leaf.key.sequence)
     assert {member.evaluator: member.absence for member in made.members}[duty.evaluator] == NOT_OPENED
     assert faults(made) == []

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 from tests.settlement.judged import (
     AUTHOR,
     EPOCH,
-    GATEWAY,
     PARAMETERS,
     ROUND,
     Judged,
@@ -22,9 +22,10 @@ from tests.settlement.judged import (
     signed,
     with_canary,
 )
-from tests.wire.making import NODE
+from tests.wire.making import GATEWAY, NODE
 
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
+from dgrid.core.identity import Address
 from dgrid.settlement.quality import CollectedRound
 from dgrid.settlement.rounds import rounds_due, windows_of
 from dgrid.wire.quality import Canaries, Reports, TaskType
@@ -56,7 +57,9 @@ def test_the_evidence_is_all_that_was_drawn_opened_and_known() -> None:
 def test_the_order_in_which_the_chain_was_read_changes_nothing() -> None:
     judged = a_judged_epoch()
     first = collect(judged).evidence
-    for collection in (judged.view.openings, judged.view.commitments, judged.view.canary_openings, judged.view.roots):
+    view = judged.view
+    held: list[dict[Any, Any]] = [view.openings, view.commitments, view.canary_openings, view.roots]
+    for collection in held:
         entries = list(collection.items())
         collection.clear()
         collection.update(reversed(entries))
@@ -168,8 +171,8 @@ def test_one_task_is_one_canary_however_often_it_is_opened() -> None:
 def test_an_author_sits_out_its_own(party: bytes) -> None:
     judged = a_judged_epoch()
     canaries = msgspec.structs.replace(judged.canaries(), author=party)
-    judged.view.canary_openings[party, GATEWAY.address, EPOCH] = judged.keep(canaries)
-    judged.view.canary_roots[party, EPOCH] = judged.view.canary_roots[AUTHOR.address, EPOCH]
+    judged.view.canary_openings[Address(party), GATEWAY.address, EPOCH] = judged.keep(canaries)
+    judged.view.canary_roots[Address(party), EPOCH] = judged.view.canary_roots[AUTHOR.address, EPOCH]
     del judged.view.canary_openings[AUTHOR.address, GATEWAY.address, EPOCH]
     assert collect(judged).evidence.canaries == {}
 

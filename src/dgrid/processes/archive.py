@@ -1,8 +1,7 @@
-"""An archive's whole life: blobs of the network's members in, a signed promise out; blobs to anyone who asks.
+"""An archive's whole life: the roles' blobs in, a signed promise out; blobs to anyone who asks.
 
-Gateways store epochs' records and disclosures, evaluators reports and tables, appointed authors canaries. Refuses blobs
-of strangers, blobs that are not what their name says, and more than its capacity. It never judges what a blob holds: an
-audit does.
+Gateways bring epochs and disclosures, evaluators reports and tables, authors canaries. Refuses blobs of strangers,
+blobs that are not what their name says, and more than its capacity. It never judges what a blob holds: an audit does.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from dgrid.processes.life import run_until_signal
 from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import EpochBlob
-from dgrid.wire.quality import Canaries, Disclosure, QualityTable, Reports, decode_quality, is_quality
+from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, decode_quality, is_quality
 from dgrid.wire.server import Reply, Request, Server, ServerLimits, json_reply
 from dgrid.wire.signatures import SigningKey, recover
 from dgrid.wire.typed import Domain
@@ -71,7 +70,7 @@ class ArchiveService:
     key: SigningKey
     watcher: ChainWatcher
     domain: Domain
-    court: bytes  # the quality court's address
+    court: Address
 
     async def handle(self, request: Request) -> Reply:
         """One request. Raises DGridError, which becomes an error reply."""
@@ -90,7 +89,7 @@ class ArchiveService:
         raise RouteNotFound(f"{request.method} is not for blobs")
 
     async def _put(self, blob_id: bytes, request: Request) -> Reply:
-        self._check(request.body, self._signer(blob_id, request))
+        self._check_author(blob_id, request)
         is_new = not self.store.has(blob_id)
         await asyncio.to_thread(self.store.put, blob_id, request.body)
         signature = self.key.sign(stored_digest(self.domain, self.key.address, blob_id=blob_id))
@@ -109,52 +108,44 @@ class ArchiveService:
             raise BlobNotFound(f"no blob {to_hex(blob_id)} is here", hint="ask another archive")
         return Reply(200, blob, content_type=b"application/octet-stream")
 
-    def _signer(self, blob_id: bytes, request: Request) -> Address:
-        """Who wants the blob stored. Raises InvalidSignature."""
+    def _check_author(self, blob_id: bytes, request: Request) -> None:
+        """The blob is a role's own, of this network. Raises InvalidSignature, CheckFailed, WrongChain."""
         try:
             signature = bytes.fromhex(request.header(SIGNATURE_HEADER.encode()).removeprefix("0x"))
         except ValueError:
             raise InvalidSignature("the signature is not hex") from None
-        return Address(recover(upload_digest(self.domain, blob_id), signature))
-
-    def _check(self, blob: bytes, signer: Address) -> None:
-        """The blob is of this network, and its signer may store it. Raises InvalidSignature, CheckFailed, WrongChain."""
-        if is_quality(blob):
-            self._check_quality(blob, signer)
+        signer = recover(upload_digest(self.domain, blob_id), signature)
+        if is_quality(request.body):
+            self._check_quality(decode_quality(request.body), signer)
         else:
-            self._check_records(blob, signer)
+            self._check_epoch(request.body, signer)
 
-    def _check_records(self, blob: bytes, signer: Address) -> None:
-        self._require_member(Role.GATEWAY, signer)
-        header = EpochBlob.decode(blob).header
-        if (header.chain_id, header.settlement) != (self.domain.chain_id, self.domain.verifying_contract):
-            raise WrongChain("the blob is of another network")
+    def _check_epoch(self, body: bytes, signer: Address) -> None:
+        self._require_active(Role.GATEWAY, signer)
+        header = EpochBlob.decode(body).header
+        self._require_here(header.chain_id, header.settlement, of=self.domain.verifying_contract)
         if header.gateway != signer:
             raise InvalidSignature("the blob is of another gateway")
 
-    def _check_quality(self, blob: bytes, signer: Address) -> None:
-        """A table has no author: every evaluator computes the same one, and may store it."""
-        opened = decode_quality(blob)
-        match opened:
-            case Disclosure():
-                self._require_member(Role.GATEWAY, signer)
-            case Reports() | QualityTable():
-                self._require_member(Role.EVALUATOR, signer)
-            case Canaries():
-                self._require_author(signer)
-        if (opened.chain_id, opened.court) != (self.domain.chain_id, self.court):
-            raise WrongChain("the blob is of another network")
-        if not isinstance(opened, QualityTable) and opened.author != signer:
-            raise InvalidSignature("the blob has another author")
+    def _check_quality(self, blob: QualityBlob, signer: Address) -> None:
+        self._require_here(blob.chain_id, blob.court, of=self.court)
+        if not isinstance(blob, QualityTable) and blob.author != signer:
+            raise InvalidSignature("the blob is another's")
+        if isinstance(blob, Disclosure):
+            self._require_active(Role.GATEWAY, signer)
+        elif not isinstance(blob, Canaries):
+            self._require_active(Role.EVALUATOR, signer)
+        elif signer not in self.watcher.latest.authors:
+            raise InvalidSignature(f"{to_hex(signer)} is no appointed author")
 
-    def _require_member(self, role: Role, signer: Address) -> None:
+    def _require_active(self, role: Role, signer: Address) -> None:
         member = self.watcher.latest.members.get((role, signer))
         if member is None or not member.active:
             raise InvalidSignature(f"{to_hex(signer)} is not a registered {role.name.lower()}")
 
-    def _require_author(self, signer: Address) -> None:
-        if signer not in self.watcher.latest.authors:
-            raise InvalidSignature(f"{to_hex(signer)} is not an appointed author")
+    def _require_here(self, chain_id: int, contract: bytes, *, of: bytes) -> None:
+        if (chain_id, contract) != (self.domain.chain_id, of):
+            raise WrongChain("the blob is of another network")
 
     def _health(self) -> Reply:
         return json_reply(

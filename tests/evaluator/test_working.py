@@ -2,7 +2,7 @@ from pathlib import Path
 
 from tests.evaluator.stage import Stage, on_stage
 
-from dgrid.wire.quality import Reports, Verdict, decode_quality
+from dgrid.wire.quality import NOT_SCORED, Reports, Verdict, decode_quality
 
 
 def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(tmp_path: Path) -> None:
@@ -21,11 +21,12 @@ def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(
             opening = stage.view.openings[draw.round, seat.me]
             blob = decode_quality(await stage.network.archives.fetch(opening.blob_id))
             assert isinstance(blob, Reports)
-            assert [report.key for report in blob.reports] == sorted(
-                d.leaf.key for d in await stage.duties(draw, seat.name)
-            )
-            assert all(report.verdict == Verdict.JUDGED for report in blob.reports)
-            assert all(report.accuracy_bps == 10_000 and report.peers for report in blob.reports)
+            wanted = {duty.leaf.key: duty for duty in await stage.duties(draw, seat.name)}
+            assert [report.key for report in blob.reports] == sorted(wanted)
+            for report in blob.reports:
+                scored = 10_000 if wanted[report.key].quality else NOT_SCORED
+                assert (report.verdict, report.accuracy_bps, report.consistency_bps) == (Verdict.JUDGED, scored, scored)
+                assert len(report.peers) == (2 if wanted[report.key].quality else 0)
         await stage.go_to(windows.post_from_s + 10)
         await stage.until(lambda view: view.last_quality_round == draw.round, *seats)
         roots = {seat.journal.signature(draw.round).root for seat in seats}

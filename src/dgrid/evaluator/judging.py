@@ -17,6 +17,7 @@ from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
+from dgrid.poq.tasks import task_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, Verdict
@@ -98,12 +99,11 @@ class Bench:
     async def _scored(
         self, case: Case, chat: ChatRequest, content: Content, *, within_s: float
     ) -> tuple[Scores, Panel]:
-        panel = Panel()
-        if case.duty.quality:
-            original = original_of(case, content)
-            lot = case.duty.leaf.receipt + self.evaluator
-            repeats_s = within_s * REPEATS_SHARE
-            panel = await self.repeater.panel(original, await self.peers(), lot=lot, within_s=repeats_s)
+        """The answers of peers, and what the judges say beside them; nothing of a leaf drawn for its identity alone."""
+        if not case.duty.quality:
+            return Scores(task_of(chat)), Panel()
+        lot, repeats_s = case.duty.leaf.receipt + self.evaluator, within_s * REPEATS_SHARE
+        panel = await self.repeater.panel(original_of(case, content), await self.peers(), lot=lot, within_s=repeats_s)
         return await self.judges.score(chat, content.answer, panel=panel), panel
 
     async def _measured(self, case: Case, content: Content) -> Identity | None:

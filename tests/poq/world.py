@@ -4,7 +4,7 @@ Not a model of judging: only of who does what. All that follows is the product's
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from dgrid.core.identity import model_id
@@ -22,9 +22,7 @@ TASKS = (TaskType.EXTRACT, TaskType.CHOICE, TaskType.SUMMARY)
 
 RULES = QualityRules(
     draw=DrawRules(quality_bps=5_000, identity_bps=2_000, committee_size=3, duty_cap=100),
-    pay=PayRules(
-        base_share_bps=8_000, gain_bps=1_000, evaluator_rate_wei=3 * WEI // 10_000, pool_cap_wei=WEI // 100
-    ),
+    pay=PayRules(base_share_bps=8_000, gain_bps=1_000, evaluator_rate_wei=3 * WEI // 10_000, pool_cap_wei=WEI // 100),
 )
 
 
@@ -62,7 +60,8 @@ class Seen:
     rng: Random
 
 
-Habit = Callable[[Seen], "float | None"]
+Habit = Callable[[Seen], float]
+WITHHELD = -1.0  # what a habit gives for a leaf that it leaves out
 
 
 def honest(noise: float = 0.15, gain: float = 0.8, bias: float = 0.05) -> Habit:
@@ -102,7 +101,7 @@ def copying(seen: Seen) -> float:
 
 def withholding(share: float = 0.4, noise: float = 0.15) -> Habit:
     """Leaves out part of what it must report."""
-    return lambda seen: None if seen.rng.random() < share else honest(noise)(seen)
+    return lambda seen: WITHHELD if seen.rng.random() < share else honest(noise)(seen)
 
 
 @dataclass(frozen=True)
@@ -216,23 +215,16 @@ class World:
             return float(self.rng.random() < quality)
         return self.rng.betavariate(quality * self.graded, (1 - quality) * self.graded)
 
-    def _openings(
-        self, draw: DrawnEpoch, served: dict[LeafKey, Served]
-    ) -> dict[tuple[int, bytes], tuple[Report, ...]]:
+    def _openings(self, draw: DrawnEpoch, served: dict[LeafKey, Served]) -> dict[tuple[int, bytes], tuple[Report, ...]]:
         by_address = {one.address: one for one in self.evaluators}
         opened: dict[tuple[int, bytes], list[Report]] = {(self._round, one): [] for one in by_address}
         for duty in all_duties([draw], self.rules):
             evaluator, one = by_address[duty.evaluator], served[duty.leaf.key]
             score = evaluator.habit(Seen(one.truth, one.leaf, one.task, self.table, self.rng))
-            if score is not None:
+            if score != WITHHELD:
                 report = _report(one, score, self.rng, slandered=one.leaf.node in evaluator.framing)
-                kept = report if duty.identity else replace_identity(report)
-                opened[self._round, evaluator.address].append(kept)
+                opened[self._round, evaluator.address].append(report)
         return {owner: tuple(reports) for owner, reports in opened.items()}
-
-
-def replace_identity(report: Report) -> Report:
-    return Report(*(getattr(report, name) for name in report.__struct_fields__[:8]), None, ())
 
 
 def _report(one: Served, score: float, rng: Random, *, slandered: bool) -> Report:

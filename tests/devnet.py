@@ -105,9 +105,7 @@ async def running_devnet(folder: Path, *, keep_state: bool = False, epoch_second
         assert block is not None
         genesis_s = block.timestamp_s - 3600
         judging = msgspec.structs.replace(DEV_JUDGING, challenge_seconds=2)
-        terms = Deployment(
-            genesis_s=genesis_s, epoch_seconds=epoch_seconds, base_share_bps=8_000, judging=judging
-        )
+        terms = Deployment(genesis_s=genesis_s, epoch_seconds=epoch_seconds, base_share_bps=8_000, judging=judging)
         addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
         net = Devnet(
             folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s, epoch_seconds

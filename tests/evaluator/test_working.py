@@ -29,7 +29,7 @@ def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(
                 assert len(report.peers) == (2 if wanted[report.key].quality else 0)
         await stage.go_to(windows.post_from_s + 10)
         await stage.until(lambda view: view.last_quality_round == draw.round, *seats)
-        roots = {seat.journal.signature(draw.round).root for seat in seats}
-        assert roots == {stage.view.quality_roots[draw.round].root}
+        signed = [seat.journal.signature(draw.round) for seat in seats]
+        assert {one.root for one in signed if one is not None} == {stage.view.quality_roots[draw.round].root}
 
     on_stage(tmp_path, main)

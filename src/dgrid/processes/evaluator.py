@@ -7,7 +7,7 @@ the chain, on the archives, and on answers whose receipts it checked.
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Final
 from dgrid.chain.court import declare_models
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
-from dgrid.config import ConfigError, EvaluatorConfig
+from dgrid.config import EvaluatorConfig
 from dgrid.core.errors import DGridError
-from dgrid.engines.catalog import Catalog, file_digest
+from dgrid.engines.catalog import Catalog
+from dgrid.engines.forcing import Forcing
+from dgrid.engines.models import ModelFacts, model_facts
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder, Desk
 from dgrid.evaluator.docket import Docket
@@ -57,35 +59,42 @@ def run(config: EvaluatorConfig) -> None:
 
 
 async def _live(config: EvaluatorConfig) -> None:
-    encryption = EncryptionKey.kept_in(config.folder)
-    models = runnable_models(config)
+    encryption, forcing = EncryptionKey.kept_in(config.folder), Forcing(runnable_models(config))
     async with chain_side(config) as side, AsyncExitStack() as stack:
+        stack.push_async_callback(forcing.stop)
         purse = Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
-        loop = opened_loop(config, side, encryption, purse=purse, stack=stack)
+        tally = Tally()
+        bench = opened_bench(config, side, forcing, purse=purse, tally=tally, stack=stack)
+        loop = opened_loop(config, side, encryption, bench=bench, tally=tally, stack=stack)
         service = EvaluatorService(side.sender.address, loop.journal, side.watcher, loop.tally)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
         await server.start()
-        logger.info("evaluator at %s, %d models", config.url, len(models))
-        async with background(enrol(config, side, encryption, models=models, purse=purse)):
+        logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
+        async with background(enrol(config, side, encryption, digests=forcing.digests, purse=purse)):
             await loop.run()
 
 
 def opened_loop(
-    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, purse: Purse, stack: AsyncExitStack
+    config: EvaluatorConfig,
+    side: ChainSide,
+    encryption: EncryptionKey,
+    *,
+    bench: Bench,
+    tally: Tally,
+    stack: AsyncExitStack,
 ) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
     key, watcher, contracts = config.key(), side.watcher, side.contracts
     domain = court_domain(contracts.chain_id, contracts.quality_court.address)
     allowed = loopback_only if config.dev else any_address
-    http, tally = HttpClient(LIMITS, allow=allowed), Tally()
+    http = HttpClient(LIMITS, allow=allowed)
     stack.push_async_callback(http.close)
     journal = Journal(config.folder / FILE_NAME)
     stack.callback(journal.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, watcher.parameters, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
-    bench = opened_bench(config, side, purse=purse, tally=tally, stack=stack)
     reader = Reader(archives, domain, encryption, key.address)
     docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=tally)
     stack.push_async_callback(docket.close)
@@ -97,7 +106,7 @@ def opened_loop(
 
 
 def opened_bench(
-    config: EvaluatorConfig, side: ChainSide, *, purse: Purse, tally: Tally, stack: AsyncExitStack
+    config: EvaluatorConfig, side: ChainSide, forcing: Forcing, *, purse: Purse, tally: Tally, stack: AsyncExitStack
 ) -> Bench:
     """The judges, and the way to the peers."""
     http = HttpClient(OFFER_LIMITS, allow=loopback_only if config.dev else any_address)
@@ -106,30 +115,25 @@ def opened_bench(
     asker = PayingAsker(purse, lambda: side.watcher.finalized, tally)
     stack.push_async_callback(asker.close)
     repeater = Repeater(asker.ask, budget_wei=int(config.repeat_wei_max))
-    return Bench(side.sender.address, repeater, offers.peers, PlainJudges(), None, BUILT_IN_REFERENCES)
+    return Bench(side.sender.address, repeater, offers.peers, PlainJudges(), forcing, BUILT_IN_REFERENCES)
 
 
-def runnable_models(config: EvaluatorConfig) -> dict[bytes, Path]:
-    """The models that can be run here, by digest: those built in, and the configured files. Raises ConfigError."""
+def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:
+    """The models that can be run here, by digest: those built in, and the configured files. Raises CheckFailed."""
     try:
-        built_in = Catalog.built_in().models
+        built_in = [model.path for model in Catalog.built_in().models]
     except DGridError as error:
         logger.warning("without the built-in models: %s", error.message)
-        built_in = ()
-    found = {model.digest: model.path for model in built_in}
-    for name in config.model_files:
-        try:
-            found[file_digest(Path(name))] = Path(name)
-        except OSError as error:
-            raise ConfigError(f"cannot read the model file {name}: {error.strerror}") from None
-    return found
+        built_in = []
+    found = [model_facts(path) for path in (*built_in, *map(Path, config.model_files))]
+    return {facts.digest: facts for facts in found}
 
 
 async def enrol(
-    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, models: Mapping[bytes, Path], purse: Purse
+    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, digests: Sequence[bytes], purse: Purse
 ) -> None:
     """Registers the evaluator with its key and its models, then keeps its channels filled, as gateways come."""
-    await until_done(lambda: _register(config, side, encryption, models=models), what="registration")
+    await until_done(lambda: _register(config, side, encryption, digests=digests), what="registration")
     while True:
         try:
             await purse.fill(side.watcher.finalized)
@@ -139,11 +143,11 @@ async def enrol(
 
 
 async def _register(
-    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, models: Mapping[bytes, Path]
+    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, digests: Sequence[bytes]
 ) -> None:
     enroller = Enroller(side.rpc, side.contracts, side.sender, dev=config.dev)
     enrolment = Enrolment(Role.EVALUATOR, config.url, int(config.stake_wei), encryption_key=encryption.public)
     await enroller.enroll(enrolment, side.watcher.latest)
     declared = side.watcher.latest.declared.get((Role.EVALUATOR, side.sender.address), ())
-    if set(declared) != set(models):
-        await declare_models(side.sender, side.contracts, role=Role.EVALUATOR, digests=sorted(models))
+    if set(declared) != set(digests):
+        await declare_models(side.sender, side.contracts, role=Role.EVALUATOR, digests=digests)

@@ -60,11 +60,11 @@ FINAL_S = 15
 DEPOSIT_WEI = 10**6 * WEI
 
 
-def said(number: int, *, answer: str = "Oslo") -> Content:
+def said(number: int) -> Content:
     """What was asked and answered in the leaf of this number."""
     question = f"Ada {number} lives in Oslo. She works as a nurse. Where does Ada {number} live?"
     body = {"model": "auto", "messages": [{"role": "user", "content": question}], "temperature": 0}
-    return Content(keccak(number.to_bytes(4, "big")), msgspec.json.encode(body), answer, b"\x01\x00")
+    return Content(keccak(number.to_bytes(4, "big")), msgspec.json.encode(body), "Oslo", b"\x01\x00")
 
 
 @dataclass
@@ -126,14 +126,14 @@ class Stage:
 
     # --- a gateway ----------------------------------------------------------------------------------------------------
 
-    async def anchor(self, epoch: int, leaves: int = 12, *, answer: str = "Oslo") -> ClosedEpoch:
+    async def anchor(self, epoch: int, leaves: int = 12, *, digest: bytes = WEIGHTS) -> ClosedEpoch:
         """An anchored epoch of leaves with content."""
         name = f"payer-{epoch}"
         config = await self.network.open_channel(name, amount_wei=DEPOSIT_WEI)
         for sequence in range(leaves):
-            content = said(next(self.numbers), answer=answer)
+            content = said(next(self.numbers))
             work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)
-            self.network.books.answer(epoch, replace(work, said=content))
+            self.network.books.answer(epoch, replace(work, said=content, digest=digest))
             self.contents[epoch, sequence] = content
         return await self.network.anchor(epoch, self.network.voucher(name, config, DEPOSIT_WEI))
 

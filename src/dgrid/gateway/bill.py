@@ -10,15 +10,18 @@ import msgspec
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Split, split_fee
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
 from dgrid.wire.documents import Label
 from dgrid.wire.frames import NodeDone
-from dgrid.wire.messages import Hashes
+from dgrid.wire.messages import Hashes, Privacy
+from dgrid.wire.quality import Content
 from dgrid.wire.seals import Seal
 
 BPS = 10_000
 MS_MAX = 2**32 - 1
+JUDGED = (Privacy.COMMITTEE, Privacy.PUBLIC)  # whose content a committee may be given
 
 
 class SignedDispatch(Protocol):
@@ -46,6 +49,9 @@ class Counted(Protocol):
 
     @property
     def receipt_hash(self) -> bytes: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -75,16 +81,22 @@ def price(case: Case, counted: Counted) -> Split:
 
 
 class Cashier:
-    """Bills into one ledger."""
+    """Bills into one ledger, and keeps what the judges may ask for."""
 
-    def __init__(self, ledger: Ledger, cheapest: Callable[[str], int]) -> None:
-        self._ledger, self._cheapest = ledger, cheapest
+    def __init__(self, ledger: Ledger, contents: Contents, *, cheapest: Callable[[str], int]) -> None:
+        self._ledger, self._contents, self._cheapest = ledger, contents, cheapest
 
     def charge(
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> tuple[Billed, asyncio.Future[None]]:
         """The receipt at its place; it counts once the future is done, which may raise StorageUnavailable."""
-        return self._ledger.bill(self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer))
+        charge = self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer)
+        billed, committed = self._ledger.bill(charge)
+        order = case.order
+        if order.privacy in JUDGED:
+            content = Content(order.salt, order.body, counted.text, case.done.evidence)
+            self._contents.keep(billed.receipt.place.position, billed.struct_hash, content=content)
+        return billed, committed
 
     def _charge_of(
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None

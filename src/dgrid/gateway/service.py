@@ -27,6 +27,7 @@ from dgrid.gateway.route.market import Market
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import TickSealer
 from dgrid.gateway.views import Sources, Views
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
 from dgrid.store.ledger_rows import EpochState
@@ -40,6 +41,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 REMEMBERED_MAIL = 64
+CONTENTS_BYTES_MAX = 16 * 1024**3
 TIDY_S = 60.0
 Page = Callable[[str], Reply | None]
 
@@ -84,6 +86,9 @@ class GatewayService:
         self.http = HttpClient(limits, allow=settings.allow)
         self.ledger = Ledger(settings.folder, gateway=key.address, clock=settings.clock, now_ms=now_ms)
         self._stack.callback(self.ledger.close)
+        self.contents = Contents(settings.folder / "contents", capacity_bytes=CONTENTS_BYTES_MAX)
+        self._stack.callback(self.contents.close)
+        self.ledger.before_commit = self.contents.flush
         self.reader = LedgerReader(self.ledger.path)
         self._stack.callback(self.reader.close)
         self.outbox = Outbox(self._history)
@@ -105,6 +110,7 @@ class GatewayService:
         """Takes over what an earlier process left, then watches nodes and epochs."""
         self._stack.push_async_callback(self.http.close)
         self.sealer.on_sealed = self.metrics.receipts.add
+        self.sealer.before_signing = self.contents.sync
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
         for work in (self.presence.run(), self.closer.run(), self._tidy()):
@@ -176,7 +182,7 @@ class GatewayService:
             self.router,
             Dispatcher(desk),
             self.counts,
-            Cashier(self.ledger, self._cheapest_wei),
+            Cashier(self.ledger, self.contents, cheapest=self._cheapest_wei),
             self.ledger,
             settings.domain,
             self.metrics,

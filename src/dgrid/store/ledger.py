@@ -68,6 +68,7 @@ class Ledger:
     def __init__(self, folder: Path, *, gateway: bytes, clock: EpochClock, now_ms: Callable[[], int]) -> None:
         self.path = folder / LEDGER_NAME
         self.on_billed: Callable[[list[Unsealed]], None] = lambda unsealed: None
+        self.before_commit: Callable[[], None] = lambda: None  # may raise OSError: then nothing is committed
         self._gateway, self._clock, self._now_ms = gateway, clock, now_ms
         self._lock = lock_folder(folder)
         self._db = open_database(self.path)
@@ -75,8 +76,8 @@ class Ledger:
         self._pending_keys: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
         self._orders: dict[bytes, int] = {}
         self._group: Group | None = None
-        self._stale = False  # the books may say what the file does not
         self._wal: int | None = None
+        self._stale = False  # the books may say what the file does not
         self.fence = self._take_lane()  # grows with each opening: numbers made with it are unique for good
         self._books = self._read_books()
 
@@ -108,8 +109,7 @@ class Ledger:
 
         Raises BudgetExceeded, SignatureReplayed or IdempotencyConflict at once; the future raises StorageUnavailable.
         """
-        funds = request.funds
-        group = self._group_now()
+        funds, group = request.funds, self._group_now()
         account = self._account(funds)
         self._refuse_repetitions(request)
         account.hold(request.amount_wei, funds)
@@ -311,6 +311,7 @@ class Ledger:
         if group is None:
             return
         try:
+            self.before_commit()
             with transaction(self._db):
                 write(self._db, group, books=self._books, fence=self.fence)
         except (sqlite3.Error, OSError, LaneLost) as error:
@@ -389,9 +390,8 @@ class Ledger:
         """Writes what is waiting and lets the lane go."""
         self._commit()
         self._db.close()
-        if self._wal is not None:
-            os.close(self._wal)
-        os.close(self._lock)
+        for handle in (self._lock, *([] if self._wal is None else [self._wal])):
+            os.close(handle)
 
 
 def _forgive(future: asyncio.Future[None]) -> None:

@@ -157,7 +157,8 @@ class Canaries(msgspec.Struct, frozen=True, array_like=True, tag="canaries"):
 class CredibilityRow(msgspec.Struct, frozen=True, array_like=True):
     """What is believed of a node's work with one model on one kind of task: a Beta posterior, in millionths of a count.
 
-    `low_bps` and `high_bps` bound the central 90 %.
+    `low_bps` and `high_bps` bound the central 90 %. `square_micros` sums the squared scores as `good_micros` sums the
+    scores: graded answers scatter less than right-or-wrong ones, so as many of them say more.
     """
 
     node: bytes
@@ -170,6 +171,7 @@ class CredibilityRow(msgspec.Struct, frozen=True, array_like=True):
     high_bps: int
     samples: int  # canaries, judgements and identity checks ever counted
     round: int  # when it changed last
+    square_micros: int = 0
 
 
 class CalibrationRow(msgspec.Struct, frozen=True, array_like=True):

@@ -21,6 +21,7 @@ from dgrid.wire.seals import Seal
 
 BPS = 10_000
 MS_MAX = 2**32 - 1
+LABELS_REMEMBERED = 16_384  # one for each node, checks and price between two rounds
 JUDGED = (Privacy.COMMITTEE, Privacy.PUBLIC)  # whose content a committee may be given
 
 
@@ -102,7 +103,10 @@ class Cashier:
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> Charge:
         order, seller, done = case.order, case.seller, case.done
-        label = Label(counted.validity, cost_position(seller, self._cheapest(seller.model)))
+        known = case.decision.standing
+        label = Label(
+            counted.validity, cost_position(seller, self._cheapest(seller.model)), known.low_bps, known.high_bps
+        )
         hashes = Hashes(order.request_hash, case.decision.route_hash, wire, digest_of_label(label))
         usage = UsageFacts(
             counted.tokens_in,
@@ -125,7 +129,7 @@ def cost_position(seller: Seller, cheapest_wei: int) -> int:
     return BPS if not cheapest_wei else min(2**32, seller.blended_wei * BPS // cheapest_wei)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=LABELS_REMEMBERED)
 def digest_of_label(label: Label) -> bytes:
     return label.digest()
 

@@ -27,6 +27,7 @@ from dgrid.gateway.route.market import Market
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import TickSealer
 from dgrid.gateway.views import Sources, Views
+from dgrid.poq.tasks import task_of
 from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
@@ -95,7 +96,7 @@ class GatewayService:
         self.sealer = ReceiptSealer(self.ledger, self.outbox, key=key, domain=settings.domain)
         self.counts = Counts(tokenizers)
         self.debts = Debts(self.ledger.node_total, lambda: self.presence.nodes)
-        self.router = Router(self.counts, self.debts.owed_wei, now_ms)
+        self.router = Router(self.counts, self.debts.owed_wei, now_ms, task_of)
         self.presence = Presence(
             chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
         )
@@ -136,7 +137,7 @@ class GatewayService:
             logger.error("a background task failed", exc_info=error)
 
     def _publish(self, market: Market) -> None:
-        self.router.market = market
+        self.router.see(market=market)
 
     def _history(self, node: bytes) -> list[tuple[bytes, SignedReceipt]]:
         found = self.reader.of_node(node, REMEMBERED_MAIL)

@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import Deployment, deploy_contracts
+from dgrid.chain.deploy import DEV_JUDGING, Deployment, deploy_contracts
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
@@ -102,7 +103,8 @@ async def running_devnet(folder: Path, *, keep_state: bool = False) -> AsyncIter
         block = await chain.rpc.block("latest")
         assert block is not None
         genesis_s = block.timestamp_s - 3600
-        terms = Deployment(genesis_s=genesis_s, epoch_seconds=2, treasury=SigningKey(keccak(b"treasury")).address)
+        judging = msgspec.structs.replace(DEV_JUDGING, challenge_seconds=2)
+        terms = Deployment(genesis_s=genesis_s, epoch_seconds=2, judging=judging)
         addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
         net = Devnet(folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s)
         async with net.stack:

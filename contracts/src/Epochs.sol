@@ -8,12 +8,13 @@ import {Signatures} from "./Signatures.sol";
 import {EpochRoot, LeafProof, StoredSignature} from "./Types.sol";
 
 /// @dev `pots` is what all its roots say was charged, `collected` what payers' channels delivered of it, `funds` what of
-/// that is still here. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
+/// that is still here, `released` what of it quality roots took. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
 /// roots no longer count, zero while there is none.
 struct Account {
     uint128 funds;
     uint128 pots;
     uint128 collected;
+    uint128 released;
     uint64 nextEpoch;
     uint64 voidFrom;
 }

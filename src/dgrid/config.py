@@ -25,7 +25,7 @@ class ChainConfig:
 
     rpc_urls: tuple[str, ...]
     chain_id: int
-    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings
+    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings, quality_court
     poll_ms: int = 500
 
     def address(self, name: str) -> Address:

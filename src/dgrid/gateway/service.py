@@ -17,13 +17,16 @@ from dgrid.gateway.api import GatewayApi, Rooms
 from dgrid.gateway.bill import Cashier
 from dgrid.gateway.closing import EpochCloser, Office, Partners
 from dgrid.gateway.counting import Counts, TokenizerSource
+from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.debts import Debts
+from dgrid.gateway.disclosing import Bureau, Discloser
 from dgrid.gateway.dispatch import Desk, Dispatcher
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
 from dgrid.gateway.presence import Presence, Shares
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import Market
+from dgrid.gateway.route.standing import Credibility
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import TickSealer
 from dgrid.gateway.views import Sources, Views
@@ -101,6 +104,8 @@ class GatewayService:
             chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
         )
         self.closer = self._closer()
+        self.discloser = self._discloser()
+        self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.api = self._api()
 
     async def handle(self, request: Request) -> Reply:
@@ -114,7 +119,8 @@ class GatewayService:
         self.sealer.before_signing = self.contents.sync
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
-        for work in (self.presence.run(), self.closer.run(), self._tidy()):
+        judged = self.discloser.run(), self.credibility.run()
+        for work in (self.presence.run(), self.closer.run(), *judged, self._tidy()):
             self._stack.push_async_callback(ended, self.spawn(work))
 
     async def stop(self) -> None:
@@ -138,6 +144,9 @@ class GatewayService:
 
     def _publish(self, market: Market) -> None:
         self.router.see(market=market)
+
+    def _believe(self, credibility: Credibility) -> None:
+        self.router.see(credibility=credibility)
 
     def _history(self, node: bytes) -> list[tuple[bytes, SignedReceipt]]:
         found = self.reader.of_node(node, REMEMBERED_MAIL)
@@ -163,6 +172,22 @@ class GatewayService:
         closer.on_step = self._epoch_step
         self._stack.callback(closer.close)
         return closer
+
+    def _discloser(self) -> Discloser:
+        settings, partners = self._settings, self._partners
+        bureau = Bureau(
+            settings.key,
+            settings.domain,
+            settings.clock,
+            settings.quorum,
+            settings.folder,
+            self.ledger.path,
+            self._now_ms,
+        )
+        discloser = Discloser(self.contents, bureau=bureau, court=partners.court, archives=partners.archives)
+        discloser.on_step = lambda epoch, step: self.metrics.disclosures.add(1, step.value)
+        self._stack.callback(discloser.close)
+        return discloser
 
     def _epoch_step(self, epoch: int, state: EpochState) -> None:
         self.metrics.epochs.add(1, state.value)
@@ -190,10 +215,18 @@ class GatewayService:
             self._now_ms,
             self.spawn,
         )
-        self.metrics.gauges.append(Gauge("dgrid_holds_open", "Requests in flight.", lambda: self.ledger.open_holds))
+        self.metrics.gauges += self._gauges()
         pipeline = Pipeline(parts, Limits(attempts=settings.attempts))
         views = Views(self._sources())
         return GatewayApi(Rooms(pipeline, admission, views, chain, self.metrics, self._is_ready, self._pages))
+
+    def _gauges(self) -> list[Gauge]:
+        return [
+            Gauge("dgrid_holds_open", "Requests in flight.", lambda: self.ledger.open_holds),
+            Gauge("dgrid_contents_bytes", "Contents kept for the judges.", lambda: self.contents.used_bytes),
+            Gauge("dgrid_contents_dropped", "Contents given up for want of room.", lambda: self.contents.dropped),
+            Gauge("dgrid_credibility_round", "Routing's round.", lambda: self.router.picture.credibility.round),
+        ]
 
     def _sources(self) -> Sources:
         settings = self._settings

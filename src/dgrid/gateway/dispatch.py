@@ -240,8 +240,9 @@ class Dispatcher:
             seller.offer_digest,
             parcel.last_hash,
         )
-        dispatch_hash = dispatch.struct_hash()
-        return Assignment(seller, dispatch, dispatch_hash, dispatch.packed(), await desk.sealer.seal(dispatch_hash))
+        packed = dispatch.packed()
+        dispatch_hash = Dispatch.hash_of(packed)
+        return Assignment(seller, dispatch, dispatch_hash, packed, await desk.sealer.seal(dispatch_hash))
 
 
 def told(faults: Sequence[NodeFault]) -> DGridError:

@@ -49,6 +49,7 @@ from dgrid.store.ledger_rows import (
     UnsealedRecord,
 )
 from dgrid.store.queries import sql
+from dgrid.wire.messages import InferenceReceipt
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,8 @@ class Ledger:
         served_at_ms = books.lane.served_at_ms
         epoch = self._clock.epoch_at(served_at_ms)
         receipt = books.charge(charge, hold, served_at_ms=served_at_ms, epoch=epoch)
-        billed = Billed(receipt, receipt.struct_hash(), receipt.packed())
+        packed = receipt.packed()
+        billed = Billed(receipt, InferenceReceipt.hash_of(packed), packed)
         self._write_charge(group, charge, hold, billed)
         return billed, self._wait(group)
 

@@ -203,11 +203,13 @@ class Dispatcher:
         desk, seller = self._desk, decision.seller
         parcel = desk.outbox.take(seller.node)
         try:
-            assignment = await self._sign(order, seller, parcel=parcel)
-            envelope = DispatchEnvelope(
-                assignment.packed, assignment.seal, order.salt, seller.model, order.body, parcel.signed
-            )
-            left_s = max(0.001, (assignment.dispatch.deadline - desk.now_ms()) / 1000)
+            dispatch = self._dispatch(order, seller, parcel=parcel)
+            packed = dispatch.packed()
+            dispatch_hash = Dispatch.hash_of(packed)
+            seal = await desk.sealer.seal(dispatch_hash)
+            assignment = Assignment(seller, dispatch, dispatch_hash, packed, seal)
+            envelope = DispatchEnvelope(packed, seal, order.salt, seller.model, order.body, parcel.signed)
+            left_s = max(0.001, (dispatch.deadline - desk.now_ms()) / 1000)
             url = seller.endpoint + "/v1/dispatch"
             reply = await desk.http.request("POST", url, body=encode(envelope), headers=_HEADERS, first_byte_s=left_s)
         except BaseException:
@@ -221,10 +223,10 @@ class Dispatcher:
             raise NodeMisbehaved("the reply is not made of frames")
         return NodeReply(assignment, reply, bounds=Bounds.of(order, plan), desk=desk)
 
-    async def _sign(self, order: Order, seller: Seller, *, parcel: Parcel) -> Assignment:
+    def _dispatch(self, order: Order, seller: Seller, *, parcel: Parcel) -> Dispatch:
         desk, salt, seed = self._desk, order.salt, order.chat.seed
         self._count += 1
-        dispatch = Dispatch(
+        return Dispatch(
             order.request_id,
             order.request_hash if order.signed is None else salted_hash(salt, order.body),
             desk.gateway,
@@ -240,9 +242,6 @@ class Dispatcher:
             seller.offer_digest,
             parcel.last_hash,
         )
-        packed = dispatch.packed()
-        dispatch_hash = Dispatch.hash_of(packed)
-        return Assignment(seller, dispatch, dispatch_hash, packed, await desk.sealer.seal(dispatch_hash))
 
 
 def told(faults: Sequence[NodeFault]) -> DGridError:

@@ -273,7 +273,15 @@ class Conversation(asyncio.Protocol):
 
     async def _serve(self, request: Request) -> None:
         try:
-            reply = await self._reply_to(request)
+            try:
+                reply = await self._house.handler(request)
+            except DGridError as error:
+                reply = problem_reply(error)
+            except ConnectionError:
+                raise
+            except Exception:
+                logger.exception("unhandled error", extra={"path": request.path})
+                reply = problem_reply(DGridError("internal error"))
             body = b"" if request.method == "HEAD" else reply.body
             if isinstance(body, bytes):
                 self._write(_head(reply, _framing(request, reply.body)) + body)
@@ -288,17 +296,6 @@ class Conversation(asyncio.Protocol):
             self._transport.abort()
         finally:
             self._next(request)
-
-    async def _reply_to(self, request: Request) -> Reply:
-        try:
-            return await self._house.handler(request)
-        except DGridError as error:
-            return problem_reply(error)
-        except ConnectionError:
-            raise
-        except Exception:
-            logger.exception("unhandled error", extra={"path": request.path})
-            return problem_reply(DGridError("internal error"))
 
     async def _send_pieces(self, request: Request, reply: Reply, pieces: AsyncIterator[bytes]) -> None:
         """A stream; it is taken to its end even when the client is gone, for its maker has an end to come to."""
@@ -317,6 +314,7 @@ class Conversation(asyncio.Protocol):
 
     def _next(self, request: Request) -> None:
         self._task = self._request = None
+        request.on_gone.clear()  # or what it asks for would hold it, and it that: left for the garbage collector
         if self._is_lost:
             self._house.left(self)
         elif self._is_last or not request.keep_alive:

@@ -159,17 +159,14 @@ class Connection(asyncio.Protocol):
                 self.failure = NodeUnreachable("the connection broke before the reply's end")
         self._wake()
 
-    async def wait(self, seconds: float) -> None:
-        """Until something arrives. Raises NodeUnreachable at the deadline, or at the whole exchange's."""
-        if self.failure is not None:
-            raise self.failure
+    def arrival(self, seconds: float) -> asyncio.Future[None]:
+        """Done when something arrives. It raises NodeUnreachable at the deadline, or at the whole exchange's."""
         waiter = self._waiter = self._loop.create_future()
-        self._watch(min(self._loop.time() + seconds, self._ends_at))
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-        self._raise_failure()
+        if self.failure is not None:
+            self._wake()
+        else:
+            self._watch(min(self._loop.time() + seconds, self._ends_at))
+        return waiter
 
     def _watch(self, due_s: float) -> None:
         self._due_s = due_s
@@ -187,10 +184,6 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_at(self._due_s, self._ring)
         else:
             self._fail(NodeUnreachable("no answer in time"))
-
-    def _raise_failure(self) -> None:
-        if self.failure is not None and not self.pieces:
-            raise self.failure
 
     def take(self) -> bytes:
         """All unread bytes."""
@@ -214,8 +207,13 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if self.failure is not None and not self.pieces:
+            waiter.set_exception(self.failure)
+        else:
+            waiter.set_result(None)
 
 
 class ClientReply:
@@ -237,7 +235,7 @@ class ClientReply:
                 elif connection.complete:
                     break
                 else:
-                    await connection.wait(self._pool.limits.gap_s)
+                    await connection.arrival(self._pool.limits.gap_s)
         finally:
             self.release()
 
@@ -254,7 +252,7 @@ class ClientReply:
                 elif connection.complete:
                     return found[0] if len(found) == 1 else b"".join(found)
                 else:
-                    await connection.wait(self._pool.limits.gap_s)
+                    await connection.arrival(self._pool.limits.gap_s)
         finally:
             self.release()
 
@@ -304,7 +302,7 @@ class HttpClient:
         connection.begin(data)
         try:
             while not connection.head_complete:
-                await connection.wait(wait_s)
+                await connection.arrival(wait_s)
         except BaseException:
             connection.close()
             raise

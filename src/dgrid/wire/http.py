@@ -20,6 +20,7 @@ import httptools
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 
 ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
+HEADERS_KNOWN = 64
 AddressRule = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
 
 
@@ -358,16 +359,21 @@ class HttpClient:
 
 
 def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body: bytes) -> bytes:
-    head = [_opening(method, target, origin.authority)]
-    for name, value in (headers or {}).items():
-        if "\r" in value or "\n" in value:
-            raise ValueError(f"header {name} holds a line break")
-        head.append(f"{name}: {value}\r\n".encode("latin-1"))
+    opening = _opening(method, target, origin.authority)
+    told = _rendered(tuple(headers.items())) if headers else b""
     if body or method not in ("GET", "HEAD"):
-        head.append(b"content-length: %d\r\n" % len(body))
-    return b"".join([*head, b"\r\n", body])
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (opening, told, len(body), body)
+    return b"%b%b\r\n" % (opening, told)
 
 
 @lru_cache(maxsize=ORIGINS_KNOWN)
 def _opening(method: str, target: bytes, authority: bytes) -> bytes:
     return b"%b %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (method.encode(), target, authority)
+
+
+@lru_cache(maxsize=HEADERS_KNOWN)
+def _rendered(headers: tuple[tuple[str, str], ...]) -> bytes:
+    for name, value in headers:
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"header {name} holds a line break")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")

@@ -12,6 +12,8 @@ VIRTUAL_MODELS = ("auto", "auto:best", "auto:cheap", "auto:fast")
 
 def wanted_models(chat: ChatRequest, market: Market, *, loads: Loads) -> list[str]:
     """The models to try, in order; only such as somebody offers. Raises ModelNotFound when there is none."""
+    if not chat.models and chat.model in market.models:
+        return [chat.model]
     found = list(dict.fromkeys(_expand([chat.model, *(chat.models or ())], market, loads=loads)))
     if not found:
         offered = ", ".join(market.models) or "none at the moment"

@@ -92,7 +92,8 @@ class GatewayApi:
     async def handle(self, request: Request) -> Reply:
         """One request. Errors become replies here: the outer edge."""
         try:
-            reply = await self._answer(request)
+            answer, argument = self._find(request)
+            reply = await answer(request, argument)
         except DGridError as error:
             self._rooms.metrics.requests.add(1, error.code)
             reply = problem_reply(error)
@@ -100,14 +101,18 @@ class GatewayApi:
             reply.headers.append(DEGRADED)
         return reply
 
-    async def _answer(self, request: Request) -> Reply:
+    def _find(self, request: Request) -> tuple[Answer, str]:
+        """What answers a request, and the path's argument. Raises RouteNotFound."""
         route = self._exact.get((request.method, request.path))
         if route is not None:
-            return await route.answer(request, "")
+            return route.answer, ""
         for route in self._open:
             argument = route.argument(request.path) if route.method == request.method else None
             if argument is not None:
-                return await route.answer(request, argument)
+                return route.answer, argument
+        return self._page, ""
+
+    async def _page(self, request: Request, _: str) -> Reply:
         for page in self._rooms.pages:
             if request.method == "GET" and (reply := page(request.path)) is not None:
                 return reply
@@ -119,8 +124,8 @@ class GatewayApi:
     def _caller_if_any(self, request: Request) -> Channel | None:
         return self._caller(request) if b"authorization" in request.headers else None
 
-    async def _chat(self, request: Request, _: str) -> Reply:
-        return await self._rooms.pipeline.serve(request)
+    def _chat(self, request: Request, _: str) -> Awaitable[Reply]:
+        return self._rooms.pipeline.serve(request)
 
     async def _models(self, _request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.models())

@@ -6,7 +6,7 @@ simulation.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,9 +108,9 @@ class GatewayService:
         self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.api = self._api()
 
-    async def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Awaitable[Reply]:
         """Answers one HTTP request."""
-        return await self.api.handle(request)
+        return self.api.handle(request)
 
     async def start(self) -> None:
         """Takes over what an earlier process left, then watches nodes and epochs."""

@@ -113,7 +113,7 @@ def check_signed(asked: Asked, delivery: Delivery, *, text: str, domain: Domain)
         raise NodeMisbehaved("the node signed another answer than it sent")
     if receipt.evidence_hash != salted_hash(salt, done.evidence):
         raise NodeMisbehaved("the node signed other evidence than it sent")
-    receipt_hash = receipt.struct_hash()
+    receipt_hash = NodeReceipt.hash_of(done.receipt)
     try:
         signer = sealed_by(domain, receipt_hash, done.seal)
     except InvalidSignature as error:

@@ -49,6 +49,8 @@ class ModelChoice:
 
     def wanted(self, chat: ChatRequest) -> Wanted:
         """The models to try; only such as somebody offers. Raises ModelNotFound when there is none."""
+        if not chat.models and chat.model in self._picture.market.models:
+            return Wanted((chat.model,))
         found = tuple(dict.fromkeys(self._expand(chat)))
         if not found:
             offered = ", ".join(self._picture.market.models) or "none at the moment"

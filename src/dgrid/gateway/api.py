@@ -13,6 +13,7 @@ from dgrid.core.identity import from_hex
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.facts import ChainFacts, Channel
 from dgrid.gateway.pipeline import Pipeline
+from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.views import Views
 from dgrid.telemetry import Metrics
 from dgrid.wire.server import Reply, Request, json_reply, problem_reply
@@ -59,6 +60,7 @@ class Rooms:
     pipeline: Pipeline
     admission: Admission
     views: Views
+    quality: QualityViews
     chain: ChainFacts
     metrics: Metrics
     is_ready: Callable[[], bool]
@@ -79,6 +81,8 @@ class GatewayApi:
             Route("GET", "/v1/receipts/*/proof", Access.PUBLIC, self._proof),
             Route("GET", "/v1/account", Access.OWNER, self._account),
             Route("GET", "/v1/network/nodes", Access.PUBLIC, self._nodes),
+            Route("GET", "/v1/network/evaluators", Access.PUBLIC, self._evaluators),
+            Route("GET", "/v1/network/quality", Access.PUBLIC, self._quality),
             Route("GET", "/v1/network/epochs", Access.PUBLIC, self._epochs),
             Route("GET", "/v1/network/receipts", Access.PUBLIC, self._latest),
             Route("GET", "/v1/network/parameters", Access.PUBLIC, self._parameters),
@@ -146,7 +150,13 @@ class GatewayApi:
         return json_reply(self._rooms.views.account(self._caller(request)))
 
     async def _nodes(self, _request: Request, _: str) -> Reply:
-        return json_reply(self._rooms.views.nodes())
+        return json_reply(self._rooms.quality.nodes())
+
+    async def _evaluators(self, _request: Request, _: str) -> Reply:
+        return json_reply(self._rooms.quality.evaluators())
+
+    async def _quality(self, request: Request, _: str) -> Reply:
+        return json_reply(self._rooms.quality.quality(limit_of(request)))
 
     async def _epochs(self, request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.epochs(limit_of(request)))

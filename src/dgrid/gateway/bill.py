@@ -10,12 +10,15 @@ import msgspec
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Split, split_fee
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.poq.formats import json_faults
+from dgrid.poq.tasks import wants_json
 from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
+from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR
 from dgrid.wire.documents import Label
 from dgrid.wire.frames import NodeDone
-from dgrid.wire.messages import Hashes, Privacy
+from dgrid.wire.messages import Flag, Hashes, Privacy
 from dgrid.wire.quality import Content
 from dgrid.wire.seals import Seal
 
@@ -103,10 +106,8 @@ class Cashier:
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> Charge:
         order, seller, done = case.order, case.seller, case.done
-        known = case.decision.standing
-        label = Label(
-            counted.validity, cost_position(seller, self._cheapest(seller.model)), known.low_bps, known.high_bps
-        )
+        position, known = cost_position(seller, self._cheapest(seller.model)), case.decision.standing
+        label = Label(checks_of(order, counted), position, known.low_bps, known.high_bps)
         hashes = Hashes(order.request_hash, case.decision.route_hash, wire, digest_of_label(label))
         usage = UsageFacts(
             counted.tokens_in,
@@ -127,6 +128,15 @@ class Cashier:
 def cost_position(seller: Seller, cheapest_wei: int) -> int:
     """The seller's price against the cheapest for the model: 10,000 is equal."""
     return BPS if not cheapest_wei else min(2**32, seller.blended_wei * BPS // cheapest_wei)
+
+
+def checks_of(order: Order, counted: Counted) -> tuple[str, ...]:
+    """The checks that an answer passed: where an object was asked for, also whether it is one of that shape."""
+    if order.chat.response_format is None or not wants_json(order.chat) or counted.flags & Flag.PARTIAL:
+        return counted.validity
+    contents = (choice.partition(CALL_SEPARATOR)[0] for choice in counted.text.split(CHOICE_SEPARATOR))
+    fits = not any(fault for content in contents for fault in json_faults(order.chat, content))
+    return (*counted.validity, "format") if fits else counted.validity
 
 
 @lru_cache(maxsize=LABELS_REMEMBERED)

@@ -24,6 +24,7 @@ from dgrid.gateway.dispatch import Desk, Dispatcher
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
 from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.standing import Credibility
@@ -103,9 +104,9 @@ class GatewayService:
         self.presence = Presence(
             chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
         )
+        self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.closer = self._closer()
         self.discloser = self._discloser()
-        self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.api = self._api()
 
     def handle(self, request: Request) -> Awaitable[Reply]:
@@ -217,8 +218,18 @@ class GatewayService:
         )
         self.metrics.gauges += self._gauges()
         pipeline = Pipeline(parts, Limits(attempts=settings.attempts))
-        views = Views(self._sources())
-        return GatewayApi(Rooms(pipeline, admission, views, chain, self.metrics, self._is_ready, self._pages))
+        sources = self._sources()
+        rooms = Rooms(
+            pipeline,
+            admission,
+            Views(sources),
+            QualityViews(sources),
+            chain,
+            self.metrics,
+            self._is_ready,
+            self._pages,
+        )
+        return GatewayApi(rooms)
 
     def _gauges(self) -> list[Gauge]:
         return [
@@ -243,6 +254,8 @@ class GatewayService:
             self.ledger,
             self.reader,
             self.sealer,
+            self._partners.court,
+            self.credibility,
             self._now_ms,
         )
 

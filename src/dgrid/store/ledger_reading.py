@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dgrid.core.errors import CheckFailed
-from dgrid.core.places import NO_PLACE, unpack_place
+from dgrid.core.places import NO_PLACE, Place, unpack_place
 from dgrid.store.ledger import LANE
 from dgrid.store.ledger_file import open_database, storage_failure
 from dgrid.store.ledger_rows import EpochRow, EpochState, Promise, Unsealed, UnsealedRecord
@@ -105,6 +105,11 @@ class LedgerReader:
             found.append(_listed(self._rows("read_place", *place)[0]))
             previous = found[-1].receipt.previous.payer
         return found
+
+    def at(self, place: Place) -> ListedReceipt | None:
+        """The receipt at a place."""
+        row = self._row("read_place", *place)
+        return None if row is None else _listed(row)
 
     def latest(self, limit: int) -> list[ListedReceipt]:
         """The gateway's latest receipts, newest first."""

@@ -8,7 +8,7 @@ from tests.evaluator.stage import Stage, on_stage
 from tests.processes.role_process import RoleProcess, running
 
 from dgrid.chain.events import Role
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, Channel
 from dgrid.core.identity import Address
 from dgrid.core.money import WEI
 from dgrid.engines.catalog import Catalog
@@ -30,6 +30,10 @@ def address(stage: Stage) -> Address:
     return stage.net.key(NAME).address
 
 
+def paid_by(view: ChainView, payer: Address) -> list[Channel]:
+    return [channel for channel in view.channels.values() if channel.config.payer == payer]
+
+
 async def registered(stage: Stage) -> None:
     member = Role.EVALUATOR, address(stage)
     await until(stage, lambda view: member in view.declared and member in view.members)
@@ -45,10 +49,8 @@ def test_it_registers_its_key_and_its_models_and_pays_into_a_channel_at_the_gate
             declared = stage.view.declared[Role.EVALUATOR, address(stage)]
             assert set(declared) == {model.digest for model in Catalog.built_in().models}
             gateway = stage.network.books.key.address
-            view = await until(
-                stage, lambda view: any(one.config.payer == member.address for one in view.channels.values())
-            )
-            (channel,) = (one for one in view.channels.values() if one.config.payer == member.address)
+            view = await until(stage, lambda view: bool(paid_by(view, member.address)))
+            (channel,) = paid_by(view, member.address)
             assert (channel.config.gateway, channel.config.payer_authorizer) == (gateway, gateway)
             assert channel.deposited_wei == 20 * WEI
             assert role.stop() == 0

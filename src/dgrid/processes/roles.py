@@ -16,6 +16,7 @@ from dgrid.config import (
     ArchiveConfig,
     ConfigError,
     EncoderConfig,
+    EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -40,6 +41,8 @@ ROLES = {
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
     "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
+    "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
+    # "author" takes its line here.
 }
 
 

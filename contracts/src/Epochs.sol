@@ -8,7 +8,7 @@ import {Signatures} from "./Signatures.sol";
 import {EpochRoot, LeafProof, StoredSignature} from "./Types.sol";
 
 /// @dev `pots` is what all its roots say was charged, `collected` what payers' channels delivered of it, `funds` what of
-/// that is still here. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
+/// that is still here, `released` what of it quality roots took. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
 /// roots no longer count, zero while there is none.
 struct Account {
     uint128 funds;
@@ -16,6 +16,7 @@ struct Account {
     uint128 collected;
     uint64 nextEpoch;
     uint64 voidFrom;
+    uint128 released;
 }
 
 struct Anchor {

@@ -33,7 +33,8 @@ contract Registry {
     error ZeroAmount();
     error NothingUnbonding(Role role, address operator);
     error StillUnbonding(uint64 availableAt);
-    error OnlySettlement(address caller);
+    error MayNotSlash(Role role, address caller);
+    error TooManyModels(uint256 count, uint256 maximum);
 
     event Registered(
         Role indexed role,
@@ -52,24 +53,29 @@ contract Registry {
         bytes32 encryptionKey,
         uint16 marginBps
     );
+    event ModelsDeclared(Role indexed role, address indexed operator, bytes32[] digests);
     event StakeChanged(Role indexed role, address indexed operator, uint128 stake);
     event Unbonding(Role indexed role, address indexed operator, uint128 amount, uint64 availableAt);
     event Withdrawn(Role indexed role, address indexed operator, uint128 amount);
     event Slashed(Role indexed role, address indexed operator, uint128 amount, address reporter);
 
     uint16 public constant MAX_MARGIN_BPS = 2_000;
+    uint256 public constant MAX_MODELS = 64;
 
     IERC20 public immutable token;
     address public immutable settlement;
+    address public immutable court;
     uint128 public immutable minimumStake;
     uint64 public immutable unbondingDelay;
 
     mapping(Role role => mapping(address operator => Member)) private _members;
 
     /// @param settlement_ the address that the Settlement contract will have; it refuses to deploy anywhere else
-    constructor(IERC20 token_, address settlement_, uint128 minimumStake_, uint64 unbondingDelay_) {
+    /// @param court_ the same of the QualityCourt
+    constructor(IERC20 token_, address settlement_, address court_, uint128 minimumStake_, uint64 unbondingDelay_) {
         token = token_;
         settlement = settlement_;
+        court = court_;
         minimumStake = minimumStake_;
         unbondingDelay = unbondingDelay_;
     }
@@ -111,6 +117,14 @@ contract Registry {
         emit Updated(role, msg.sender, endpoint, offerDigest, encryptionKey, marginBps);
     }
 
+    /// @notice Says which models, by the digests of their files, a member runs. Replaces what it said before.
+    function declareModels(Role role, bytes32[] calldata digests) external {
+        _registered(role);
+        require(digests.length <= MAX_MODELS, TooManyModels(digests.length, MAX_MODELS));
+
+        emit ModelsDeclared(role, msg.sender, digests);
+    }
+
     function addStake(Role role, uint128 amount) external {
         Member storage member_ = _registered(role);
         require(amount != 0, ZeroAmount());
@@ -148,11 +162,13 @@ contract Registry {
         token.safeTransfer(msg.sender, amount);
     }
 
-    /// @notice Takes up to `amount` of a member's stake, the part in service first, and hands it to Settlement.
+    /// @notice Takes up to `amount` of a member's stake, the part in service first, and hands it to who takes it:
+    /// Settlement, or the court from evaluators.
     /// @return slashed what there was to take
     function slash(Role role, address operator, uint128 amount, address reporter) external returns (uint128 slashed) {
         Member storage member_ = _members[role][operator];
-        require(msg.sender == settlement, OnlySettlement(msg.sender));
+        bool allowed = msg.sender == settlement || (msg.sender == court && role == Role.Evaluator);
+        require(allowed, MayNotSlash(role, msg.sender));
 
         uint128 fromStake = amount < member_.stake ? amount : member_.stake;
         uint128 rest = amount - fromStake;

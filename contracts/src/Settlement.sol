@@ -55,6 +55,7 @@ contract Settlement is Convictions {
     error RowOutOfGas(uint256 index);
     error NotSealed(address gateway);
     error WrongToken(address token);
+    error OnlyCourt(address caller);
 
     event Collected(
         address indexed gateway,
@@ -67,10 +68,13 @@ contract Settlement is Convictions {
     event Claimed(
         address indexed gateway, address indexed payee, uint8 kind, uint32 lane, uint128 amount, uint128 claimedTotal
     );
+    event QualityReleased(address indexed gateway, uint128 amount, uint128 releasedTotal);
     event RowRefused(uint256 index, bytes reason);
 
     ChannelEscrow public immutable escrow;
     Listings public immutable listings;
+
+    /// @notice The QualityCourt: it gets the protocol's fees, and what quality leaves of the nodes' part.
     address public immutable treasury;
 
     mapping(bytes32 tallyKey => Tally) private _tallies;
@@ -172,6 +176,26 @@ contract Settlement is Convictions {
         tally.claimed += amount;
 
         _payOut(leaf, kind, amount, tally.claimed);
+    }
+
+    /// @notice Hands over to the court, as far as a gateway's funds reach, what a quality root took of them.
+    function releaseQuality(address gateway, uint128 amount) external nonReentrant returns (uint128 paid) {
+        require(msg.sender == treasury, OnlyCourt(msg.sender));
+        uint128 left = releasableOf(gateway);
+
+        paid = _payFromFunds(gateway, amount < left ? amount : left);
+        uint128 released = _accounts[gateway].released += paid;
+
+        emit QualityReleased(gateway, paid, released);
+        token.safeTransfer(treasury, paid);
+    }
+
+    /// @notice What quality roots may still take: of all pots the part that is not the base share, rounded up, less
+    /// what they took.
+    function releasableOf(address gateway) public view returns (uint128) {
+        Account storage account_ = _accounts[gateway];
+        uint256 most = (uint256(account_.pots) * (BPS - baseShareBps) + BPS - 1) / BPS;
+        return uint128(most - account_.released);
     }
 
     /// @param partyKey the node's or the gateway's address as a word; keccak(listingId, version); zero for the protocol

@@ -180,7 +180,7 @@ contract EpochsTest is World {
         vm.expectRevert(
             abi.encodeWithSelector(Settlement.WrongPrediction.selector, address(settlement), address(settlement))
         );
-        new Settlement(token, registry, escrow, listings, treasury, GENESIS, EPOCH, _config());
+        new Settlement(token, registry, escrow, listings, address(court), GENESIS, EPOCH, _config());
     }
 
     function test_refuses_rules_that_cannot_hold() public {
@@ -207,8 +207,8 @@ contract EpochsTest is World {
 
     function make(Config calldata config_, uint64 epochSeconds) external {
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        Registry registry_ = new Registry(token, predicted, STAKE, 300);
+        Registry registry_ = new Registry(token, predicted, address(court), STAKE, 300);
         ChannelEscrow escrow_ = new ChannelEscrow(token, predicted, DELAY);
-        new Settlement(token, registry_, escrow_, listings, treasury, GENESIS, epochSeconds, config_);
+        new Settlement(token, registry_, escrow_, listings, address(court), GENESIS, epochSeconds, config_);
     }
 }

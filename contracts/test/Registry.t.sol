@@ -9,10 +9,11 @@ contract RegistryTest {
     uint128 private constant MINIMUM = 100e18;
     uint64 private constant DELAY = 300;
     address private constant SETTLEMENT = address(0x5E77);
+    address private constant COURT = address(0xC0047);
     address private constant REPORTER = address(0x8E90);
 
     DGAI private _token = new DGAI(address(this));
-    Registry private _registry = new Registry(_token, SETTLEMENT, MINIMUM, DELAY);
+    Registry private _registry = new Registry(_token, SETTLEMENT, COURT, MINIMUM, DELAY);
 
     function setUp() public {
         _token.approve(address(_registry), type(uint256).max);
@@ -61,7 +62,7 @@ contract RegistryTest {
     }
 
     function test_refuses_no_stake_even_where_the_minimum_is_none() public {
-        Registry free = new Registry(_token, SETTLEMENT, 0, DELAY);
+        Registry free = new Registry(_token, SETTLEMENT, COURT, 0, DELAY);
         vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, 0, 0));
         free.register(Role.Node, 0, "", 0, 0, 0);
         vm.assertFalse(free.isActive(Role.Node, address(this)));
@@ -136,10 +137,33 @@ contract RegistryTest {
         vm.assertEq(_token.balanceOf(address(_registry)), MINIMUM);
     }
 
-    function test_only_settlement_slashes() public {
+    function test_only_settlement_slashes_and_the_court_evaluators() public {
         _join();
-        vm.expectRevert(abi.encodeWithSelector(Registry.OnlySettlement.selector, address(this)));
+        _registry.register(Role.Evaluator, MINIMUM, "", 0, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Node, address(this)));
         _registry.slash(Role.Node, address(this), 1, REPORTER);
+        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Evaluator, address(this)));
+        _registry.slash(Role.Evaluator, address(this), 1, REPORTER);
+        vm.prank(COURT);
+        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Node, COURT));
+        _registry.slash(Role.Node, address(this), 1, REPORTER);
+        vm.prank(COURT);
+        _registry.slash(Role.Evaluator, address(this), 3, REPORTER);
+        vm.assertEq(_token.balanceOf(COURT), 3);
+        vm.assertEq(_registry.stakeOf(Role.Evaluator, address(this)), MINIMUM - 3);
+    }
+
+    function test_a_member_declares_its_models() public {
+        bytes32[] memory digests = new bytes32[](2);
+        (digests[0], digests[1]) = (keccak256("one model"), keccak256("another"));
+        vm.expectRevert(abi.encodeWithSelector(Registry.NotRegistered.selector, Role.Node, address(this)));
+        _registry.declareModels(Role.Node, digests);
+        _join();
+        vm.expectEmit();
+        emit Registry.ModelsDeclared(Role.Node, address(this), digests);
+        _registry.declareModels(Role.Node, digests);
+        vm.expectRevert(abi.encodeWithSelector(Registry.TooManyModels.selector, 65, 64));
+        _registry.declareModels(Role.Node, new bytes32[](65));
     }
 
     function testFuzz_a_slash_takes_what_is_there_service_first(uint128 unbonding, uint128 amount) public {

@@ -225,7 +225,7 @@ contract ClaimTest is World {
         vm.assertEq(token.balanceOf(creator), 6.3e18);
         vm.assertEq(token.balanceOf(coauthor), 2.7e18 + 1);
         vm.assertEq(token.balanceOf(gateway), 15e18);
-        vm.assertEq(token.balanceOf(treasury), 3e18);
+        vm.assertEq(token.balanceOf(address(court)), 3e18);
         vm.assertEq(settlement.fundsOf(gateway), 0);
         vm.assertEq(settlement.bondOf(gateway), BOND);
         _assertConserved();

@@ -4,7 +4,9 @@ pragma solidity 0.8.37;
 import {Challenges} from "../src/Challenges.sol";
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {DGAI} from "../src/DGAI.sol";
+import {JudgingRules} from "../src/Judging.sol";
 import {Listings} from "../src/Listings.sol";
+import {QualityCourt} from "../src/QualityCourt.sol";
 import {Registry, Role} from "../src/Registry.sol";
 import {Config} from "../src/Rules.sol";
 import {Claim, Collection, DefaultClaim, Settlement} from "../src/Settlement.sol";
@@ -32,6 +34,7 @@ abstract contract World {
     Listings internal listings;
     Settlement internal settlement;
     Challenges internal challenges;
+    QualityCourt internal court;
     Exposed internal exposed;
     Book internal book;
 
@@ -41,7 +44,7 @@ abstract contract World {
     address internal otherNode = address(0x4002);
     address internal creator = address(0xC0DE);
     address internal coauthor = address(0xC0DF);
-    address internal treasury = address(0x7EA5);
+    address internal governor = address(0x60F);
     address internal reporter = address(0x8E90);
     address internal constant BURNT = address(0);
 
@@ -85,14 +88,36 @@ abstract contract World {
         });
     }
 
+    function _judgingRules() internal pure returns (JudgingRules memory) {
+        return JudgingRules({
+            commitSeconds: 10,
+            revealSeconds: 8,
+            openSeconds: 8,
+            challengeSeconds: 15,
+            committeeSize: 3,
+            dutyCap: 20,
+            qualityBps: 5_000,
+            identityBps: 2_000,
+            canaryBps: 3_000,
+            gainBps: 1_000,
+            quorumBps: 5_000,
+            evaluatorRate: 1e15,
+            poolCap: 1e18,
+            latePenalty: 10e18,
+            reporterBps: 2_000
+        });
+    }
+
     function _deploy(Config memory config_) internal {
         token = new DGAI(address(this));
         exposed = new Exposed();
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
-        registry = new Registry(token, predicted, STAKE, 300);
+        address predictedCourt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
+        registry = new Registry(token, predicted, predictedCourt, STAKE, 300);
         escrow = new ChannelEscrow(token, predicted, DELAY);
         listings = new Listings();
-        settlement = new Settlement(token, registry, escrow, listings, treasury, GENESIS, EPOCH, config_);
+        settlement = new Settlement(token, registry, escrow, listings, predictedCourt, GENESIS, EPOCH, config_);
+        court = new QualityCourt(token, registry, settlement, governor, _judgingRules());
         challenges = settlement.challenges();
     }
 

@@ -11,7 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-CONTRACTS = ("Challenges", "ChannelEscrow", "DGAI", "Listings", "Registry", "Settlement")
+CONTRACTS = ("Challenges", "ChannelEscrow", "DGAI", "Listings", "QualityCourt", "Registry", "Settlement")
 MAX_RUNTIME_BYTES = 24_576
 
 HERE = Path(__file__).resolve().parent.parent

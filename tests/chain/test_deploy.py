@@ -4,9 +4,10 @@ import pytest
 from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import DeploymentFailed, deploy, deploy_contracts, dev_terms, is_deployed
+from dgrid.chain.deploy import DEV_JUDGING, DeploymentFailed, deploy, deploy_contracts, dev_terms, is_deployed
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.funding import NotDevChain, fund_dev
+from dgrid.chain.parameters import read_parameters
 from dgrid.core.money import WEI
 
 
@@ -16,9 +17,14 @@ def test_the_dev_networks_terms_fit_the_contracts(on_devnet: OnDevnet) -> None:
         contracts = Contracts(dataclasses.replace(net.config, contracts=addresses))
         assert await is_deployed(net.rpc, addresses)
         assert await contracts.settlement.read(net.rpc, "genesis") == net.genesis_s
-        assert await contracts.settlement.read(net.rpc, "baseShareBps") == 10_000
+        assert await contracts.settlement.read(net.rpc, "baseShareBps") == 8_000
         assert await contracts.settlement.read(net.rpc, "escrow") == contracts.channel_escrow.address
         assert await contracts.registry.read(net.rpc, "settlement") == contracts.settlement.address
+        court = contracts.quality_court
+        assert await contracts.registry.read(net.rpc, "court") == court.address
+        assert await contracts.settlement.read(net.rpc, "treasury") == court.address
+        assert await court.read(net.rpc, "governor") == DEV_ACCOUNT.address
+        assert (await read_parameters(net.rpc, contracts)).judging == DEV_JUDGING
         delay = await contracts.channel_escrow.read(net.rpc, "minWithdrawDelay")
         assert delay >= 20 + 30 + 15  # the epoch, its anchor window, and time to collect
 
@@ -29,6 +35,8 @@ def test_addresses_without_code_are_not_deployed(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         assert not await is_deployed(net.rpc, {**net.config.contracts, "dgai": "0x" + "01" * 20})
         assert not await is_deployed(net.rpc, {})
+        older = {name: address for name, address in net.config.contracts.items() if name != "quality_court"}
+        assert not await is_deployed(net.rpc, older)
 
     on_devnet(main)
 

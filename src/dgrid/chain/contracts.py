@@ -26,6 +26,7 @@ ARTIFACT_NAMES = {
     "settlement": "Settlement",
     "listings": "Listings",
     "challenges": "Challenges",
+    "quality_court": "QualityCourt",
 }
 
 
@@ -187,11 +188,12 @@ class Contracts:
         self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))
         self.settlement = Contract("settlement", chain.address("settlement"))
         self.listings = Contract("listings", chain.address("listings"))
+        self.quality_court = Contract("quality_court", chain.address("quality_court"))
 
     @property
     def watched(self) -> tuple[Contract, ...]:
         """Those whose events make up the network's state."""
-        return self.registry, self.listings, self.channel_escrow, self.settlement
+        return self.registry, self.listings, self.channel_escrow, self.settlement, self.quality_court
 
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""

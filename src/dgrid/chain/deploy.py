@@ -1,6 +1,7 @@
 """Puts the contracts on a chain and says where they are. Refuses to use the public dev key off a dev chain.
 
-Registry and escrow are told Settlement's address before it exists, since it follows from the deployer's nonce.
+Registry, escrow and Settlement are told the addresses of Settlement and the court before these exist, since they follow
+from the deployer's nonce.
 """
 
 import asyncio
@@ -8,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dgrid.chain.contracts import Contract, bytecode, interface, revert_of
+import msgspec
+
+from dgrid.chain.contracts import ARTIFACT_NAMES, Contract, bytecode, interface, revert_of
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID
+from dgrid.chain.parameters import JudgingRules
 from dgrid.chain.rpc import Rpc, RpcError
 from dgrid.chain.transactions import Transaction, created_address
 from dgrid.core.errors import DGridError
@@ -19,6 +23,28 @@ from dgrid.wire.signatures import SigningKey
 
 TIP_WEI = 10**9
 MINED_S = 60.0
+
+# A request on the dev network costs about 0.005 DGAI, of which 2 % (0.0001) flow into the pool. At half of the leaves
+# judged by three evaluators each, and about a tenth of a unit of information a judgement, 0.0003 DGAI a unit pays out
+# about half of that. The cap is the fees of 100 requests, more than a round of 20 s serves on one machine: so the pool
+# fills faster than it pays, and begins empty.
+DEV_JUDGING = JudgingRules(
+    commit_seconds=10,
+    reveal_seconds=8,
+    open_seconds=8,
+    challenge_seconds=15,
+    committee_size=3,
+    duty_cap=20,
+    quality_bps=5_000,
+    identity_bps=2_000,
+    canary_bps=3_000,
+    gain_bps=1_000,
+    quorum_bps=5_000,
+    evaluator_rate_wei=str(3 * WEI // 10_000),
+    pool_cap_wei=str(WEI // 100),
+    late_penalty_wei=str(10 * WEI),
+    reporter_bps=2_000,
+)
 
 
 class DeploymentFailed(DGridError):
@@ -45,7 +71,8 @@ class Deployment:
     reporter_bps: int = 2_000
     base_share_bps: int = 10_000
     stored_quorum: int = 1
-    treasury: Address | None = None  # None: the deployer
+    judging: JudgingRules = DEV_JUDGING
+    governor: Address | None = None  # of the court's pool and authors; None: the deployer
     holder: Address | None = None  # of the whole supply; None: the deployer
 
     def settlement_config(self) -> tuple[Any, ...]:
@@ -64,13 +91,18 @@ class Deployment:
 
 
 def dev_terms(*, genesis_s: int, epoch_seconds: int, archives: int = 3) -> Deployment:
-    """The dev network's terms: a blob counts with a majority of the archives; delays outlast what they protect."""
+    """The dev network's terms: a blob counts with a majority of the archives; delays outlast what they protect; a fifth
+    of a node's part waits for its quality.
+    """
+    challenge_s = min(DEV_JUDGING.challenge_seconds, epoch_seconds)  # the court takes none longer than an epoch
     return Deployment(
         genesis_s=genesis_s,
         epoch_seconds=epoch_seconds,
         withdraw_delay_s=3 * epoch_seconds + 60,
         bond_delay_s=epoch_seconds + 180 + 15 + 60,
+        base_share_bps=8_000,
         stored_quorum=archives // 2 + 1,
+        judging=msgspec.structs.replace(DEV_JUDGING, challenge_seconds=challenge_s),
     )
 
 
@@ -126,23 +158,16 @@ async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> d
         raise DeploymentFailed("the dev chain's key is public: anyone could take what is deployed with it")
     nonce = int(await rpc.call("eth_getTransactionCount", [to_hex(key.address), "pending"]), 16)
     deployer = _Deployer(rpc, key, chain_id, nonce)
-    settlement = deployer.address_after(4)
+    settlement, court = deployer.address_after(4), deployer.address_after(5)
     dgai = await deployer.create("dgai", [terms.holder or key.address])
     listings = await deployer.create("listings", [])
-    registry = await deployer.create("registry", [dgai, settlement, terms.minimum_stake_wei, terms.unbonding_s])
+    registry = await deployer.create("registry", [dgai, settlement, court, terms.minimum_stake_wei, terms.unbonding_s])
     escrow = await deployer.create("channel_escrow", [dgai, settlement, terms.withdraw_delay_s])
-    treasury = terms.treasury or key.address
-    given = [
-        dgai,
-        registry,
-        escrow,
-        listings,
-        treasury,
-        terms.genesis_s,
-        terms.epoch_seconds,
-        terms.settlement_config(),
-    ]
-    if await deployer.create("settlement", given) != settlement:
+    clock = terms.genesis_s, terms.epoch_seconds
+    given = [dgai, registry, escrow, listings, court, *clock, terms.settlement_config()]
+    created = await deployer.create("settlement", given)
+    judging = [dgai, registry, settlement, terms.governor or key.address, terms.judging.arguments()]
+    if (created, await deployer.create("quality_court", judging)) != (settlement, court):
         raise DeploymentFailed("another transaction came between: the contracts do not fit together")
     challenges = await Contract("settlement", settlement).read(rpc, "challenges")
     found = {
@@ -152,16 +177,21 @@ async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> d
         "settlement": settlement,
         "listings": listings,
         "challenges": challenges,
+        "quality_court": court,
     }
     return {name: to_hex(address) for name, address in found.items()}
 
 
 async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:
-    """Whether code lies at every address: a dev chain that lost its state holds none. Raises ChainUnavailable."""
+    """Whether code lies at every contract's address: a dev chain that lost its state holds none, and one of an earlier
+    version not all. Raises ChainUnavailable.
+    """
+    if contracts.keys() != ARTIFACT_NAMES.keys():
+        return False
     calls: list[tuple[str, list[Any]]] = [("eth_getCode", [address, "latest"]) for address in contracts.values()]
-    return bool(contracts) and all(code not in ("0x", None) for code in await rpc.batch(calls))
+    return all(code not in ("0x", None) for code in await rpc.batch(calls))
 
 
 async def deploy(rpc: Rpc, *, epoch_seconds: int, genesis_s: int) -> dict[str, str]:
-    """The dev network's contracts, from the dev chain's first account, which holds the supply and is the treasury."""
+    """The dev network's contracts, from the dev chain's first account, which holds the supply and is the governor."""
     return await deploy_contracts(rpc, DEV_ACCOUNT, terms=dev_terms(genesis_s=genesis_s, epoch_seconds=epoch_seconds))

@@ -1,8 +1,9 @@
 """The embedded dev chain: Foundry's anvil, its state kept in a folder, blocks made final while something is not.
 
-It mines on demand and makes a block final when two more lie on it: after each transaction two empty blocks follow, and
-an idle chain writes nothing. Killed by force it may lose its last seconds, even finalized blocks; `Sender` and
-`ChainWatcher` know that. Refuses to be more than a development chain: its accounts are public.
+It mines on demand and makes a block final when two more lie on it: after each transaction three empty blocks follow, so
+that the court can draw from what was anchored there, and an idle chain writes nothing. Killed by force it may lose its
+last seconds, even finalized blocks; `Sender` and `ChainWatcher` know that. Refuses to be more than a development chain:
+its accounts are public.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 DEV_CHAIN_ID = 31337
 # The first account of the test mnemonic every Ethereum tool ships: public on purpose, worthless off a dev chain.
 DEV_ACCOUNT = SigningKey.from_hex("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
-CONFIRMATIONS = 2  # blocks on top of one that anvil calls final, with --slots-in-an-epoch 1
+BLOCKS_AFTER = 3  # finality takes 2 (--slots-in-an-epoch 1), a draw's seed the third block after its root
 HOST = "127.0.0.1"
 START_S = 10.0
 READY_POLL_S = 0.02
@@ -126,8 +127,8 @@ class DevChain:
         """Lays empty blocks on what was mined since the last time. Raises ChainUnavailable."""
         head = int(await self.rpc.call("eth_blockNumber", []), 16)
         if head not in (self._filled, 0):
-            await self.rpc.call("anvil_mine", [hex(CONFIRMATIONS)])
-            self._filled = head + CONFIRMATIONS
+            await self.rpc.call("anvil_mine", [hex(BLOCKS_AFTER)])
+            self._filled = head + BLOCKS_AFTER
 
     def arguments(self) -> list[str]:
         """Anvil's command line after the program's name."""

@@ -1,14 +1,12 @@
-"""What happened on chain, as a closed union of records: the facts that `view` folds. Decodes, decides nothing."""
+"""What happened on chain, as a closed union of records: the facts that `view` folds. Decides nothing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
-from dgrid.chain.contracts import LogEvent
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
-from dgrid.wire.messages import ChannelConfig, EpochRoot
+from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
+from dgrid.wire.quality import PayoutKind
 
 
 class Role(IntEnum):
@@ -178,6 +176,113 @@ class Convicted:
     slashed_wei: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModelsDeclared:
+    at: Moment
+    role: Role
+    operator: Address
+    digests: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFixed:
+    at: Moment
+    gateway: Address
+    epoch: int
+    round: int
+    seed: bytes
+    expired: bool  # nobody fixed it in time: every leaf is drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    at: Moment
+    gateway: Address
+    epoch: int
+    blob_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    at: Moment
+    evaluator: Address
+    round: int
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    at: Moment
+    evaluator: Address
+    round: int
+    reports_root: bytes
+    blob_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Penalized:
+    at: Moment
+    evaluator: Address
+    round: int
+    amount_wei: int
+    reporter: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorSet:
+    at: Moment
+    author: Address
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CanariesCommitted:
+    at: Moment
+    author: Address
+    epoch: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CanariesOpened:
+    at: Moment
+    author: Address
+    gateway: Address
+    epoch: int
+    blob_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QualityPosted:
+    at: Moment
+    root: QualityRoot
+    digest: Hash
+    poster: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutClaimed:
+    at: Moment
+    payee: Address
+    kind: PayoutKind
+    amount_wei: int
+    claimed_wei: int  # in all, under this kind
+
+
+CourtEvent = (
+    ModelsDeclared
+    | SeedFixed
+    | Disclosed
+    | Committed
+    | Revealed
+    | Penalized
+    | AuthorSet
+    | CanariesCommitted
+    | CanariesOpened
+    | QualityPosted
+    | PayoutClaimed
+)
+
 ChainEvent = (
     MemberRegistered
     | MemberUpdated
@@ -194,80 +299,5 @@ ChainEvent = (
     | LineLowering
     | BondChanged
     | Convicted
+    | CourtEvent
 )
-
-_Arguments = dict[str, Any]
-
-
-def event_of(decoded: LogEvent, *, timestamp_s: int) -> ChainEvent | None:
-    """The fact behind a decoded log; None for those nobody folds (permits, refused rows, …)."""
-    read = _READERS.get((decoded.contract, decoded.name))
-    if read is None:
-        return None
-    log = decoded.log
-    at = Moment(log.block_number, log.index, timestamp_s * 1000, log.transaction_hash)
-    return read(at, decoded.arguments)
-
-
-def _registered(at: Moment, a: _Arguments) -> MemberRegistered:
-    stake, key = a["stake"], a["encryptionKey"]
-    member = Role(a["role"]), Address(a["operator"])
-    return MemberRegistered(at, *member, stake, a["endpoint"], a["offerDigest"], key, a["marginBps"])
-
-
-def _updated(at: Moment, a: _Arguments) -> MemberUpdated:
-    member = Role(a["role"]), Address(a["operator"])
-    return MemberUpdated(at, *member, a["endpoint"], a["offerDigest"], a["encryptionKey"], a["marginBps"])
-
-
-def _listed(at: Moment, a: _Arguments) -> Listed:
-    names = ListingId(a["listingId"]), a["version"], Address(a["owner"]), ModelId(a["modelId"])
-    payees = tuple(Address(payee) for payee in a["payees"])
-    return Listed(at, *names, Price(a["inPrice"], a["outPrice"]), payees, tuple(a["bps"]))
-
-
-def _deposited(at: Moment, a: _Arguments) -> Deposited:
-    return Deposited(at, ChannelId(a["channelId"]), a["amount"], a["deposited"], ChannelConfig(*a["config"]))
-
-
-def _withdraw_requested(at: Moment, a: _Arguments) -> WithdrawRequested:
-    return WithdrawRequested(at, ChannelId(a["channelId"]), a["amount"], a["availableAt"] * 1000)
-
-
-def _collected(at: Moment, a: _Arguments) -> Collected:
-    names = Address(a["gateway"]), ChannelId(a["channelId"])
-    return Collected(at, *names, a["epoch"], a["lane"], a["amount"], a["payerTotal"])
-
-
-def _claimed(at: Moment, a: _Arguments) -> Claimed:
-    names = Address(a["gateway"]), Address(a["payee"]), Kind(a["kind"])
-    return Claimed(at, *names, a["lane"], a["amount"], a["claimedTotal"])
-
-
-def _line_lowering(at: Moment, a: _Arguments) -> LineLowering:
-    return LineLowering(at, Address(a["gateway"]), Address(a["node"]), a["line"], a["availableAt"] * 1000)
-
-
-def _convicted(at: Moment, a: _Arguments) -> Convicted:
-    return Convicted(at, Address(a["gateway"]), a["epoch"], a["challenge"], Address(a["reporter"]), a["slashed"])
-
-
-_READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
-    ("registry", "Registered"): _registered,
-    ("registry", "Updated"): _updated,
-    ("registry", "StakeChanged"): lambda at, a: StakeChanged(at, Role(a["role"]), Address(a["operator"]), a["stake"]),
-    ("listings", "Listed"): _listed,
-    ("channel_escrow", "Deposited"): _deposited,
-    ("channel_escrow", "WithdrawRequested"): _withdraw_requested,
-    ("channel_escrow", "Withdrawn"): lambda at, a: Withdrawn(at, ChannelId(a["channelId"]), a["amount"]),
-    ("channel_escrow", "Drawn"): lambda at, a: Drawn(
-        at, ChannelId(a["channelId"]), a["lane"], a["amount"], a["drawnTotal"]
-    ),
-    ("settlement", "Anchored"): lambda at, a: Anchored(at, EpochRoot(*a["root"]), Hash(a["digest"])),
-    ("settlement", "Collected"): _collected,
-    ("settlement", "Claimed"): _claimed,
-    ("settlement", "LineChanged"): lambda at, a: LineChanged(at, Address(a["gateway"]), Address(a["node"]), a["line"]),
-    ("settlement", "LineLowering"): _line_lowering,
-    ("settlement", "BondChanged"): lambda at, a: BondChanged(at, Address(a["gateway"]), a["bond"]),
-    ("settlement", "Convicted"): _convicted,
-}

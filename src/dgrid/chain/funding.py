@@ -1,6 +1,8 @@
-"""Money for newcomers of the dev chain, from its first account. Refuses every other chain."""
+"""What the dev chain's first account does for newcomers: money, and a governor's word. Refuses every other chain."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from dgrid.chain.contracts import Contract, Contracts, revert_of
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID
@@ -21,14 +23,19 @@ class NotDevChain(DGridError):
     exit_code = 4
 
 
-async def fund_dev(rpc: Rpc, contracts: Contracts, *, address: Address, dgai_wei: int = 0) -> None:
-    """Fills an account up to `dgai_wei` and to some gas money. Raises NotDevChain, ChainUnavailable."""
+async def require_dev(rpc: Rpc) -> None:
+    """Raises NotDevChain, ChainUnavailable."""
     chain_id = int(await rpc.call("eth_chainId", []), 16)
     if chain_id != DEV_CHAIN_ID:
         raise NotDevChain(
             f"chain {chain_id} is not the dev chain ({DEV_CHAIN_ID}): nobody is funded there",
             hint="run without --dev, with a funded and registered key",
         )
+
+
+async def fund_dev(rpc: Rpc, contracts: Contracts, *, address: Address, dgai_wei: int = 0) -> None:
+    """Fills an account up to `dgai_wei` and to some gas money. Raises NotDevChain, ChainUnavailable."""
+    await require_dev(rpc)
     gas_money = int(await rpc.call("eth_getBalance", [to_hex(address), "latest"]), 16)
     if gas_money < GAS_MONEY_WEI // 2:
         await rpc.call("anvil_setBalance", [to_hex(address), hex(GAS_MONEY_WEI)])
@@ -38,16 +45,18 @@ async def fund_dev(rpc: Rpc, contracts: Contracts, *, address: Address, dgai_wei
 
 
 async def transfer_dev(rpc: Rpc, token: Contract, *, to: Address, amount_wei: int) -> None:
-    """DGAI from the dev chain's first account. Raises Reverted, ChainUnavailable.
+    """DGAI from the dev chain's first account. Raises Reverted, ChainUnavailable."""
+    await send_dev(rpc, token, function="transfer", arguments=[to, amount_wei])
+
+
+async def send_dev(rpc: Rpc, contract: Contract, *, function: str, arguments: Sequence[Any]) -> None:
+    """A call by the dev chain's first account, mined. Raises Reverted, ChainUnavailable.
 
     Many newcomers may come at once. The chain signs and counts nonces, but gives one nonce to several that ask in the
     same moment and refuses all but the first; those ask again.
     """
-    call = {
-        "from": to_hex(DEV_ACCOUNT.address),
-        "to": to_hex(token.address),
-        "data": to_hex(token.encode("transfer", [to, amount_wei])),
-    }
+    data = contract.encode(function, arguments)
+    call = {"from": to_hex(DEV_ACCOUNT.address), "to": to_hex(contract.address), "data": to_hex(data)}
     for _ in range(NONCE_ATTEMPTS):
         try:
             sent = await rpc.call("eth_sendTransaction", [call])

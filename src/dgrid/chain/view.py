@@ -1,8 +1,8 @@
 """The network's state as the chain has it: a pure fold over its events. No I/O, no clock."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import assert_never
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, assert_never
 
 from dgrid.chain.events import (
     Anchored,
@@ -24,9 +24,24 @@ from dgrid.chain.events import (
     Withdrawn,
     WithdrawRequested,
 )
+from dgrid.chain.judging import Draw, DrawnEvaluator, JudgingView, Opening, PostedQuality, change_judging
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot
+
+__all__ = [
+    "Anchor",
+    "ChainView",
+    "Channel",
+    "Draw",
+    "DrawnEvaluator",
+    "Listing",
+    "Member",
+    "Opening",
+    "PostedQuality",
+    "apply",
+    "fold",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +99,8 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainView:
-    """Everything our contracts said up to some block. Treat its dictionaries as read-only."""
+class ChainView(JudgingView):
+    """Everything our contracts said up to some block. Treat its collections as read-only."""
 
     minimum_stake_wei: int = 0
     members: dict[tuple[Role, Address], Member] = field(default_factory=dict)
@@ -125,27 +140,16 @@ def apply(view: ChainView, event: ChainEvent) -> ChainView:
 
 def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
     """The view after all the events, in order; the given view stays as it is."""
-    draft = replace(
-        view,
-        members=dict(view.members),
-        listings=dict(view.listings),
-        listing_versions=dict(view.listing_versions),
-        channels=dict(view.channels),
-        drawn_in_lane=dict(view.drawn_in_lane),
-        lines=dict(view.lines),
-        line_amounts=dict(view.line_amounts),
-        lowerings=dict(view.lowerings),
-        bonds=dict(view.bonds),
-        roots=dict(view.roots),
-        last_epochs=dict(view.last_epochs),
-        collected=dict(view.collected),
-        claimed=dict(view.claimed),
-        received=dict(view.received),
-        convicted=dict(view.convicted),
-    )
+    draft = _copied(view)
     for event in events:
         _change(draft, event)
     return draft
+
+
+def _copied(view: ChainView) -> ChainView:
+    held = [(one.name, getattr(view, one.name)) for one in fields(view)]
+    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set))}
+    return replace(view, **copies)
 
 
 def _change(draft: ChainView, event: ChainEvent) -> None:
@@ -161,7 +165,13 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
         case _:
-            assert_never(event)
+            change_judging(draft, event, ready=_ready_to_judge(draft))
+
+
+def _ready_to_judge(draft: ChainView) -> Iterable[DrawnEvaluator]:
+    for member in draft.active(Role.EVALUATOR):
+        models = draft.declared.get((Role.EVALUATOR, member.address), ())
+        yield DrawnEvaluator(member.address, member.stake_wei, member.encryption_key, models)
 
 
 def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:

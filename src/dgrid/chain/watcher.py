@@ -16,8 +16,9 @@ from dgrid.chain.abi import AbiError
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.cursor import Cursor, Timed
 from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.events import ChainEvent, event_of
+from dgrid.chain.events import ChainEvent
 from dgrid.chain.parameters import Parameters, read_parameters
+from dgrid.chain.reading import event_of
 from dgrid.chain.rpc import Block, RawLog, Rpc, RpcError
 from dgrid.chain.view import ChainView, fold
 from dgrid.core.epochs import EpochClock
@@ -217,4 +218,5 @@ class ChainWatcher:
         return found
 
     def _empty_view(self) -> ChainView:
-        return ChainView(0 if self._parameters is None else int(self._parameters.minimum_stake_wei))
+        minimum = 0 if self._parameters is None else int(self._parameters.minimum_stake_wei)
+        return ChainView(minimum_stake_wei=minimum)

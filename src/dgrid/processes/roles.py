@@ -15,6 +15,8 @@ from pathlib import Path
 from dgrid.config import (
     ArchiveConfig,
     ConfigError,
+    EncoderConfig,
+    EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -38,6 +40,9 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
+    "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
+    # "author" takes its line here.
 }
 
 

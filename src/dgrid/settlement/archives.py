@@ -71,6 +71,14 @@ def doors_of(view: ChainView, *, urls: Sequence[str] = ()) -> list[ArchiveDoor]:
     return registered + [ArchiveDoor(url) for url in urls if url not in known]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How many archives were asked for a blob, and how many answered."""
+
+    doors: int
+    answered: int
+
+
 class Archives:
     """All archives of a network; `doors` is asked at every use, since archives come and go."""
 
@@ -79,21 +87,39 @@ class Archives:
 
     async def fetch(self, blob_id: bytes) -> bytes:
         """A blob from whichever archive has it. Raises NetworkUnreachable (none answers), CheckFailed (none has it)."""
-        answered = False
-        for door in self._doors():
+        found, asked = await self._look(blob_id)
+        if found is not None:
+            return found
+        if not asked.answered:
+            raise NetworkUnreachable("no archive answers")
+        raise CheckFailed(f"no archive holds the blob {to_hex(blob_id)}")
+
+    async def find(self, blob_id: bytes) -> bytes | None:
+        """A blob; None when more than half of all archives say that they do not have it. Raises NetworkUnreachable.
+
+        For what counts only if it was published: so many archives away are no proof that it was not.
+        """
+        found, asked = await self._look(blob_id)
+        if found is None and 2 * asked.answered <= asked.doors:
+            raise NetworkUnreachable(
+                f"{asked.answered} of {asked.doors} archives answer, and none of them holds {to_hex(blob_id)}"
+            )
+        return found
+
+    async def _look(self, blob_id: bytes) -> tuple[bytes | None, "_Asked"]:
+        answered, doors = 0, self._doors()
+        for door in doors:
             try:
                 status, blob = await self._exchange("GET", door, blob_id)
             except DGridError as error:
                 logger.info("archive %s: %s", door.url, error.message)
                 continue
-            answered = True
+            answered += 1
             if status == 200 and id_of(blob) == blob_id:
-                return blob
+                return blob, _Asked(len(doors), answered)
             if status == 200:
                 logger.warning("archive %s sent bytes that are not the blob %s", door.url, to_hex(blob_id))
-        if not answered:
-            raise NetworkUnreachable("no archive answers")
-        raise CheckFailed(f"no archive holds the blob {to_hex(blob_id)}")
+        return None, _Asked(len(doors), answered)
 
     async def put(self, blob: bytes, *, key: SigningKey) -> list[Promise]:
         """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dgrid.chain.contracts import Contracts, decode_revert
-from dgrid.chain.events import Claimed, Kind, event_of
+from dgrid.chain.events import Claimed, Kind
+from dgrid.chain.reading import event_of
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.core.identity import NO_LISTING, Address, ListingId, to_hex

@@ -157,7 +157,8 @@ class Canaries(msgspec.Struct, frozen=True, array_like=True, tag="canaries"):
 class CredibilityRow(msgspec.Struct, frozen=True, array_like=True):
     """What is believed of a node's work with one model on one kind of task: a Beta posterior, in millionths of a count.
 
-    `low_bps` and `high_bps` bound the central 90 %.
+    `low_bps` and `high_bps` bound the central 90 %. `square_micros` sums the squared scores as `good_micros` sums the
+    scores: graded answers scatter less than right-or-wrong ones, so as many of them say more.
     """
 
     node: bytes
@@ -170,6 +171,7 @@ class CredibilityRow(msgspec.Struct, frozen=True, array_like=True):
     high_bps: int
     samples: int  # canaries, judgements and identity checks ever counted
     round: int  # when it changed last
+    square_micros: int = 0
 
 
 class CalibrationRow(msgspec.Struct, frozen=True, array_like=True):
@@ -229,26 +231,13 @@ class PayoutRow(msgspec.Struct, frozen=True, array_like=True):
         return int.from_bytes(self.total, "big")
 
 
-class BaseRow(msgspec.Struct, frozen=True, array_like=True):
-    """How far a node's running total was settled: (gateway, lane, node) → its total in the last judged epoch."""
-
-    gateway: bytes
-    lane: int
-    node: bytes
-    total: bytes
-
-    @property
-    def total_wei(self) -> int:
-        return int.from_bytes(self.total, "big")
-
-
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """Why a credibility moved in this round: one leaf's share of it."""
 
     node: bytes
     model: bytes
     task: str
-    cause: str  # canary | judgement | identity
+    cause: str  # dgrid.poq.credibility.Cause
     key: LeafKey
     score_bps: int
     weight_micros: int
@@ -269,7 +258,6 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     calibration: tuple[CalibrationRow, ...]
     balances: tuple[BalanceRow, ...]
     suspicions: tuple[SuspicionRow, ...]
-    bases: tuple[BaseRow, ...]
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
 

@@ -1,0 +1,183 @@
+"""Collects what a round is judged from: the chain says what counts, any archive has it, and everything is checked here.
+
+Evaluators compute the next root from it and auditors the last one; both get the same evidence, in the same order.
+Asks no gateway, no evaluator and no author. Refuses to guess: what half of the archives cannot tell is not called
+absent. How a round is judged is `poq.rounds`' to say.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dgrid.chain.view import ChainView, Draw, Opening
+from dgrid.core.errors import NotYet
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import ZERO_HASH
+from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.evidence import (
+    CanaryPromise,
+    NotEvidence,
+    documents_of,
+    leaf_facts,
+    open_canaries,
+    open_reports,
+    open_table,
+)
+from dgrid.settlement.records import Records
+from dgrid.settlement.rounds import draws_of, posted_before
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.messages import EvaluatorReports
+from dgrid.wire.quality import LeafKey, QualityTable, Report, Reports
+from dgrid.wire.typed import Domain
+
+Documents = dict[LeafKey, ReceiptDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedRound:
+    """A round's evidence, the table it follows, and which openings count for nothing, each with the reason."""
+
+    table: QualityTable | None
+    evidence: RoundEvidence
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRecords:
+    """A draw with the epoch it is from."""
+
+    draw: Draw
+    documents: Documents
+
+    @property
+    def facts(self) -> DrawnEpoch:
+        return drawn_epoch(self.draw, self.documents)
+
+
+def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
+    """A draw as judging takes it."""
+    ready = (EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in draw.evaluators)
+    return DrawnEpoch(
+        gateway=draw.gateway,
+        epoch=draw.epoch,
+        round=draw.round,
+        seed=draw.seed,
+        expired=draw.expired,
+        evaluators=tuple(ready),
+        leaves=tuple(leaf_facts(key, document) for key, document in documents.items()),
+    )
+
+
+class QualityReader:
+    """Reads the rounds of one network."""
+
+    def __init__(self, records: Records, archives: Archives, *, domain: Domain, court: Domain) -> None:
+        """`domain` is the receipts', `court` that of what evaluators sign."""
+        self._records, self._archives, self._domain = records, archives, domain
+        self.court = court
+
+    @property
+    def view(self) -> ChainView:
+        return self._records.view
+
+    async def collect(self, judged_round: int) -> CollectedRound:
+        """The evidence of a round, whether or not it was posted. Call it when the round's windows are over.
+
+        Raises NotYet when nothing was drawn for it, NetworkUnreachable, and CheckFailed when an epoch's records or the
+        table before are at no archive.
+        """
+        drawn = await self.drawn(judged_round)
+        if not drawn:
+            raise NotYet(f"nothing waits to be judged in round {judged_round}")
+        before = posted_before(self.view, judged_round)
+        openings, refused = await self._openings({one.draw.round for one in drawn})
+        canaries, more_refused = await self._canaries(drawn)
+        rounds = {one.draw.round for one in drawn}
+        evidence = RoundEvidence(
+            chain_id=self.court.chain_id,
+            court=self.court.verifying_contract,
+            round=judged_round,
+            previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
+            draws=tuple(one.facts for one in drawn),
+            openings=openings,
+            committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
+            canaries=canaries,
+        )
+        table = None if before is None else await self.table(before.root.round)
+        return CollectedRound(table, evidence, (*refused, *more_refused))
+
+    async def drawn(self, judged_round: int) -> list[DrawnRecords]:
+        """The draws that a round's root takes in, with their records, by gateway and epoch. Raises as `collect`."""
+        return [await self.records_of(draw) for draw in draws_of(self.view, judged_round)]
+
+    async def records_of(self, draw: Draw) -> DrawnRecords:
+        """A draw with its epoch's receipts. Raises CheckFailed, NetworkUnreachable, NotYet."""
+        records = await self._records.epoch(self._records.anchor(draw.gateway, draw.epoch))
+        return DrawnRecords(draw, await asyncio.to_thread(documents_of, records, self._domain))
+
+    async def table(self, judged_round: int) -> QualityTable:
+        """The table that was posted for a round. Raises NotYet, CheckFailed, NetworkUnreachable."""
+        posted = self.view.quality_roots.get(judged_round)
+        if posted is None:
+            raise NotYet(f"no quality root is posted for round {judged_round}")
+        return open_table(await self._archives.fetch(posted.root.blob_id), self.court, judged_round=judged_round)
+
+    async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
+        """The newest table, or the newest that was posted up to a time; None before the first."""
+        found = [
+            one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s
+        ]
+        return await self.table(max(one.root.round for one in found)) if found else None
+
+    async def reports(self, judged_round: int, evaluator: Address) -> Reports:
+        """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
+        return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
+
+    async def _openings(self, rounds: set[int]) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
+        found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
+        refused = []
+        for key, opening in sorted(self.view.openings.items()):
+            if key[0] not in rounds:
+                continue
+            try:
+                found[key] = (await self._reports(key, opening)).reports
+            except NotEvidence as error:
+                refused.append(f"evaluator {to_hex(key[1])}, round {key[0]}: {error.message}")
+        return found, refused
+
+    async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
+        said = EvaluatorReports(key[1], key[0], opening.reports_root)
+        return open_reports(await self._find(opening.blob_id), self.court, said=said)
+
+    async def _canaries(self, drawn: Sequence[DrawnRecords]) -> tuple[dict[LeafKey, CanaryTruth], list[str]]:
+        places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
+        found: dict[LeafKey, CanaryTruth] = {}
+        refused = []
+        for (author, gateway, epoch), blob_id in sorted(self.view.canary_openings.items()):
+            documents = places.get((gateway, epoch))
+            if documents is None:
+                continue
+            try:
+                truths = await self._truths((author, gateway, epoch), blob_id, documents=documents)
+            except NotEvidence as error:
+                refused.append(f"author {to_hex(author)}, gateway {to_hex(gateway)}, epoch {epoch}: {error.message}")
+            else:
+                found.update((key, truth) for key, truth in truths.items() if key not in found)
+        return found, refused
+
+    async def _truths(
+        self, place: tuple[Address, Address, int], blob_id: bytes, *, documents: Documents
+    ) -> dict[LeafKey, CanaryTruth]:
+        author, gateway, epoch = place
+        root = self.view.canary_roots.get((author, epoch))
+        if root is None:
+            raise NotEvidence("nothing was committed to for the epoch")
+        promise = CanaryPromise(author, gateway, epoch, root)
+        return open_canaries(await self._find(blob_id), self.court, promise=promise, documents=documents)
+
+    async def _find(self, blob_id: bytes) -> bytes:
+        found = await self._archives.find(blob_id)
+        if found is None:
+            raise NotEvidence(f"no archive holds the blob {to_hex(blob_id)}")
+        return found

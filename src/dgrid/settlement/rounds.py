@@ -1,0 +1,96 @@
+"""A round of judging as the chain knows it: when each step is, which rounds wait for a root, and the root of a table.
+
+A round is the epoch in which seeds were fixed. Pure: a view and times come in, nothing is fetched.
+"""
+
+from dataclasses import dataclass
+
+from dgrid.chain.court import Release, release_hash
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.view import ChainView, Draw, PostedQuality
+from dgrid.core.identity import Address
+from dgrid.core.keccak import ZERO_HASH
+from dgrid.poq.rounds import releases
+from dgrid.poq.rules import DrawRules, PayRules, QualityRules
+from dgrid.wire.blob import blob_id
+from dgrid.wire.messages import QualityRoot
+from dgrid.wire.quality import QualityTable, credibility_root, encode_quality, payouts_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """When a round's steps begin, Unix seconds; each lasts until the next (`QualityCourt.windowsOf`)."""
+
+    commit_from_s: int
+    reveal_from_s: int
+    open_from_s: int
+    post_from_s: int
+
+
+def windows_of(parameters: Parameters, judged_round: int) -> Windows:
+    """The windows of a round."""
+    rules = parameters.judging
+    commit_from_s = parameters.clock.closes_at_ms(judged_round) // 1000
+    reveal_from_s = commit_from_s + rules.commit_seconds
+    open_from_s = reveal_from_s + rules.reveal_seconds
+    return Windows(commit_from_s, reveal_from_s, open_from_s, open_from_s + rules.open_seconds)
+
+
+def rules_of(parameters: Parameters) -> QualityRules:
+    """The numbers by which a round is judged: those the chain was told, and the published constants."""
+    judging = parameters.judging
+    return QualityRules(
+        draw=DrawRules(
+            quality_bps=judging.quality_bps,
+            identity_bps=judging.identity_bps,
+            committee_size=judging.committee_size,
+            duty_cap=judging.duty_cap,
+        ),
+        pay=PayRules(
+            base_share_bps=parameters.base_share_bps,
+            gain_bps=judging.gain_bps,
+            evaluator_rate_wei=int(judging.evaluator_rate_wei),
+            pool_cap_wei=int(judging.pool_cap_wei),
+        ),
+    )
+
+
+def posted_before(view: ChainView, judged_round: int) -> PostedQuality | None:
+    """The root that a round's root follows; None when it is the first."""
+    earlier = [number for number in view.quality_roots if number < judged_round]
+    return view.quality_roots[max(earlier)] if earlier else None
+
+
+def draws_of(view: ChainView, judged_round: int) -> list[Draw]:
+    """The draws that a round's root takes in: its own, and those of rounds before it that nobody posted a root for."""
+    before = posted_before(view, judged_round)
+    since = -1 if before is None else before.root.round
+    found = [draw for draw in view.draws.values() if since < draw.round <= judged_round]
+    return sorted(found, key=lambda draw: (draw.gateway, draw.epoch))
+
+
+def rounds_due(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+    """The rounds that could be posted now, oldest first: over, judged by someone, and above the last posted."""
+    opened = {number for number, _ in view.openings if number > view.last_quality_round}
+    return sorted(number for number in opened if windows_of(parameters, number).post_from_s <= now_s)
+
+
+def root_of(table: QualityTable, *, token: bytes, previous: PostedQuality | None) -> QualityRoot:
+    """What evaluators sign for a table. Raises OverflowError when its pay-outs leave 128 bits."""
+    tree = payouts_tree(table.payouts) if table.payouts else None
+    return QualityRoot(
+        round=table.round,
+        token=token,
+        credibility_root=credibility_root(table.credibility),
+        payouts_root=ZERO_HASH if tree is None else tree.root.hash,
+        payouts_count=len(table.payouts),
+        payouts_total=0 if tree is None else tree.root.total,
+        releases_hash=release_hash(releases_of(table)),
+        blob_id=blob_id(encode_quality(table)),
+        previous=ZERO_HASH if previous is None else previous.digest,
+    )
+
+
+def releases_of(table: QualityTable) -> list[Release]:
+    """What a table's pay-outs take of each gateway's funds, in the root's order."""
+    return [Release(Address(gateway), amount_wei) for gateway, amount_wei in releases(table)]

@@ -1,0 +1,128 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.poq.making import asked
+
+from dgrid.core.money import BPS
+from dgrid.poq.formats import Fault, format_faults, format_score
+from dgrid.poq.schema import fits_schema
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+AS_PERSON = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}}
+FIND = {"type": "function", "function": {"name": "find", "parameters": PERSON}}
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=8), inside, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer", "fault"),
+    [
+        ({}, "", Fault.EMPTY),
+        ({}, " \n\u200b", Fault.EMPTY),
+        ({}, "Oslo<|im_end|>", Fault.UNDECODED),
+        ({}, "Os\ufffdlo", Fault.UNDECODED),
+        ({}, "Os\x00lo", Fault.UNDECODED),
+        ({}, "the same the same the same the same", Fault.LOOP),
+        ({}, "#~^|}{~#~^|}{~#", Fault.GARBAGE),
+        ({}, ":", Fault.GARBAGE),
+        ({}, "x" * 200, Fault.GARBAGE),
+        ({"n": 2}, "Oslo", Fault.COUNT),
+        ({}, "Oslo\x1eOslo", Fault.COUNT),
+        ({"stop": ["lo"]}, "Oslo", Fault.STOP),
+        ({"response_format": {"type": "json_object"}}, "name: Anna", Fault.JSON),
+        ({"response_format": {"type": "json_object"}}, '```json\n{"a": 1}\n```', Fault.JSON),
+        ({"response_format": AS_PERSON}, '{"name": "Anna"}', Fault.SCHEMA),
+        ({"response_format": AS_PERSON}, '{"name": "Anna", "age": "34"}', Fault.SCHEMA),
+        ({"response_format": AS_PERSON}, '{"name": "Anna", "age": -1}', Fault.SCHEMA),
+        ({"response_format": AS_PERSON}, '{"name": "Anna", "age": 34, "more": 1}', Fault.SCHEMA),
+        ({"tools": [FIND], "tool_choice": "required"}, "Anna", Fault.CALL),
+        ({"tools": [FIND]}, "\x1fseek\x1f{}", Fault.CALL),
+        ({"tools": [FIND]}, '\x1ffind\x1f{"name": 1}', Fault.CALL),
+        ({}, "\x1ffind\x1f{}", Fault.CALL),
+    ],
+)
+def test_finds_what_is_wrong_with_the_form(fields: dict[str, Any], answer: str, fault: Fault) -> None:
+    chat = asked("Where does Maria live?", **fields)
+    assert fault in format_faults(chat, answer)
+    assert format_score(chat, answer) < BPS
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({}, "Oslo"),
+        ({}, "42"),
+        ({}, "東京です。"),
+        ({}, "No."),
+        ({"n": 2}, "Oslo\x1eRome"),
+        ({"response_format": AS_PERSON}, '{"name": "Anna", "age": 34}'),
+        ({"response_format": {"type": "json_object"}}, '{"a": [1, 1, 1, 1, 1, 1]}'),
+        ({"tools": [FIND]}, '\x1ffind\x1f{"name": "Anna", "age": 34}'),
+        ({"tools": [FIND]}, "Oslo"),
+    ],
+)
+def test_lets_a_well_formed_answer_be(fields: dict[str, Any], answer: str) -> None:
+    assert format_faults(asked("Where does Maria live?", **fields), answer) == ()
+    assert format_score(asked("Where does Maria live?", **fields), answer) == BPS
+
+
+def test_an_answer_that_runs_into_the_limit_is_cut_unless_the_caller_set_it() -> None:
+    assert format_faults(asked("Hi"), "Oslo", finish="length") == (Fault.CUT,)
+    assert format_faults(asked("Hi", max_tokens=5), "Oslo", finish="length") == ()
+
+
+def test_more_than_the_sentence_or_the_few_words_asked_for_is_too_long() -> None:
+    many = "Oslo is large. Maria lives there. She works as a nurse. Tim lives in Rome and plays the cello."
+    assert format_faults(asked("Where does Maria live? Answer in one sentence."), many) == (Fault.LONG,)
+    assert format_faults(asked("Where does Maria live? Answer briefly."), f"{many} {many[:70]}") == (Fault.LONG,)
+    assert format_faults(asked("Where does Maria live?"), many) == ()
+
+
+def test_one_bad_choice_of_two_costs_half() -> None:
+    assert format_score(asked("Hi", n=2), "Oslo\x1e") == BPS // 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "fitting", "other"),
+    [
+        ({"enum": ["a", 1]}, "a", True),
+        ({"const": 1}, 1, True),
+        ({"type": ["string", "null"]}, None, 1),
+        ({"type": "integer"}, 2.0, 2.5),
+        ({"items": {"type": "number"}, "minItems": 1}, [1, 2.5], []),
+        ({"anyOf": [{"type": "string"}, {"minimum": 3}]}, 4, 2),
+        ({"oneOf": [{"minimum": 1}, {"minimum": 3}]}, 2, 4),
+        ({"allOf": [{"minimum": 1}, {"maximum": 3}]}, 2, 4),
+        ({"$ref": "#/$defs/id", "$defs": {"id": {"type": "string", "maxLength": 2}}}, "ab", "abc"),
+        ({"properties": {"a": False}}, {"b": 1}, {"a": 1}),
+    ],
+)
+def test_a_schema_holds_for_what_fits_it_alone(schema: dict[str, Any], fitting: object, other: object) -> None:
+    assert fits_schema(fitting, schema)
+    assert not fits_schema(other, schema)
+
+
+def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
+    endless: dict[str, Any] = {"anyOf": [{"$ref": "#"}] * 50}
+    assert fits_schema({}, endless) in (True, False)
+    assert fits_schema({}, {"$ref": "https://elsewhere/schema"})
+
+
+@given(JSON_VALUES, JSON_VALUES)
+def test_any_value_can_be_held_against_any_schema(value: object, schema: object) -> None:
+    assert fits_schema(value, schema) in (True, False)
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_a_form(answer: str) -> None:
+    assert 0 <= format_score(asked("Where does Maria live?"), answer) <= BPS

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dgrid.config import (
     ArchiveConfig,
+    AuthorConfig,
     ConfigError,
     GatewayConfig,
     NodeConfig,
@@ -38,6 +39,7 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "author": Role(AuthorConfig, "dgrid.processes.author"),
 }
 
 

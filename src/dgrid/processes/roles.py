@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dgrid.config import (
     ArchiveConfig,
+    AuthorConfig,
     ConfigError,
     EncoderConfig,
     EvaluatorConfig,
@@ -42,7 +43,7 @@ ROLES = {
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
     "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
     "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
-    # "author" takes its line here.
+    "author": Role(AuthorConfig, "dgrid.processes.author"),
 }
 
 

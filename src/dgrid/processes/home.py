@@ -13,7 +13,9 @@ import msgspec
 
 from dgrid.config import (
     ArchiveConfig,
+    AuthorConfig,
     ChainConfig,
+    EncoderConfig,
     EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
@@ -55,6 +57,14 @@ class Ports:
     @property
     def settler(self) -> int:
         return self.base + 2
+
+    @property
+    def encoder(self) -> int:
+        return self.base + 3
+
+    @property
+    def author(self) -> int:
+        return self.base + 4
 
     def node(self, index: int) -> int:
         """Ten beside each other; further ones follow the gateways'."""
@@ -194,8 +204,19 @@ class Plan:
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
-        serving = [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
-        return [*serving, *self._evaluators()]
+        return [*self.serving(), *self.judging()]
+
+    def serving(self) -> list[tuple[str, RoleConfig]]:
+        """The roles without which nothing is answered."""
+        return [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
+
+    def judging(self) -> list[tuple[str, RoleConfig]]:
+        """Those that say how good the answers are: none where nobody evaluates."""
+        if not self.evaluators:
+            return []
+        encoder = EncoderConfig(*self._base("encoder-1", self.ports.encoder))
+        author = AuthorConfig(*self._base("author-1", self.ports.author))
+        return [("encoder", encoder), ("author", author), *self._evaluators()]
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""
@@ -229,7 +250,10 @@ class Plan:
 
     def _evaluators(self) -> list[tuple[str, RoleConfig]]:
         names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
-        return [("evaluator", EvaluatorConfig(*self._base(name, port))) for name, port in names]
+        encoder_url = f"http://{HOST}:{self.ports.encoder}"
+        return [
+            ("evaluator", EvaluatorConfig(*self._base(name, port), encoder_url=encoder_url)) for name, port in names
+        ]
 
     def _base(self, name: str, port: int) -> tuple[str, Path, Path, str, int, ChainConfig]:
         home = self.home

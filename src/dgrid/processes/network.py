@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.listings import list_model
 from dgrid.chain.sender import Sender
-from dgrid.config import ChainConfig
+from dgrid.config import ChainConfig, RoleConfig
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import api_key_tag, to_hex
@@ -85,22 +85,22 @@ class Network:
         self.say(f"chain      {self.chain.url}")
         self.plan = await self._plan()
         self.plan.write()
-        for kind, config in self.plan.roles():
-            self.supervisor.add(
-                kind,
-                config.name,
-                config_file=self.home.role_file(config.name),
-                log_file=self.home.log_file(config.name),
-            )
-        names = ", ".join(role.name for role in self.supervisor.processes)
-        self.say(f"roles      {names}")
+        self._run_roles(self.plan.serving())
         await self._list_models()
         await self._fund_channels()
         self.say("wallet     channels funded at every gateway")
         await self._until_ready()
+        self._run_roles(self.plan.judging())  # last: nobody who asks has to wait for them
         self._ready = True
         self._write_status()
         self._announce(time.monotonic() - started_s)
+
+    def _run_roles(self, roles: Sequence[tuple[str, RoleConfig]]) -> None:
+        for kind, config in roles:
+            files = self.home.role_file(config.name), self.home.log_file(config.name)
+            self.supervisor.add(kind, config.name, config_file=files[0], log_file=files[1])
+        if roles:
+            self.say(f"roles      {', '.join(config.name for _, config in roles)}")
 
     async def _plan(self) -> Plan:
         """The plan over deployed contracts; deploys them in a new home."""

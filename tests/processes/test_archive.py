@@ -1,16 +1,20 @@
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet, free_port
 from tests.processes.role_process import running
-from tests.settlement.network import Settling, settling
+from tests.settlement.network import STAKE_WEI, Settling, settling
 
+from dgrid.chain.court import appoint_author_dev
+from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.processes.archive import ArchiveService
 from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest, upload_digest
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import blob_id
+from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, Reports, encode_quality
 from dgrid.wire.server import Request, Server
 from dgrid.wire.signatures import recover
 
@@ -109,9 +113,8 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
         blob = await blob_of(network)
-        impostor = ArchiveService(
-            BlobStore(net.folder / "impostor", capacity_bytes=10**6), net.key("impostor"), network.watcher, net.domain
-        )
+        store, court = BlobStore(net.folder / "impostor", capacity_bytes=10**6), net.contracts.quality_court.address
+        impostor = ArchiveService(store, net.key("impostor"), network.watcher, net.domain, court)
 
         async def handle(request: Request) -> object:
             reply = await impostor.handle(request)
@@ -129,5 +132,36 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
         await network.archives.put(blob, key=network.books.key)
         assert await archives.fetch(blob_id(blob)) == blob
         await server.stop()
+
+    on_devnet(main)
+
+
+def test_it_keeps_what_the_judging_roles_publish_and_nobody_elses(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        network_of = net.contracts.chain_id, net.contracts.quality_court.address
+        evaluator = Enroller(net.rpc, net.contracts, await net.sender("evaluator", dgai_wei=0), dev=True)
+        await evaluator.enroll(Enrolment(Role.EVALUATOR, "http://127.0.0.1:2", STAKE_WEI), network.watcher.latest)
+        await appoint_author_dev(net.rpc, net.contracts, address=net.key("author").address)
+        member = Role.EVALUATOR, net.key("evaluator").address
+        await network.watcher.until(lambda view: member in view.members and bool(view.authors), timeout_s=10)
+
+        def by(name: str) -> tuple[int, bytes, bytes]:
+            return *network_of, net.key(name).address
+
+        table = QualityTable(*network_of, 1, bytes(32), (), (), (), (), (), (), (), ())
+        blobs: dict[str, tuple[QualityBlob, ...]] = {
+            "gateway": (Disclosure(*by("gateway"), 60, bytes(32), ()),),
+            "evaluator": (Reports(*by("evaluator"), 1, (), bytes(65)), table),
+            "author": (Canaries(*by("author"), bytes(20), 60, 1, ()),),
+        }
+        for name, own in blobs.items():
+            for blob in map(encode_quality, own):
+                for other in blobs.keys() - {name}:
+                    assert await network.archives.put(blob, key=net.key(other)) == []
+                assert len(await network.archives.put(blob, key=net.key(name))) == 1
+                assert await network.archives.fetch(blob_id(blob)) == blob
+        foreign = encode_quality(msgspec.structs.replace(table, chain_id=1))
+        assert await network.archives.put(foreign, key=net.key("evaluator")) == []
 
     on_devnet(main)

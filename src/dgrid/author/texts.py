@@ -116,22 +116,25 @@ def _transfer(chance: Chance) -> tuple[Fact, ...]:
     sender, receiver, third = name(chance), name(chance), name(chance)
     coin = chance.one(words.COINS)
     amount, other = f"{chance.whole(2, 90_000)} {coin}", f"{chance.whole(2, 90_000)} {coin}"
-    sentence = chance.one(("{s} sent {a} on to {r}.", "Today {s} sent {a} to {r}.")).format(
-        s=sender, a=amount, r=receiver
-    )
+    said = chance.one(("{s} sent {a} on to {r}.", "Today {s} sent {a} to {r}."))
+    sentence = said.format(s=sender, a=amount, r=receiver)
+    asked = f"How much did {sender} send today?", f"Who received {amount} from {sender}?"
+    checks = f"Did {sender} send {{v}}?", f"Did {{v}} receive {amount}?"
     return (
-        Fact(sender, "amount", amount, other, sentence, (f"How much did {sender} send today?",), f"Did {sender} send {{v}}?"),
-        Fact(sender, "receiver", receiver, third, sentence, (f"Who received {amount} from {sender}?",), f"Did {{v}} receive {amount}?"),
-    )  # fmt: skip
+        Fact(sender, "amount", amount, other, sentence, asked[:1], checks[0]),
+        Fact(sender, "receiver", receiver, third, sentence, asked[1:], checks[1]),
+    )
 
 
 def _plan(chance: Chance) -> tuple[Fact, ...]:
     """What will happen to a place, and when."""
-    site, town = chance.one(words.SITES), chance.town()
+    site, town, elsewhere = chance.one(words.SITES), chance.town(), chance.town()
     event = chance.one(("be shut", "be rented out", "be inspected again", "be photographed", "be painted again"))
     day, other = chance.some(words.WEEKDAYS, 2)
     sentence = f"The {site} in {town} will {event} on {day}."
+    asked = f"When will the {site} {event}?", f"In which city will the {site} {event}?"
+    checks = f"Will the {site} {event} on {{v}}?", f"Is the {site} in {{v}}?"
     return (
-        Fact(site, "day", day, other, sentence, (f"When will the {site} {event}?",), f"Will the {site} {event} on {{v}}?"),
-        Fact(site, "town", town, chance.town(), sentence, (f"In which city will the {site} {event}?",), f"Is the {site} in {{v}}?"),
-    )  # fmt: skip
+        Fact(site, "day", day, other, sentence, asked[:1], checks[0]),
+        Fact(site, "town", town, elsewhere, sentence, asked[1:], checks[1]),
+    )

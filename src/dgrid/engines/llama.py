@@ -141,7 +141,7 @@ def peculiarities(options: LlamaOptions) -> Peculiarities:
     """How llama.cpp differs. A kept connection holds one of its threads, so there are never more than it has."""
     at_a_time = options.parallel + CONNECTIONS_SPARE
     return Peculiarities(
-        options.reply_opens_with_space, at_a_time, closes_after_streams=True, tools_exclude_streamed_logprobs=True
+        options.reply_opens_with_space, at_a_time, closes_after_streams=True, shaped_streams_lose_logprobs=True
     )
 
 

@@ -1,6 +1,6 @@
 """Every number that judging rests on: what the chain was told, and the constants published here, each with its reason.
 
-"Tuned" marks what was chosen by simulation (`tests/poq/test_simulation_*.py`), not derived. Whoever recomputes a round
+"Tuned" marks what was chosen by simulation (`tests/poq/test_simulation.py`), not derived. Whoever recomputes a round
 must use the same numbers, so a change here is a change of the network's rules.
 """
 
@@ -108,11 +108,11 @@ class PayRules:
     """The first four come from the chain."""
 
     base_share_bps: int  # of a node's part, paid with the epoch; quality decides on the rest
-    gain_bps: int  # what a shortfall of 1 in quality takes from m, times 10,000
+    gain_bps: int  # what one unit of shortfall takes from m
     evaluator_rate_wei: int  # for one unit of information
     pool_cap_wei: int  # the most that a round pays evaluators
     multiplier_min_bps: int = 8_000  # POQ: m = clip(1 + g·z, 0.8, 1.0)
-    interval_micros: int = 1_644_854  # standard deviations that bound the central 90 % of a normal law
+    unit_bps: int = 1_000  # of quality: z counts in these, about the step from one built-in model to the next
     window: int = 50  # tasks; over five, a random scorer keeps half of honest pay (simulated)
     payable_tasks: int = 50
     missed_micros: int = 20_000  # a duty without a report (tuned: about a third of what one earns)
@@ -121,10 +121,11 @@ class PayRules:
 
 GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 80_000}
 
-# Prices as in the built-in catalogue; times are three times what one idle core needs.
+# Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
+# machine that does other things too, and what a gateway and a node need before the first token.
 BUILT_IN_REFERENCES: Mapping[bytes, CostReference] = {
-    model_id(name): CostReference(price=Price(in_dgai * WEI, 2 * in_dgai * WEI), ttft_ms=60, token_ms=token_ms)
-    for name, in_dgai, token_ms in (("dgrid-nano", 20, 3), ("dgrid-micro", 50, 6), ("dgrid-mini", 80, 9))
+    model_id(name): CostReference(price=Price(in_dgai * WEI, 2 * in_dgai * WEI), ttft_ms=50, token_ms=token_ms)
+    for name, in_dgai, token_ms in (("dgrid-nano", 20, 1), ("dgrid-micro", 50, 2), ("dgrid-mini", 80, 3))
 }
 
 

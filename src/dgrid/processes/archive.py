@@ -1,7 +1,7 @@
-"""An archive's whole life: registered gateways' blobs in, a signed promise out; blobs to anyone who asks.
+"""An archive's whole life: the roles' blobs in, a signed promise out; blobs to anyone who asks.
 
-Refuses blobs of strangers, blobs that are not what their name says, and more than its capacity. It never judges what a
-blob holds: an audit does.
+Gateways bring epochs and disclosures, evaluators reports and tables, authors canaries. Refuses blobs of strangers,
+blobs that are not what their name says, and more than its capacity. It never judges what a blob holds: an audit does.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from dgrid.processes.life import run_until_signal
 from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import EpochBlob
+from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, decode_quality, is_quality
 from dgrid.wire.server import Reply, Request, Server, ServerLimits, json_reply
 from dgrid.wire.signatures import SigningKey, recover
 from dgrid.wire.typed import Domain
@@ -43,7 +44,8 @@ def run(config: ArchiveConfig) -> None:
 async def _live(config: ArchiveConfig) -> None:
     store = BlobStore(config.folder / "blobs", capacity_bytes=config.capacity_bytes)
     async with chain_side(config) as side:
-        service = ArchiveService(store, config.key(), watcher=side.watcher, domain=side.domain)
+        court = side.contracts.quality_court.address
+        service = ArchiveService(store, config.key(), watcher=side.watcher, domain=side.domain, court=court)
         server = Server(service.handle, host=config.host, port=config.port, limits=LIMITS)
         await server.start()
         logger.info("archive at %s, %d bytes kept", config.url, store.used_bytes)
@@ -68,6 +70,7 @@ class ArchiveService:
     key: SigningKey
     watcher: ChainWatcher
     domain: Domain
+    court: Address
 
     async def handle(self, request: Request) -> Reply:
         """One request. Raises DGridError, which becomes an error reply."""
@@ -86,7 +89,7 @@ class ArchiveService:
         raise RouteNotFound(f"{request.method} is not for blobs")
 
     async def _put(self, blob_id: bytes, request: Request) -> Reply:
-        self._check_gateway(blob_id, request)
+        self._check_author(blob_id, request)
         is_new = not self.store.has(blob_id)
         await asyncio.to_thread(self.store.put, blob_id, request.body)
         signature = self.key.sign(stored_digest(self.domain, self.key.address, blob_id=blob_id))
@@ -105,21 +108,44 @@ class ArchiveService:
             raise BlobNotFound(f"no blob {to_hex(blob_id)} is here", hint="ask another archive")
         return Reply(200, blob, content_type=b"application/octet-stream")
 
-    def _check_gateway(self, blob_id: bytes, request: Request) -> None:
-        """The blob is a registered gateway's own, of this network. Raises InvalidSignature, CheckFailed, WrongChain."""
+    def _check_author(self, blob_id: bytes, request: Request) -> None:
+        """The blob is a role's own, of this network. Raises InvalidSignature, CheckFailed, WrongChain."""
         try:
             signature = bytes.fromhex(request.header(SIGNATURE_HEADER.encode()).removeprefix("0x"))
         except ValueError:
             raise InvalidSignature("the signature is not hex") from None
         signer = recover(upload_digest(self.domain, blob_id), signature)
-        member = self.watcher.latest.members.get((Role.GATEWAY, Address(signer)))
-        if member is None or not member.active:
-            raise InvalidSignature(f"{to_hex(signer)} is not a registered gateway")
-        header = EpochBlob.decode(request.body).header
-        if (header.chain_id, header.settlement) != (self.domain.chain_id, self.domain.verifying_contract):
-            raise WrongChain("the blob is of another network")
+        if is_quality(request.body):
+            self._check_quality(decode_quality(request.body), signer)
+        else:
+            self._check_epoch(request.body, signer)
+
+    def _check_epoch(self, body: bytes, signer: Address) -> None:
+        self._require_active(Role.GATEWAY, signer)
+        header = EpochBlob.decode(body).header
+        self._require_here(header.chain_id, header.settlement, of=self.domain.verifying_contract)
         if header.gateway != signer:
             raise InvalidSignature("the blob is of another gateway")
+
+    def _check_quality(self, blob: QualityBlob, signer: Address) -> None:
+        self._require_here(blob.chain_id, blob.court, of=self.court)
+        if not isinstance(blob, QualityTable) and blob.author != signer:
+            raise InvalidSignature("the blob is another's")
+        if isinstance(blob, Disclosure):
+            self._require_active(Role.GATEWAY, signer)
+        elif not isinstance(blob, Canaries):
+            self._require_active(Role.EVALUATOR, signer)
+        elif signer not in self.watcher.latest.authors:
+            raise InvalidSignature(f"{to_hex(signer)} is no appointed author")
+
+    def _require_active(self, role: Role, signer: Address) -> None:
+        member = self.watcher.latest.members.get((role, signer))
+        if member is None or not member.active:
+            raise InvalidSignature(f"{to_hex(signer)} is not a registered {role.name.lower()}")
+
+    def _require_here(self, chain_id: int, contract: bytes, *, of: bytes) -> None:
+        if (chain_id, contract) != (self.domain.chain_id, of):
+            raise WrongChain("the blob is of another network")
 
     def _health(self) -> Reply:
         return json_reply(

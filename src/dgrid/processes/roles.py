@@ -15,6 +15,7 @@ from pathlib import Path
 from dgrid.config import (
     ArchiveConfig,
     ConfigError,
+    EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -38,6 +39,8 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
+    # "encoder" and "author" take their line here.
 }
 
 

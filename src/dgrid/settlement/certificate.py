@@ -1,12 +1,11 @@
 """certificate.json: a receipt and all that judging made of it, in RFC 8785 bytes that anybody can check offline.
 
 It holds the receipt with its way to the anchored root, the draw's inputs, each drawn member's signed report with its
-way to the root that was opened, and the node's credibility under the quality root. Checked alone, it shows that all of
-this belongs together; `facts_on_chain` names what only a chain can confirm. No signature covers those facts, so the
-document carries its own hash: damage is noticed, forgery is the chain's to expose.
+way to the root that was opened, and the node's credibility under the quality root. `certificate_checks` shows that all
+of this belongs together, and names what only a chain can confirm. No signature covers those facts, so the document
+carries its own hash: damage is noticed; forgery is the chain's to expose.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ import msgspec
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import to_hex
 from dgrid.core.keccak import keccak
-from dgrid.core.merkle import SumTree, TreeNode
+from dgrid.core.merkle import SumTree
 from dgrid.poq.evidence import EvaluatorFacts
 from dgrid.poq.rules import DrawRules
 from dgrid.settlement.plain import (
@@ -220,7 +219,7 @@ def _draw_from_json(value: dict[str, Any]) -> DrawInputs:
         duty_cap=_whole(value["dutyCap"]),
     )
     if not isinstance(value["expired"], bool):
-        raise ValueError("expired is true or false")  # noqa: TRY004 malformed data, as all around
+        raise ValueError("expired is true or false")
     evaluators = tuple(map(_evaluator_from_json, value["evaluators"]))
     return DrawInputs(octets(value["seed"], size=32), _whole(value["round"]), value["expired"], rules, evaluators)
 
@@ -247,14 +246,14 @@ def _member_to_json(member: Member) -> dict[str, Any]:
 def _member_from_json(value: dict[str, Any]) -> Member:
     evaluator, absence, opened = octets(value["evaluator"], size=20), value["absence"], value["opened"]
     if not isinstance(absence, str):
-        raise ValueError("an absence is a text")  # noqa: TRY004 malformed data, as all around
+        raise ValueError("an absence is a text")
     return Member(evaluator, None if opened is None else _opened_from_json(opened), absence)
 
 
 def _opened_from_json(value: dict[str, Any]) -> OpenedReport:
     report, path = from_plain(Report, value["report"]), path_from_plain(value["path"])
-    hashes = [octets(value[name], size=32) for name in ("reportsRoot", "blobId", "commitment")]
-    return OpenedReport(report, path, *hashes, octets(value["signature"], size=65))
+    root, blob_id, commitment = (octets(value[name], size=32) for name in ("reportsRoot", "blobId", "commitment"))
+    return OpenedReport(report, path, root, blob_id, commitment, octets(value["signature"], size=65))
 
 
 def _row_from_json(value: dict[str, Any]) -> ProvenRow:
@@ -265,34 +264,3 @@ def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("expected a whole number")
     return value
-
-
-# --- what only a chain can confirm ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ChainFact:
-    """Something that the certificate says of a chain, and where to look there."""
-
-    where: str
-    value: str
-
-
-def facts_on_chain(certificate: Certificate) -> Iterator[ChainFact]:
-    """What must be compared with a chain before the certificate is final."""
-    root, draw = certificate.epoch_root, certificate.draw
-    place = f"{to_hex(root.gateway)}, {root.epoch}"
-    yield ChainFact(f"Settlement.digestOf({place})", to_hex(root.struct_hash()))
-    expired = "expired" if draw.expired else "not expired"
-    yield ChainFact(f"QualityCourt.drawOf({place})", f"{to_hex(draw.seed)}, {draw.round}, {expired}")
-    yield ChainFact("QualityCourt.rules()", ", ".join(map(str, msgspec.structs.astuple(_Shares(draw.rules)))))
-    yield ChainFact("the evaluators active at SeedFixed", ", ".join(to_hex(one.address) for one in draw.evaluators))
-    for member in certificate.members:
-        if member.opened is not None:
-            where = f"Committed and Revealed by {to_hex(member.evaluator)} in round {draw.round}"
-            yield ChainFact(where, f"{to_hex(member.opened.commitment)}, {to_hex(member.opened.reports_root)}")
-    quality = certificate.root
-    yield ChainFact(f"QualityPosted in round {quality.round}", to_hex(quality.struct_hash()))
-
-
-_Node = TreeNode

@@ -4,6 +4,7 @@ Each function takes bytes that anybody may have put at an archive, and gives fac
 nothing.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -107,7 +108,7 @@ def open_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Repor
     _same("the reports' network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     _same("the reports' author and round", (blob.author, blob.round), (said.evaluator, said.round))
     keys = [report.key for report in blob.reports]
-    if len(keys) > REPORTS_MAX or any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+    if len(keys) > REPORTS_MAX or any(left >= right for left, right in itertools.pairwise(keys)):
         raise NotEvidence(f"the reports are more than {REPORTS_MAX}, or not in the order of their leaves, each once")
     _same("the reports' root", reports_root(blob.reports), said.reports_root)
     try:

@@ -5,6 +5,7 @@ Asks no gateway, no evaluator and no author. Refuses to guess: what half of the 
 absent. How a round is judged is `poq.rounds`' to say.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,18 +52,21 @@ class DrawnRecords:
 
     @property
     def facts(self) -> DrawnEpoch:
-        draw = self.draw
-        return DrawnEpoch(
-            gateway=draw.gateway,
-            epoch=draw.epoch,
-            round=draw.round,
-            seed=draw.seed,
-            expired=draw.expired,
-            evaluators=tuple(
-                EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in draw.evaluators
-            ),
-            leaves=tuple(leaf_facts(key, document) for key, document in self.documents.items()),
-        )
+        return drawn_epoch(self.draw, self.documents)
+
+
+def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
+    """A draw as judging takes it."""
+    ready = (EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in draw.evaluators)
+    return DrawnEpoch(
+        gateway=draw.gateway,
+        epoch=draw.epoch,
+        round=draw.round,
+        seed=draw.seed,
+        expired=draw.expired,
+        evaluators=tuple(ready),
+        leaves=tuple(leaf_facts(key, document) for key, document in documents.items()),
+    )
 
 
 class QualityReader:
@@ -70,7 +74,8 @@ class QualityReader:
 
     def __init__(self, records: Records, archives: Archives, *, domain: Domain, court: Domain) -> None:
         """`domain` is the receipts', `court` that of what evaluators sign."""
-        self._records, self._archives, self._domain, self._court = records, archives, domain, court
+        self._records, self._archives, self._domain = records, archives, domain
+        self.court = court
 
     @property
     def view(self) -> ChainView:
@@ -90,8 +95,8 @@ class QualityReader:
         canaries, more_refused = await self._canaries(drawn)
         rounds = {one.draw.round for one in drawn}
         evidence = RoundEvidence(
-            chain_id=self._court.chain_id,
-            court=self._court.verifying_contract,
+            chain_id=self.court.chain_id,
+            court=self.court.verifying_contract,
             round=judged_round,
             previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
             draws=tuple(one.facts for one in drawn),
@@ -109,14 +114,14 @@ class QualityReader:
     async def records_of(self, draw: Draw) -> DrawnRecords:
         """A draw with its epoch's receipts. Raises CheckFailed, NetworkUnreachable, NotYet."""
         records = await self._records.epoch(self._records.anchor(draw.gateway, draw.epoch))
-        return DrawnRecords(draw, documents_of(records, self._domain))
+        return DrawnRecords(draw, await asyncio.to_thread(documents_of, records, self._domain))
 
     async def table(self, judged_round: int) -> QualityTable:
         """The table that was posted for a round. Raises NotYet, CheckFailed, NetworkUnreachable."""
         posted = self.view.quality_roots.get(judged_round)
         if posted is None:
             raise NotYet(f"no quality root is posted for round {judged_round}")
-        return open_table(await self._archives.fetch(posted.root.blob_id), self._court, judged_round=judged_round)
+        return open_table(await self._archives.fetch(posted.root.blob_id), self.court, judged_round=judged_round)
 
     async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
         """The newest table, or the newest that was posted up to a time; None before the first."""
@@ -143,7 +148,7 @@ class QualityReader:
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
         said = EvaluatorReports(key[1], key[0], opening.reports_root)
-        return open_reports(await self._find(opening.blob_id), self._court, said=said)
+        return open_reports(await self._find(opening.blob_id), self.court, said=said)
 
     async def _canaries(self, drawn: Sequence[DrawnRecords]) -> tuple[dict[LeafKey, CanaryTruth], list[str]]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
@@ -169,7 +174,7 @@ class QualityReader:
         if root is None:
             raise NotEvidence("nothing was committed to for the epoch")
         promise = CanaryPromise(author, gateway, epoch, root)
-        return open_canaries(await self._find(blob_id), self._court, promise=promise, documents=documents)
+        return open_canaries(await self._find(blob_id), self.court, promise=promise, documents=documents)
 
     async def _find(self, blob_id: bytes) -> bytes:
         found = await self._archives.find(blob_id)

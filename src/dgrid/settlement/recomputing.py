@@ -15,13 +15,13 @@ from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import RoundEvidence
 from dgrid.poq.rounds import judge
 from dgrid.poq.rules import QualityRules
-from dgrid.settlement.quality import CollectedRound, QualityReader
+from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.rounds import posted_before, root_of
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, QualityTable, Report, Verdict
 
 DIFFERENCES_MAX = 100
-KEYS: dict[str, int] = {"credibility": 3, "calibration": 2, "balances": 1, "suspicions": 2, "bases": 3, "payouts": 2}
+KEYS: dict[str, int] = {"credibility": 3, "calibration": 2, "balances": 1, "suspicions": 2, "payouts": 2}
 """The sections of a table whose rows begin with what they are about, and how many fields that is."""
 
 Reported = tuple[int, bytes, LeafKey]  # round, evaluator, leaf
@@ -62,27 +62,21 @@ async def recompute(reader: QualityReader, judged_round: int, *, rules: QualityR
     table = judge(collected.table, collected.evidence, rules)
     view = reader.view
     root = root_of(table, token=token, previous=posted_before(view, judged_round))
-    found: list[str] = []
     posted = view.quality_roots.get(judged_round)
+    differences: list[str] = []
     if posted is not None:
-        found += _root_differences(posted.root, root)
+        differences += _root_differences(posted.root, root)
         if posted.root.blob_id != root.blob_id:
-            found += table_differences(await reader.table(judged_round), table)
-    return _audit(collected, table, root, rules=rules, differences=found, is_posted=posted is not None)
-
-
-def _audit(  # noqa: PLR0913 what was found, put together
-    collected: CollectedRound,
-    table: QualityTable,
-    root: QualityRoot,
-    *,
-    rules: QualityRules,
-    differences: Sequence[str],
-    is_posted: bool,
-) -> RoundAudit:
-    obedience = obedience_of(collected.evidence, duties(collected.evidence.draws, rules.draw))
-    shown = tuple(differences[:DIFFERENCES_MAX])
-    return RoundAudit(table.round, is_posted, root, table, obedience, collected.refused, shown)
+            differences += table_differences(await reader.table(judged_round), table)
+    return RoundAudit(
+        judged_round,
+        posted is not None,
+        root,
+        table,
+        obedience_of(collected.evidence, duties(collected.evidence.draws, rules.draw)),
+        collected.refused,
+        tuple(differences[:DIFFERENCES_MAX]),
+    )
 
 
 def obedience_of(evidence: RoundEvidence, owed: Iterable[Duty]) -> Obedience:

@@ -3,20 +3,18 @@
 A round is the epoch in which seeds were fixed. Pure: a view and times come in, nothing is fetched.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dgrid.chain.parameters import JudgingRules, Parameters
+from dgrid.chain.court import Release, release_hash
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Draw, PostedQuality
-from dgrid.core.epochs import EpochClock
-from dgrid.core.keccak import ZERO_HASH, keccak
+from dgrid.core.identity import Address
+from dgrid.core.keccak import ZERO_HASH
 from dgrid.poq.rounds import releases
 from dgrid.poq.rules import DrawRules, PayRules, QualityRules
 from dgrid.wire.blob import blob_id
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import QualityTable, credibility_root, encode_quality, payouts_tree
-
-WORD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +85,12 @@ def root_of(table: QualityTable, *, token: bytes, previous: PostedQuality | None
         payouts_root=ZERO_HASH if tree is None else tree.root.hash,
         payouts_count=len(table.payouts),
         payouts_total=0 if tree is None else tree.root.total,
-        releases_hash=releases_hash(table),
+        releases_hash=release_hash(releases_of(table)),
         blob_id=blob_id(encode_quality(table)),
         previous=ZERO_HASH if previous is None else previous.digest,
     )
 
 
-def releases_hash(table: QualityTable) -> bytes:
-    """keccak256(abi.encode(Release[])): an offset, a length, then a gateway and an amount each, a word apiece."""
-    return keccak(b"".join(_words(table)))
-
-
-def _words(table: QualityTable) -> Iterator[bytes]:
-    rows = releases(table)
-    yield WORD.to_bytes(WORD, "big")
-    yield len(rows).to_bytes(WORD, "big")
-    for gateway, amount_wei in rows:
-        yield gateway.rjust(WORD, b"\0")
-        yield amount_wei.to_bytes(WORD, "big")
+def releases_of(table: QualityTable) -> list[Release]:
+    """What a table's pay-outs take of each gateway's funds, in the root's order."""
+    return [Release(Address(gateway), amount_wei) for gateway, amount_wei in releases(table)]

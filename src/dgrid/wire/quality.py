@@ -231,26 +231,13 @@ class PayoutRow(msgspec.Struct, frozen=True, array_like=True):
         return int.from_bytes(self.total, "big")
 
 
-class BaseRow(msgspec.Struct, frozen=True, array_like=True):
-    """How far a node's running total was settled: (gateway, lane, node) → its total in the last judged epoch."""
-
-    gateway: bytes
-    lane: int
-    node: bytes
-    total: bytes
-
-    @property
-    def total_wei(self) -> int:
-        return int.from_bytes(self.total, "big")
-
-
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """Why a credibility moved in this round: one leaf's share of it."""
 
     node: bytes
     model: bytes
     task: str
-    cause: str  # canary | judgement | identity
+    cause: str  # dgrid.poq.credibility.Cause
     key: LeafKey
     score_bps: int
     weight_micros: int
@@ -271,7 +258,6 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     calibration: tuple[CalibrationRow, ...]
     balances: tuple[BalanceRow, ...]
     suspicions: tuple[SuspicionRow, ...]
-    bases: tuple[BaseRow, ...]
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
 

@@ -1,0 +1,93 @@
+"""Whether a node runs the model it claims: a rule over the gaps between committed and recomputed log-probabilities.
+
+A reply counts only where its members agree on which side of the threshold it lies: so neither a liar among honest
+members condemns a node, nor does a bribed one clear it (its replies with other members still count). What counts is the
+panel's lower median, clipped. A node is flagged when the mean of its latest replies, at least five and at most fifty,
+exceeds the threshold. The window passes from table to table and never restarts, and a flag stands for good: looking
+often is no new chance, for an honest gap stays below half of the threshold whatever the batch.
+
+Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
+in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dgrid.core.money import BPS
+from dgrid.poq.integers import median
+from dgrid.poq.rules import MICROS, IdentityRules
+from dgrid.wire.quality import Identity, SuspicionRow
+
+NEVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How well a node's texts fit the model it claims, over the replies that were checked."""
+
+    node: bytes
+    model: bytes
+    replies: int
+    tokens: int
+    likelihood_micros: int  # mean log-probability of a token under the claimed model, in nats
+    misses_micros: int  # share of tokens that the claimed model would not have chosen first
+
+
+def threshold_of(model_digest: bytes, rules: IdentityRules) -> int:
+    """The mean gap that flags for a model, in millionths of a nat."""
+    return rules.gap_micros_of.get(model_digest, rules.gap_micros)
+
+
+def agreed_gap(findings: Sequence[Identity], threshold_micros: int, *, rules: IdentityRules) -> int | None:
+    """What a panel's findings on one reply come to; None where they are too few or contradict each other."""
+    gaps = sorted(finding.gap_micros for finding in findings if finding.tokens > 0)
+    if len(gaps) < rules.members_min:
+        return None
+    above = sum(gap > threshold_micros for gap in gaps)
+    if max(above, len(gaps) - above) * BPS < rules.agreement_bps * len(gaps):
+        return None
+    return min(gaps[(len(gaps) - 1) // 2], rules.clip * threshold_micros)
+
+
+def suspect(
+    row: SuspicionRow, gap_micros: int, *, threshold_micros: int, round_: int, rules: IdentityRules
+) -> SuspicionRow:
+    """The row with one more agreed gap, and flagged if that is one too many."""
+    kept = (*row.gaps_micros, gap_micros)[-rules.window :]
+    beyond = len(kept) >= rules.replies_min and sum(kept) > threshold_micros * len(kept)
+    flagged = round_ if beyond and row.flagged_round == NEVER else row.flagged_round
+    return SuspicionRow(row.node, row.model, kept, flagged)
+
+
+def laundering(findings: Iterable[tuple[bytes, bytes, Identity]]) -> tuple[Likelihood, ...]:
+    """For each (node, model) of (node, model, finding): its likelihood and misses, all tokens alike; rounded down.
+
+    Give one finding a reply. Compare nodes of one model: an honest one's likelihood is the model's own entropy, a
+    launderer's lies below it and its misses above.
+    """
+    by_node: dict[tuple[bytes, bytes], list[Identity]] = defaultdict(list)
+    for node, model, finding in findings:
+        if finding.tokens > 0:
+            by_node[node, model].append(finding)
+    return tuple(_likelihood(node, model, found) for (node, model), found in sorted(by_node.items()))
+
+
+def panel_finding(findings: Sequence[Identity]) -> Identity | None:
+    """One finding of several on the same reply: the medians."""
+    told = [one for one in findings if one.tokens > 0]
+    if not told:
+        return None
+    return Identity(
+        median([one.tokens for one in told]),
+        median([one.gap_micros for one in told]),
+        median([one.worst_gap_micros for one in told]),
+        median([one.misses for one in told]),
+        median([one.likelihood_micros for one in told]),
+    )
+
+
+def _likelihood(node: bytes, model: bytes, found: Sequence[Identity]) -> Likelihood:
+    tokens = sum(one.tokens for one in found)
+    likelihood = sum(one.likelihood_micros * one.tokens for one in found) // tokens
+    return Likelihood(node, model, len(found), tokens, likelihood, sum(one.misses for one in found) * MICROS // tokens)

@@ -1,0 +1,151 @@
+"""What quality decides of a node's pay: the part above the base share, paid by a multiplier m, the rest to its payers.
+
+m = clip(1 + g·z, 0.8, 1). z compares a node with the others that sell the same model, task by task: the difference to
+their median, weighted by how much is known of the node on each task, plus what chance explains (1.645 standard errors);
+at most 0. So a small model is not paid less for being small, a mix of hard tasks costs nobody anything, and an honest
+node is not fined for bad luck. Whoever has no peer is not compared (the identity check still holds); whoever runs
+another model than it claims gets the least. Nothing is rescaled over a pool: no other node's pay rises by it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+from dgrid.core.money import BPS
+from dgrid.poq.credibility import ALL_TASKS, Z_MICROS, counts_of
+from dgrid.poq.evidence import DrawnEpoch, LeafFacts
+from dgrid.poq.integers import clamp
+from dgrid.poq.rules import MICROS, CredibilityRules, PayRules
+from dgrid.wire.quality import CredibilityRow
+
+NodeAndModel = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How one node's part above the base is shared out for one epoch and lane. The sums are conserved."""
+
+    gateway: bytes
+    node: bytes
+    multiplier_bps: int
+    released_wei: int
+    node_wei: int
+    refunds: tuple[tuple[bytes, int], ...]  # payer, wei
+
+
+class Multipliers:
+    """m of every node and model, by one table's credibility."""
+
+    def __init__(
+        self,
+        rows: Sequence[CredibilityRow],
+        rules: PayRules,
+        *,
+        credibility: CredibilityRules,
+        flagged: frozenset[NodeAndModel],
+    ) -> None:
+        self._rules, self._credibility, self._flagged = rules, credibility, flagged
+        self._peers: dict[tuple[bytes, str], list[CredibilityRow]] = defaultdict(list)  # by model and task
+        self._own: dict[NodeAndModel, list[CredibilityRow]] = defaultdict(list)
+        for row in rows:
+            if row.task != ALL_TASKS and (row.node, row.model) not in flagged:
+                self._peers[row.model, row.task].append(row)
+                self._own[row.node, row.model].append(row)
+
+    @property
+    def least_bps(self) -> int:
+        """What no m falls below: the base share is paid already."""
+        return max(self._rules.multiplier_min_bps, self._rules.base_share_bps)
+
+    def of(self, node: bytes, model: bytes) -> int:
+        """In basis points, rounded down."""
+        if (node, model) in self._flagged:
+            return self.least_bps
+        lost = self._rules.gain_bps * self.shortfall_bps(node, model) // self._rules.unit_bps
+        return clamp(BPS + lost, self.least_bps, high=BPS)
+
+    def shortfall_bps(self, node: bytes, model: bytes) -> int:
+        """How far a node lies below its peers beyond what chance explains: 0 or less."""
+        difference = variance = weight = 0
+        for row in self._own[node, model]:
+            peers = [peer for peer in self._peers[model, row.task] if peer.node != node]
+            if peers:
+                middle, own = _middle(peers), counts_of(row)
+                known = own.total // 1_000  # thousandths of a count
+                scatter = own.variance(self._credibility) + counts_of(middle).variance(self._credibility)
+                difference += known * (row.mean_bps - middle.mean_bps)
+                variance += known * known * scatter
+                weight += known
+        if not weight:
+            return 0
+        chance = (isqrt(variance) + 1) * Z_MICROS // MICROS
+        return min(0, (difference + chance) // weight)
+
+
+def settle(draw: DrawnEpoch, multipliers: Multipliers, *, rules: PayRules) -> tuple[Settled, ...]:
+    """An epoch's parts above the base, by lane and node; nothing where they are nothing."""
+    by_party: dict[tuple[int, bytes], list[LeafFacts]] = defaultdict(list)
+    for leaf in draw.leaves:
+        by_party[leaf.key.lane, leaf.node].append(leaf)
+    settled = (
+        _settle(draw.gateway, node, leaves=leaves, multipliers=multipliers, rules=rules)
+        for (_, node), leaves in sorted(by_party.items())
+    )
+    return tuple(one for one in settled if one.released_wei)
+
+
+def above_base(leaves: Sequence[LeafFacts], base_share_bps: int) -> int:
+    """What the epoch adds to a node's total, less what it adds to the base share of it.
+
+    The base is ⌊total · share / 10⁴⌋ of the lifetime total, as the contract pays it, so nothing is lost to rounding
+    over many epochs. Never more than the leaves' own part: a gateway with broken totals releases no more.
+    """
+    first = min(leaves, key=lambda leaf: leaf.key.sequence)
+    old = max(0, first.node_total_wei - first.node_wei)
+    new = max(old, max(leaves, key=lambda leaf: leaf.key.sequence).node_total_wei)
+    new = min(new, old + sum(leaf.node_wei for leaf in leaves))
+    return new - old - (new * base_share_bps // BPS - old * base_share_bps // BPS)
+
+
+def split_refund(amount_wei: int, weights: Mapping[bytes, int]) -> tuple[tuple[bytes, int], ...]:
+    """An amount shared out by weights (some above 0), each part rounded down, what that leaves to the heaviest; of
+    equally heavy ones to the lowest address. The parts sum to the amount.
+    """
+    total = sum(weights.values())
+    parts = {payer: amount_wei * weight // total for payer, weight in sorted(weights.items())}
+    heaviest = min(weights, key=lambda payer: (-weights[payer], payer))
+    parts[heaviest] += amount_wei - sum(parts.values())
+    return tuple((payer, part) for payer, part in parts.items() if part)
+
+
+def _settle(
+    gateway: bytes, node: bytes, *, leaves: Sequence[LeafFacts], multipliers: Multipliers, rules: PayRules
+) -> Settled:
+    released = above_base(leaves, rules.base_share_bps)
+    by_model = {model: multipliers.of(node, model) for model in {leaf.model_id for leaf in leaves}}
+    multiplier, weights = _weighted(leaves, by_model), _refund_weights(leaves, by_model)
+    span = BPS - rules.base_share_bps
+    kept = released * (multiplier - rules.base_share_bps) // span if weights and span else released
+    refunds = split_refund(released - kept, weights) if kept < released else ()
+    return Settled(gateway, node, multiplier, released, kept, refunds)
+
+
+def _weighted(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> int:
+    """m over the node's models, weighted by what each earned; rounded down."""
+    parts = [(leaf.node_wei, by_model[leaf.model_id]) for leaf in leaves]
+    earned = sum(wei for wei, _ in parts)
+    return sum(wei * multiplier for wei, multiplier in parts) // earned if earned else BPS
+
+
+def _refund_weights(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> dict[bytes, int]:
+    """By payer: fees, each weighted by how much m took from what was bought with it. Nobody where m took nothing."""
+    weights: dict[bytes, int] = defaultdict(int)
+    for leaf in leaves:
+        weights[leaf.payer] += leaf.fee_wei * (BPS - by_model[leaf.model_id])
+    return {payer: weight for payer, weight in weights.items() if weight > 0}
+
+
+def _middle(peers: Sequence[CredibilityRow]) -> CredibilityRow:
+    """The peer with the lower median mean."""
+    return sorted(peers, key=lambda row: (row.mean_bps, row.node))[(len(peers) - 1) // 2]

@@ -12,23 +12,38 @@ from dgrid.author.traits import PERSON
 from dgrid.wire.quality import TaskType
 
 NOT_SAID: Final = "The text does not say."
+CUES: Final = "The main point is that ", "The key news is that ", "In short: ", "The main message is that "
+SUMMARIES: Final = (
+    "Summarise this note: {t}",
+    "Summarise the following: {t}",
+    "Summarise briefly: {t}",
+    "{t}\nSummarise the note.",
+    "{t}\n\nWhat is the main point?",
+    "{t}\nSummarise it in one sentence.",
+    "What is the key sentence of this note? {t}",
+    "Give the main point: {t}",
+)
 NEAR_LIMITS: Final = (3, 6, 8, 12, 15, 30)  # tenths of the limit
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is asked, and the answer that is known. `text` is what the question is about, if anything."""
+    """What is asked, and the answer that is known. `text` is what it is about; `{t}` in a question is its place.
+
+    `earlier` holds a question and its answer that came before.
+    """
 
     kind: TaskType
     text: str
     question: str
     reference: str
     schema: dict[str, Any] | None = None
+    earlier: tuple[str, str] | None = None
 
 
 def short(chance: Chance) -> Task:
     """A few words out of a text."""
-    text = a_text(chance, size=chance.whole(3, 8))
+    text = a_text(chance, size=chance.whole(2, 7))
     fact = chance.one(text.facts)
     ending = chance.weighted(("", " Answer briefly.", " Answer in a few words."), (7, 1, 1))
     return Task(TaskType.EXTRACT, text.written, chance.one(fact.asked) + ending, fact.value)
@@ -89,12 +104,11 @@ def mood(chance: Chance) -> Task:
     """Whether a review is a good one."""
     good = chance.maybe(50)
     word, thing = chance.one(words.PRAISE if good else words.BLAME), chance.one(words.REVIEWED)
-    said = chance.one((
-        "The {t} was simply {w}.", "Such a {w} {t}!", "Our {t} in {c} was {w}.", "To be honest, the {t} was {w}.",
-        "We thought the {t} was {w}.", "{p} found the {t} {w}.",
-    )).format(t=thing, w=word, c=chance.town(), p=chance.person())  # fmt: skip
+    said = chance.one(
+        ("The {t} was simply {w}.", "Such a {w} {t}!", "Our {t} in {c} was {w}.", "{p} found the {t} {w}.")
+    ).format(t=thing, w=word, c=chance.town(), p=chance.person())
     asked = chance.one(
-        ("Is that positive or negative?", "Sentiment: positive or negative?", "Is this comment positive or negative?")
+        ("Is this comment positive or negative?", "What is the sentiment of this?", "Is it positive or negative?")
     )
     return Task(TaskType.CHOICE, with_articles(said), asked, "positive" if good else "negative")
 
@@ -104,12 +118,17 @@ def subject_matter(chance: Chance) -> Task:
     options = chance.some(tuple(words.TOPICS), chance.whole(2, 4))
     answer = chance.one(options)
     one, two = chance.some(words.TOPICS[answer], 2)
-    said = chance.one((
-        "There were long stories about the {a} and the {b}.", "{p} spoke of the {a} and of the {b}.",
-        "First came the {a}, then the {b}.", "The page is about the {a} and the {b}.",
-    )).format(a=one, b=two, p=chance.person())  # fmt: skip
+    said = chance.one(
+        (
+            "There were stories about the {a} and the {b}.",
+            "The page was about the {a} and the {b}.",
+            "{p} wrote about the {a} and the {b}.",
+        )
+    ).format(a=one, b=two, p=chance.person())
     listed = ", ".join(options[:-1]) + " or " + options[-1]
-    asked = chance.one(("Topic: {o}?", "Is it about {o}?", "Which topic is this, {o}?")).format(o=listed)
+    asked = chance.one(("Which topic is this, {o}?", "Is this text about {o}?", "Classify this as {o}.")).format(
+        o=listed
+    )
     return Task(TaskType.CHOICE, said, asked, answer)
 
 
@@ -128,7 +147,7 @@ def risk(chance: Chance) -> Task:
 
 def as_object(chance: Chance) -> Task:
     """Some facts about one subject as a JSON object."""
-    text = a_text(chance, size=chance.whole(3, 6))
+    text = a_text(chance, size=chance.whole(2, 5))
     subject = chance.one(
         [one for one in text.subjects if text.about(one)[0].key not in ("what", "amount", "day")] or text.subjects
     )
@@ -166,26 +185,22 @@ def _schema(kinds: dict[str, str]) -> dict[str, Any]:
 def summary(chance: Chance) -> Task:
     """The sentence that matters: the marked one, or the first."""
     key = chance.one(a_text(chance, size=2).facts).sentence
-    others = [chance.one(words.ASIDES) for _ in range(chance.whole(1, 3))]
-    others = list(dict.fromkeys([*others, *a_text(chance, size=2).sentences[:2]]))
+    others = [*chance.some(words.ASIDES, chance.whole(1, 2)), *a_text(chance, size=2).sentences[:1]]
     chance.random.shuffle(others)
-    if chance.maybe(70):
-        cue = chance.one(("The main point is that ", "Most important of all, ", "The key news is that ", "In short: "))
-        others.insert(
-            chance.whole(0, len(others)), cue + (key[:1].lower() + key[1:] if key.startswith("The ") else key)
-        )
+    if chance.maybe(75):
+        marked = chance.one(CUES) + (key[:1].lower() + key[1:] if key.startswith("The ") else key)
+        others.insert(chance.whole(0, len(others)), marked)
     else:
         others.insert(0, key)
-    asked = chance.one(
-        (
-            "Summarise this in one sentence.",
-            "Give me a one-sentence summary.",
-            "What is the main point here?",
-            "Summarize the note.",
-            "TL;DR?",
-        )
-    )
-    return Task(TaskType.SUMMARY, " ".join(others), asked, key)
+    return Task(TaskType.SUMMARY, " ".join(others), chance.one(SUMMARIES), key)
+
+
+def follow_up(chance: Chance) -> Task:
+    """The second question about a text."""
+    text = a_text(chance, size=chance.whole(3, 7))
+    first, second = chance.some(text.facts, 2)
+    earlier = chance.one(first.asked), first.value
+    return Task(TaskType.EXTRACT, text.written, chance.one(second.asked), second.value, earlier=earlier)
 
 
 def full_sentence(chance: Chance) -> Task:
@@ -199,7 +214,7 @@ def repeated(chance: Chance) -> Task:
     """A list said again."""
     pool = [chance.coined() for _ in range(3)] + chance.some(words.TOWNS, 3) + chance.some(words.FIRST_NAMES, 3)
     pool += [str(chance.whole(2, 9999)), chance.one(words.COINS), chance.wallet()]
-    listed = " ".join(chance.some(pool, chance.whole(4, 9)))
+    listed = " ".join(chance.some(pool, chance.whole(3, 5)))
     return Task(
         TaskType.CHAT,
         "",
@@ -210,8 +225,8 @@ def repeated(chance: Chance) -> Task:
 
 Make = Callable[[Chance], Task]
 TASKS: Final[tuple[tuple[Make, int], ...]] = (
-    (short, 26), (quoted, 4), (unanswerable, 5), (full_sentence, 6),
-    (yes_or_no, 12), (lettered, 10), (mood, 4), (subject_matter, 3), (risk, 6),
-    (as_object, 12), (summary, 8), (repeated, 4),
+    (short, 30), (follow_up, 10), (full_sentence, 3), (quoted, 1), (unanswerable, 3),
+    (yes_or_no, 15), (lettered, 6), (mood, 5), (subject_matter, 2), (risk, 5),
+    (as_object, 9), (summary, 9), (repeated, 2),
 )  # fmt: skip
 """All kinds of tasks, each with how often it comes: as people use small models, reading before talking."""

@@ -68,7 +68,7 @@ SPOTS: Final = listed(
 SITES: Final = listed(
     "aquarium,arena,chapel,clinic,ferry terminal,greenhouse,hostel,monastery,observatory,planetarium,zoo"
 )
-COINS: Final = ("LTC", "XRP", "ADA", "MATIC", "LINK", "EURC")
+COINS: Final = ("USDC", "ETH", "DAI", "BTC")
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -95,18 +95,18 @@ ASIDES: Final = (
     "The clerk looked tired.",
     "They agreed to talk again.",
 )
-PRAISE: Final = listed("splendid fabulous tasty charming superb terrific marvellous gorgeous spotless refreshing")
-BLAME: Final = listed("dreadful filthy stale overpriced horrible gloomy lousy freezing awful greasy")
+PRAISE: Final = listed("charming superb marvellous fantastic lovely brilliant delightful pleasant splendid excellent")
+BLAME: Final = listed("dreadful horrible awful boring disgusting noisy nasty useless terrible unpleasant")
 REVIEWED: Final = listed(
     "campsite,ferry,museum,pie,waiter,bakery,playground,spa,minibar,balcony,bus tour,buffet,haircut"
 )
 TOPICS: Final = {
-    "health": listed("nurse,clinic,vaccine,fever,bandage,surgery,dentist,pharmacy"),
-    "sport": listed("goal,referee,stadium,marathon,coach,medal,league,penalty"),
-    "food": listed("soup,bread,oven,recipe,cheese,breakfast,salad,spices"),
-    "weather": listed("storm,frost,rain,thunder,fog,heatwave,clouds,hail"),
-    "music": listed("choir,violin,drummer,concert,melody,singer,opera,guitar"),
-    "travel": listed("airport,passport,luggage,hotel,ferry,ticket,suitcase,border"),
+    "sport": listed("goal,stadium,match,player,coach,team,race,hockey"),
+    "food": listed("soup,bread,recipe,cheese,breakfast,salad,rice,pizza"),
+    "money": listed("bank,loan,budget,salary,tax,profit,market,coins"),
+    "weather": listed("storm,frost,rain,thunder,fog,clouds,wind,snow"),
+    "music": listed("choir,violin,concert,melody,singer,guitar,piano,drums"),
+    "travel": listed("airport,passport,luggage,hotel,ticket,flight,train,journey"),
 }
 DEEDS: Final = tuple(
     tuple(pair.split("/"))

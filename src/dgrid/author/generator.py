@@ -1,0 +1,89 @@
+"""Makes canaries: known-answer tasks, written as a client writes them. Chance is passed in: one seed, one task.
+
+What a node or an evaluator sees of a canary must not tell it from anybody's request: bodies come from the SDK, with the
+options that people set, for the models that people name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dgrid.author.chance import Chance
+from dgrid.author.questions import TASKS, Task
+from dgrid.client.requests import chat_order
+from dgrid.poq.tasks import task_of
+from dgrid.wire.openai import decode_chat
+from dgrid.wire.quality import TaskType
+
+LAYOUTS: Final = (
+    ("{t}\n{q}", 30), ("{t} {q}", 24), ("{t}\n\n{q}", 20), ("Note: {t}\n{q}", 8), ("Text: {t}\n\n{q}", 8),
+    ("{q}\n{t}", 5), ("Message: {t}\nQuestion: {q}", 5),
+)  # fmt: skip
+SYSTEM: Final = (
+    "Answer from the text only.",
+    "You answer questions for a help desk.",
+    "Keep your answers short.",
+    "You are a precise assistant.",
+)
+NAMED_PERCENT, STREAMED_PERCENT, SYSTEM_PERCENT, LIMITED_PERCENT, COOL_PERCENT = 45, 40, 15, 40, 35
+VIRTUAL: Final = (("auto", 8), ("auto:cheap", 1), ("auto:fast", 1), ("auto:best", 1))
+LIMITS: Final = (48, 64, 96, 100, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """One request as it goes out, and the answer that its author knows."""
+
+    body: bytes
+    model: str
+    streamed: bool
+    reference: str
+    kind: TaskType
+
+
+def known_task(chance: Chance, *, models: Sequence[str]) -> KnownTask:
+    """A new task for one of the models, or for whichever the gateway chooses."""
+    make = chance.weighted([make for make, _ in TASKS], [weight for _, weight in TASKS])
+    task = make(chance)
+    model = chance.one(models) if models and chance.maybe(NAMED_PERCENT) else _virtual(chance)
+    streamed = chance.maybe(STREAMED_PERCENT)
+    order = chat_order(_messages(chance, task), model=model, streamed=streamed, options=_options(chance, task))
+    return KnownTask(order.body, model, streamed, task.reference, task_of(decode_chat(order.body)))
+
+
+def _virtual(chance: Chance) -> str:
+    return chance.weighted([name for name, _ in VIRTUAL], [weight for _, weight in VIRTUAL])
+
+
+def _messages(chance: Chance, task: Task) -> list[dict[str, str]]:
+    system = [_said("system", chance.one(SYSTEM))] if chance.maybe(SYSTEM_PERCENT) else []
+    if task.earlier is None:
+        return [*system, _said("user", _laid_out(chance, task.text, task.question))]
+    asked, answered = task.earlier
+    first = _said("user", _laid_out(chance, task.text, asked))
+    return [*system, first, _said("assistant", answered), _said("user", task.question)]
+
+
+def _said(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def _laid_out(chance: Chance, text: str, question: str) -> str:
+    if not text:
+        return question
+    if "{t}" in question:
+        return question.replace("{t}", text)
+    layout = chance.weighted([layout for layout, _ in LAYOUTS], [weight for _, weight in LAYOUTS])
+    return layout.replace("{t}", text).replace("{q}", question)
+
+
+def _options(chance: Chance, task: Task) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if chance.maybe(LIMITED_PERCENT):
+        options["max_tokens"] = chance.one(LIMITS)
+    if chance.maybe(COOL_PERCENT):
+        options["temperature"] = 0
+    if task.schema is not None and chance.maybe(30):
+        schema = {"name": "answer", "schema": task.schema, "strict": True}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return options

@@ -116,6 +116,15 @@ class EvaluatorConfig(RoleConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorConfig(RoleConfig):
+    """A canary author's own settings. It needs no stake; it pays gas, and its accounts pay for what they ask."""
+
+    archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+    accounts: int = 4  # wallets with an API key each: canaries come from all of them
+    deposit_wei: str = "1000000000000000000000"  # of each account at each gateway: 1,000 DGAI, as the home's user has
+
+
+@dataclass(frozen=True, slots=True)
 class WalletConfig:
     """The user's side of a home: where the gateways are, and which key pays."""
 

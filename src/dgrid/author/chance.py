@@ -1,7 +1,7 @@
 """Seeded choices for the author's tasks, and names that nobody has heard before. The seed's owner brings the chance."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +23,13 @@ class Chance:
     def some(self, items: Sequence[Item], count: int) -> list[Item]:
         """That many different items, in any order."""
         return self.random.sample(list(items), min(count, len(items)))
+
+    def two(self, make: Callable[["Chance"], str]) -> tuple[str, str]:
+        """Two values that differ."""
+        first = second = make(self)
+        while second == first:
+            second = make(self)
+        return first, second
 
     def weighted(self, items: Sequence[Item], weights: Sequence[int]) -> Item:
         """One of the items, as likely as it weighs."""

@@ -1,16 +1,15 @@
 """Makes canaries: known-answer tasks, written as a client writes them. Chance is passed in: one seed, one task.
 
-What a node or an evaluator sees of a canary must not tell it from anybody's request: bodies come from the SDK, with the
-options that people set, for the models that people name.
+What a node or an evaluator sees of a canary must not tell it from anybody's request: bodies are written by what writes
+clients' bodies, with the options that people set, for the models that people name.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from dgrid.author.chance import Chance
 from dgrid.author.questions import TASKS, Task
-from dgrid.client.requests import chat_order
 from dgrid.poq.tasks import task_of
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import TaskType
@@ -30,6 +29,14 @@ VIRTUAL: Final = (("auto", 8), ("auto:cheap", 1), ("auto:fast", 1), ("auto:best"
 LIMITS: Final = (48, 64, 96, 100, 128)
 
 
+class WriteBody(Protocol):
+    """How a client writes a chat request."""
+
+    def __call__(
+        self, messages: list[dict[str, str]], *, model: str, streamed: bool, options: dict[str, Any]
+    ) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class KnownTask:
     """One request as it goes out, and the answer that its author knows."""
@@ -41,14 +48,14 @@ class KnownTask:
     kind: TaskType
 
 
-def known_task(chance: Chance, *, models: Sequence[str]) -> KnownTask:
+def known_task(chance: Chance, *, models: Sequence[str], write: WriteBody) -> KnownTask:
     """A new task for one of the models, or for whichever the gateway chooses."""
     make = chance.weighted([make for make, _ in TASKS], [weight for _, weight in TASKS])
     task = make(chance)
     model = chance.one(models) if models and chance.maybe(NAMED_PERCENT) else _virtual(chance)
     streamed = chance.maybe(STREAMED_PERCENT)
-    order = chat_order(_messages(chance, task), model=model, streamed=streamed, options=_options(chance, task))
-    return KnownTask(order.body, model, streamed, task.reference, task_of(decode_chat(order.body)))
+    body = write(_messages(chance, task), model=model, streamed=streamed, options=_options(chance, task))
+    return KnownTask(body, model, streamed, task.reference, task_of(decode_chat(body)))
 
 
 def _virtual(chance: Chance) -> str:

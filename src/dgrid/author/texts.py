@@ -85,9 +85,7 @@ def _about_one(chance: Chance) -> tuple[Fact, ...]:
 
 def fact_of(chance: Chance, subject: str, trait: Trait) -> Fact:
     """A trait of a subject, with a value."""
-    value, other = trait.value(chance), trait.value(chance)
-    while other == value:
-        other = trait.value(chance)
+    value, other = chance.two(trait.value)
     sentence = capital(with_articles(chance.one(trait.said).format(n=subject, v=value)))
     asked = tuple(question.format(n=subject) for question in trait.asked)
     check = trait.check.replace("{n}", subject)
@@ -113,9 +111,9 @@ def _deed(chance: Chance) -> tuple[Fact, ...]:
 def _transfer(chance: Chance) -> tuple[Fact, ...]:
     """Money that went from one to another."""
     name = Chance.wallet if chance.maybe(50) else Chance.coined
-    sender, receiver, third = name(chance), name(chance), name(chance)
+    sender, (receiver, third) = name(chance), chance.two(name)
     coin = chance.one(words.COINS)
-    amount, other = f"{chance.whole(2, 90_000)} {coin}", f"{chance.whole(2, 90_000)} {coin}"
+    amount, other = chance.two(lambda draw: f"{draw.whole(2, 90_000)} {coin}")
     said = chance.one(("{s} sent {a} on to {r}.", "Today {s} sent {a} to {r}."))
     sentence = said.format(s=sender, a=amount, r=receiver)
     asked = f"How much did {sender} send today?", f"Who received {amount} from {sender}?"
@@ -128,7 +126,7 @@ def _transfer(chance: Chance) -> tuple[Fact, ...]:
 
 def _plan(chance: Chance) -> tuple[Fact, ...]:
     """What will happen to a place, and when."""
-    site, town, elsewhere = chance.one(words.SITES), chance.town(), chance.town()
+    site, (town, elsewhere) = chance.one(words.SITES), chance.two(Chance.town)
     event = chance.one(("be shut", "be rented out", "be inspected again", "be photographed", "be painted again"))
     day, other = chance.some(words.WEEKDAYS, 2)
     sentence = f"The {site} in {town} will {event} on {day}."

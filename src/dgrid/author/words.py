@@ -25,7 +25,7 @@ TOWNS: Final = listed(
     "Regensburg Salzburg Trieste Uppsala Verona Wroclaw Ystad Zadar Avignon Bergamo Coimbra Delft Exeter Freiburg "
     "Galway Heidelberg Inverness Kilkenny Lugano Modena Nijmegen Orleans Poznan Ravenna Siena Tromso"
 )
-FIRM_ENDINGS: Final = listed("Logistics Ceramics Optics Bakeries Robotics Insurance Shipping Clinics Studios Farms")
+FIRM_ENDINGS: Final = listed("Logistics Ceramics Optics Bakeries Robotics Plastics Shipping Clinics Studios Farms")
 TRADES: Final = listed(
     "optician,florist,beekeeper,bookbinder,glazier,roofer,butcher,brewer,jeweller,locksmith,midwife,paramedic,"
     "physicist,referee,sculptor,shepherd,statistician,surveyor,tiler,umpire,vet,weaver,courier,bricklayer,chef"
@@ -35,13 +35,13 @@ DISHES: Final = listed(
     "popcorn,porridge,pumpkin,radishes,raisins,sardines,sorbet,truffles,walnuts,burritos,crackers,muffins"
 )
 DRINKS: Final = listed("espresso,ginger ale,iced tea,kefir,mint tea,root beer,sparkling water,tomato juice,oat milk")
-PETS: Final = listed("ferret,gecko,guinea pig,budgie,tortoise,poodle,beagle,terrier,donkey,llama,gerbil,goose")
+PETS: Final = listed("ferret,gecko,guinea pig,budgie,tortoise,poodle,beagle,terrier,donkey,alpaca,gerbil,goose")
 COATS: Final = listed("beige,maroon,spotted,striped,violet,tan,cream,bronze")
 INSTRUMENTS: Final = listed("bassoon,saxophone,ukulele,mandolin,viola,trombone,bagpipes,zither,marimba,lute")
 SPORTS: Final = listed("lacrosse,curling,polo,softball,fencing,judo,rowing,snooker,bowls,archery")
 PASTIMES: Final = listed("pottery,origami,birdwatching,baking,stargazing,juggling,woodwork,embroidery,calligraphy")
 LANGUAGES: Final = listed("Finnish,Danish,Welsh,Czech,Hungarian,Korean,Swahili,Croatian,Catalan,Basque,Latvian,Thai")
-VEHICLES: Final = listed("minibus,moped,canoe,helicopter,cable car,sleigh,motorbike,underground,rowing boat,coach")
+VEHICLES: Final = listed("minibus,moped,canoe,helicopter,cable car,sleigh,motorbike,underground,rowing boat,hovercraft")
 THINGS: Final = listed(
     "backpack,bench,blender,compass,cradle,easel,globe,hammock,kayak,lantern,loom,microscope,necklace,notebook,oven,"
     "printer,quilt,rucksack,saddle,scarf,sewing machine,"
@@ -49,10 +49,10 @@ THINGS: Final = listed(
 )
 SUBSTANCES: Final = listed("bamboo,brass,cardboard,cork,granite,linen,oak,porcelain,rubber,silk,tin,velvet,zinc")
 ROOMS: Final = listed(
-    "archive,bakery,boathouse,canteen,chapel,courtyard,greenhouse,laundry,pantry,porch,stockroom,vault"
+    "archive,scullery,boathouse,canteen,chapel,courtyard,greenhouse,laundry,pantry,porch,stockroom,vault"
 )
 SHADES: Final = listed("beige,maroon,violet,turquoise,crimson,ivory,navy,olive,teal,scarlet")
-WARES: Final = listed("carpets,ladders,mattresses,sails,spices,tea sets,tents,violins,wheelchairs,windows,zips,kayaks")
+WARES: Final = listed("carpets,ladders,mattresses,sails,spices,tea sets,tents,violins,wheelchairs,wigs,zips,kayaks")
 GATHERINGS: Final = listed(
     "auction,banquet,briefing,fair,hearing,recital,rehearsal,seminar,symposium,tasting,tournament"
 )

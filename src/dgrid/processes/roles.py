@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dgrid.config import (
     ArchiveConfig,
+    AuthorConfig,
     ConfigError,
     EvaluatorConfig,
     GatewayConfig,
@@ -40,7 +41,7 @@ ROLES = {
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
     "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
-    # "encoder" and "author" take their line here.
+    "author": Role(AuthorConfig, "dgrid.processes.author"),
 }
 
 

@@ -1,0 +1,78 @@
+"""Plans an epoch's canaries: how many, at which gateway, from which account, when, and with which task.
+
+Each request of others brings a canary with the network's canary share, so that their number tells nothing; each goes
+out at a moment of its own. Pure: chance, traffic and the way requests are written come in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dgrid.author.chance import Chance
+from dgrid.author.generator import KnownTask, WriteBody, known_task
+from dgrid.author.traffic import Traffic
+from dgrid.core.identity import Address
+from dgrid.core.money import BPS
+from dgrid.wire.quality import canary_item, tree_of_items
+
+BATCH_MAX: Final = 256
+REQUESTS_COUNTED_MAX: Final = 10_000
+BEGIN_BPS, END_BPS = 500, 8_000  # of the epoch: its answer must fall into it as well
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCanary:
+    """One request to come."""
+
+    task: KnownTask
+    nonce: bytes
+    gateway: Address
+    account: int
+    send_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """What a plan keeps to. `accounts` is how many there are, `share_bps` how many canaries a request brings."""
+
+    share_bps: int
+    opens_ms: int
+    closes_ms: int
+    accounts: int
+
+
+def plan_batch(
+    chance: Chance, traffic: Traffic, *, terms: PlanTerms, write: WriteBody, nonce: Callable[[], bytes]
+) -> list[PlannedCanary]:
+    """An epoch's canaries in the order of their sending; none when nobody asked anything."""
+    gateways = [
+        gateway for gateway, asked in sorted(traffic.by_gateway.items()) for _ in range(_count(chance, asked, terms))
+    ]
+    chance.random.shuffle(gateways)
+    span_ms = terms.closes_ms - terms.opens_ms
+    first_ms, last_ms = terms.opens_ms + span_ms * BEGIN_BPS // BPS, terms.opens_ms + span_ms * END_BPS // BPS
+    planned = [
+        PlannedCanary(
+            known_task(chance, models=traffic.models, write=write),
+            nonce(),
+            gateway,
+            chance.whole(0, terms.accounts - 1),
+            chance.whole(first_ms, last_ms),
+        )
+        for gateway in gateways[:BATCH_MAX]
+    ]
+    return sorted(planned, key=lambda one: one.send_at_ms)
+
+
+def _count(chance: Chance, asked: int, terms: PlanTerms) -> int:
+    return sum(chance.random.randrange(BPS) < terms.share_bps for _ in range(min(asked, REQUESTS_COUNTED_MAX)))
+
+
+def batch_items(batch: Sequence[PlannedCanary]) -> list[bytes]:
+    """What the leaves of a batch's tree hold, in order."""
+    return [canary_item(one.nonce, one.task.body, one.task.reference) for one in batch]
+
+
+def batch_root(batch: Sequence[PlannedCanary]) -> bytes:
+    """What is committed to. At least one canary."""
+    return tree_of_items(batch_items(batch)).root.hash

@@ -1,0 +1,68 @@
+"""What others asked of the network lately, as anchored epochs show it: canaries follow it in number, place and model.
+
+The records are public and final, so that no gateway can talk an author into silence. What cannot be drawn (evaluators'
+own questions, cached answers) is no traffic, and what the author asked is none either: canaries do not feed on
+each other.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
+from dgrid.core.identity import Address
+from dgrid.settlement.evidence import leaf_facts
+from dgrid.settlement.records import EpochRecords, Records
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.quality import LeafKey
+from dgrid.wire.typed import Domain
+
+LOOKED_BACK: Final = 3  # epochs: a root comes within one or two after its epoch's end
+MODELS_KEPT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How much was asked at each gateway, and which models answered: each name as often as it did."""
+
+    by_gateway: Counter[Address] = field(default_factory=Counter)
+    models: tuple[str, ...] = ()
+
+
+class TrafficReader:
+    """Reads the latest traffic of one network."""
+
+    def __init__(self, records: Records, *, domain: Domain, own: Collection[bytes]) -> None:
+        """`own` are the author's payers."""
+        self._records, self._domain, self._own = records, domain, own
+
+    async def before(self, epoch: int) -> Traffic:
+        """Each gateway's last epoch of the few before this one; what no archive has at the moment is left out."""
+        found: list[EpochRecords] = []
+        seen: set[bytes] = set()
+        for anchor in self._records.anchors():  # the newest first
+            gateway = anchor.root.gateway
+            if gateway in seen or not epoch - LOOKED_BACK <= anchor.root.epoch < epoch:
+                continue
+            seen.add(gateway)
+            try:
+                found.append(await self._records.epoch(anchor))
+            except (CheckFailed, NetworkUnreachable):
+                continue
+        return traffic_of(found, self._domain, own=self._own)
+
+
+def traffic_of(epochs: Iterable[EpochRecords], domain: Domain, *, own: Collection[bytes]) -> Traffic:
+    """What others asked in these epochs."""
+    by_gateway: Counter[Address] = Counter()
+    models: list[str] = []
+    for records in epochs:
+        root = records.anchor.root
+        for lane, sequence, record in records.blob.records():
+            document = ReceiptDocument.of(record, domain=domain)
+            leaf = leaf_facts(LeafKey(root.gateway, root.epoch, lane, sequence), document)
+            if leaf.is_open and leaf.payer not in own:
+                by_gateway[Address(root.gateway)] += 1
+                models.append(document.model)
+    return Traffic(by_gateway, tuple(models[:MODELS_KEPT]))

@@ -1,0 +1,127 @@
+"""An author's whole life: appointed, with wallets and channels of its own, asking what it knows the answers to.
+
+It needs gas and the governor's word, no stake. What it shows of itself says nothing of which requests are its own.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from dgrid.author.accounts import Channels, accounts_of
+from dgrid.author.chance import Chance
+from dgrid.author.journal import FILE_NAME, Journal
+from dgrid.author.traffic import TrafficReader
+from dgrid.author.working import AuthorLoop, Desk, Luck
+from dgrid.chain.court import appoint_author_dev
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.config import AuthorConfig
+from dgrid.core.errors import DGridError, RouteNotFound
+from dgrid.core.identity import Address, to_hex
+from dgrid.processes.author_asking import Asker, write_body
+from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
+from dgrid.processes.life import now_ms, run_until_signal
+from dgrid.settlement.archives import LIMITS, Archives, doors_of
+from dgrid.settlement.records import Records
+from dgrid.wire.http import HttpClient, any_address, loopback_only
+from dgrid.wire.server import Reply, Request, Server, json_reply
+from dgrid.wire.typed import court_domain
+
+logger = logging.getLogger(__name__)
+
+CHANNELS_LOOK_S: Final = 5.0
+NONCE_BYTES, NAME_BYTES = 32, 16
+
+
+def run(config: AuthorConfig) -> None:
+    """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
+    run_until_signal(_live(config))
+
+
+async def _live(config: AuthorConfig) -> None:
+    async with chain_side(config) as side, AsyncExitStack() as stack:
+        journal = Journal(config.folder / FILE_NAME)
+        stack.callback(journal.close)
+        loop = opened_loop(config, side, journal, stack=stack)
+        service = AuthorService(side.sender.address, journal, side.watcher)
+        server = Server(service.handle, host=config.host, port=config.port)
+        stack.push_async_callback(server.stop)
+        await server.start()
+        logger.info("author at %s, %d accounts", config.url, len(loop.accounts))
+        async with background(_prepare(config, side)):
+            await loop.run()
+
+
+def opened_loop(config: AuthorConfig, side: ChainSide, journal: Journal, *, stack: AsyncExitStack) -> AuthorLoop:
+    """All that works together, to be closed with `stack`."""
+    watcher, key = side.watcher, config.key()
+    http = HttpClient(LIMITS, allow=loopback_only if config.dev else any_address)
+    stack.push_async_callback(http.close)
+    asker = Asker()
+    stack.push_async_callback(asker.close)
+    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
+    records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+    accounts = accounts_of(key, config.accounts)
+    own = {account.address for account in accounts}
+    court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)
+    return AuthorLoop(
+        Desk(key, court, watcher, side.sender, side.contracts, archives),
+        journal,
+        TrafficReader(records, domain=side.domain, own=own),
+        accounts,
+        Luck(
+            Chance(random.SystemRandom()),
+            partial(secrets.token_bytes, NONCE_BYTES),
+            partial(secrets.token_hex, NAME_BYTES),
+        ),
+        write_body,
+        asker.ask,
+        now_ms,
+    )
+
+
+async def _prepare(config: AuthorConfig, side: ChainSide) -> None:
+    """Appointment where it can be had, then channels, as gateways come."""
+    if config.dev:
+        await until_done(lambda: _appoint(side), what="appointment")
+    accounts = accounts_of(config.key(), config.accounts)
+    channels = Channels(side.rpc, config.chain, config.folder, accounts, int(config.deposit_wei))
+    while True:
+        try:
+            await channels.open_missing(side.watcher.latest)
+        except DGridError as error:
+            logger.warning("no channel yet: %s %s", error.message, error.hint)
+        await asyncio.sleep(CHANNELS_LOOK_S)
+
+
+async def _appoint(side: ChainSide) -> None:
+    await fund_dev(side.rpc, side.contracts, address=side.sender.address)
+    await appoint_author_dev(side.rpc, side.contracts, address=side.sender.address)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorService:
+    """What an author answers: that it lives, and no more than the chain says anyway."""
+
+    author: Address
+    journal: Journal
+    watcher: ChainWatcher
+
+    async def handle(self, request: Request) -> Reply:
+        """One request. Raises RouteNotFound."""
+        if request.path != "/healthz" or request.method != "GET":
+            raise RouteNotFound(f"an author has no {request.method} {request.path[:80]}")
+        return json_reply(
+            {
+                "role": "author",
+                "address": to_hex(self.author),
+                "is_appointed": self.author in self.watcher.finalized.authors,
+                "chain_block": self.watcher.block,
+                "chain_is_stale": self.watcher.is_stale,
+            }
+        )

@@ -104,6 +104,15 @@ class SettlerConfig(RoleConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderConfig(RoleConfig):
+    """The sentence encoder's own settings. It touches no chain and signs nothing."""
+
+    model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
+    parallel: int = 2
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluatorConfig(RoleConfig):
     """An evaluator's own settings: what it can run, and what it may spend on asking other nodes."""
 

@@ -16,6 +16,7 @@ from dgrid.config import (
     ArchiveConfig,
     AuthorConfig,
     ConfigError,
+    EncoderConfig,
     EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
@@ -40,6 +41,7 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
     "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
     "author": Role(AuthorConfig, "dgrid.processes.author"),
 }

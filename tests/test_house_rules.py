@@ -45,6 +45,7 @@ MANY_POSITIONAL: dict[str, int] = {
 
 PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)
+RECOMPUTED: tuple[str, ...]
 RECOMPUTED = ("aggregate", "calibration", "changes", "credibility", "dimensions", "draw", "economics", "evaluator_pay")
 RECOMPUTED += ("evidence", "identity", "integers", "node_pay", "panels", "readings", "rounds", "rules")
 INTEGERS_ONLY = (

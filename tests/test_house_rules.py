@@ -45,7 +45,14 @@ MANY_POSITIONAL: dict[str, int] = {
 
 PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)
-INTEGERS_ONLY = ("src/dgrid/core/money.py", "src/dgrid/settlement/")
+RECOMPUTED: tuple[str, ...]
+RECOMPUTED = ("aggregate", "calibration", "changes", "credibility", "dimensions", "draw", "economics", "evaluator_pay")
+RECOMPUTED += ("evidence", "identity", "integers", "node_pay", "panels", "readings", "rounds", "rules")
+INTEGERS_ONLY = (
+    "src/dgrid/core/money.py",
+    "src/dgrid/settlement/",
+    *(f"src/dgrid/poq/{name}.py" for name in RECOMPUTED),
+)
 
 VAGUE_NAME = re.compile(r"(Manager|Helper|Utils?|Misc|Stuff)(?![a-z])")
 VAGUE_FILE = re.compile(r"^(utils?|helpers?|managers?|misc|common)$")

@@ -92,6 +92,10 @@ def sabotaging(by: float = 0.4, noise: float = 0.15) -> Habit:
     return lambda seen: honest(noise)(seen) - by
 
 
+def exaggerating(seen: Seen) -> float:
+    return 0.65 + 3 * (honest()(seen) - 0.65)
+
+
 def copying(seen: Seen) -> float:
     """Repeats what the last table says of the node: all that a copycat can see before the reveal."""
     rows = seen.table.credibility if seen.table else ()
@@ -109,6 +113,7 @@ class Evaluator:
     name: str
     habit: Habit
     framing: frozenset[bytes] = frozenset()  # nodes it slanders in identity checks
+    shielding: frozenset[bytes] = frozenset()  # nodes it was bribed to find honest
 
     @property
     def address(self) -> bytes:
@@ -135,7 +140,6 @@ class World:
     canary_share: float = 0.3
     graded: float = 3.0  # concentration of the graded answers' scores; 0: right or wrong
     table: QualityTable | None = None
-    tables: list[QualityTable] = field(default_factory=list)
     truths: dict[LeafKey, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,11 +149,13 @@ class World:
 
     def play(self, rounds: int) -> QualityTable:
         for _ in range(rounds):
-            self.table = judge(self.table, self.evidence(), self.rules)
-            self.tables.append(self.table)
-            self._round += 1
+            self.advance(judge(self.table, self.evidence(), self.rules))
         assert self.table is not None
         return self.table
+
+    def advance(self, table: QualityTable) -> None:
+        """Goes on from a round that was judged."""
+        self.table, self._round = table, self._round + 1
 
     def evidence(self) -> RoundEvidence:
         """One gateway's epoch, judged a round later."""
@@ -222,14 +228,15 @@ class World:
             evaluator, one = by_address[duty.evaluator], served[duty.leaf.key]
             score = evaluator.habit(Seen(one.truth, one.leaf, one.task, self.table, self.rng))
             if score != WITHHELD:
-                report = _report(one, score, self.rng, slandered=one.leaf.node in evaluator.framing)
-                opened[self._round, evaluator.address].append(report)
+                opened[self._round, evaluator.address].append(_report(one, score, self.rng, evaluator=evaluator))
         return {owner: tuple(reports) for owner, reports in opened.items()}
 
 
-def _report(one: Served, score: float, rng: Random, *, slandered: bool) -> Report:
+def _report(one: Served, score: float, rng: Random, *, evaluator: Evaluator) -> Report:
     accuracy = min(BPS, max(0, round(score * BPS)))
-    gap = rng.randrange(300_000, 600_000) if one.swapped or slandered else rng.randrange(2_000, 30_000)
+    node = one.leaf.node
+    apart = node in evaluator.framing or (one.swapped and node not in evaluator.shielding)
+    gap = rng.randrange(300_000, 600_000) if apart else rng.randrange(2_000, 30_000)
     return Report(
         key=one.leaf.key,
         receipt=one.leaf.receipt,

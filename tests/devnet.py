@@ -42,6 +42,7 @@ class Devnet:
     chain: DevChain
     config: ChainConfig
     genesis_s: int
+    epoch_seconds: int = 2
     http: HttpClient = field(default_factory=HttpClient)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
@@ -95,8 +96,8 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def running_devnet(folder: Path, *, keep_state: bool = False) -> AsyncIterator[Devnet]:
-    """A devnet with short windows; its epochs began an hour ago and last 2 s."""
+async def running_devnet(folder: Path, *, keep_state: bool = False, epoch_seconds: int = 2) -> AsyncIterator[Devnet]:
+    """A devnet with short windows; its epochs began an hour ago."""
     chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None)
     await chain.start()
     try:
@@ -104,9 +105,11 @@ async def running_devnet(folder: Path, *, keep_state: bool = False) -> AsyncIter
         assert block is not None
         genesis_s = block.timestamp_s - 3600
         judging = msgspec.structs.replace(DEV_JUDGING, challenge_seconds=2)
-        terms = Deployment(genesis_s=genesis_s, epoch_seconds=2, judging=judging)
+        terms = Deployment(genesis_s=genesis_s, epoch_seconds=epoch_seconds, base_share_bps=8_000, judging=judging)
         addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
-        net = Devnet(folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s)
+        net = Devnet(
+            folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s, epoch_seconds
+        )
         async with net.stack:
             yield net
         await net.http.close()

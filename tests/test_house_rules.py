@@ -38,13 +38,20 @@ MANY_POSITIONAL: dict[str, int] = {
     "src/dgrid/core/merkle.py::lane_item": 3,
     "src/dgrid/poq/text.py::agreement_checks": 3,  # the task, and the two texts that are compared
     "src/dgrid/poq/text.py::reference_score": 3,
+    "src/dgrid/wire/quality.py::canary_item": 3,
     "src/dgrid/wire/seals.py::seal": 3,
     "src/dgrid/wire/seals.py::sealed_by": 3,
 }
 
 PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)
-INTEGERS_ONLY = ("src/dgrid/core/money.py", "src/dgrid/settlement/")
+RECOMPUTED = ("aggregate", "calibration", "changes", "credibility", "dimensions", "draw", "economics", "evaluator_pay")
+RECOMPUTED += ("evidence", "identity", "integers", "node_pay", "panels", "readings", "rounds", "rules")
+INTEGERS_ONLY = (
+    "src/dgrid/core/money.py",
+    "src/dgrid/settlement/",
+    *(f"src/dgrid/poq/{name}.py" for name in RECOMPUTED),
+)
 
 VAGUE_NAME = re.compile(r"(Manager|Helper|Utils?|Misc|Stuff)(?![a-z])")
 VAGUE_FILE = re.compile(r"^(utils?|helpers?|managers?|misc|common)$")

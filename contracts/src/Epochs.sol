@@ -14,9 +14,9 @@ struct Account {
     uint128 funds;
     uint128 pots;
     uint128 collected;
-    uint128 released;
     uint64 nextEpoch;
     uint64 voidFrom;
+    uint128 released;
 }
 
 struct Anchor {

@@ -30,6 +30,7 @@ interface Vm {
     function toString(bytes calldata value) external pure returns (string memory);
     function writeFile(string calldata path, string calldata data) external;
     function readFile(string calldata path) external view returns (string memory);
+    function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
     function envOr(string calldata name, bool fallback_) external view returns (bool);
     function assertEq(uint256 a, uint256 b) external pure;
     function assertEq(uint256 a, uint256 b, string calldata message) external pure;

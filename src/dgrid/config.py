@@ -104,6 +104,27 @@ class SettlerConfig(RoleConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderConfig(RoleConfig):
+    """The sentence encoder's own settings. It touches no chain and signs nothing."""
+
+    model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
+    parallel: int = 2
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorConfig(RoleConfig):
+    """An evaluator's own settings: what it can run, and what it may spend on asking other nodes."""
+
+    encoder_url: str = ""  # an embeddings server; empty: judges by rules alone
+    model_files: tuple[str, ...] = ()  # GGUF files it can check identities with, besides the built-in models
+    archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+    stake_wei: str = "1000000000000000000000"
+    deposit_wei: str = "20000000000000000000"  # at each gateway, for re-runs: 20 DGAI
+    repeat_wei_max: str = "1000000000000000000"  # the most that one re-run may cost
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorConfig(RoleConfig):
     """A canary author's own settings. It needs no stake; it pays gas, and its accounts pay for what they ask."""
 

@@ -75,6 +75,9 @@ class Metrics:
     epochs: Counter = field(
         default_factory=lambda: Counter("dgrid_epochs_total", "Epochs by the state they reached.", "state")
     )
+    disclosures: Counter = field(
+        default_factory=lambda: Counter("dgrid_disclosures_total", "Epochs' contents by how far they came.", "step")
+    )
     duration: Histogram = field(
         default_factory=lambda: Histogram("dgrid_request_duration_ms", "Time to the last byte of an answer.")
     )
@@ -90,6 +93,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
-        counters = (self.requests, self.tokens, self.fees, self.node_faults, self.receipts, self.epochs)
-        parts: tuple[Counter | Histogram | Gauge, ...] = (*counters, self.duration, *self.gauges)
+        money = self.requests, self.tokens, self.fees, self.node_faults, self.receipts
+        later = self.epochs, self.disclosures
+        parts: tuple[Counter | Histogram | Gauge, ...] = (*money, *later, self.duration, *self.gauges)
         return ("\n".join(line for part in parts for line in part.lines()) + "\n").encode()

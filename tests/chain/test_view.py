@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgrid.chain.events import (
+    AuthorSet,
     ChainEvent,
     Deposited,
     Drawn,
@@ -9,16 +10,21 @@ from dgrid.chain.events import (
     LineLowering,
     Listed,
     MemberRegistered,
+    ModelsDeclared,
     Moment,
+    PayoutClaimed,
+    QualityPosted,
     Role,
+    SeedFixed,
     StakeChanged,
     Withdrawn,
     WithdrawRequested,
 )
-from dgrid.chain.view import ChainView, apply, fold
-from dgrid.core.identity import Address, ChannelId, ListingId, ModelId
+from dgrid.chain.view import ChainView, DrawnEvaluator, apply, fold
+from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
-from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.messages import ChannelConfig, QualityRoot
+from dgrid.wire.quality import PayoutKind
 
 AT = Moment(1, 0, 1_000, bytes(32))
 A, B = Address(b"\x01" * 20), Address(b"\x02" * 20)
@@ -26,6 +32,15 @@ CHANNEL = ChannelId(b"\x03" * 32)
 CONFIG = ChannelConfig(A, A, B, B, B, 60, bytes(32))
 
 amounts = st.integers(0, 2**100)
+addresses = st.sampled_from((A, B))
+judging_events = st.one_of(
+    st.builds(lambda who: MemberRegistered(AT, Role.EVALUATOR, who, 9, "", bytes(32), bytes(32), 0), addresses),
+    st.builds(lambda who, n: StakeChanged(AT, Role.EVALUATOR, who, n), addresses, st.integers(0, 9)),
+    st.builds(lambda who, n: ModelsDeclared(AT, Role.EVALUATOR, who, (bytes(n),)), addresses, st.integers(0, 3)),
+    st.builds(lambda n: SeedFixed(AT, A, n, n, bytes(32), False), st.integers(0, 3)),
+    st.builds(lambda who, allowed: AuthorSet(AT, who, allowed), addresses, st.booleans()),
+    st.builds(lambda who, n: PayoutClaimed(AT, who, PayoutKind.PAYER, n, n), addresses, amounts),
+)
 channel_events = st.one_of(
     st.builds(lambda n, t: Deposited(AT, CHANNEL, n, t, CONFIG), amounts, amounts),
     st.builds(lambda n, t: WithdrawRequested(AT, CHANNEL, n, t), amounts, amounts),
@@ -36,7 +51,7 @@ channel_events = st.one_of(
 )
 
 
-@given(st.lists(channel_events, max_size=12), st.integers(0, 12))
+@given(st.lists(channel_events | judging_events, max_size=12), st.integers(0, 12))
 def test_folding_in_two_parts_is_folding_at_once_and_changes_nothing_given(events: list[ChainEvent], cut: int) -> None:
     start = ChainView()
     at_once = fold(start, events)
@@ -78,3 +93,27 @@ def test_a_withdrawal_called_off_leaves_the_channel_open() -> None:
     view = fold(ChainView(), [Deposited(AT, CHANNEL, 9, 9, CONFIG), WithdrawRequested(AT, CHANNEL, 9, 5_000)])
     assert view.channels[CHANNEL].withdraw_requested_ms == 1_000
     assert apply(view, WithdrawRequested(AT, CHANNEL, 0, 0)).channels[CHANNEL].withdraw_requested_ms is None
+
+
+def test_a_draw_keeps_the_evaluators_of_its_moment_in_ascending_order() -> None:
+    joined: list[ChainEvent] = [
+        MemberRegistered(AT, Role.EVALUATOR, who, 60, "", bytes(32), who[:1] * 32, 0) for who in (B, A)
+    ]
+    events = [*joined, ModelsDeclared(AT, Role.EVALUATOR, B, (b"m",)), ModelsDeclared(AT, Role.NODE, A, (b"n",))]
+    view = fold(ChainView(minimum_stake_wei=50), [*events, SeedFixed(AT, A, 3, 7, b"s" * 32, False)])
+    later: list[ChainEvent] = [StakeChanged(AT, Role.EVALUATOR, A, 49), ModelsDeclared(AT, Role.EVALUATOR, B, ())]
+    draw = fold(view, later).draws[(A, 3)]
+    assert draw == view.draws[(A, 3)]
+    assert (draw.round, draw.expired, draw.block, draw.timestamp_ms) == (7, False, AT.block, AT.timestamp_ms)
+    assert draw.evaluators == (DrawnEvaluator(A, 60, b"\x01" * 32, ()), DrawnEvaluator(B, 60, b"\x02" * 32, (b"m",)))
+    after = fold(view, [*later, SeedFixed(AT, A, 4, 7, b"t" * 32, True)]).draws[(A, 4)]
+    assert after.evaluators == (DrawnEvaluator(B, 60, b"\x02" * 32, ()),)
+
+
+def test_the_last_quality_round_is_that_of_the_last_posted_root() -> None:
+    assert ChainView().last_quality_round == -1
+    none = bytes(32)
+    roots = [QualityRoot(at, bytes(20), none, none, 0, 0, none, none, none) for at in (0, 4)]
+    view = fold(ChainView(), [QualityPosted(AT, root, Hash(root.struct_hash()), A) for root in roots])
+    assert view.last_quality_round == 4
+    assert view.quality_roots[4].root == roots[1]

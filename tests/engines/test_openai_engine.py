@@ -130,7 +130,7 @@ def test_with_tools_llama_cpp_is_asked_for_the_whole_answer(ask: Ask) -> None:
         return json_reply({"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
 
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    piece, end_event = heard(handle, ask("Hi", tools=[tool]), Peculiarities(tools_exclude_streamed_logprobs=True))
+    piece, end_event = heard(handle, ask("Hi", tools=[tool]), Peculiarities(shaped_streams_lose_logprobs=True))
     assert isinstance(piece, Piece)
     assert piece.tool_calls == calls
     assert [token.id for token in piece.tokens] == [4]

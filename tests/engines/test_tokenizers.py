@@ -57,8 +57,8 @@ class LlamaServer:
     """llama.cpp's own counting, asked over HTTP."""
 
     def __init__(self, loop: asyncio.Runner, engine: LlamaEngine) -> None:
-        assert engine._child is not None
-        self._loop, self._address, self._client = loop, engine._child.adapter._address, HttpClient()
+        assert engine._adapter is not None
+        self._loop, self._address, self._client = loop, engine._adapter._address, HttpClient()
 
     def ask(self, path: str, **fields: Any) -> Any:
         async def ask() -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NetworkUnreachable
-from dgrid.core.identity import NO_LISTING, ZERO_ADDRESS, api_key_tag, channel_salt
+from dgrid.core.identity import NO_LISTING, ZERO_ADDRESS, Address, Hash, api_key_tag, channel_salt
 from dgrid.core.keccak import keccak
 from dgrid.core.money import FREE, WEI, Price
 from dgrid.engines.scripted import Script, ScriptedEngine
@@ -27,16 +28,19 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
+from dgrid.poq.rules import DrawRules
 from dgrid.store.ledger_rows import Promise
 from dgrid.wire.blob import blob_id
 from dgrid.wire.http import HttpClient, loopback_only
 from dgrid.wire.messages import ChannelConfig, EpochRoot, Stored
 from dgrid.wire.server import Handler, Server
 from dgrid.wire.signatures import SigningKey
-from dgrid.wire.typed import channel_domain, dgrid_domain
+from dgrid.wire.typed import Domain, channel_domain, court_domain, dgrid_domain
 
 DOMAIN = dgrid_domain(31337, b"\x11" * 20)
 CHANNELS = channel_domain(31337, b"\x12" * 20)
+COURT = court_domain(31337, b"\x13" * 20)
+DRAWN_ALL = DrawRules(quality_bps=10_000, identity_bps=0, committee_size=3, duty_cap=20)
 TOKEN = b"\x22" * 20
 GATEWAY_KEY = SigningKey(b"\x02" * 32)
 PAYER_KEY = SigningKey(b"\x03" * 32)
@@ -124,8 +128,16 @@ class StagedArchives:
     keys: list[SigningKey] = field(default_factory=lambda: [SigningKey(bytes([9, at]) + bytes(30)) for at in (1, 2, 3)])
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     down: int = 0
+    refused: bytes = b""  # what a blob begins with that nobody takes
+
+    async def fetch(self, blob_id: bytes) -> bytes:
+        if blob_id not in self.blobs:
+            raise NetworkUnreachable("no archive answers")
+        return self.blobs[blob_id]
 
     async def put(self, blob: bytes, *, key: SigningKey) -> list[Promise]:
+        if self.refused and blob.startswith(self.refused):
+            return []
         name = blob_id(blob)
         self.blobs[name] = blob
         promises = []
@@ -136,10 +148,46 @@ class StagedArchives:
 
 
 @dataclass(slots=True)
+class StagedCourt:
+    """The court as finalized; draws every leaf unless told otherwise, for whichever evaluators a test names."""
+
+    now_ms: Callable[[], int]
+    clock: EpochClock
+    evaluators: tuple[DrawnEvaluator, ...] = ()
+    rules: DrawRules = DRAWN_ALL
+    view: ChainView = field(default_factory=ChainView)
+    down: bool = False
+    fixed: list[int] = field(default_factory=list)
+    disclosed: list[tuple[int, bytes]] = field(default_factory=list)
+    domain: Domain = COURT
+
+    def anchored(self, root: EpochRoot) -> None:
+        anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms())
+        self.view.roots[Address(root.gateway), root.epoch] = anchor
+
+    def draw(self, epoch: int, *, seed: bytes = b"\x05" * 32) -> None:
+        """Somebody has fixed the epoch's seed, and it is final."""
+        gateway, now_ms = GATEWAY_KEY.address, self.now_ms()
+        found = Draw(gateway, epoch, self.clock.epoch_at(now_ms), seed, False, 11, now_ms, self.evaluators)
+        self.view.draws[gateway, epoch] = found
+
+    async def fix_seed(self, epoch: int) -> None:
+        self.fixed.append(epoch)
+        self.draw(epoch)
+
+    async def disclose(self, epoch: int, blob_id: bytes) -> None:
+        if self.down:
+            raise NetworkUnreachable("the chain is away")
+        self.disclosed.append((epoch, blob_id))
+        self.view.disclosures[GATEWAY_KEY.address, epoch] = blob_id
+
+
+@dataclass(slots=True)
 class StagedSettlers:
     """A settler that anchors at once, or not at all."""
 
     chain: StagedChain
+    court: StagedCourt
     down: bool = False
     anchors: bool = True
     taken: list[EpochRoot] = field(default_factory=list)
@@ -150,6 +198,7 @@ class StagedSettlers:
         self.taken.append(root)
         if self.anchors:
             self.chain.roots[root.epoch] = root
+            self.court.anchored(root)
 
 
 @dataclass(slots=True)
@@ -218,12 +267,14 @@ class Stage:
     servers: list[Server] = field(default_factory=list)
     timeout_s: float = 10.0
     client: HttpClient = field(default_factory=HttpClient)
+    court: StagedCourt = field(init=False)
     settlers: StagedSettlers = field(init=False)
     service: GatewayService = field(init=False)
     server: Server = field(init=False)
 
     def __post_init__(self) -> None:
-        self.settlers = StagedSettlers(self.chain)
+        self.court = StagedCourt(self.now_ms, self.clock)
+        self.settlers = StagedSettlers(self.chain, self.court)
 
     @property
     def url(self) -> str:
@@ -273,7 +324,7 @@ class Stage:
             self.timeout_s,
             allow=loopback_only,
         )
-        partners = Partners(self.chain, self.archives, self.settlers)
+        partners = Partners(self.chain, self.archives, self.settlers, self.court)
         self.service = GatewayService(
             settings,
             partners,

@@ -9,30 +9,37 @@ from tests.network.running import RunningNetwork
 
 SHARED_PORT_BASE = 17420
 OWN_PORT_BASE = 17520
+UNJUDGED = ("--evaluators", "0")  # whoever judges asks and pays too: money would not come out even
 
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
     """A network that tests share and leave as they found it."""
-    yield from _running(tmp_path_factory.mktemp("network"), SHARED_PORT_BASE)
+    yield from _running(tmp_path_factory.mktemp("network"), SHARED_PORT_BASE, *UNJUDGED)
 
 
 @pytest.fixture
 def own_network(tmp_path: Path) -> Iterator[RunningNetwork]:
     """A network that a test may harm."""
-    yield from _running(tmp_path / "home", OWN_PORT_BASE)
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, *UNJUDGED)
 
 
 @pytest.fixture
 def network_without_restart(tmp_path: Path) -> Iterator[RunningNetwork]:
     """A network that a test may harm, and whose dead stay dead."""
-    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--no-restart")
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--no-restart", *UNJUDGED)
 
 
 @pytest.fixture
 def small_network(tmp_path: Path) -> Iterator[RunningNetwork]:
     """One gateway and two nodes, which sell dgrid-mini and dgrid-micro."""
-    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--gateways", "1", "--nodes", "2")
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--gateways", "1", "--nodes", "2", *UNJUDGED)
+
+
+@pytest.fixture
+def judged_network(tmp_path: Path) -> Iterator[RunningNetwork]:
+    """One gateway, three nodes and three evaluators."""
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--gateways", "1", "--nodes", "3", "--evaluators", "3")
 
 
 def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNetwork]:

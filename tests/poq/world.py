@@ -4,7 +4,7 @@ Not a model of judging: only of who does what. All that follows is the product's
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from dgrid.core.identity import model_id
@@ -22,9 +22,7 @@ TASKS = (TaskType.EXTRACT, TaskType.CHOICE, TaskType.SUMMARY)
 
 RULES = QualityRules(
     draw=DrawRules(quality_bps=5_000, identity_bps=2_000, committee_size=3, duty_cap=100),
-    pay=PayRules(
-        base_share_bps=8_000, gain_bps=1_000, evaluator_rate_wei=3 * WEI // 10_000, pool_cap_wei=WEI // 100
-    ),
+    pay=PayRules(base_share_bps=8_000, gain_bps=1_000, evaluator_rate_wei=3 * WEI // 10_000, pool_cap_wei=WEI // 100),
 )
 
 
@@ -62,7 +60,8 @@ class Seen:
     rng: Random
 
 
-Habit = Callable[[Seen], "float | None"]
+Habit = Callable[[Seen], float]
+WITHHELD = -1.0  # what a habit gives for a leaf that it leaves out
 
 
 def honest(noise: float = 0.15, gain: float = 0.8, bias: float = 0.05) -> Habit:
@@ -93,6 +92,10 @@ def sabotaging(by: float = 0.4, noise: float = 0.15) -> Habit:
     return lambda seen: honest(noise)(seen) - by
 
 
+def exaggerating(seen: Seen) -> float:
+    return 0.65 + 3 * (honest()(seen) - 0.65)
+
+
 def copying(seen: Seen) -> float:
     """Repeats what the last table says of the node: all that a copycat can see before the reveal."""
     rows = seen.table.credibility if seen.table else ()
@@ -102,7 +105,7 @@ def copying(seen: Seen) -> float:
 
 def withholding(share: float = 0.4, noise: float = 0.15) -> Habit:
     """Leaves out part of what it must report."""
-    return lambda seen: None if seen.rng.random() < share else honest(noise)(seen)
+    return lambda seen: WITHHELD if seen.rng.random() < share else honest(noise)(seen)
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class Evaluator:
     name: str
     habit: Habit
     framing: frozenset[bytes] = frozenset()  # nodes it slanders in identity checks
+    shielding: frozenset[bytes] = frozenset()  # nodes it was bribed to find honest
 
     @property
     def address(self) -> bytes:
@@ -136,7 +140,6 @@ class World:
     canary_share: float = 0.3
     graded: float = 3.0  # concentration of the graded answers' scores; 0: right or wrong
     table: QualityTable | None = None
-    tables: list[QualityTable] = field(default_factory=list)
     truths: dict[LeafKey, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,11 +149,13 @@ class World:
 
     def play(self, rounds: int) -> QualityTable:
         for _ in range(rounds):
-            self.table = judge(self.table, self.evidence(), self.rules)
-            self.tables.append(self.table)
-            self._round += 1
+            self.advance(judge(self.table, self.evidence(), self.rules))
         assert self.table is not None
         return self.table
+
+    def advance(self, table: QualityTable) -> None:
+        """Goes on from a round that was judged."""
+        self.table, self._round = table, self._round + 1
 
     def evidence(self) -> RoundEvidence:
         """One gateway's epoch, judged a round later."""
@@ -216,28 +221,22 @@ class World:
             return float(self.rng.random() < quality)
         return self.rng.betavariate(quality * self.graded, (1 - quality) * self.graded)
 
-    def _openings(
-        self, draw: DrawnEpoch, served: dict[LeafKey, Served]
-    ) -> dict[tuple[int, bytes], tuple[Report, ...]]:
+    def _openings(self, draw: DrawnEpoch, served: dict[LeafKey, Served]) -> dict[tuple[int, bytes], tuple[Report, ...]]:
         by_address = {one.address: one for one in self.evaluators}
         opened: dict[tuple[int, bytes], list[Report]] = {(self._round, one): [] for one in by_address}
         for duty in all_duties([draw], self.rules):
             evaluator, one = by_address[duty.evaluator], served[duty.leaf.key]
             score = evaluator.habit(Seen(one.truth, one.leaf, one.task, self.table, self.rng))
-            if score is not None:
-                report = _report(one, score, self.rng, slandered=one.leaf.node in evaluator.framing)
-                kept = report if duty.identity else replace_identity(report)
-                opened[self._round, evaluator.address].append(kept)
+            if score != WITHHELD:
+                opened[self._round, evaluator.address].append(_report(one, score, self.rng, evaluator=evaluator))
         return {owner: tuple(reports) for owner, reports in opened.items()}
 
 
-def replace_identity(report: Report) -> Report:
-    return Report(*(getattr(report, name) for name in report.__struct_fields__[:8]), None, ())
-
-
-def _report(one: Served, score: float, rng: Random, *, slandered: bool) -> Report:
+def _report(one: Served, score: float, rng: Random, *, evaluator: Evaluator) -> Report:
     accuracy = min(BPS, max(0, round(score * BPS)))
-    gap = rng.randrange(300_000, 600_000) if one.swapped or slandered else rng.randrange(2_000, 30_000)
+    node = one.leaf.node
+    apart = node in evaluator.framing or (one.swapped and node not in evaluator.shielding)
+    gap = rng.randrange(300_000, 600_000) if apart else rng.randrange(2_000, 30_000)
     return Report(
         key=one.leaf.key,
         receipt=one.leaf.receipt,

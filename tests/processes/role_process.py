@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from tests.devnet import Devnet, free_port
 
-from dgrid.config import ArchiveConfig, AuthorConfig, RoleConfig, SettlerConfig, to_toml
+from dgrid.config import ArchiveConfig, AuthorConfig, EvaluatorConfig, RoleConfig, SettlerConfig, to_toml
 from dgrid.core.errors import DGridError
 
 START_S = 15.0
@@ -79,6 +79,11 @@ def role_config(net: Devnet, kind: str, name: str) -> RoleConfig:
     key_file.write_text(net.key(name).secret.hex())
     folder = net.folder / name
     folder.mkdir(exist_ok=True)
-    types: dict[str, type[RoleConfig]] = {"archive": ArchiveConfig, "author": AuthorConfig, "settler": SettlerConfig}
+    types: dict[str, type[RoleConfig]] = {
+        "archive": ArchiveConfig,
+        "author": AuthorConfig,
+        "evaluator": EvaluatorConfig,
+        "settler": SettlerConfig,
+    }
     config = types[kind](name, Path(folder), key_file, "127.0.0.1", free_port(), net.config)
     return replace(config, dev=True)

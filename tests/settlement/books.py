@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from dgrid.core.identity import NO_LISTING, model_id
-from dgrid.core.keccak import ZERO_HASH, keccak
+from dgrid.core.keccak import ZERO_HASH, keccak, salted_hash
 from dgrid.core.money import FREE, WEI, Price, Split, Terms, split_fee
 from dgrid.core.places import NO_PLACE
 from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, signed_voucher
@@ -24,6 +24,7 @@ from dgrid.wire.messages import (
     Usage,
     Voucher,
 )
+from dgrid.wire.quality import Content
 from dgrid.wire.seals import seal
 from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain
@@ -41,6 +42,8 @@ class Work:
     node: SigningKey
     tokens_in: int
     tokens_out: int
+    said: Content | None = None  # what the hashes cover, where somebody looks at it
+    digest: bytes = keccak(b"weights")
 
 
 @dataclass
@@ -65,9 +68,11 @@ class Books:
         nonce = next(self._nonces)
         request_id = keccak(self.key.address + nonce.to_bytes(8, "big"))
         dispatch = self._dispatch(request_id, work, nonce)
-        node_receipt = NodeReceipt(
-            dispatch.struct_hash(), keccak(b"output"), keccak(b"evidence"), work.tokens_in, work.tokens_out
-        )
+        output, evidence = keccak(b"output"), keccak(b"evidence")
+        if work.said is not None:
+            output = salted_hash(work.said.salt, work.said.answer.encode())
+            evidence = salted_hash(work.said.salt, work.said.evidence)
+        node_receipt = NodeReceipt(dispatch.struct_hash(), output, evidence, work.tokens_in, work.tokens_out)
         split = split_fee(Terms(PRICE, self.listing[2], 200, 500), tokens_in=work.tokens_in, tokens_out=work.tokens_out)
         receipt = self._receipt(epoch, work, split, request_id, node_receipt)
         (dispatch_seal,) = seal(self.key, self.domain, [dispatch.struct_hash()])
@@ -100,11 +105,11 @@ class Books:
         deadline = (self.clock_start_s + 10**6) * 1000
         return Dispatch(
             request_id,
-            keccak(b"forwarded"),
+            keccak(b"forwarded") if work.said is None else salted_hash(work.said.salt, work.said.request),
             self.key.address,
             work.node.address,
             model_id(MODEL),
-            keccak(b"weights"),
+            work.digest,
             self.token,
             PRICE.in_wei,
             PRICE.out_wei,

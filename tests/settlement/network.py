@@ -11,7 +11,7 @@ from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.money import WEI
+from dgrid.core.money import BPS, WEI
 from dgrid.processes.archive import ArchiveService
 from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
@@ -30,6 +30,12 @@ from dgrid.wire.typed import Domain, channel_domain
 STAKE_WEI = 1000 * WEI
 BOND_WEI = 2000 * WEI
 LINE_WEI = 500 * WEI
+BASE_BPS = 8_000
+
+
+def base_of(node_wei: int) -> int:
+    """What of a node's running total is paid at once; the rest waits for its quality."""
+    return node_wei * BASE_BPS // BPS
 
 
 @dataclass
@@ -105,7 +111,7 @@ async def settling(net: Devnet, *, archives: int = 2) -> Settling:
     net.stack.callback(collections.close)
     collector = Collector(collections, records, sender=sender, contracts=net.contracts)
     loop = SettlerLoop(ChainSide(net.rpc, net.contracts, watcher, sender), queue, collector)
-    books = Books(net.key("gateway"), net.domain, net.contracts.dgai.address, net.genesis_s, 2)
+    books = Books(net.key("gateway"), net.domain, net.contracts.dgai.address, net.genesis_s, net.epoch_seconds)
     return Settling(net, watcher, books, clients, records, queue, collections, loop, stores, servers)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.devnet import Devnet, OnDevnet
-from tests.settlement.network import LINE_WEI, settling
+from tests.settlement.network import LINE_WEI, base_of, settling
 
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import Kind
@@ -46,10 +46,10 @@ def test_without_a_root_a_node_claims_by_its_sealed_receipt_from_the_bond(on_dev
         with pytest.raises(Reverted, match="NotSealed"):
             await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=forged, seal=seal)
         await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
-        assert await net.balance(node.address) == receipt.shares.node
+        assert await net.balance(node.address) == base_of(receipt.shares.node)
         gateway = network.books.key.address
         view = await network.watcher.until(lambda view: view.lines[(gateway, node.address)] < LINE_WEI, timeout_s=10)
-        assert view.lines[(gateway, node.address)] == LINE_WEI - receipt.shares.node
+        assert view.lines[(gateway, node.address)] == LINE_WEI - base_of(receipt.shares.node)
 
     on_devnet(main)
 
@@ -68,12 +68,12 @@ def test_the_keys_of_parties_are_the_contracts(on_devnet: OnDevnet) -> None:
         mine = await claims.claimable(
             network.records, net.rpc, contracts=net.contracts, now_s=block.timestamp_s, address=node
         )
-        assert [(row.party.kind, row.due_wei) for row in mine] == [(Kind.NODE, receipt.shares.node)]
+        assert [(row.party.kind, row.due_wei) for row in mine] == [(Kind.NODE, base_of(receipt.shares.node))]
         await claims.claim(await net.sender("anyone", dgai_wei=0), net.contracts, rows=mine)
         key = party_key(receipt, Kind.NODE)
         claimed = await net.contracts.settlement.read(
             net.rpc, "claimedOf", [network.books.key.address, Kind.NODE, 0, key]
         )
-        assert claimed == receipt.shares.node
+        assert claimed == base_of(receipt.shares.node)
 
     on_devnet(main)

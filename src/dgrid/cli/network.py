@@ -24,12 +24,12 @@ def up(  # noqa: PLR0913 one for each flag
     detach: Annotated[bool, typer.Option("--detach", help="Return once the network serves; it runs on.")] = False,
     gateways: Annotated[int, typer.Option(help="How many gateways.")] = 2,
     nodes: Annotated[int, typer.Option(help="How many nodes; they share the three built-in models.")] = 5,
-    evaluators: Annotated[int, typer.Option(help="Their place; there are none yet.")] = 0,
+    evaluators: Annotated[int, typer.Option(help="How many evaluators judge answers.")] = 5,
     epoch_seconds: Annotated[int, typer.Option(help="How long an epoch lasts; fixed with a home's first start.")] = 20,
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Leave a role that died dead.")] = False,
     port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
 ) -> int:
-    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler.
+    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators.
 
     State is kept in the home; the next start resumes it. Ctrl-C stops everything.
 

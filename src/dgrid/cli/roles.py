@@ -1,4 +1,4 @@
-"""Commands that run one role: `dgrid gateway|node|settler|archive run`. The supervisor uses the same door."""
+"""Commands that run one role: `dgrid gateway|node|settler|archive|evaluator run`. The supervisor uses the same door."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
         ("gateway", "the clients' door: admits, routes, verifies, bills"),
         ("settler", "anchors epochs and collects"),
         ("archive", "keeps epoch blobs and serves them by content id"),
+        ("evaluator", "judges drawn answers, commits to its reports, signs what a round comes to"),
     ):
         app.add_typer(_group(name, what), name=name)
     app.add_typer(_node_group(), name="node")

@@ -1,4 +1,4 @@
-"""The process in which llama.cpp runs: started by `llama`, alone with its model, gone with its parent.
+"""The process in which llama.cpp runs: started by `llama_process`, alone with its model, gone with its parent.
 
 Started as `python -m dgrid.engines.llama_child`. One JSON line of `Options` comes in on standard input; one line of
 `Report` goes out on standard output; then it serves until its input ends. It imports next to nothing, so that it
@@ -75,6 +75,7 @@ def parameters(xllamacpp: Any, options: dict[str, Any]) -> Any:
     chosen.cpuparams.n_threads = options["threads"]
     chosen.cpuparams_batch.n_threads = options["threads"]
     chosen.sampling.temp = options["temperature"]
+    chosen.embedding = options["embeds"]
     chosen.verbosity = LOG_WARNINGS
     return chosen
 

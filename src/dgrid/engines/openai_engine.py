@@ -28,6 +28,7 @@ from dgrid.wire.http import ClientLimits, ClientReply, HttpClient
 ERROR_TEXT_MAX: Final = 300
 EVENTS_SPARE: Final = 64  # events beyond one a token: roles, usage, empty deltas
 QUEUED_EVENTS_MAX: Final = 256
+SHAPING: Final = frozenset({"tools", "response_format"})  # settings under which llama.cpp parses what it streams
 ENGINE_LIMITS: Final = ClientLimits(first_byte_s=120.0, gap_s=60.0, total_s=600.0)
 
 
@@ -38,7 +39,7 @@ class Peculiarities:
     reply_opens_with_space: bool = False  # the built-in models: taken from the text, kept in the tokens
     requests_at_a_time: int = 0  # further ones wait here, each in its turn; 0: no bound
     closes_after_streams: bool = False  # though it promises to keep the connection: then it is not kept here either
-    tools_exclude_streamed_logprobs: bool = False  # with tools the answer is asked for whole, for its evidence
+    shaped_streams_lose_logprobs: bool = False  # with tools or a format the answer is asked for whole, for its evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ class OpenAiEngine:
                 yield event
 
     async def _answer(self, request: EngineRequest, choice: int) -> AsyncGenerator[Event, None]:
-        tools_in_the_way = "tools" in request.settings and self._peculiarities.tools_exclude_streamed_logprobs
-        streamed = request.streamed and not tools_in_the_way
+        loses_logprobs = self._peculiarities.shaped_streams_lose_logprobs and not SHAPING.isdisjoint(request.settings)
+        streamed = request.streamed and not loses_logprobs
         opens_with_space = self._peculiarities.reply_opens_with_space and not request.continues
         progress = Progress(choice, request.tokens_max + EVENTS_SPARE, opens_with_space=opens_with_space)
         reply = await self._ask(request, streamed=streamed)
@@ -254,10 +255,11 @@ class Progress:
 
 
 def tokens_of(choice: Choice) -> tuple[Token, ...]:
-    """The tokens that make up the text. The end token, which only whole completions report, is left out."""
-    if choice.logprobs is None:
-        return ()
-    return tuple(token for token in choice.logprobs.content or () if token.bytes != [])
+    """The tokens of the answer. The end token, which only whole completions report, is left out; a control token inside
+    an answer is not, for what follows was chosen with it in view.
+    """
+    tokens = (choice.logprobs and choice.logprobs.content) or []
+    return tuple(tokens[:-1] if tokens and tokens[-1].bytes == [] else tokens)
 
 
 async def answers(reply: ClientReply) -> AsyncIterator[Answer]:

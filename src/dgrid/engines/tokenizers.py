@@ -52,6 +52,7 @@ class Words(dict[str, int]):
         super().__init__()
         self._encoding = encoding
         self._missed = 0
+        self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
     def __missing__(self, word: str) -> int:
@@ -67,7 +68,11 @@ class Words(dict[str, int]):
 
     def whole(self, text: str) -> int:
         """The number of tokens of a text, by the pattern itself."""
-        return len(self._encoding.encode(text, allowed_special="all")) if text else 0
+        if not text:
+            return 0
+        if self._special.isdisjoint(text):  # then no special token is written out in it
+            return len(self._encoding.encode_ordinary(text))
+        return len(self._encoding.encode(text, allowed_special="all"))
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""

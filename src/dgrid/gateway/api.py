@@ -13,6 +13,7 @@ from dgrid.core.identity import from_hex
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.facts import ChainFacts, Channel
 from dgrid.gateway.pipeline import Pipeline
+from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.views import Views
 from dgrid.telemetry import Metrics
 from dgrid.wire.server import Reply, Request, json_reply, problem_reply
@@ -59,6 +60,7 @@ class Rooms:
     pipeline: Pipeline
     admission: Admission
     views: Views
+    quality: QualityViews
     chain: ChainFacts
     metrics: Metrics
     is_ready: Callable[[], bool]
@@ -79,6 +81,8 @@ class GatewayApi:
             Route("GET", "/v1/receipts/*/proof", Access.PUBLIC, self._proof),
             Route("GET", "/v1/account", Access.OWNER, self._account),
             Route("GET", "/v1/network/nodes", Access.PUBLIC, self._nodes),
+            Route("GET", "/v1/network/evaluators", Access.PUBLIC, self._evaluators),
+            Route("GET", "/v1/network/quality", Access.PUBLIC, self._quality),
             Route("GET", "/v1/network/epochs", Access.PUBLIC, self._epochs),
             Route("GET", "/v1/network/receipts", Access.PUBLIC, self._latest),
             Route("GET", "/v1/network/parameters", Access.PUBLIC, self._parameters),
@@ -92,7 +96,8 @@ class GatewayApi:
     async def handle(self, request: Request) -> Reply:
         """One request. Errors become replies here: the outer edge."""
         try:
-            reply = await self._answer(request)
+            answer, argument = self._find(request)
+            reply = await answer(request, argument)
         except DGridError as error:
             self._rooms.metrics.requests.add(1, error.code)
             reply = problem_reply(error)
@@ -100,14 +105,18 @@ class GatewayApi:
             reply.headers.append(DEGRADED)
         return reply
 
-    async def _answer(self, request: Request) -> Reply:
+    def _find(self, request: Request) -> tuple[Answer, str]:
+        """What answers a request, and the path's argument. Raises RouteNotFound."""
         route = self._exact.get((request.method, request.path))
         if route is not None:
-            return await route.answer(request, "")
+            return route.answer, ""
         for route in self._open:
             argument = route.argument(request.path) if route.method == request.method else None
             if argument is not None:
-                return await route.answer(request, argument)
+                return route.answer, argument
+        return self._page, ""
+
+    async def _page(self, request: Request, _: str) -> Reply:
         for page in self._rooms.pages:
             if request.method == "GET" and (reply := page(request.path)) is not None:
                 return reply
@@ -119,8 +128,8 @@ class GatewayApi:
     def _caller_if_any(self, request: Request) -> Channel | None:
         return self._caller(request) if b"authorization" in request.headers else None
 
-    async def _chat(self, request: Request, _: str) -> Reply:
-        return await self._rooms.pipeline.serve(request)
+    def _chat(self, request: Request, _: str) -> Awaitable[Reply]:
+        return self._rooms.pipeline.serve(request)
 
     async def _models(self, _request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.models())
@@ -141,7 +150,13 @@ class GatewayApi:
         return json_reply(self._rooms.views.account(self._caller(request)))
 
     async def _nodes(self, _request: Request, _: str) -> Reply:
-        return json_reply(self._rooms.views.nodes())
+        return json_reply(self._rooms.quality.nodes())
+
+    async def _evaluators(self, _request: Request, _: str) -> Reply:
+        return json_reply(self._rooms.quality.evaluators())
+
+    async def _quality(self, request: Request, _: str) -> Reply:
+        return json_reply(self._rooms.quality.quality(limit_of(request)))
 
     async def _epochs(self, request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.epochs(limit_of(request)))

@@ -10,15 +10,22 @@ import msgspec
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Split, split_fee
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.poq.formats import json_faults
+from dgrid.poq.tasks import wants_json
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
+from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR
 from dgrid.wire.documents import Label
 from dgrid.wire.frames import NodeDone
-from dgrid.wire.messages import Hashes
+from dgrid.wire.messages import Flag, Hashes, Privacy
+from dgrid.wire.quality import Content
 from dgrid.wire.seals import Seal
 
 BPS = 10_000
 MS_MAX = 2**32 - 1
+LABELS_REMEMBERED = 16_384  # one for each node, checks and price between two rounds
+JUDGED = (Privacy.COMMITTEE, Privacy.PUBLIC)  # whose content a committee may be given
 
 
 class SignedDispatch(Protocol):
@@ -46,6 +53,9 @@ class Counted(Protocol):
 
     @property
     def receipt_hash(self) -> bytes: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -75,22 +85,29 @@ def price(case: Case, counted: Counted) -> Split:
 
 
 class Cashier:
-    """Bills into one ledger."""
+    """Bills into one ledger, and keeps what the judges may ask for."""
 
-    def __init__(self, ledger: Ledger, cheapest: Callable[[str], int]) -> None:
-        self._ledger, self._cheapest = ledger, cheapest
+    def __init__(self, ledger: Ledger, contents: Contents, *, cheapest: Callable[[str], int]) -> None:
+        self._ledger, self._contents, self._cheapest = ledger, contents, cheapest
 
     def charge(
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> tuple[Billed, asyncio.Future[None]]:
         """The receipt at its place; it counts once the future is done, which may raise StorageUnavailable."""
-        return self._ledger.bill(self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer))
+        charge = self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer)
+        billed, committed = self._ledger.bill(charge)
+        order = case.order
+        if order.privacy in JUDGED:
+            content = Content(order.salt, order.body, counted.text, case.done.evidence)
+            self._contents.keep(billed.receipt.place.position, billed.struct_hash, content=content)
+        return billed, committed
 
     def _charge_of(
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> Charge:
         order, seller, done = case.order, case.seller, case.done
-        label = Label(counted.validity, cost_position(seller, self._cheapest(seller.model)))
+        position, known = cost_position(seller, self._cheapest(seller.model)), case.decision.standing
+        label = Label(checks_of(order, counted), position, known.low_bps, known.high_bps)
         hashes = Hashes(order.request_hash, case.decision.route_hash, wire, digest_of_label(label))
         usage = UsageFacts(
             counted.tokens_in,
@@ -113,7 +130,16 @@ def cost_position(seller: Seller, cheapest_wei: int) -> int:
     return BPS if not cheapest_wei else min(2**32, seller.blended_wei * BPS // cheapest_wei)
 
 
-@lru_cache(maxsize=1024)
+def checks_of(order: Order, counted: Counted) -> tuple[str, ...]:
+    """The checks that an answer passed: where an object was asked for, also whether it is one of that shape."""
+    if order.chat.response_format is None or not wants_json(order.chat) or counted.flags & Flag.PARTIAL:
+        return counted.validity
+    contents = (choice.partition(CALL_SEPARATOR)[0] for choice in counted.text.split(CHOICE_SEPARATOR))
+    fits = not any(fault for content in contents for fault in json_faults(order.chat, content))
+    return (*counted.validity, "format") if fits else counted.validity
+
+
+@lru_cache(maxsize=LABELS_REMEMBERED)
 def digest_of_label(label: Label) -> bytes:
     return label.digest()
 

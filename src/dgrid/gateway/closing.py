@@ -17,6 +17,7 @@ from typing import Protocol
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.keccak import ZERO_HASH
+from dgrid.gateway.court import Court
 from dgrid.gateway.facts import ChainFacts
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, sign_root
@@ -55,6 +56,10 @@ class Archives(Protocol):
         """Offers a blob to every archive; the promises of those that took it, by address."""
         ...
 
+    async def fetch(self, blob_id: bytes) -> bytes:
+        """Bytes that hash to the name. Raises NetworkUnreachable, CheckFailed."""
+        ...
+
 
 class Settlers(Protocol):
     """Who carries roots to the chain."""
@@ -80,11 +85,12 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Partners:
-    """Whom closing talks to."""
+    """Whom a gateway talks to besides clients and nodes."""
 
     chain: ChainFacts
     archives: Archives
     settlers: Settlers
+    court: Court
 
 
 class EpochCloser:

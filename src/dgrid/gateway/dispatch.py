@@ -7,7 +7,7 @@ beyond the request's deadline. It looks into no answer; `verify` does.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -50,6 +50,7 @@ FRAMES_BESIDES_TOKENS = 64
 CANCEL_S = 5.0  # for a node to sign what it has delivered
 DRAIN_S = 1.0
 SEED_LIMIT = 2**53  # what JSON carries exactly
+_FRAMES = CONTENT_TYPE.encode()
 _HEADERS = {"content-type": DISPATCH_CONTENT_TYPE}
 NOT_ITS_FAULT = frozenset({"at_capacity", "draining", "context_length_exceeded", "engine_refused", "invalid_request"})
 
@@ -114,18 +115,18 @@ class NodeReply:
         self.done: NodeDone | None = None
         self.receipt: NodeReceipt | None = None
         self._reply, self._bounds, self._desk = reply, bounds, desk
-        self._pieces: AsyncGenerator[bytes, None] = reply.pieces()  # type: ignore[assignment]
         self._reader = FrameReader()
         self._bytes = self._frames = 0
 
     async def payloads(self) -> AsyncIterator[list[bytes]]:
         """The DATA payloads, as many at a time as have arrived; ends with DONE. Raises NodeFault."""
-        async for piece in self._pieces:
+        pieces = self._reply.pieces()
+        async for piece in pieces:
             payloads = self._cut(piece)
             if payloads:
                 yield payloads
             if self.done is not None:
-                self._desk.spawn(self._drain())
+                self._desk.spawn(self._drain(pieces))
                 return
         raise NodeUnreachable("the node's reply ended before its receipt")
 
@@ -161,11 +162,11 @@ class NodeReply:
         except ValueError as error:
             raise NodeMisbehaved(f"malformed receipt: {error}") from None
 
-    async def _drain(self) -> None:
+    async def _drain(self, pieces: AsyncIterator[bytes]) -> None:
         """Lets the reply end in peace, so that its connection can be used again."""
         with contextlib.suppress(DGridError, TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                async for _ in self._pieces:
+                async for _ in pieces:
                     break
         self._reply.release()
 
@@ -203,11 +204,13 @@ class Dispatcher:
         desk, seller = self._desk, decision.seller
         parcel = desk.outbox.take(seller.node)
         try:
-            assignment = await self._sign(order, seller, parcel=parcel)
-            envelope = DispatchEnvelope(
-                assignment.packed, assignment.seal, order.salt, seller.model, order.body, parcel.signed
-            )
-            left_s = max(0.001, (assignment.dispatch.deadline - desk.now_ms()) / 1000)
+            dispatch = self._dispatch(order, seller, parcel=parcel)
+            packed = dispatch.packed()
+            dispatch_hash = Dispatch.hash_of(packed)
+            seal = await desk.sealer.seal(dispatch_hash)
+            assignment = Assignment(seller, dispatch, dispatch_hash, packed, seal)
+            envelope = DispatchEnvelope(packed, seal, order.salt, seller.model, order.body, parcel.signed)
+            left_s = max(0.001, (dispatch.deadline - desk.now_ms()) / 1000)
             url = seller.endpoint + "/v1/dispatch"
             reply = await desk.http.request("POST", url, body=encode(envelope), headers=_HEADERS, first_byte_s=left_s)
         except BaseException:
@@ -216,15 +219,15 @@ class Dispatcher:
         if reply.status != 200:
             desk.outbox.give_back(seller.node, parcel)
             raise await refusal_of(reply)
-        if reply.headers.get(b"content-type") != CONTENT_TYPE.encode():
+        if reply.headers.get(b"content-type") != _FRAMES:
             reply.abort()
             raise NodeMisbehaved("the reply is not made of frames")
         return NodeReply(assignment, reply, bounds=Bounds.of(order, plan), desk=desk)
 
-    async def _sign(self, order: Order, seller: Seller, *, parcel: Parcel) -> Assignment:
+    def _dispatch(self, order: Order, seller: Seller, *, parcel: Parcel) -> Dispatch:
         desk, salt, seed = self._desk, order.salt, order.chat.seed
         self._count += 1
-        dispatch = Dispatch(
+        return Dispatch(
             order.request_id,
             order.request_hash if order.signed is None else salted_hash(salt, order.body),
             desk.gateway,
@@ -240,8 +243,6 @@ class Dispatcher:
             seller.offer_digest,
             parcel.last_hash,
         )
-        dispatch_hash = dispatch.struct_hash()
-        return Assignment(seller, dispatch, dispatch_hash, dispatch.packed(), await desk.sealer.seal(dispatch_hash))
 
 
 def told(faults: Sequence[NodeFault]) -> DGridError:

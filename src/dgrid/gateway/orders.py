@@ -1,6 +1,7 @@
 """What travels along the pipeline: who asks for what, who may serve it at which price, and what came of it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -8,6 +9,11 @@ from dgrid.core.money import Price, Terms
 from dgrid.store.ledger_rows import Funds, IdempotencyKey, OrderDigest
 from dgrid.wire.messages import Grade, Privacy
 from dgrid.wire.openai import ChatRequest
+
+if TYPE_CHECKING:  # routing is made of sellers, and a plan of what routing found
+    from dgrid.gateway.route.entrants import Field
+    from dgrid.gateway.route.models import Wanted
+    from dgrid.gateway.route.standing import Standing
 
 ANY_FEE = 2**128 - 1
 
@@ -66,6 +72,7 @@ class Seller:
     terms: Terms
     listing: Listing
     line_wei: int
+    stake_wei: int = 0
 
     @property
     def name(self) -> str:
@@ -93,14 +100,20 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     """Where a request may go: one model, its sellers in reach, and the most it can cost."""
 
     model: str
-    sellers: tuple[Seller, ...]
+    field: "Field"
     room: Room
     amount_wei: int
+    wanted: "Wanted"
+
+    @property
+    def sellers(self) -> tuple[Seller, ...]:
+        return self.field.sellers
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """One choice of a node, and what it is recorded by."""
+    """One choice of a node, what was believed of it then, and what it is recorded by."""
 
     seller: Seller
+    standing: "Standing"
     route_hash: bytes
     document: bytes

@@ -92,10 +92,22 @@ class Pipeline:
             held = parts.ledger.hold(
                 HoldRequest(order.request_id, order.funds, plan.amount_wei, order.signed, order.idempotency)
             )
-            return await self._answer(Attempts(order, plan, request), held)
         except BaseException:
             self._leave(order)
             raise
+        attempts = Attempts(order, plan, request)
+        try:
+            attempts.client.on_gone.append(lambda: self._client_gone(attempts))
+            await held
+            if order.streamed:
+                return await self._open_stream(attempts)
+            reply = await self._first_good(attempts, self._whole)
+        except BaseException:
+            self._release(order)
+            self._leave(order)
+            raise
+        self._leave(order)
+        return reply
 
     def _plan(self, order: Order) -> Plan:
         funds = order.funds
@@ -104,19 +116,6 @@ class Pipeline:
         if funds.ceiling_wei is not None:
             ceiling_wei = min(ceiling_wei, max(funds.ceiling_wei, state.ceiling_wei))
         return self._parts.router.plan(order, max(0, ceiling_wei - state.spent_wei - state.held_wei))
-
-    async def _answer(self, attempts: Attempts, held: Awaitable[None]) -> Reply:
-        attempts.client.on_gone.append(lambda: self._client_gone(attempts))
-        try:
-            await held
-            if attempts.order.streamed:
-                return await self._open_stream(attempts)
-            reply = await self._first_good(attempts, self._whole)
-            self._leave(attempts.order)
-            return reply
-        except BaseException:
-            self._release(attempts.order)
-            raise
 
     # --- trying ---
 

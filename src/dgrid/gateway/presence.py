@@ -171,6 +171,7 @@ class Presence:
             Terms(price, listing.price, self.shares.protocol_bps, self.shares.margin_bps),
             listing,
             self.chain.credit_line_wei(known.member.address),
+            known.member.stake_wei,
         )
 
 

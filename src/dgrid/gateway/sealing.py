@@ -30,6 +30,9 @@ class ReceiptSealer:
 
     def __init__(self, ledger: Ledger, outbox: Outbox, *, key: SigningKey, domain: Domain) -> None:
         self.on_sealed: Callable[[int], None] = lambda count: None
+        self.before_signing: Callable[[], None] = lambda: (
+            None
+        )  # in a thread; brings to the disk what belongs to a receipt
         self._ledger, self._outbox, self._key, self._domain = ledger, outbox, key, domain
         self._pending: list[Unsealed] = []
         self._due = asyncio.Event()
@@ -91,7 +94,7 @@ class ReceiptSealer:
                 self._idle.set()
 
     async def _seal(self, unsealed: list[Unsealed]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.sync)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
         batches: list[SealedBatch] = []
         sealed: list[tuple[Unsealed, Seal]] = []
         for part in neighbours(unsealed):
@@ -104,6 +107,10 @@ class ReceiptSealer:
         self.on_sealed(len(sealed))
         if self._ledger.log_is_long:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.checkpoint)
+
+    def _sync(self) -> None:
+        self.before_signing()
+        self._ledger.sync()
 
 
 def neighbours(unsealed: list[Unsealed]) -> list[list[Unsealed]]:

@@ -6,7 +6,7 @@ simulation.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +17,22 @@ from dgrid.gateway.api import GatewayApi, Rooms
 from dgrid.gateway.bill import Cashier
 from dgrid.gateway.closing import EpochCloser, Office, Partners
 from dgrid.gateway.counting import Counts, TokenizerSource
+from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.debts import Debts
+from dgrid.gateway.disclosing import Bureau, Discloser
 from dgrid.gateway.dispatch import Desk, Dispatcher
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
 from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import Market
+from dgrid.gateway.route.standing import Credibility
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import TickSealer
 from dgrid.gateway.views import Sources, Views
+from dgrid.poq.tasks import task_of
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
 from dgrid.store.ledger_rows import EpochState
@@ -40,6 +46,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 REMEMBERED_MAIL = 64
+CONTENTS_BYTES_MAX = 16 * 1024**3
 TIDY_S = 60.0
 Page = Callable[[str], Reply | None]
 
@@ -84,30 +91,37 @@ class GatewayService:
         self.http = HttpClient(limits, allow=settings.allow)
         self.ledger = Ledger(settings.folder, gateway=key.address, clock=settings.clock, now_ms=now_ms)
         self._stack.callback(self.ledger.close)
+        self.contents = Contents(settings.folder / "contents", capacity_bytes=CONTENTS_BYTES_MAX)
+        self._stack.callback(self.contents.close)
+        self.ledger.before_commit = self.contents.flush
         self.reader = LedgerReader(self.ledger.path)
         self._stack.callback(self.reader.close)
         self.outbox = Outbox(self._history)
         self.sealer = ReceiptSealer(self.ledger, self.outbox, key=key, domain=settings.domain)
         self.counts = Counts(tokenizers)
         self.debts = Debts(self.ledger.node_total, lambda: self.presence.nodes)
-        self.router = Router(self.counts, self.debts.owed_wei, now_ms)
+        self.router = Router(self.counts, self.debts.owed_wei, now_ms, task_of)
         self.presence = Presence(
             chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
         )
+        self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.closer = self._closer()
+        self.discloser = self._discloser()
         self.api = self._api()
 
-    async def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Awaitable[Reply]:
         """Answers one HTTP request."""
-        return await self.api.handle(request)
+        return self.api.handle(request)
 
     async def start(self) -> None:
         """Takes over what an earlier process left, then watches nodes and epochs."""
         self._stack.push_async_callback(self.http.close)
         self.sealer.on_sealed = self.metrics.receipts.add
+        self.sealer.before_signing = self.contents.sync
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
-        for work in (self.presence.run(), self.closer.run(), self._tidy()):
+        judged = self.discloser.run(), self.credibility.run()
+        for work in (self.presence.run(), self.closer.run(), *judged, self._tidy()):
             self._stack.push_async_callback(ended, self.spawn(work))
 
     async def stop(self) -> None:
@@ -130,7 +144,10 @@ class GatewayService:
             logger.error("a background task failed", exc_info=error)
 
     def _publish(self, market: Market) -> None:
-        self.router.market = market
+        self.router.see(market=market)
+
+    def _believe(self, credibility: Credibility) -> None:
+        self.router.see(credibility=credibility)
 
     def _history(self, node: bytes) -> list[tuple[bytes, SignedReceipt]]:
         found = self.reader.of_node(node, REMEMBERED_MAIL)
@@ -157,6 +174,22 @@ class GatewayService:
         self._stack.callback(closer.close)
         return closer
 
+    def _discloser(self) -> Discloser:
+        settings, partners = self._settings, self._partners
+        bureau = Bureau(
+            settings.key,
+            settings.domain,
+            settings.clock,
+            settings.quorum,
+            settings.folder,
+            self.ledger.path,
+            self._now_ms,
+        )
+        discloser = Discloser(self.contents, bureau=bureau, court=partners.court, archives=partners.archives)
+        discloser.on_step = lambda epoch, step: self.metrics.disclosures.add(1, step.value)
+        self._stack.callback(discloser.close)
+        return discloser
+
     def _epoch_step(self, epoch: int, state: EpochState) -> None:
         self.metrics.epochs.add(1, state.value)
         if state is EpochState.CLOSED:
@@ -176,17 +209,35 @@ class GatewayService:
             self.router,
             Dispatcher(desk),
             self.counts,
-            Cashier(self.ledger, self._cheapest_wei),
+            Cashier(self.ledger, self.contents, cheapest=self._cheapest_wei),
             self.ledger,
             settings.domain,
             self.metrics,
             self._now_ms,
             self.spawn,
         )
-        self.metrics.gauges.append(Gauge("dgrid_holds_open", "Requests in flight.", lambda: self.ledger.open_holds))
+        self.metrics.gauges += self._gauges()
         pipeline = Pipeline(parts, Limits(attempts=settings.attempts))
-        views = Views(self._sources())
-        return GatewayApi(Rooms(pipeline, admission, views, chain, self.metrics, self._is_ready, self._pages))
+        sources = self._sources()
+        rooms = Rooms(
+            pipeline,
+            admission,
+            Views(sources),
+            QualityViews(sources),
+            chain,
+            self.metrics,
+            self._is_ready,
+            self._pages,
+        )
+        return GatewayApi(rooms)
+
+    def _gauges(self) -> list[Gauge]:
+        return [
+            Gauge("dgrid_holds_open", "Requests in flight.", lambda: self.ledger.open_holds),
+            Gauge("dgrid_contents_bytes", "Contents kept for the judges.", lambda: self.contents.used_bytes),
+            Gauge("dgrid_contents_dropped", "Contents given up for want of room.", lambda: self.contents.dropped),
+            Gauge("dgrid_credibility_round", "Routing's round.", lambda: self.router.picture.credibility.round),
+        ]
 
     def _sources(self) -> Sources:
         settings = self._settings
@@ -203,6 +254,8 @@ class GatewayService:
             self.ledger,
             self.reader,
             self.sealer,
+            self._partners.court,
+            self.credibility,
             self._now_ms,
         )
 

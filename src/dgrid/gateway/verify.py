@@ -46,6 +46,7 @@ class Verified(msgspec.Struct, frozen=True, gc=False):
     flags: int
     validity: tuple[str, ...]
     receipt_hash: bytes
+    text: str  # all that the node sent: what its receipt's hash covers
     overcounted: str  # in which count the node claimed far more than there is, or the empty string
 
 
@@ -64,7 +65,7 @@ def read_chunk(payload: bytes, model: str) -> Chunk:
 
 def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) -> Verified:
     """Raises NodeMisbehaved when a signature, a hash or the answer itself is not what it must be."""
-    text = delivery.answer.text()
+    signed = text = delivery.answer.text()
     receipt_hash = check_signed(asked, delivery, text=text, domain=domain)
     if is_blank(delivery.answer, asked.order) and not delivery.done.partial:
         raise NodeMisbehaved("the answer is empty")
@@ -87,6 +88,7 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
         flags,
         PASSED if flags & NODE_COUNTED else PASSED_COUNTED,
         receipt_hash,
+        signed,
         overcounted,
     )
 
@@ -111,7 +113,7 @@ def check_signed(asked: Asked, delivery: Delivery, *, text: str, domain: Domain)
         raise NodeMisbehaved("the node signed another answer than it sent")
     if receipt.evidence_hash != salted_hash(salt, done.evidence):
         raise NodeMisbehaved("the node signed other evidence than it sent")
-    receipt_hash = receipt.struct_hash()
+    receipt_hash = NodeReceipt.hash_of(done.receipt)
     try:
         signer = sealed_by(domain, receipt_hash, done.seal)
     except InvalidSignature as error:

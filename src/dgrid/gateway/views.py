@@ -1,6 +1,7 @@
-"""Everything a gateway shows without serving: models, receipts, proofs, nodes, epochs, parameters, accounts. Read-only.
+"""Everything a gateway shows without serving: models, receipts, proofs, epochs, parameters, accounts. Read-only.
 
-Public replies hold hashes, counts and addresses; a receipt's salt goes to its owner alone.
+Public replies hold hashes, counts and addresses; a receipt's salt goes to its owner alone. Who does how well is in
+`quality_views`.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import ModelNotFound, NotYet, ReceiptNotFound
 from dgrid.core.identity import to_hex
 from dgrid.core.merkle import TreeNode
+from dgrid.gateway.court import Court
+from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.facts import ChainFacts, Channel
 from dgrid.gateway.presence import Presence, Shares
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import ModelMarket
 from dgrid.gateway.route.models import VIRTUAL_MODELS
+from dgrid.gateway.route.standing import EVERY_TASK
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader, ListedReceipt, StoredReceipt
@@ -47,6 +51,8 @@ class Sources:
     ledger: Ledger
     reader: LedgerReader
     sealer: ReceiptSealer
+    court: Court
+    credibility: CredibilityReader
     now_ms: Callable[[], int]
 
 
@@ -83,7 +89,7 @@ class Views:
             "owned_by": "dgrid",
             "context_length": market.context,
             "nodes": len(market.sellers),
-            "quality": self._from.router.market.quality.get(market.model),
+            "quality": self._quality(market.model),
             "latency_ms": round(min(known)) if known else None,
             "pricing": {
                 "in_price_wei": str(cheapest.price.in_wei),
@@ -92,6 +98,18 @@ class Views:
                 "listing_out_price_wei": str(cheapest.listing.price.out_wei),
                 "margin_bps": cheapest.terms.margin_bps,
             },
+        }
+
+    def _quality(self, model: str) -> Json:
+        """What was published of the model, and what the network's judges found, all tasks together."""
+        picture = self._from.router.picture
+        found = picture.work_at(model, EVERY_TASK)
+        return {
+            "published_bps": picture.market.quality.get(model),
+            "judged_bps": found.mean_bps if found.samples else None,
+            "low_bps": found.low_bps,
+            "high_bps": found.high_bps,
+            "samples": found.samples,
         }
 
     def _virtual(self, name: str) -> Json:
@@ -182,51 +200,6 @@ class Views:
         return "open" if row is None else row.state.value
 
     # --- the network ---
-
-    def nodes(self) -> Json:
-        return {"nodes": [self._node(address) for address in sorted(self._from.presence.nodes)]}
-
-    def _node(self, address: bytes) -> Json:
-        known = self._from.presence.nodes[address]
-        load = self._from.router.loads.of(address)
-        models = [model.model for model in known.offer.models] if known.offer is not None else []
-        return {
-            "address": to_hex(address),
-            "model": models[0] if models else None,
-            "models": models,
-            "state": self._node_state(address),
-            "endpoint": known.member.endpoint,
-            "stake_wei": str(known.member.stake_wei),
-            "region": known.offer.region if known.offer is not None else None,
-            "engine": known.offer.engine if known.offer is not None else None,
-            "capacity": known.offer.capacity if known.offer is not None else 0,
-            "in_flight": load.in_flight,
-            "served": load.served,
-            "latency_ms": None if load.latency_ms is None else round(load.latency_ms, 1),
-            "credit_line_wei": str(self._from.chain.credit_line_wei(address)),
-            "credibility_bps": None,
-            "low_bps": 0,
-            "high_bps": 10_000,
-            "samples": 0,
-            "traffic_share_bps": self._traffic_share_bps(load.served),
-        }
-
-    def _node_state(self, address: bytes) -> str:
-        """What its presence says, unless this gateway keeps away from it or has no credit left with it."""
-        source = self._from
-        state = source.presence.nodes[address].state
-        if state != "serving":
-            return state
-        if source.router.loads.of(address).is_ejected(source.now_ms()):
-            return "ejected"
-        owed_wei, market = source.router.owed_wei(address), source.router.market  # the lines that routing goes by
-        lines = (one.line_wei for found in market.models.values() for one in found.sellers if one.node == address)
-        return state if any(owed_wei < line_wei for line_wei in lines) else "unfunded"
-
-    def _traffic_share_bps(self, served: int) -> int:
-        """A node's share of what this process has served."""
-        everything = sum(self._from.router.loads.of(address).served for address in self._from.presence.nodes)
-        return served * 10_000 // everything if everything else 0
 
     def epochs(self, limit: int) -> Json:
         return {"epochs": [self._epoch(row.epoch, row.state, row.size, row.root) for row in self._rows(limit)]}

@@ -1,16 +1,18 @@
 """What an evaluator's score is worth, learned from canaries: its bias, its gain and its noise on one kind of task.
 
 The model is x = c + g·(y − μ) + noise: an evaluator that sees an answer of true quality y says x. A least-squares fit
-over its canaries, shrunk to the population by `prior_canaries` pseudo-observations (ridge regression), gives c, g and
-the noise's variance. A score is then read as y = μ + (x − c)/g with precision g²/noise². A booster's constant is taken
-off, a lazy one's score gets no weight, an inverted one's none either.
+over its canaries, shrunk by `prior_canaries` pseudo-observations (ridge regression), gives c, g and the variance of the
+noise. It is shrunk in two steps: an evaluator's other tasks to the population, then this task to what those say of it,
+for habits are much alike on all tasks and canaries are few. A score is read as y = μ + (x − c)/g with precision
+g²/noise². A booster's constant is taken off; a lazy one's score gets no weight, nor does an inverted one's.
 
 The population is the median over the evaluators in the table before the round: half of them would have to lie to move
 it, and nothing an evaluator reports now moves how others are read now.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isqrt
 
 from dgrid.core.money import BPS
@@ -18,6 +20,7 @@ from dgrid.poq.integers import median, nearest
 from dgrid.poq.rules import MICROS, CalibrationRules
 from dgrid.wire.quality import CalibrationRow
 
+ALL_TASKS = ""
 NOISE_MIN_BPS = 300  # nobody is perfect on few canaries; keeps precisions finite
 SCALE_MAX = 3  # how far an evaluator's scale is stretched at most
 
@@ -43,16 +46,17 @@ class Calibration:
     """How to read one evaluator on one task."""
 
     mean_bps: int
-    center_bps: int
-    gain_bps: int
+    center_bps: int  # what it says where the truth is the mean
+    gain_bps: int  # negative where its scores fall as the truth rises
     noise_variance: int
     score_mean_bps: int
     scale_bps: int  # by which its deviations become as wide as the truth's
+    gain_min_bps: int
 
     @property
     def precision(self) -> int:
         """Gain² over noise variance, scores as fractions of 1, in millionths; 0 where a score says nothing. Floor."""
-        return self.gain_bps**2 * MICROS // self.noise_variance if self.gain_bps > 0 else 0
+        return self.gain_bps**2 * MICROS // self.noise_variance if self.gain_bps >= self.gain_min_bps else 0
 
     def correct(self, score_bps: int) -> int:
         """The truth that a score points to, not clipped: clipping one by one would bias the panel. Needs a gain."""
@@ -75,11 +79,32 @@ def population_before(rules: CalibrationRules) -> Population:
 
 
 def populations(rows: Iterable[CalibrationRow], rules: CalibrationRules) -> dict[str, Population]:
-    """The population of every task that has canaries."""
-    by_task: dict[str, list[CalibrationRow]] = {}
+    """The population of every task that has canaries, and that of all tasks together."""
+    by_task: dict[str, list[CalibrationRow]] = defaultdict(list)
+    by_evaluator: dict[bytes, list[CalibrationRow]] = defaultdict(list)
     for row in rows:
-        by_task.setdefault(row.task, []).append(row)
-    return {task: _population(rows_of_task, rules) for task, rows_of_task in by_task.items()}
+        by_task[row.task].append(row)
+        by_evaluator[row.evaluator].append(row)
+    if by_evaluator:
+        by_task[ALL_TASKS] = [merged(of_evaluator) for of_evaluator in by_evaluator.values()]
+    return {task: _population(of_task, rules) for task, of_task in by_task.items()}
+
+
+def merged(rows: Sequence[CalibrationRow]) -> CalibrationRow:
+    """One evaluator's sums over several tasks. At least one row."""
+    columns = zip(*((row.count, row.x, row.y, row.xx, row.xy, row.yy) for row in rows), strict=True)
+    return CalibrationRow(rows[0].evaluator, ALL_TASKS, *map(sum, columns))
+
+
+def personal(population: Population, habits: Calibration, *, everybody: Population) -> Population:
+    """A task's population as one evaluator would have it: moved as its habits elsewhere differ from everybody's."""
+    noise = population.noise_variance + habits.noise_variance - everybody.noise_variance
+    return replace(
+        population,
+        center_bps=population.center_bps + habits.center_bps - everybody.center_bps,
+        gain_bps=population.gain_bps + habits.gain_bps - everybody.gain_bps,
+        noise_variance=max(NOISE_MIN_BPS**2, noise),
+    )
 
 
 def calibrate(row: CalibrationRow, population: Population, *, rules: CalibrationRules) -> Calibration:
@@ -93,15 +118,15 @@ def calibrate(row: CalibrationRow, population: Population, *, rules: Calibration
     center = nearest(at_mean + prior * population.center_bps, count + prior)
     residual = _residual(yy, xy, xx=xx, gain_bps=gain) // max(1, count)
     noise = max(NOISE_MIN_BPS**2, (residual + prior * population.noise_variance) // (count + prior))
-    usable = gain if gain >= rules.gain_min_bps else 0
     mean, scale = _scale(row, xx, population=population, prior=prior)
     return Calibration(
         mean_bps=population.mean_bps,
         center_bps=center,
-        gain_bps=usable,
+        gain_bps=gain,
         noise_variance=noise,
         score_mean_bps=mean,
         scale_bps=scale,
+        gain_min_bps=rules.gain_min_bps,
     )
 
 

@@ -104,7 +104,7 @@ class Kept:
 
 
 def interval_bps(counts: Counts, rules: CredibilityRules) -> tuple[int, int]:
-    """The central 90 %: the lower bound rounded down, the upper one up.
+    """The central 90 %: the lower bound rounded down, the upper one up; always around the mean.
 
     m ± z·s + (1 − 2m)·(z² − 1) / (3·(n + 2)), for s·skewness = 2·(1 − 2m) / (n + 2). In thousandths of basis points.
     """
@@ -113,7 +113,7 @@ def interval_bps(counts: Counts, rules: CredibilityRules) -> tuple[int, int]:
     reach = -(-Z_MICROS * spread // MICROS)
     shift = (BPS - 2 * mean) * _SKEW_MICROS * 1_000 // (3 * (flips + 2 * MICROS))
     low, high = 1_000 * mean + shift - reach, 1_000 * mean + shift + reach
-    return clamp(low // 1_000, 0, high=BPS), clamp(-(-high // 1_000), 0, high=BPS)
+    return clamp(low // 1_000, 0, high=mean), clamp(-(-high // 1_000), mean, high=BPS)
 
 
 def counts_of(row: CredibilityRow) -> Counts:

@@ -123,28 +123,26 @@ def _settle(
     gateway: bytes, node: bytes, *, leaves: Sequence[LeafFacts], multipliers: Multipliers, rules: PayRules
 ) -> Settled:
     released = above_base(leaves, rules.base_share_bps)
-    multiplier = _weighted(node, leaves, multipliers)
+    by_model = {model: multipliers.of(node, model) for model in {leaf.model_id for leaf in leaves}}
+    multiplier, weights = _weighted(leaves, by_model), _refund_weights(leaves, by_model)
     span = BPS - rules.base_share_bps
-    to_node = released * (multiplier - rules.base_share_bps) // span if span else released
-    weights = _refund_weights(node, leaves, multipliers)
-    if not weights:
-        to_node = released
-    refunds = split_refund(released - to_node, weights) if to_node < released else ()
-    return Settled(gateway, node, multiplier, released, to_node, refunds)
+    kept = released * (multiplier - rules.base_share_bps) // span if weights and span else released
+    refunds = split_refund(released - kept, weights) if kept < released else ()
+    return Settled(gateway, node, multiplier, released, kept, refunds)
 
 
-def _weighted(node: bytes, leaves: Iterable[LeafFacts], multipliers: Multipliers) -> int:
+def _weighted(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> int:
     """m over the node's models, weighted by what each earned; rounded down."""
-    parts = [(leaf.node_wei, multipliers.of(node, leaf.model_id)) for leaf in leaves if leaf.node_wei > 0]
+    parts = [(leaf.node_wei, by_model[leaf.model_id]) for leaf in leaves]
     earned = sum(wei for wei, _ in parts)
     return sum(wei * multiplier for wei, multiplier in parts) // earned if earned else BPS
 
 
-def _refund_weights(node: bytes, leaves: Iterable[LeafFacts], multipliers: Multipliers) -> dict[bytes, int]:
-    """By payer: fees, each weighted by how much m took from what was bought with it."""
+def _refund_weights(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> dict[bytes, int]:
+    """By payer: fees, each weighted by how much m took from what was bought with it. Nobody where m took nothing."""
     weights: dict[bytes, int] = defaultdict(int)
     for leaf in leaves:
-        weights[leaf.payer] += leaf.fee_wei * (BPS - multipliers.of(node, leaf.model_id))
+        weights[leaf.payer] += leaf.fee_wei * (BPS - by_model[leaf.model_id])
     return {payer: weight for payer, weight in weights.items() if weight > 0}
 
 

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dgrid.poq.aggregate import Consensus, Voice, consensus, consensus_without
-from dgrid.poq.calibration import Calibration, calibrate, find_population, no_canaries, observe, populations
+from dgrid.poq.calibration import (
+    ALL_TASKS,
+    Calibration,
+    Population,
+    calibrate,
+    find_population,
+    merged,
+    no_canaries,
+    observe,
+    personal,
+    populations,
+)
 from dgrid.poq.evidence import CanaryTruth, LeafFacts
 from dgrid.poq.panels import Panel
 from dgrid.poq.rules import CalibrationRules, PanelRules, QualityRules
@@ -82,9 +93,20 @@ class Calibrations:
     def of(self, evaluator: bytes, task: str) -> Calibration:
         key = evaluator, task
         if key not in self._known:
-            population = find_population(self._populations, task, rules=self._rules)
-            self._known[key] = calibrate(self._row(key), population, rules=self._rules)
+            self._known[key] = calibrate(self._row(key), self._start(evaluator, task), rules=self._rules)
         return self._known[key]
+
+    def _start(self, evaluator: bytes, task: str) -> Population:
+        """What a fit begins from: the population, moved by the evaluator's habits on other tasks."""
+        population = find_population(self._populations, task, rules=self._rules)
+        elsewhere = [
+            self._rows[evaluator, other] for other in TaskType if other != task and (evaluator, other) in self._rows
+        ]
+        if not elsewhere:
+            return population
+        everybody = find_population(self._populations, ALL_TASKS, rules=self._rules)
+        habits = calibrate(merged(elsewhere), everybody, rules=self._rules)
+        return personal(population, habits, everybody=everybody)
 
     def truth_variance(self, task: str) -> int:
         """How widely the truth scatters on a task, in squared basis points."""

@@ -1,6 +1,6 @@
 """Every number that judging rests on: what the chain was told, and the constants published here, each with its reason.
 
-"Tuned" marks what was chosen by simulation (`tests/poq/test_simulation_*.py`), not derived. Whoever recomputes a round
+"Tuned" marks what was chosen by simulation (`tests/poq/test_simulation.py`), not derived. Whoever recomputes a round
 must use the same numbers, so a change here is a change of the network's rules.
 """
 
@@ -121,10 +121,11 @@ class PayRules:
 
 GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 80_000}
 
-# Prices as in the built-in catalogue; times are three times what one idle core needs.
+# Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
+# machine that does other things too, and what a gateway and a node need before the first token.
 BUILT_IN_REFERENCES: Mapping[bytes, CostReference] = {
-    model_id(name): CostReference(price=Price(in_dgai * WEI, 2 * in_dgai * WEI), ttft_ms=60, token_ms=token_ms)
-    for name, in_dgai, token_ms in (("dgrid-nano", 20, 3), ("dgrid-micro", 50, 6), ("dgrid-mini", 80, 9))
+    model_id(name): CostReference(price=Price(in_dgai * WEI, 2 * in_dgai * WEI), ttft_ms=50, token_ms=token_ms)
+    for name, in_dgai, token_ms in (("dgrid-nano", 20, 1), ("dgrid-micro", 50, 2), ("dgrid-mini", 80, 3))
 }
 
 

@@ -21,6 +21,7 @@ from dgrid.engines.catalog import Catalog
 from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 from dgrid.gateway.chain_facts import WatchedChain
 from dgrid.gateway.closing import Partners
+from dgrid.gateway.court import WatchedCourt
 from dgrid.gateway.handover import SettlerDoors
 from dgrid.gateway.presence import Shares
 from dgrid.gateway.service import GatewayService, Settings
@@ -64,12 +65,13 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
         access = await opened_chain(config, stack)
         known_tokenizers()  # read now, not while the first request waits
         await access.watcher.start()
-        service = await opened_service(config, access, stack=stack)
+        sender = await opened_sender(config, access, stack=stack)
+        service = await opened_service(config, access, sender=sender, stack=stack)
         await service.start()
         stack.push_async_callback(service.stop)
         await door.open(service.handle)
         stack.push_async_callback(door.server.stop)
-        stack.push_async_callback(ended, asyncio.create_task(enrol(config, access)))
+        stack.push_async_callback(ended, asyncio.create_task(enrol(config, access, sender=sender)))
         spare_the_collector()
         yield RunningGateway(f"http://{config.host}:{door.server.port}", service)
 
@@ -81,7 +83,17 @@ def spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def opened_service(config: GatewayConfig, access: ChainAccess, *, stack: AsyncExitStack) -> GatewayService:
+async def opened_sender(config: GatewayConfig, access: ChainAccess, *, stack: AsyncExitStack) -> Sender:
+    """The gateway's one way to send transactions."""
+    sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
+    stack.push_async_callback(sender.close)
+    await sender.start()
+    return sender
+
+
+async def opened_service(
+    config: GatewayConfig, access: ChainAccess, *, sender: Sender, stack: AsyncExitStack
+) -> GatewayService:
     settings = settings_of(config, access)
     chain = WatchedChain(
         access.watcher,
@@ -92,7 +104,8 @@ async def opened_service(config: GatewayConfig, access: ChainAccess, *, stack: A
     http = HttpClient(LIMITS, allow=settings.allow)
     stack.push_async_callback(http.close)
     archives = Archives(http, lambda: doors_of(access.watcher.finalized), domain=settings.domain)
-    partners = Partners(chain, archives, SettlerDoors(http, config.settler_urls))
+    court = WatchedCourt(access.watcher, access.contracts, sender=sender)
+    partners = Partners(chain, archives, SettlerDoors(http, config.settler_urls), court)
     return GatewayService(settings, partners, tokenizers=tokenizer_named, now_ms=now_ms, pages=(status_reply,))
 
 
@@ -140,27 +153,23 @@ def measured_quality() -> dict[str, int]:
     return {model.id: round(model.entry.quality * BPS) for model in models if model.entry.quality is not None}
 
 
-async def enrol(config: GatewayConfig, access: ChainAccess) -> None:
+async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -> None:
     """Registers the gateway, fills its bond, and gives every node a credit line; goes on as nodes come."""
-    sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
     enroller = Enroller(access.rpc, access.contracts, sender, dev=config.dev)
     enrolment = Enrolment(Role.GATEWAY, config.url, int(config.stake_wei), margin_bps=config.margin_bps)
     is_registered = False
-    try:
-        while True:
-            try:
-                if not is_registered:
-                    await enroller.enroll(enrolment, access.watcher.latest)
-                    await enroller.ensure_bond(int(config.bond_wei))
-                    is_registered = True
-                    logger.info("registered on chain as %s", config.url)
-                await give_lines(config, access, enroller=enroller)
-            except DGridError as error:
-                logger.warning("not enrolled yet: %s %s", error.message, error.hint)
-                await asyncio.sleep(ENROL_AGAIN_S)
-            await asyncio.sleep(LINES_LOOK_S)
-    finally:
-        await sender.close()
+    while True:
+        try:
+            if not is_registered:
+                await enroller.enroll(enrolment, access.watcher.latest)
+                await enroller.ensure_bond(int(config.bond_wei))
+                is_registered = True
+                logger.info("registered on chain as %s", config.url)
+            await give_lines(config, access, enroller=enroller)
+        except DGridError as error:
+            logger.warning("not enrolled yet: %s %s", error.message, error.hint)
+            await asyncio.sleep(ENROL_AGAIN_S)
+        await asyncio.sleep(LINES_LOOK_S)
 
 
 async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: Enroller) -> None:

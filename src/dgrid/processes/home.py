@@ -14,6 +14,7 @@ import msgspec
 from dgrid.config import (
     ArchiveConfig,
     ChainConfig,
+    EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -56,7 +57,11 @@ class Ports:
         return self.base + 2
 
     def node(self, index: int) -> int:
-        return self.base + 10 + index
+        """Ten beside each other; further ones follow the gateways'."""
+        return self.base + 10 + index if index < 10 else self.base + 50 + index
+
+    def evaluator(self, index: int) -> int:
+        return self.base + 20 + index
 
     def archive(self, index: int) -> int:
         return self.base + 30 + index
@@ -184,11 +189,13 @@ class Plan:
     chain: ChainConfig
     gateways: int
     nodes: int
+    evaluators: int = 0
     archives: int = 3
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
-        return [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
+        serving = [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
+        return [*serving, *self._evaluators()]
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""
@@ -219,6 +226,10 @@ class Plan:
         settlers = (f"http://{HOST}:{self.ports.settler}",)
         names = [(f"gateway-{index + 1}", self.ports.gateway(index)) for index in range(self.gateways)]
         return [("gateway", GatewayConfig(*self._base(name, port), settler_urls=settlers)) for name, port in names]
+
+    def _evaluators(self) -> list[tuple[str, RoleConfig]]:
+        names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
+        return [("evaluator", EvaluatorConfig(*self._base(name, port))) for name, port in names]
 
     def _base(self, name: str, port: int) -> tuple[str, Path, Path, str, int, ChainConfig]:
         home = self.home

@@ -73,9 +73,9 @@ class Door:
         self._handler = handler
         await self.server.start()
 
-    async def _handle(self, request: Request) -> Reply:
+    def _handle(self, request: Request) -> Awaitable[Reply]:
         assert self._handler is not None, "the door is opened with its service"
-        return await self._handler(request)
+        return self._handler(request)
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -41,7 +41,7 @@ class UpOptions:
     home: Path
     gateways: int = 2
     nodes: int = 5
-    evaluators: int = 0  # their place; there are none yet
+    evaluators: int = 5
     epoch_seconds: int = 20
     restart: bool = True
     detach: bool = False
@@ -120,7 +120,7 @@ class Network:
             self.say(f"epochs     {known.epoch_seconds} s, as when this home began")
         chain = ChainConfig((self.chain.url,), known.chain_id, known.contracts)
         self.clock = EpochClock(known.genesis_s, known.epoch_seconds)
-        return Plan(home, self.ports, chain, options.gateways, options.nodes)
+        return Plan(home, self.ports, chain, options.gateways, options.nodes, options.evaluators)
 
     async def _list_models(self) -> None:
         """The built-in models' creator lists them, so that its share of every fee is there to be claimed."""

@@ -16,6 +16,8 @@ from dgrid.config import (
     ArchiveConfig,
     AuthorConfig,
     ConfigError,
+    EncoderConfig,
+    EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
     RoleConfig,
@@ -39,6 +41,8 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
+    "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
     "author": Role(AuthorConfig, "dgrid.processes.author"),
 }
 

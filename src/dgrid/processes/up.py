@@ -42,6 +42,8 @@ def run_up(options: UpOptions, *, say: Say = print) -> int:
 def _check_options(options: UpOptions) -> None:
     if options.gateways < 1 or options.nodes < 1 or options.gateways > 9 or options.nodes > 20:
         raise UsageError("a network has 1 to 9 gateways and 1 to 20 nodes")
+    if not 0 <= options.evaluators <= 10:
+        raise UsageError("a network has at most 10 evaluators")
     if not 5 <= options.epoch_seconds <= 24 * 3600:
         raise UsageError("an epoch lasts 5 seconds to a day")
     if not 1024 <= options.port_base <= 65000:
@@ -57,6 +59,7 @@ def _check_ports(options: UpOptions) -> None:
     ports = Ports(options.port_base)
     wanted = [ports.chain, ports.settler, *(ports.gateway(index) for index in range(options.gateways))]
     wanted += [*(ports.node(index) for index in range(options.nodes)), *(ports.archive(index) for index in range(3))]
+    wanted += [ports.evaluator(index) for index in range(options.evaluators)]
     if taken := [port for port in wanted if not port_is_free(port)]:
         raise PortTaken(
             f"port {', '.join(map(str, taken))} on {HOST} is in use",
@@ -67,7 +70,8 @@ def _check_ports(options: UpOptions) -> None:
 def _detach(options: UpOptions, home: Home, say: Say) -> int:
     """Starts the same command in the background, passes on what it says, and returns once it serves."""
     arguments = ["--gateways", options.gateways, "--nodes", options.nodes, "--epoch-seconds", options.epoch_seconds]
-    arguments += ["--port-base", options.port_base, *([] if options.restart else ["--no-restart"])]
+    arguments += ["--evaluators", options.evaluators, "--port-base", options.port_base]
+    arguments += [] if options.restart else ["--no-restart"]
     home.status_file.unlink(missing_ok=True)
     log_file = home.log_file("up")
     with log_file.open("ab") as log:

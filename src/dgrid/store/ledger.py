@@ -49,6 +49,7 @@ from dgrid.store.ledger_rows import (
     UnsealedRecord,
 )
 from dgrid.store.queries import sql
+from dgrid.wire.messages import InferenceReceipt
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ ANSWER_KEPT_MS = 24 * 3600 * 1000
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 RELEASE_AGAIN_S = 0.5
 BUSY_HOLDS, GATHER_S = 8, 0.004
+INDEX_EVERY = 1024
 LANE = 0
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -68,15 +70,17 @@ class Ledger:
     def __init__(self, folder: Path, *, gateway: bytes, clock: EpochClock, now_ms: Callable[[], int]) -> None:
         self.path = folder / LEDGER_NAME
         self.on_billed: Callable[[list[Unsealed]], None] = lambda unsealed: None
+        self.before_commit: Callable[[], None] = lambda: None  # may raise OSError: then nothing is committed
         self._gateway, self._clock, self._now_ms = gateway, clock, now_ms
         self._lock = lock_folder(folder)
         self._db = open_database(self.path)
         self._open_holds: dict[bytes, OpenHold] = {}
+        self._new_receipts = 0  # that the index does not know
         self._pending_keys: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
         self._orders: dict[bytes, int] = {}
         self._group: Group | None = None
-        self._stale = False  # the books may say what the file does not
         self._wal: int | None = None
+        self._stale = False  # the books may say what the file does not
         self.fence = self._take_lane()  # grows with each opening: numbers made with it are unique for good
         self._books = self._read_books()
 
@@ -87,9 +91,10 @@ class Ledger:
             with transaction(self._db):
                 self._db.execute(sql("create_lane"), (LANE,))
                 self._db.execute(sql("take_lane"), (LANE,))
-                self._db.execute(sql("delete_all_holds"))
                 self._db.execute(sql("release_commitments"))
                 self._db.execute(sql("delete_pending_answers"))
+                self._db.execute(sql("index_receipts"))
+                self._db.execute(sql("note_indexed"))
         except sqlite3.Error as error:
             raise StorageUnavailable(f"cannot open the ledger {self.path}: {error}") from error
         return int(self._db.execute(sql("read_lane"), (LANE,)).fetchone()[0])
@@ -108,13 +113,12 @@ class Ledger:
 
         Raises BudgetExceeded, SignatureReplayed or IdempotencyConflict at once; the future raises StorageUnavailable.
         """
-        funds = request.funds
-        group = self._group_now()
+        funds, group = request.funds, self._group_now()
         account = self._account(funds)
         self._refuse_repetitions(request)
         account.hold(request.amount_wei, funds)
         group.channels.add(funds.channel_id)
-        group.holds.append((request.request_id, funds.channel_id, wide(request.amount_wei)))
+        group.held.append(request.request_id)
         key = request.idempotency
         self._open_holds[request.request_id] = OpenHold(funds, request.amount_wei, key.key if key else None)
         if request.order is not None:
@@ -136,7 +140,6 @@ class Ledger:
             channel = hold.funds.channel_id
             self._account(hold.funds).release(hold.amount_wei)
             group.channels.add(channel)
-            group.freed.append((request_id,))
             if hold.idempotency_key is not None:
                 self._pending_keys.pop((channel, hold.idempotency_key), None)
                 group.dropped.append((channel, hold.idempotency_key))
@@ -152,7 +155,8 @@ class Ledger:
         served_at_ms = books.lane.served_at_ms
         epoch = self._clock.epoch_at(served_at_ms)
         receipt = books.charge(charge, hold, served_at_ms=served_at_ms, epoch=epoch)
-        billed = Billed(receipt, receipt.struct_hash(), receipt.packed())
+        packed = receipt.packed()
+        billed = Billed(receipt, InferenceReceipt.hash_of(packed), packed)
         self._write_charge(group, charge, hold, billed)
         return billed, self._wait(group)
 
@@ -176,9 +180,12 @@ class Ledger:
         group.unsealed.append(
             Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed)
         )
-        group.freed.append((charge.request_id,))
         group.channels.add(channel)
         group.parties.update(parties_of(charge))
+        self._new_receipts += 1
+        if self._new_receipts >= INDEX_EVERY:
+            self._new_receipts = 0
+            group.others += ((sql("index_receipts"), ()), (sql("note_indexed"), ()))
         if hold.idempotency_key is not None:
             self._write_answer(group, charge, (channel, hold.idempotency_key))
 
@@ -257,8 +264,10 @@ class Ledger:
 
     def shut_epoch(self, epoch: int) -> asyncio.Future[None]:
         """From now on no receipt can belong to `epoch` or an earlier one, even if the clock goes back."""
+        group = self._group_now()
         self._books.lane.raise_floor(self._clock.closes_at_ms(epoch))
-        return self._wait(self._group_now())
+        group.moves_lane = True
+        return self._wait(group)
 
     def keep_epoch(self, epoch: int, *, size: int, root: bytes, signature: bytes) -> asyncio.Future[None]:
         """Stores a closed epoch's signed root."""
@@ -284,7 +293,7 @@ class Ledger:
 
     def _group_now(self) -> Group:
         if self._stale:
-            self._reload({})
+            self._reload()
         if self._group is None:
             self._group = Group()
             loop = asyncio.get_running_loop()
@@ -311,6 +320,7 @@ class Ledger:
         if group is None:
             return
         try:
+            self.before_commit()
             with transaction(self._db):
                 write(self._db, group, books=self._books, fence=self.fence)
         except (sqlite3.Error, OSError, LaneLost) as error:
@@ -323,14 +333,18 @@ class Ledger:
             self.on_billed(group.unsealed)
 
     def _fail(self, group: Group, error: Exception) -> None:
-        """Nothing of the group has happened: the file is the truth, the books follow it."""
+        """Nothing of the group has happened: its holds are gone, those it would have ended stand, and the books follow
+        the file.
+        """
         logger.error("the ledger could not be written: %s", error)
         failure = error if isinstance(error, LaneLost) else storage_failure(error)
+        self._open_holds.update(group.ended)
+        for request_id in group.held:
+            self._open_holds.pop(request_id, None)
         self._stale = True
         try:
-            self._reload(group.ended)
+            self._reload()
         except DGridError as second:
-            self._open_holds.update(group.ended)
             logger.error("the ledger could not be read again: %s", second)
         for future in group.waiting:
             if not future.done():
@@ -338,15 +352,12 @@ class Ledger:
         if group.releasing and not isinstance(error, LaneLost):
             asyncio.get_running_loop().call_later(RELEASE_AGAIN_S, self._release_again, group.releasing)
 
-    def _reload(self, ended: dict[bytes, OpenHold]) -> None:
-        """Reads the books again: holds of the failed tick are gone, those it would have ended stand."""
+    def _reload(self) -> None:
+        """Reads the books again."""
         try:
-            standing = {row[0] for row in self._db.execute(sql("read_holds"))}
             self._books = self._read_books()
         except sqlite3.Error as error:
             raise storage_failure(error) from error
-        holds = {**self._open_holds, **ended}
-        self._open_holds = {name: hold for name, hold in holds.items() if name in standing}
         self._pending_keys.clear()
         self._orders.clear()
         self._stale = False
@@ -389,9 +400,8 @@ class Ledger:
         """Writes what is waiting and lets the lane go."""
         self._commit()
         self._db.close()
-        if self._wal is not None:
-            os.close(self._wal)
-        os.close(self._lock)
+        for handle in (self._lock, *([] if self._wal is None else [self._wal])):
+            os.close(handle)
 
 
 def _forgive(future: asyncio.Future[None]) -> None:

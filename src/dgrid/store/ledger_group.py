@@ -9,7 +9,7 @@ from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, Op
 from dgrid.store.ledger_rows import AMOUNT_BYTES, Charge, LaneLost, Unsealed
 from dgrid.store.queries import sql
 
-_INSERT_HOLD, _DELETE_HOLD = sql("insert_hold"), sql("delete_hold")
+_READ_FENCE = sql("read_fence")
 _INSERT_RECEIPT, _INSERT_BATCH, _INSERT_ORDER = sql("insert_receipt"), sql("insert_batch"), sql("insert_order")
 _INSERT_ANSWER, _FINISH_ANSWER, _DELETE_ANSWER = sql("insert_answer"), sql("finish_answer"), sql("delete_answer")
 _WRITE_CHANNEL, _WRITE_PARTY, _WRITE_LANE = sql("write_channel"), sql("write_party"), sql("write_lane")
@@ -21,10 +21,8 @@ Rows = list[tuple[Any, ...]]
 class Group:
     """The writes of one tick, in the order of their statements."""
 
-    holds: Rows = field(default_factory=list)
     orders: Rows = field(default_factory=list)
     answers: Rows = field(default_factory=list)
-    freed: Rows = field(default_factory=list)
     receipts: Rows = field(default_factory=list)
     finished: Rows = field(default_factory=list)
     dropped: Rows = field(default_factory=list)
@@ -34,21 +32,21 @@ class Group:
     parties: set[tuple[int, bytes]] = field(default_factory=set)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
     unsealed: list[Unsealed] = field(default_factory=list)
+    held: list[bytes] = field(default_factory=list)
     ended: dict[bytes, OpenHold] = field(default_factory=dict)
     releasing: list[bytes] = field(default_factory=list)
+    moves_lane: bool = False  # also without receipts
     timer: asyncio.TimerHandle | None = None  # rings when the group has waited long enough for company
 
 
 def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> None:
     """Executes a group's statements inside the caller's transaction. Raises LaneLost, sqlite3.Error."""
     many, lane = db.executemany, books.lane
-    row = (lane.epoch, lane.next_sequence, lane.served_at_ms, wide(lane.protocol_wei), wide(lane.gateway_wei))
-    if db.execute(_WRITE_LANE, (*row, lane.lane, fence)).rowcount != 1:
+    if db.execute(_READ_FENCE, (lane.lane,)).fetchone() != (fence,):
         raise LaneLost("another process writes this ledger's lane")
-    if group.holds:
-        many(_INSERT_HOLD, group.holds)
-    if group.freed:
-        many(_DELETE_HOLD, group.freed)
+    if group.receipts or group.moves_lane:
+        row = (lane.epoch, lane.next_sequence, lane.served_at_ms, wide(lane.protocol_wei), wide(lane.gateway_wei))
+        db.execute(_WRITE_LANE, (*row, lane.lane, fence))
     if group.receipts:
         many(_INSERT_RECEIPT, group.receipts)
     if group.channels:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from dgrid.core.errors import CheckFailed
+from dgrid.core.places import NO_PLACE, Place, unpack_place
 from dgrid.store.ledger import LANE
 from dgrid.store.ledger_file import open_database, storage_failure
 from dgrid.store.ledger_rows import EpochRow, EpochState, Promise, Unsealed, UnsealedRecord
@@ -79,7 +80,7 @@ class LedgerReader:
 
     def receipt(self, request_id: bytes) -> StoredReceipt | None:
         """A request's receipt, with its seal if it has one."""
-        row = self._row("read_receipt", request_id)
+        row = self._row("read_receipt", request_id) or self._row("read_new_receipt", request_id)
         if row is None:
             return None
         epoch, lane, sequence, channel_id, struct_hash, record, salt = row
@@ -97,8 +98,18 @@ class LedgerReader:
         return seals_under(signature, hashes)[at]
 
     def receipts_of(self, channel_id: bytes, limit: int) -> list[ListedReceipt]:
-        """A channel's latest receipts, newest first."""
-        return [_listed(row) for row in self._rows("read_channel_receipts", channel_id, limit)]
+        """A channel's latest receipts, newest first: each names the place of the one before."""
+        row, found = self._row("read_channel", channel_id), list[ListedReceipt]()
+        previous = NO_PLACE if row is None else int.from_bytes(row[-1], "big")
+        while len(found) < limit and (place := unpack_place(previous, lane=LANE)) is not None:
+            found.append(_listed(self._rows("read_place", *place)[0]))
+            previous = found[-1].receipt.previous.payer
+        return found
+
+    def at(self, place: Place) -> ListedReceipt | None:
+        """The receipt at a place."""
+        row = self._row("read_place", *place)
+        return None if row is None else _listed(row)
 
     def latest(self, limit: int) -> list[ListedReceipt]:
         """The gateway's latest receipts, newest first."""

@@ -23,6 +23,7 @@ from dgrid.wire.exchange import Handler, Reply, Request, problem_reply
 logger = logging.getLogger(__name__)
 
 BODY_DIGITS_MAX: Final = 20  # of an announced length that are looked at: more are far beyond any limit
+TARGETS_REMEMBERED: Final = 64
 PIPELINED_MAX: Final = 64  # requests of one connection that may wait for their turn
 LINGER_S: Final = 2.0  # how long a refused client may take to notice
 BETWEEN, HEAD, BODY = range(3)  # what a connection is waiting for
@@ -67,6 +68,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, house: House) -> None:
         self._house, self._limits = house, house.limits
         self._loop = asyncio.get_running_loop()
+        self._header_count_max = house.limits.header_count
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Request] = deque()
         self._request: Request | None = None  # the one that is being answered
@@ -155,40 +157,39 @@ class Conversation(asyncio.Protocol):
         self._stage = HEAD
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._header_bytes = self._header_count = self._body_bytes = 0
+        self._header_room = self._limits.header_bytes
+        self._header_count = self._body_bytes = 0
         self._body: list[bytes] = []
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count_header(len(url))
+        self._header_room -= len(url)
+        if self._header_room < 0:
+            raise self._refuse(self._too_long_head())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
-        self._count_header(len(name) + len(value) + 4)
+        self._header_room -= len(name) + len(value) + 4
+        if self._header_room < 0 or self._header_count > self._header_count_max:
+            raise self._refuse(self._too_long_head())
         self._headers[name.lower()] = value
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        limits = self._limits
-        if self._header_bytes > limits.header_bytes or self._header_count > limits.header_count:
-            raise self._refuse(RequestTooLarge(f"headers have at most {limits.header_bytes} bytes"))
+    def _too_long_head(self) -> DGridError:
+        return RequestTooLarge(f"headers have at most {self._limits.header_bytes} bytes")
 
     def on_headers_complete(self) -> None:
         self._stage = BODY
         announced = self._headers.get(b"content-length")
-        if announced is not None and announced.isdigit():
-            self._check_body(int(announced[:BODY_DIGITS_MAX]))
-        if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue" and self._task is None:
+        if announced is not None and announced.isdigit() and int(announced[:BODY_DIGITS_MAX]) > self._limits.body_bytes:
+            raise self._refuse(self._too_large_body())
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._task is None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        self._check_body(self._body_bytes)
-        self._body.append(body)
-
-    def _check_body(self, size: int) -> None:
-        if size > self._limits.body_bytes:
+        if self._body_bytes > self._limits.body_bytes:
             raise self._refuse(self._too_large_body())
+        self._body.append(body)
 
     def _too_large_body(self) -> DGridError:
         return RequestTooLarge(f"a body has at most {self._limits.body_bytes} bytes")
@@ -273,7 +274,15 @@ class Conversation(asyncio.Protocol):
 
     async def _serve(self, request: Request) -> None:
         try:
-            reply = await self._reply_to(request)
+            try:
+                reply = await self._house.handler(request)
+            except DGridError as error:
+                reply = problem_reply(error)
+            except ConnectionError:
+                raise
+            except Exception:
+                logger.exception("unhandled error", extra={"path": request.path})
+                reply = problem_reply(DGridError("internal error"))
             body = b"" if request.method == "HEAD" else reply.body
             if isinstance(body, bytes):
                 self._write(_head(reply, _framing(request, reply.body)) + body)
@@ -288,17 +297,6 @@ class Conversation(asyncio.Protocol):
             self._transport.abort()
         finally:
             self._next(request)
-
-    async def _reply_to(self, request: Request) -> Reply:
-        try:
-            return await self._house.handler(request)
-        except DGridError as error:
-            return problem_reply(error)
-        except ConnectionError:
-            raise
-        except Exception:
-            logger.exception("unhandled error", extra={"path": request.path})
-            return problem_reply(DGridError("internal error"))
 
     async def _send_pieces(self, request: Request, reply: Reply, pieces: AsyncIterator[bytes]) -> None:
         """A stream; it is taken to its end even when the client is gone, for its maker has an end to come to."""
@@ -317,6 +315,7 @@ class Conversation(asyncio.Protocol):
 
     def _next(self, request: Request) -> None:
         self._task = self._request = None
+        request.on_gone.clear()  # or what it asks for would hold it, and it that: left for the garbage collector
         if self._is_lost:
             self._house.left(self)
         elif self._is_last or not request.keep_alive:
@@ -331,6 +330,7 @@ class Conversation(asyncio.Protocol):
             self._watch()
 
 
+@lru_cache(maxsize=TARGETS_REMEMBERED)
 def _target(url: bytes) -> tuple[str, bytes]:
     """A request target's path and query. Raises HttpParserInvalidURLError, UnicodeDecodeError."""
     if not url.startswith(b"/") or b"#" in url:
@@ -350,6 +350,9 @@ def _framing(request: Request, body: bytes | AsyncIterator[bytes]) -> bytes:
     return closing + b"transfer-encoding: chunked" if request.knows_chunks else b"connection: close"
 
 
+_NAME_AND_VALUE = b": ".join
+
+
 @lru_cache(maxsize=256)
 def _opening(status: int, content_type: bytes) -> bytes:
     return f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n".encode() + b"content-type: " + content_type + b"\r\n"
@@ -357,7 +360,7 @@ def _opening(status: int, content_type: bytes) -> bytes:
 
 def _head(reply: Reply, framing: bytes) -> bytes:
     """Everything before the body. Raises ValueError for a header that holds a line break."""
-    lines = [name + b": " + value for name, value in reply.headers]
+    lines = list(map(_NAME_AND_VALUE, reply.headers))
     lines.append(framing)
     head = b"\r\n".join(lines)
     breaks = len(lines) - 1 + framing.count(b"\n")

@@ -1,7 +1,6 @@
 """A request and its reply, as every handler sees them: HTTP without its bytes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -11,8 +10,7 @@ from dgrid.wire.problems import problem_body
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One complete request: the body has arrived whole."""
 
     method: str
@@ -21,7 +19,7 @@ class Request:
     headers: dict[bytes, bytes]  # names in lower case; of a repeated header the last
     body: bytes
     client: str
-    on_gone: list[Callable[[], None]] = field(default_factory=list)  # called when the client hangs up before the end
+    on_gone: list[Callable[[], None]] = []  # its own, not shared; called when the client hangs up before the end
     gone: bool = False
     keep_alive: bool = True  # whether the connection outlives the reply
     knows_chunks: bool = True  # not before HTTP/1.1
@@ -31,13 +29,12 @@ class Request:
         return self.headers.get(name, b"").decode("latin-1")
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """Status, headers, and a body: bytes, or pieces as they come."""
 
     status: int
     body: bytes | AsyncIterator[bytes]
-    headers: Headers = field(default_factory=list)
+    headers: Headers = []
     content_type: bytes = b"application/json"
 
 

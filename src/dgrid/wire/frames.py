@@ -5,6 +5,7 @@ DATA carries one OpenAI JSON object: a chunk of a stream, or the whole completio
 """
 
 from enum import IntEnum
+from struct import Struct
 
 import msgspec
 
@@ -16,7 +17,7 @@ from dgrid.wire.seals import Seal
 CONTENT_TYPE = "application/x-dgrid-frames"
 DISPATCH_CONTENT_TYPE = "application/x-dgrid-dispatch"
 FRAME_BYTES_MAX = 1024 * 1024
-_HEAD = 5
+_HEAD = Struct(">BI")
 
 
 class FrameKind(IntEnum):
@@ -40,15 +41,15 @@ class FrameReader:
     def feed(self, data: bytes) -> list[tuple[FrameKind, bytes]]:
         """The frames completed by `data`. Raises NodeMisbehaved on an unknown kind or an oversized frame."""
         buffer = self._buffer + data if self._buffer else data
-        frames, at = [], 0
-        while len(buffer) - at >= _HEAD:
-            size = int.from_bytes(buffer[at + 1 : at + _HEAD], "big")
+        frames, at, length = [], 0, len(buffer)
+        while (begin := at + _HEAD.size) <= length:
+            kind, size = _HEAD.unpack_from(buffer, at)
             if size > FRAME_BYTES_MAX:
                 raise NodeMisbehaved(f"a frame has at most {FRAME_BYTES_MAX} bytes")
-            if len(buffer) - at - _HEAD < size:
+            if (end := begin + size) > length:
                 break
-            frames.append((_kind(buffer[at]), buffer[at + _HEAD : at + _HEAD + size]))
-            at += _HEAD + size
+            frames.append((_kind(kind), buffer[begin:end]))
+            at = end
         self._buffer = buffer[at:]
         return frames
 

@@ -20,6 +20,7 @@ import httptools
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 
 ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
+HEADERS_KNOWN = 64
 AddressRule = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
 
 
@@ -159,17 +160,14 @@ class Connection(asyncio.Protocol):
                 self.failure = NodeUnreachable("the connection broke before the reply's end")
         self._wake()
 
-    async def wait(self, seconds: float) -> None:
-        """Until something arrives. Raises NodeUnreachable at the deadline, or at the whole exchange's."""
-        if self.failure is not None:
-            raise self.failure
+    def arrival(self, seconds: float) -> asyncio.Future[None]:
+        """Done when something arrives. It raises NodeUnreachable at the deadline, or at the whole exchange's."""
         waiter = self._waiter = self._loop.create_future()
-        self._watch(min(self._loop.time() + seconds, self._ends_at))
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-        self._raise_failure()
+        if self.failure is not None:
+            self._wake()
+        else:
+            self._watch(min(self._loop.time() + seconds, self._ends_at))
+        return waiter
 
     def _watch(self, due_s: float) -> None:
         self._due_s = due_s
@@ -187,10 +185,6 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_at(self._due_s, self._ring)
         else:
             self._fail(NodeUnreachable("no answer in time"))
-
-    def _raise_failure(self) -> None:
-        if self.failure is not None and not self.pieces:
-            raise self.failure
 
     def take(self) -> bytes:
         """All unread bytes."""
@@ -214,8 +208,13 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if self.failure is not None and not self.pieces:
+            waiter.set_exception(self.failure)
+        else:
+            waiter.set_result(None)
 
 
 class ClientReply:
@@ -237,7 +236,7 @@ class ClientReply:
                 elif connection.complete:
                     break
                 else:
-                    await connection.wait(self._pool.limits.gap_s)
+                    await connection.arrival(self._pool.limits.gap_s)
         finally:
             self.release()
 
@@ -254,7 +253,7 @@ class ClientReply:
                 elif connection.complete:
                     return found[0] if len(found) == 1 else b"".join(found)
                 else:
-                    await connection.wait(self._pool.limits.gap_s)
+                    await connection.arrival(self._pool.limits.gap_s)
         finally:
             self.release()
 
@@ -304,7 +303,7 @@ class HttpClient:
         connection.begin(data)
         try:
             while not connection.head_complete:
-                await connection.wait(wait_s)
+                await connection.arrival(wait_s)
         except BaseException:
             connection.close()
             raise
@@ -360,16 +359,21 @@ class HttpClient:
 
 
 def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body: bytes) -> bytes:
-    head = [_opening(method, target, origin.authority)]
-    for name, value in (headers or {}).items():
-        if "\r" in value or "\n" in value:
-            raise ValueError(f"header {name} holds a line break")
-        head.append(f"{name}: {value}\r\n".encode("latin-1"))
+    opening = _opening(method, target, origin.authority)
+    told = _rendered(tuple(headers.items())) if headers else b""
     if body or method not in ("GET", "HEAD"):
-        head.append(b"content-length: %d\r\n" % len(body))
-    return b"".join([*head, b"\r\n", body])
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (opening, told, len(body), body)
+    return b"%b%b\r\n" % (opening, told)
 
 
 @lru_cache(maxsize=ORIGINS_KNOWN)
 def _opening(method: str, target: bytes, authority: bytes) -> bytes:
     return b"%b %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (method.encode(), target, authority)
+
+
+@lru_cache(maxsize=HEADERS_KNOWN)
+def _rendered(headers: tuple[tuple[str, str], ...]) -> bytes:
+    for name, value in headers:
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"header {name} holds a line break")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")

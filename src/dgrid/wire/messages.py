@@ -1,7 +1,6 @@
 """The signed messages of the network (the classes are the Solidity structs of `contracts/src/Types.sol`)."""
 
 from enum import IntEnum, IntFlag
-from functools import lru_cache
 
 from dgrid.core.places import NO_PLACE
 from dgrid.core.places import Place as PlaceTuple
@@ -82,6 +81,8 @@ class NodeReceipt(Message, frozen=True):
 
 
 class Parties(Message, frozen=True):
+    RECURS = True
+
     channel_id: Bytes32
     payer: Address20
     gateway: Address20
@@ -90,13 +91,6 @@ class Parties(Message, frozen=True):
     listing_id: Bytes32
     listing_version: Uint32
     token: Address20
-
-    def struct_hash(self) -> bytes:
-        """The same parties meet again and again: remembered."""
-        return _hash_of_parties(self)
-
-
-_hash_of_parties = lru_cache(maxsize=4096)(Message.struct_hash)
 
 
 class Place(Message, frozen=True):

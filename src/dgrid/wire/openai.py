@@ -14,6 +14,7 @@ from dgrid.wire.decoding import decode_with
 CONTENT_PARTS_MAX = 256
 MESSAGES_MAX = 2048
 CHOICES_MAX = 8
+STOPS_MAX = FALLBACKS_MAX = 16
 DEPTH_MAX = 64
 
 
@@ -109,20 +110,32 @@ def decode_chat(body: bytes) -> ChatRequest:
 
 
 def _check_ranges(request: ChatRequest) -> None:
-    checks = (
-        (bool(request.messages) and len(request.messages) <= MESSAGES_MAX, "messages", f"1 to {MESSAGES_MAX} messages"),
-        (request.n is None or 1 <= request.n <= CHOICES_MAX, "n", f"1 to {CHOICES_MAX} choices"),
-        (request.completion_limit is None or request.completion_limit >= 1, "max_tokens", "at least 1 token"),
-        (request.temperature is None or 0 <= request.temperature <= 2, "temperature", "between 0 and 2"),
-        (request.top_p is None or 0 < request.top_p <= 1, "top_p", "above 0, at most 1"),
-        (request.seed is None or -(2**63) <= request.seed < 2**63, "seed", "a 64-bit integer"),
-        (request.top_logprobs is None or 0 <= request.top_logprobs <= 20, "top_logprobs", "0 to 20"),
-        (not isinstance(request.stop, list) or len(request.stop) <= 16, "stop", "at most 16 stop texts"),
-        (not request.models or len(request.models) <= 16, "models", "at most 16 fallback models"),
-    )
-    for fine, param, wanted in checks:
-        if not fine:
-            raise InvalidRequest(f"{param}: {wanted}", param=param)
+    if not 1 <= len(request.messages) <= MESSAGES_MAX:
+        raise _out_of_range("messages", f"1 to {MESSAGES_MAX} messages")
+    if request.n is not None and not 1 <= request.n <= CHOICES_MAX:
+        raise _out_of_range("n", f"1 to {CHOICES_MAX} choices")
+    if request.completion_limit is not None and request.completion_limit < 1:
+        raise _out_of_range("max_tokens", "at least 1 token")
+    if request.seed is not None and not -(2**63) <= request.seed < 2**63:
+        raise _out_of_range("seed", "a 64-bit integer")
+    if isinstance(request.stop, list) and len(request.stop) > STOPS_MAX:
+        raise _out_of_range("stop", f"at most {STOPS_MAX} stop texts")
+    if request.models and len(request.models) > FALLBACKS_MAX:
+        raise _out_of_range("models", f"at most {FALLBACKS_MAX} fallback models")
+    _check_sampling(request)
+
+
+def _check_sampling(request: ChatRequest) -> None:
+    if request.temperature is not None and not 0 <= request.temperature <= 2:
+        raise _out_of_range("temperature", "between 0 and 2")
+    if request.top_p is not None and not 0 < request.top_p <= 1:
+        raise _out_of_range("top_p", "above 0, at most 1")
+    if request.top_logprobs is not None and not 0 <= request.top_logprobs <= 20:
+        raise _out_of_range("top_logprobs", "0 to 20")
+
+
+def _out_of_range(param: str, wanted: str) -> InvalidRequest:
+    return InvalidRequest(f"{param}: {wanted}", param=param)
 
 
 def _param(message: str) -> str | None:

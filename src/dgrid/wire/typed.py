@@ -2,22 +2,28 @@
 
 A message's fields carry their Solidity type in the annotation. From that one list follow the type string, the struct
 hash (EIP-712 hashStruct), the packed form (the fields' bytes side by side, fixed size) and the JSON form (camelCase
-names, 0x hex, amounts as decimal strings). Hashing goes through one `struct` call with precomputed type hashes; a test
-holds it equal to `eth_account`.
+names, 0x hex, amounts as decimal strings). Hashing starts from the packed bytes, so that fields are checked and written
+once for both: one `struct` call cuts them apart, another pads each to a word. A test holds the hash equal to
+`eth_account`'s.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from operator import itemgetter
-from typing import Annotated, Any, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_type_hints
 
 import msgspec
 
 from dgrid.core.keccak import keccak
 
 SAFE_INTEGER_MAX = 2**53 - 1  # what JSON numbers carry exactly (RFC 8785)
+WORD = 32
+GROUPS_REMEMBERED = 4096
+
+_astuple = msgspec.structs.astuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +53,25 @@ Uint64 = Annotated[int, Solidity("uint64", 8, "Q")]
 Uint128 = Annotated[int, Solidity("uint128", 16, "16s")]
 
 
-_astuple = msgspec.structs.astuple
-
-
 class Message(msgspec.Struct, frozen=True, gc=False):
     """A signed message, or a group of fields inside one."""
+
+    RECURS: ClassVar[bool] = False  # a group whose same values meet again and again: its hashes are remembered
 
     def struct_hash(self) -> bytes:
         """EIP-712 hashStruct. Raises ValueError on a field of the wrong size or out of range."""
         layout = layout_of(self.__class__)
-        values = list(_astuple(self))
-        for group in layout.groups:
-            values[group.at] = values[group.at].struct_hash()
-        return keccak(layout.type_hash + layout.words.pack(values))
+        return layout.hash_of(layout.flat.pack(layout.flattened(self)))
 
     def packed(self) -> bytes:
         """All fields side by side in their own sizes, the groups' fields in their places."""
-        layout = layout_of(type(self))
+        layout = layout_of(self.__class__)
         return layout.flat.pack(layout.flattened(self))
+
+    @classmethod
+    def hash_of(cls, packed: bytes) -> bytes:
+        """The struct hash of the message behind its packed form. Raises ValueError."""
+        return layout_of(cls).hash_of(packed)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
@@ -141,13 +148,12 @@ def _integer_from_json(value: object, field: Field) -> int:
 
 
 class Shape:
-    """How a row of values is written: each in its size, or padded to a word. Checks what `struct` would not."""
+    """How a row of values is written, each in its size. Checks what `struct` would not."""
 
     __slots__ = ("_names", "_octets", "_pack", "_shape", "_sizes", "_take", "_wide")
 
-    def __init__(self, fields: Sequence[tuple[str, Solidity]], *, as_words: bool) -> None:
-        codes = (f"{32 - kind.size}x{kind.code}" if as_words else kind.code for _, kind in fields)
-        self._shape = struct.Struct(">" + "".join(codes))
+    def __init__(self, fields: Sequence[tuple[str, Solidity]]) -> None:
+        self._shape = struct.Struct(">" + "".join(kind.code for _, kind in fields))
         self._names = [name for name, _ in fields]
         self._octets = [at for at, (_, kind) in enumerate(fields) if kind.is_bytes]
         self._sizes = [fields[at][1].size for at in self._octets]
@@ -187,25 +193,30 @@ class Shape:
         return f"{self._names[wrong]} takes {size} bytes, not {len(values[wrong])}"
 
 
+Hasher = Callable[[bytes], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A message inside a message: which field it is, and which of the flat form's values are its own."""
+    """A message inside a message, and which of the flat form's values are its own."""
 
-    at: int
     kind: type[Message]
     values: slice
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What follows from a message's fields, computed once a class. Groups are one level deep."""
+    """What follows from a message's fields, computed once a class. Groups are one level deep and come last."""
 
     fields: tuple[Field, ...]
     type_string: str
     type_hash: bytes
-    words: Shape
     flat: Shape
+    cut: Callable[[bytes], tuple[bytes, ...]]  # the packed form into each field's bytes
+    pad: Callable[..., bytes]  # those bytes into words
+    plain: int  # how many fields come before the groups
     groups: tuple[Group, ...]
+    parts: tuple[tuple[slice, bytes, Hasher], ...]  # each group's words, type hash, and hash function
 
     @property
     def size(self) -> int:
@@ -213,16 +224,26 @@ class Layout:
 
     def flattened(self, message: Message) -> list[Any]:
         """The values of the fields, and of the groups' in their places."""
-        values = list(msgspec.structs.astuple(message))
-        for group in reversed(self.groups):
-            values[group.at : group.at + 1] = msgspec.structs.astuple(values[group.at])
-        return values
+        values = _astuple(message)
+        if not self.groups:
+            return [*values]
+        return [*values[: self.plain], *chain.from_iterable(map(_astuple, values[self.plain :]))]
 
     def build(self, cls: type[AnyMessage], values: list[Any]) -> AnyMessage:
         """The message with these values in its flat form."""
         for group in reversed(self.groups):
             values[group.values] = [group.kind(*values[group.values])]
         return cls(*values)
+
+    def hash_of(self, packed: bytes) -> bytes:
+        """hashStruct of the packed form. Raises ValueError."""
+        if len(packed) != self.size:
+            raise ValueError(f"the packed form takes {self.size} bytes, not {len(packed)}")
+        words = self.pad(*self.cut(packed))
+        if not self.groups:
+            return keccak(self.type_hash + words)
+        hashes = [hasher(type_hash + words[part]) for part, type_hash, hasher in self.parts]
+        return keccak(b"".join((self.type_hash, words[: WORD * self.plain], *hashes)))
 
 
 @cache
@@ -231,29 +252,45 @@ def layout_of(cls: type[Message]) -> Layout:
     hints = get_type_hints(cls, include_extras=True)
     fields = tuple(_field(name, hints[name]) for name in cls.__struct_fields__)
     type_string = _encode_type(cls, fields)
-    words = Shape([(field.name, _word(field.kind)) for field in fields], as_words=True)
-    flat = Shape([inner for field in fields for inner in _inner(field)], as_words=False)
-    return Layout(fields, type_string, keccak(type_string.encode()), words, flat, tuple(_groups(fields)))
+    inner = [one for field in fields for one in _inner(field)]
+    sizes = [kind.size for _, kind in inner]
+    groups = tuple(_groups(fields))
+    return Layout(
+        fields,
+        type_string,
+        keccak(type_string.encode()),
+        Shape(inner),
+        struct.Struct("".join(f"{size}s" for size in sizes)).unpack,
+        struct.Struct("".join(f"{WORD - size}x{size}s" for size in sizes)).pack,
+        len(fields) - len(groups),
+        groups,
+        tuple(map(_part, groups)),
+    )
 
 
-def _word(kind: Solidity | type[Message]) -> Solidity:
-    """A group is hashed before it is written."""
-    return kind if isinstance(kind, Solidity) else Solidity("bytes32", 32, "32s")
+def _part(group: Group) -> tuple[slice, bytes, Hasher]:
+    words = slice(WORD * group.values.start, WORD * group.values.stop)
+    return words, layout_of(group.kind).type_hash, _remembered if group.kind.RECURS else keccak
+
+
+_remembered: Hasher = lru_cache(maxsize=GROUPS_REMEMBERED)(keccak)
 
 
 def _inner(field: Field) -> list[tuple[str, Solidity]]:
     """What a field is in the flat form: itself, or its group's fields."""
     if isinstance(field.kind, Solidity):
         return [(field.name, field.kind)]
-    return [(inner.name, _word(inner.kind)) for inner in layout_of(field.kind).fields]
+    return [pair for inner in layout_of(field.kind).fields for pair in _inner(inner)]
 
 
 def _groups(fields: Sequence[Field]) -> Iterator[Group]:
-    first = 0
-    for at, field in enumerate(fields):
+    first, found = 0, False
+    for field in fields:
         count = len(_inner(field))
         if not isinstance(field.kind, Solidity):
-            yield Group(at, field.kind, slice(first, first + count))
+            yield Group(field.kind, slice(first, first + count))
+        assert not found or not isinstance(field.kind, Solidity), "groups come last"
+        found = not isinstance(field.kind, Solidity)
         first += count
 
 

@@ -9,15 +9,18 @@ import msgspec
 
 from dgrid.core.errors import ContextLengthExceeded, NoNodeAvailable
 from dgrid.core.keccak import keccak
-from dgrid.core.money import worst_case
 from dgrid.gateway.counting import Counts, room_of
-from dgrid.gateway.orders import Decision, Order, Plan, Room, Seller
+from dgrid.gateway.orders import Decision, Order, Plan, Room
 from dgrid.gateway.route.choose import Moment, can_serve, choose
+from dgrid.gateway.route.entrants import Field, worst_case_of
 from dgrid.gateway.route.load import Loads
-from dgrid.gateway.route.market import EMPTY_MARKET, Market
-from dgrid.gateway.route.models import wanted_models
+from dgrid.gateway.route.market import Market
+from dgrid.gateway.route.models import Expected, ModelChoice
+from dgrid.gateway.route.picture import EMPTY_PICTURE, Picture
+from dgrid.gateway.route.standing import Credibility
 from dgrid.gateway.route.wishes import NO_WISHES, Wishes, wishes_of
 from dgrid.store.ledger_rows import BudgetExceeded
+from dgrid.wire.openai import ChatRequest
 
 NO_NODE_RETRY_MS = 1000
 NOBODY_LEFT = "every node that offers it has failed, is full or has no credit left"
@@ -36,18 +39,36 @@ class DecisionDocument(msgspec.Struct, frozen=True, gc=False):
     latency_ms: int | None
     in_flight: int
     sort: str
+    task: str  # what kind of work it was taken for; empty where a model was named
+    expected: tuple[Expected, ...]  # what `auto` ranked the models by
+    repute: str
+    credibility_bps: int | None
+    low_bps: int
+    high_bps: int
+    samples: int
+    round: int  # of the quality table that the credibility is from; -1: none yet
 
 
 @dataclass(slots=True)
 class Router:
-    """The router of one gateway: a frozen market, and the loads it measures."""
+    """The router of one gateway: a frozen picture, and the loads it measures."""
 
     counts: Counts
     owed_wei: Callable[[bytes], int]
     now_ms: Callable[[], int]
+    task_of: Callable[[ChatRequest], str]
     loads: Loads = field(default_factory=Loads)
-    market: Market = EMPTY_MARKET
+    picture: Picture = EMPTY_PICTURE
     chance: Random = field(default_factory=lambda: Random(secrets.randbits(64)))  # noqa: S311 - spreads load only
+
+    @property
+    def market(self) -> Market:
+        return self.picture.market
+
+    def see(self, *, market: Market | None = None, credibility: Credibility | None = None) -> None:
+        """From now on routes by another market, or by another credibility."""
+        known = self.picture
+        self.picture = Picture.of(market or known.market, credibility or known.credibility)
 
     def plan(self, order: Order, available_wei: int) -> Plan:
         """The model and the sellers in reach, and the worst case to hold.
@@ -56,43 +77,55 @@ class Router:
         """
         wishes = wishes_of(order.chat)
         failure: Exception | None = None
-        for model in wanted_models(order.chat, self.market, loads=self.loads):
+        choice = ModelChoice(self.picture, self.loads, task_of=self.task_of, chance=self.chance)
+        wanted = choice.wanted(order.chat)
+        limit_wei = min(order.max_fee_wei, available_wei)
+        for model in wanted.models:
             try:
-                return self._plan_model(order, model, wishes=wishes, limit_wei=min(order.max_fee_wei, available_wei))
+                found, room, amount_wei = self._plan_model(order, model, wishes=wishes, limit_wei=limit_wei)
+                return Plan(model, found, room, amount_wei, wanted)
             except (ContextLengthExceeded, NoNodeAvailable, BudgetExceeded) as error:
                 failure = failure or error
         assert failure is not None
         raise failure
 
-    def _plan_model(self, order: Order, model: str, *, wishes: Wishes, limit_wei: int) -> Plan:
-        sellers = self._reachable(model, wishes)
-        if not sellers:
+    def _plan_model(self, order: Order, model: str, *, wishes: Wishes, limit_wei: int) -> tuple[Field, Room, int]:
+        found = self._reachable(model, wishes)
+        if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
         moment = self._moment()
-        if not any(can_serve(seller, moment) for seller in sellers):
+        if not any(can_serve(seller, moment) for seller in found.sellers):
             raise no_node(model, NOBODY_LEFT)
-        room = self._room(order, sellers)
-        if room.is_counted:
-            sellers = tuple([seller for seller in sellers if seller.context > room.tokens_in])
-        fitting, amount_wei = affordable(sellers, room, limit_wei=limit_wei)
-        if not fitting:
-            cheapest_wei = worst_case_of(sellers[0], room)
+        room = self._room(order, found)
+        if room.is_counted and found.contexts[0] <= room.tokens_in:
+            found = found.only(lambda seller: seller.context > room.tokens_in, self.picture.credibility)
+        amount_wei = found.worst_wei(room)
+        if amount_wei > limit_wei:
+            return self._affordable(found, room, limit_wei=limit_wei)
+        return found, room, amount_wei
+
+    def _affordable(self, field: Field, room: Room, *, limit_wei: int) -> tuple[Field, Room, int]:
+        """The sellers whose worst case stays within the limit. Raises BudgetExceeded when none does."""
+        fitting = field.only(lambda seller: worst_case_of(seller.terms, room) <= limit_wei, self.picture.credibility)
+        if not fitting.sellers:
+            cheapest_wei = worst_case_of(field.sellers[0].terms, room)
             raise BudgetExceeded(
                 f"this request may cost {cheapest_wei} wei; {limit_wei} wei are left to spend",
                 hint="deposit more, raise the budget, or ask for fewer tokens (max_tokens)",
             )
-        return Plan(model, fitting, room, amount_wei)
+        return fitting, room, fitting.worst_wei(room)
 
-    def _reachable(self, model: str, wishes: Wishes) -> tuple[Seller, ...]:
+    def _reachable(self, model: str, wishes: Wishes) -> Field:
+        found = self.picture.fields[model]
         if wishes is NO_WISHES:
-            return self.market.in_band[model]
-        named = wishes.names_nodes
-        sellers = self.market.models[model].sellers if named else self.market.in_band[model]
-        return tuple(seller for seller in sellers if not wishes.refusal(seller))
+            return found
+        sellers = self.market.models[model].sellers if wishes.names_nodes else found.sellers
+        fitting = tuple(seller for seller in sellers if not wishes.refusal(seller))
+        return found if fitting == found.sellers else Field.of(fitting, self.picture.credibility)
 
-    def _room(self, order: Order, sellers: tuple[Seller, ...]) -> Room:
-        chat, context = order.chat, max(seller.context for seller in sellers)
-        counted = self.counts.prompt(sellers[0].tokenizer, chat)
+    def _room(self, order: Order, field: Field) -> Room:
+        chat, context = order.chat, field.contexts[1]
+        counted = self.counts.prompt(field.sellers[0].tokenizer, chat)
         if counted is not None and counted >= context:
             raise ContextLengthExceeded(
                 f"the prompt has {counted} tokens; the model's context has {context}", param="messages"
@@ -110,9 +143,10 @@ class Router:
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
         wishes = wishes_of(order.chat)
-        seller = choose(plan.sellers, wishes, moment=self._moment(), excluded=excluded)
-        if seller is None:
+        found = choose(plan.field, wishes, moment=self._moment(), excluded=excluded)
+        if found is None:
             raise no_node(plan.model, NOBODY_LEFT)
+        seller, standing = found.seller, found.standing
         load = self.loads.of(seller.node)
         document = _encode(
             DecisionDocument(
@@ -121,27 +155,21 @@ class Router:
                 seller.name,
                 len(excluded) + 1,
                 len(plan.sellers),
-                tuple("0x" + node.hex() for node in sorted(excluded)),
+                tuple(["0x" + node.hex() for node in sorted(excluded)]),
                 None if load.latency_ms is None else round(load.latency_ms),
                 load.in_flight,
                 wishes.sort,
+                plan.wanted.task,
+                plan.wanted.ranking,
+                found.repute.value,
+                standing.mean_bps if standing.samples else None,
+                standing.low_bps,
+                standing.high_bps,
+                standing.samples,
+                self.picture.credibility.round,
             )
         )
-        return Decision(seller, keccak(document), document)
-
-
-def worst_case_of(seller: Seller, room: Room) -> int:
-    """The most a request can cost with this seller."""
-    return worst_case(seller.terms, tokens_in=room.tokens_in, tokens_out_max=room.tokens_out_max)
-
-
-def affordable(sellers: tuple[Seller, ...], room: Room, *, limit_wei: int) -> tuple[tuple[Seller, ...], int]:
-    """The sellers whose worst case stays within the limit, and the highest of their worst cases."""
-    costs = [worst_case_of(seller, room) for seller in sellers]
-    if (highest := max(costs)) <= limit_wei:
-        return sellers, highest
-    fitting = [(seller, cost) for seller, cost in zip(sellers, costs, strict=True) if cost <= limit_wei]
-    return tuple(seller for seller, _ in fitting), max((cost for _, cost in fitting), default=0)
+        return Decision(seller, standing, keccak(document), document)
 
 
 def no_node(model: str, reason: str) -> NoNodeAvailable:

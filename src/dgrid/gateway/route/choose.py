@@ -1,20 +1,25 @@
-"""Chooses a node: hard filters, then the better of two drawn by chance (power of two choices over peak-EWMA).
+"""Chooses a node: hard filters, then the better of two drawn by chance (power of two choices).
 
-Pure: the same sellers, loads, wishes and chance give the same choice. Credibility has its place in `score`; until
-evaluators measure it, every node stands in the interval from 0 to 10,000.
+Better is what waits less for what it is worth: peak-EWMA cost over the square of the credibility, which is drawn from
+its posterior, so that who is little known is tried now and then. Pure: the same field, loads, wishes and chance give
+the same choice. A doubtful node gets a hundredth of the model's requests, all of them together; more only when nobody
+else is able to serve at all, or when the caller names it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import msgspec
 
 from dgrid.gateway.orders import Seller
+from dgrid.gateway.route.entrants import Entrant, Field, Repute
 from dgrid.gateway.route.load import Loads, NodeLoad
+from dgrid.gateway.route.standing import sampled
 from dgrid.gateway.route.wishes import Wishes
 
-CREDIBILITY_LOW_BPS, CREDIBILITY_HIGH_BPS = 0, 10_000
 CAPACITY_STRETCH = 16  # a node queues a little; more than this many times its places would only wait
+DOUBTFUL_SHARE = 0.01
+NEW_SHARE = 0.2
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -26,19 +31,63 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     owed_wei: Callable[[bytes], int]  # unsettled, by node
 
 
-def choose(sellers: Sequence[Seller], wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Seller | None:
+def choose(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Entrant | None:
     """The node to ask next, or None when every one is excluded, full or at the end of its credit line."""
-    able = [seller for seller in sellers if seller.node not in excluded and can_serve(seller, moment)]
-    ready = [seller for seller in able if not moment.loads.of(seller.node).is_ejected(moment.now_ms)]
-    if 2 * len(ready) < len(able):  # never more than half are kept away: better a doubtful node than none
-        ready = able
-    if not ready:
+    if wishes.order and (named := _named(field, wishes, moment=moment, excluded=excluded)) is not None:
+        return named
+    waiting: list[Entrant] = []
+    for entrants in _turn(field, wishes, moment.chance):
+        able, ready = _fit(entrants, moment, excluded)
+        if ready:
+            # Never more than half are kept away: better a node that failed than a crowd at the few that did not.
+            return _best(able if 2 * len(ready) < len(able) else ready, wishes, moment=moment)
+        if able and able[0].repute is not Repute.DOUBTFUL:
+            waiting = waiting or able
+    if not waiting and not (waiting := _all_able(field, moment, excluded)):
         return None
+    return _best(waiting, wishes, moment=moment)
+
+
+def _turn(field: Field, wishes: Wishes, chance: Random) -> Iterator[Sequence[Entrant]]:
+    """Whose turn it is, then who steps in for them. A wish for the cheapest or the fastest looks at all but the
+    doubtful, whose answers may be cheap and fast for a reason."""
+    proven, new, doubtful = field.proven, field.new, field.doubtful
+    if wishes.sort:
+        yield proven.entrants + new.entrants
+        return
+    roll = chance.random() if new.entrants or doubtful.entrants else 1.0
+    if roll < DOUBTFUL_SHARE:
+        yield doubtful.some(chance)
+    elif roll < DOUBTFUL_SHARE + NEW_SHARE:
+        yield new.some(chance)
+    yield proven.some(chance)
+    yield new.some(chance)
+
+
+def _fit(
+    entrants: Sequence[Entrant], moment: Moment, excluded: frozenset[bytes]
+) -> tuple[list[Entrant], list[Entrant]]:
+    """(who is able to serve, who of them has not just failed)"""
+    able = [one for one in entrants if one.seller.node not in excluded and can_serve(one.seller, moment)]
+    return able, [one for one in able if not moment.loads.of(one.seller.node).is_ejected(moment.now_ms)]
+
+
+def _all_able(field: Field, moment: Moment, excluded: frozenset[bytes]) -> list[Entrant]:
+    """Everybody who could serve, the doubtful last: reached when chance met only who cannot, or nobody else is left."""
+    for heat in (field.proven, field.new, field.doubtful):
+        able, ready = _fit(heat.entrants, moment, excluded)
+        if able:
+            return ready or able
+    return []
+
+
+def _named(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Entrant | None:
+    """The first of the caller's own order that is ready."""
     for name in wishes.order:
-        for seller in ready:
-            if seller.name == name:
-                return seller
-    return _best(ready, wishes, moment=moment)
+        _, ready = _fit([field.find(seller) for seller in field.sellers if seller.name == name], moment, excluded)
+        if ready:
+            return ready[0]
+    return None
 
 
 def can_serve(seller: Seller, moment: Moment) -> bool:
@@ -49,16 +98,16 @@ def can_serve(seller: Seller, moment: Moment) -> bool:
     )
 
 
-def _best(ready: Sequence[Seller], wishes: Wishes, *, moment: Moment) -> Seller:
+def _best(ready: Sequence[Entrant], wishes: Wishes, *, moment: Moment) -> Entrant:
     if wishes.sort == "price":
-        return min(ready, key=lambda seller: (seller.blended_wei, _cost(seller, moment)))
+        return min(ready, key=lambda one: (one.seller.blended_wei, waiting_of(one, moment)))
     if wishes.sort:
-        return min(ready, key=lambda seller: _cost(seller, moment))
+        return min(ready, key=lambda one: waiting_of(one, moment))
     return two_choices(ready, moment)
 
 
-def two_choices(ready: Sequence[Seller], moment: Moment) -> Seller:
-    """The cheaper in waiting of two different sellers drawn by chance."""
+def two_choices(ready: Sequence[Entrant], moment: Moment) -> Entrant:
+    """The better of two different ones drawn by chance."""
     count = len(ready)
     if count == 1:
         return ready[0]
@@ -66,13 +115,18 @@ def two_choices(ready: Sequence[Seller], moment: Moment) -> Seller:
     second = int(moment.chance.random() * (count - 1))
     second += second >= first
     one, other = ready[first], ready[second]
-    return one if _cost(one, moment) <= _cost(other, moment) else other
+    return one if cost_of(one, moment) <= cost_of(other, moment) else other
 
 
-def _cost(seller: Seller, moment: Moment) -> float:
-    return score(moment.loads.of(seller.node), seller)
+def cost_of(entrant: Entrant, moment: Moment) -> float:
+    """Waiting time for what is believed to be worth it. Lower is better."""
+    return waiting_of(entrant, moment) / sampled(entrant.mean, entrant.spread, chance=moment.chance) ** 2
 
 
-def score(load: NodeLoad, seller: Seller) -> float:
-    """Lower is better. A node filled beyond its places waits in proportion."""
+def waiting_of(entrant: Entrant, moment: Moment) -> float:
+    return waiting(moment.loads.of(entrant.seller.node), entrant.seller)
+
+
+def waiting(load: NodeLoad, seller: Seller) -> float:
+    """What one more request would wait, roughly. A node filled beyond its places makes it wait in proportion."""
     return load.cost() * max(1.0, (load.in_flight + 1) / max(1, seller.capacity))

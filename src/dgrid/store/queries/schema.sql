@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS channels (
     channel_id   BLOB PRIMARY KEY,
     config       BLOB NOT NULL,
     spent        BLOB NOT NULL,
-    committed    BLOB NOT NULL, -- spent and held
+    committed    BLOB NOT NULL, -- spent and held: a hold needs no row of its own, for none outlives its process
     funded       BLOB NOT NULL, -- the highest finalized deposit seen
     ceiling      BLOB NOT NULL, -- what may be committed: the signed voucher's amount, or the deposit
     voucher      BLOB,          -- the signature over the ceiling, where the payer signs
@@ -36,13 +36,6 @@ CREATE TABLE IF NOT EXISTS parties (
     previous BLOB    NOT NULL,
     PRIMARY KEY (kind, party),
     CONSTRAINT party_amounts_are_wide CHECK (length(total) = 16 AND length(previous) = 16)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS holds (
-    request_id BLOB PRIMARY KEY,
-    channel_id BLOB NOT NULL,
-    amount     BLOB NOT NULL,
-    CONSTRAINT hold_amount_is_wide CHECK (length(amount) = 16)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS orders (
@@ -75,10 +68,20 @@ CREATE TABLE IF NOT EXISTS receipts (
     record       BLOB    NOT NULL, -- everything but the gateway's seal
     salt         BLOB    NOT NULL,
     CONSTRAINT one_receipt_a_place UNIQUE (epoch, lane, sequence),
-    CONSTRAINT one_receipt_a_request_and_node UNIQUE (request_id, node),
     CONSTRAINT receipt_fee_is_wide CHECK (length(fee) = 16)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS receipts_by_channel ON receipts (channel_id, id);
+
+-- Where a request's receipt is. Request ids come in no order, so that keeping an index of them with each receipt would
+-- change a page for each: it is brought up to date once in a while, and what is newer is looked through.
+CREATE TABLE IF NOT EXISTS receipts_by_request (
+    start   BLOB    NOT NULL, -- the first 8 bytes of the request's id
+    receipt INTEGER NOT NULL,
+    PRIMARY KEY (start, receipt)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS indexed (
+    one   INTEGER PRIMARY KEY,
+    up_to INTEGER NOT NULL -- the last receipt that the index knows
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS batches (
     lane           INTEGER NOT NULL,

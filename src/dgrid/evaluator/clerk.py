@@ -1,0 +1,83 @@
+"""Does what a round demands on chain: seeds, the commitment, its opening, penalties. One step at a time, each once.
+
+A commitment is on disk before it is sent, and what is on disk is what is opened. Reports lie at an archive before they
+are opened, for an opening without reports is worth nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dgrid.chain import court
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.sender import Sender
+from dgrid.core.errors import StorageUnavailable
+from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.journal import Commitment, Journal
+from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Reveal
+from dgrid.settlement.archives import Archives
+from dgrid.wire.blob import blob_id
+from dgrid.wire.messages import EvaluatorReports
+from dgrid.wire.quality import Report, Reports, encode_quality, reports_root
+from dgrid.wire.signatures import SigningKey
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """One evaluator's dealings with the court. `salt` draws 32 random bytes."""
+
+    key: SigningKey
+    domain: Domain  # the court's
+    journal: Journal
+    archives: Archives
+    sender: Sender
+    contracts: Contracts
+    salt: Callable[[], bytes]
+
+    async def fix_seed(self, step: FixSeed) -> None:
+        """Raises Reverted (too early, or somebody was faster), ChainUnavailable."""
+        await court.fix_seed(self.sender, self.contracts, gateway=step.gateway, epoch=step.epoch)
+        logger.info("fixed the seed of epoch %d of %s", step.epoch, to_hex(step.gateway))
+
+    async def commit(self, step: Commit) -> None:
+        """Fixes the round's commitment, unless it is fixed, and sends it. Raises Reverted, ChainUnavailable."""
+        fixed = self.journal.commitment(step.round) or self._fixed(step.round)
+        word = court.commitment_of(self.key.address, step.round, reports_root=fixed.reports_root, salt=fixed.salt)
+        await court.commit(self.sender, self.contracts, round_=step.round, commitment=word)
+        logger.info("committed to the reports of round %d", step.round)
+
+    async def reveal(self, step: Reveal) -> None:
+        """Publishes the reports and opens the commitment. Raises StorageUnavailable, Reverted, ChainUnavailable."""
+        fixed = self.journal.commitment(step.round)
+        assert fixed is not None, "only what was fixed is revealed"
+        if not await self.archives.put(fixed.blob, key=self.key):
+            raise StorageUnavailable("no archive takes the reports")
+        await court.reveal(
+            self.sender,
+            self.contracts,
+            round_=step.round,
+            reports_root=fixed.reports_root,
+            blob_id=fixed.blob_id,
+            salt=fixed.salt,
+        )
+        logger.info("opened the reports of round %d", step.round)
+
+    async def penalize(self, step: Penalize) -> None:
+        """Raises Reverted (nothing is withheld, or somebody was faster), ChainUnavailable."""
+        await court.penalize(self.sender, self.contracts, evaluator=step.evaluator, round_=step.round)
+        logger.info("reported %s, which withheld its reports of round %d", to_hex(step.evaluator), step.round)
+
+    def _fixed(self, number: int) -> Commitment:
+        """What was found for the round's draws as they stand now, for good."""
+        reports = self.journal.reports(number)
+        blob = encode_quality(self._signed(number, reports))
+        return self.journal.fix(Commitment(number, self.salt(), reports_root(reports), blob_id(blob), blob))
+
+    def _signed(self, number: int, reports: tuple[Report, ...]) -> Reports:
+        said = EvaluatorReports(self.key.address, number, reports_root(reports))
+        signature = self.key.sign(self.domain.digest(said.struct_hash()))
+        network = self.domain.chain_id, self.domain.verifying_contract
+        return Reports(*network, Address(self.key.address), number, reports, signature)

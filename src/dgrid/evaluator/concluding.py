@@ -1,0 +1,176 @@
+"""A round's result: computed as anybody can, signed, and posted once enough of those who judged say the same.
+
+Each evaluator computes it alone from the final chain and the archives; only signatures are exchanged, each asked for at
+its evaluator's registered door and held against the own root. Refuses to sign, gather or post anything it did not
+compute. The table lies at an archive before its root is posted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.court import EvaluatorSignature, Release, post_quality
+from dgrid.chain.events import Role
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView, Member
+from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, StorageUnavailable
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.money import BPS
+from dgrid.evaluator.journal import Journal, SignedRoot
+from dgrid.evaluator.rounds import Conclude
+from dgrid.poq.rounds import judge, releases
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.rounds import draws_of, posted_before, root_of, rules_of
+from dgrid.wire.http import HttpClient
+from dgrid.wire.messages import QualityRoot
+from dgrid.wire.quality import QualityTable, encode_quality
+from dgrid.wire.signatures import SigningKey, recover
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+QUALITY: Final = "/v1/quality/"
+PATIENCE_S: Final = 3.0
+DOCUMENT_BYTES_MAX: Final = 16 * 1024
+
+Computing = Callable[[int], Any]
+
+
+class SignatureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an evaluator answers under /v1/quality/{round}."""
+
+    root: dict[str, Any]
+    signature: str
+    blob_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a round comes to, and what it was computed from: where that changes, it is computed anew."""
+
+    basis: tuple[object, ...]
+    root: QualityRoot
+    table: QualityTable
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What concluding works with."""
+
+    key: SigningKey
+    domain: Domain  # the court's
+    journal: Journal
+    archives: Archives
+    sender: Sender
+    contracts: Contracts
+    http: HttpClient
+    parameters: Parameters
+
+
+class Concluder:
+    """One evaluator's part in concluding rounds."""
+
+    def __init__(self, desk: Desk, quality: QualityReader) -> None:
+        self._desk, self._quality = desk, quality
+        self._result: Result | None = None
+
+    async def conclude(self, step: Conclude, view: ChainView) -> None:
+        """Signs the round's root, and posts it when that is this evaluator's turn.
+
+        Raises NotYet (too few agree yet), StorageUnavailable, CheckFailed, Reverted, ChainUnavailable.
+        """
+        result = await self._computed(step.round, view)
+        own = self._signed(result.root)
+        if not step.posts:
+            return
+        signatures = [own, *await self._gathered(result.root, view)]
+        self._require_quorum(step.round, view, count=len(signatures))
+        await self._post(result, signatures)
+
+    async def _computed(self, number: int, view: ChainView) -> Result:
+        basis = basis_of(view, number)
+        if self._result is None or self._result.basis != basis:
+            collected = await self._quality.collect(number)
+            for reason in collected.refused:
+                logger.warning("round %d: %s", number, reason)
+            rules = rules_of(self._desk.parameters)
+            table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules)
+            token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
+            self._result = Result(basis, root_of(table, token=token, previous=previous), table)
+        return self._result
+
+    def _signed(self, root: QualityRoot) -> EvaluatorSignature:
+        """The own signature, kept so that it can be asked for after a restart too."""
+        key, journal = self._desk.key, self._desk.journal
+        known = journal.signature(root.round)
+        if known is None or known.root != root:
+            known = SignedRoot(root, key.sign(self._desk.domain.digest(root.struct_hash())))
+            journal.keep_signature(known)
+            logger.info("signed the root of round %d", root.round)
+        return EvaluatorSignature(key.address, known.signature)
+
+    async def _gathered(self, root: QualityRoot, view: ChainView) -> list[EvaluatorSignature]:
+        """The signatures of the others who judged the round and computed the same."""
+        judges = [evaluator for number, evaluator in view.openings if number == root.round]
+        members = [view.members.get((Role.EVALUATOR, judge)) for judge in judges if judge != self._desk.key.address]
+        found = await asyncio.gather(*(self._asked(member, root) for member in members if member is not None))
+        return [signature for signature in found if signature is not None]
+
+    async def _asked(self, member: Member, root: QualityRoot) -> EvaluatorSignature | None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                signature = await self._fetch(member, root)
+        except (DGridError, TimeoutError, ValueError) as error:
+            logger.info("no signature of %s for round %d: %s", to_hex(member.address), root.round, error)
+            return None
+        return EvaluatorSignature(member.address, signature)
+
+    async def _fetch(self, member: Member, root: QualityRoot) -> bytes:
+        """An evaluator's signature under this root. Raises DGridError, ValueError."""
+        url = f"{member.endpoint.rstrip('/')}{QUALITY}{root.round}"
+        reply = await self._desk.http.request("GET", url)
+        body = await reply.read()
+        if reply.status != 200 or len(body) > DOCUMENT_BYTES_MAX:
+            raise NodeMisbehaved(f"it answers {reply.status}")
+        said = msgspec.json.decode(body, type=SignatureDocument)
+        if QualityRoot.from_json(said.root) != root:
+            raise CheckFailed("it computed another root")
+        signature = bytes.fromhex(said.signature.removeprefix("0x"))
+        if recover(self._desk.domain.digest(root.struct_hash()), signature) != member.address:
+            raise CheckFailed("the signature is not its own")
+        return signature
+
+    def _require_quorum(self, number: int, view: ChainView, *, count: int) -> None:
+        judges = sum(of == number for of, _ in view.openings)
+        if count * BPS <= judges * self._desk.parameters.judging.quorum_bps:
+            raise NotYet(f"{count} of {judges} evaluators have signed this root of round {number}")
+
+    async def _post(self, result: Result, signatures: Iterable[EvaluatorSignature]) -> None:
+        desk = self._desk
+        if not await desk.archives.put(encode_quality(result.table), key=desk.key):
+            raise StorageUnavailable("no archive takes the table")
+        owed = [Release(Address(gateway), amount) for gateway, amount in releases(result.table)]
+        await post_quality(desk.sender, desk.contracts, root=result.root, releases=owed, signatures=signatures)
+        logger.info("posted the root of round %d", result.root.round)
+
+
+def basis_of(view: ChainView, number: int) -> tuple[object, ...]:
+    """All that the chain says and a round's result depends on."""
+    draws = draws_of(view, number)
+    rounds, places = {draw.round for draw in draws}, {(draw.gateway, draw.epoch) for draw in draws}
+    before = posted_before(view, number)
+    return (
+        number,
+        None if before is None else before.digest,
+        tuple((draw.gateway, draw.epoch, draw.round, draw.seed) for draw in draws),
+        tuple(sorted((key, one.blob_id) for key, one in view.openings.items() if key[0] in rounds)),
+        tuple(sorted(key for key in view.commitments if key[0] in rounds)),
+        tuple(sorted((key, blob) for key, blob in view.canary_openings.items() if key[1:] in places)),
+    )

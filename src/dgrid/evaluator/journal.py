@@ -1,0 +1,183 @@
+"""What an evaluator has met, found and promised, on disk before anybody hears of it.
+
+Killed at any step it goes on from here: reports are not made twice, a salt is drawn once, and the commitment of a round
+is fixed the moment it is written, whatever the chain does afterwards. Which transactions left is the sender's own
+journal's to know; what the chain took is the chain's to say. Bounded: rounds long posted are forgotten.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dgrid.chain.view import Draw
+from dgrid.core.identity import Address
+from dgrid.wire.messages import QualityRoot
+from dgrid.wire.quality import LeafKey, Report
+
+FILE_NAME: Final = "evaluator.sqlite"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS draws (
+    gateway BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    seed BLOB NOT NULL,
+    round INTEGER NOT NULL,
+    PRIMARY KEY (gateway, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS duties (
+    gateway BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    report BLOB,
+    PRIMARY KEY (gateway, epoch, lane, sequence),
+    FOREIGN KEY (gateway, epoch) REFERENCES draws (gateway, epoch) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS commitments (
+    round INTEGER PRIMARY KEY,
+    salt BLOB NOT NULL,
+    reports_root BLOB NOT NULL,
+    blob_id BLOB NOT NULL,
+    blob BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS signatures (
+    round INTEGER PRIMARY KEY,
+    root BLOB NOT NULL,
+    signature BLOB NOT NULL
+) STRICT;
+"""
+_PLACE: Final = "gateway = ? AND epoch = ? AND lane = ? AND sequence = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What an evaluator stands by in a round: fixed before it is sent, the same after every restart."""
+
+    round: int
+    salt: bytes
+    reports_root: bytes
+    blob_id: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoot:
+    """This evaluator's word for a round's result."""
+
+    root: QualityRoot
+    signature: bytes
+
+
+class Journal:
+    """One evaluator's memory. One process writes to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA foreign_keys=ON")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- duties -------------------------------------------------------------------------------------------------------
+
+    def note_draw(self, draw: Draw, duties: Iterable[LeafKey]) -> None:
+        """A draw and this evaluator's duties in it, as they are now known; reports already made for them stay.
+
+        Duties of another seed, which the chain lost, go with all that was found for them.
+        """
+        where, places = (draw.gateway, draw.epoch), {(key.lane, key.sequence) for key in duties}
+        with self._transaction():
+            if not self._knows(draw):
+                self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", where)
+                self._db.execute("INSERT INTO draws VALUES (?, ?, ?, ?)", (*where, draw.seed, draw.round))
+            known = set(self._db.execute("SELECT lane, sequence FROM duties WHERE gateway = ? AND epoch = ?", where))
+            gone = [(*where, *place) for place in known - places]
+            new = [(*where, *place) for place in places - known]
+            self._db.executemany(f"DELETE FROM duties WHERE {_PLACE}", gone)  # noqa: S608 (fixed texts)
+            self._db.executemany("INSERT INTO duties VALUES (?, ?, ?, ?, NULL)", new)
+
+    def drop_lost(self, draws: Mapping[tuple[Address, int], Draw]) -> None:
+        """Forgets the draws that the chain no longer knows, or knows by another seed."""
+        for gateway, epoch in self._db.execute("SELECT gateway, epoch FROM draws").fetchall():
+            known = draws.get((Address(gateway), epoch))
+            if known is None or not self._knows(known):
+                self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", (gateway, epoch))
+
+    def _knows(self, draw: Draw) -> bool:
+        where = "gateway = ? AND epoch = ? AND seed = ? AND round = ?"
+        values = draw.gateway, draw.epoch, draw.seed, draw.round
+        return self._db.execute(f"SELECT 1 FROM draws WHERE {where}", values).fetchone() is not None  # noqa: S608
+
+    def open_duties(self, gateway: bytes, epoch: int) -> list[LeafKey]:
+        """The duties of a draw without a report yet."""
+        where = "gateway = ? AND epoch = ? AND report IS NULL ORDER BY lane, sequence"
+        rows = self._db.execute(f"SELECT gateway, epoch, lane, sequence FROM duties WHERE {where}", (gateway, epoch))  # noqa: S608
+        return [LeafKey(*row) for row in rows]
+
+    def keep_report(self, report: Report, *, seed: bytes) -> None:
+        """A finished report; dropped when the draw it was made for is no longer the one that is known."""
+        key = report.key
+        self._db.execute(
+            f"UPDATE duties SET report = ? WHERE {_PLACE}"  # noqa: S608 (fixed texts)
+            " AND EXISTS (SELECT 1 FROM draws WHERE gateway = duties.gateway AND epoch = duties.epoch AND seed = ?)",
+            (msgspec.msgpack.encode(report), key.gateway, key.epoch, key.lane, key.sequence, seed),
+        )
+
+    def reports(self, number: int) -> tuple[Report, ...]:
+        """All reports made for a round's draws, in order of their keys."""
+        rows = self._db.execute(
+            "SELECT report FROM duties JOIN draws USING (gateway, epoch) WHERE round = ? AND report IS NOT NULL",
+            (number,),
+        )
+        found = [msgspec.msgpack.decode(data, type=Report) for (data,) in rows]
+        return tuple(sorted(found, key=lambda report: report.key))
+
+    # --- promises -----------------------------------------------------------------------------------------------------
+
+    def fix(self, commitment: Commitment) -> Commitment:
+        """Fixes a round's commitment for good; returns the one that was fixed first."""
+        values = (commitment.round, commitment.salt, commitment.reports_root, commitment.blob_id, commitment.blob)
+        self._db.execute("INSERT OR IGNORE INTO commitments VALUES (?, ?, ?, ?, ?)", values)
+        found = self.commitment(commitment.round)
+        assert found is not None
+        return found
+
+    def commitment(self, number: int) -> Commitment | None:
+        """What was fixed for a round."""
+        row = self._db.execute(
+            "SELECT round, salt, reports_root, blob_id, blob FROM commitments WHERE round = ?", (number,)
+        ).fetchone()
+        return None if row is None else Commitment(*row)
+
+    def keep_signature(self, signed: SignedRoot) -> None:
+        """The latest root signed for a round: a later one has seen a root come between."""
+        values = (signed.root.round, signed.root.packed(), signed.signature)
+        self._db.execute("INSERT OR REPLACE INTO signatures VALUES (?, ?, ?)", values)
+
+    def signature(self, number: int) -> SignedRoot | None:
+        """What was signed for a round."""
+        row = self._db.execute("SELECT root, signature FROM signatures WHERE round = ?", (number,)).fetchone()
+        return None if row is None else SignedRoot(QualityRoot.unpacked(row[0]), row[1])
+
+    def forget_before(self, number: int) -> None:
+        """Rounds before this one: nobody asks for them any more."""
+        for table in ("draws", "commitments", "signatures"):
+            self._db.execute(f"DELETE FROM {table} WHERE round < ?", (number,))  # noqa: S608 (fixed names)

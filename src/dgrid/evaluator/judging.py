@@ -1,0 +1,123 @@
+"""One duty from its content to its report: peers are asked, judges score, the claimed model is run where drawn.
+
+The figures are basis points, or NOT_SCORED where nothing can be said: without peers there is no accuracy and no
+consistency, without the weights no identity. A judge that fails leaves its figure out; the report goes without. Content
+is data here: nothing in it is followed, and none of it is logged or kept.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address
+from dgrid.evaluator.reading import Shown
+from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater
+from dgrid.poq.dimensions import cost_score
+from dgrid.poq.draw import Duty
+from dgrid.poq.rules import CostReference
+from dgrid.poq.tasks import task_of
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.openai import ChatRequest, decode_chat
+from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, Verdict
+
+logger = logging.getLogger(__name__)
+
+REPEATS_SHARE: Final = 0.6  # of the time for a duty goes to the peers; the judges have the rest
+JUDGING_S_MAX: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A duty with what judging it needs."""
+
+    duty: Duty
+    document: ReceiptDocument
+    shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the judges say of an answer."""
+
+    task: TaskType
+    format_bps: int = NOT_SCORED
+    accuracy_bps: int = NOT_SCORED
+    consistency_bps: int = NOT_SCORED
+
+
+class Judges(Protocol):
+    """Who scores an answer beside those of its peers."""
+
+    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+        """Raises DGridError."""
+        ...
+
+
+class Measuring(Protocol):
+    """Who runs the claimed model over an answer."""
+
+    async def measure(self, digest: bytes, content: Content) -> Identity | None:
+        """None where the model cannot be run here, or the evidence says too little. Raises DGridError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything an evaluator judges with."""
+
+    evaluator: Address
+    repeater: Repeater
+    peers: Callable[[], Awaitable[Sequence[Peer]]]
+    judges: Judges
+    measuring: Measuring | None
+    references: Mapping[bytes, CostReference]
+
+    async def report(self, case: Case, *, within_s: float) -> Report:
+        """What is to be said of a leaf. Raises DGridError when its request cannot be judged at all."""
+        duty, content = case.duty, case.shown.content
+        if content is None:
+            return Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict))
+        chat = decode_chat(content.request)
+        limit_s = min(within_s, JUDGING_S_MAX)
+        scores, panel = await self._scored(case, chat, content, within_s=limit_s)
+        cost = cost_score(duty.leaf, self.references)
+        return Report(
+            key=duty.leaf.key,
+            receipt=duty.leaf.receipt,
+            verdict=int(Verdict.JUDGED),
+            task=scores.task,
+            format_bps=scores.format_bps,
+            accuracy_bps=scores.accuracy_bps,
+            consistency_bps=scores.consistency_bps,
+            cost_bps=NOT_SCORED if cost is None else cost,
+            identity=await self._measured(case, content),
+            peers=panel.request_ids,
+        )
+
+    async def _scored(
+        self, case: Case, chat: ChatRequest, content: Content, *, within_s: float
+    ) -> tuple[Scores, Panel]:
+        """The answers of peers, and what the judges say beside them; nothing of a leaf drawn for its identity alone."""
+        if not case.duty.quality:
+            return Scores(task_of(chat)), Panel()
+        lot, repeats_s = case.duty.leaf.receipt + self.evaluator, within_s * REPEATS_SHARE
+        panel = await self.repeater.panel(original_of(case, content), await self.peers(), lot=lot, within_s=repeats_s)
+        return await self.judges.score(chat, content.answer, panel=panel), panel
+
+    async def _measured(self, case: Case, content: Content) -> Identity | None:
+        if self.measuring is None or not case.duty.identity:
+            return None
+        try:
+            return await self.measuring.measure(case.document.dispatch.model_digest, content)
+        except DGridError as error:
+            logger.warning("the claimed model could not be run: %s", error.message)
+            return None
+
+
+def original_of(case: Case, content: Content) -> Original:
+    """What is repeated for a leaf."""
+    dispatch = case.document.dispatch
+    gateway, node = Address(dispatch.gateway), Address(dispatch.node)
+    return Original(content.request, dispatch.seed, node, gateway, dispatch.model_digest)

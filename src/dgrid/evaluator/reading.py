@@ -1,0 +1,71 @@
+"""Disclosed contents as an evaluator gets them: fetched from any archive, opened, and held against the receipt.
+
+What was not given in time, or not to this evaluator, is undisclosed; what does not hash to what was signed is altered.
+Neither is judged. Refuses to believe a disclosure of another network, gateway, epoch or seed.
+"""
+
+from dataclasses import dataclass
+
+from dgrid.chain.view import Draw
+from dgrid.core.errors import CheckFailed
+from dgrid.core.keccak import salted_hash
+from dgrid.evaluator.keys import EncryptionKey, open_leaf
+from dgrid.settlement.archives import Archives
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, LeafKey, Verdict, decode_quality
+from dgrid.wire.typed import Domain
+
+Place = tuple[int, int]  # lane, sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an evaluator was shown of a leaf: content only where it may be judged."""
+
+    verdict: Verdict
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One evaluator's eyes."""
+
+    archives: Archives
+    court: Domain
+    key: EncryptionKey
+    evaluator: bytes
+
+    async def disclosure(self, draw: Draw, blob_id: bytes) -> dict[Place, DisclosedLeaf]:
+        """The leaves that a gateway disclosed of a draw. Raises NetworkUnreachable, CheckFailed."""
+        blob = decode_quality(await self.archives.fetch(blob_id))
+        if not isinstance(blob, Disclosure):
+            raise CheckFailed("the blob is no disclosure")
+        if (blob.chain_id, blob.court) != (self.court.chain_id, self.court.verifying_contract):
+            raise CheckFailed("the disclosure is of another network")
+        if (blob.author, blob.epoch, blob.seed) != (draw.gateway, draw.epoch, draw.seed):
+            raise CheckFailed("the disclosure is of another draw")
+        return {(leaf.lane, leaf.sequence): leaf for leaf in blob.leaves}
+
+    def show(self, leaf: DisclosedLeaf | None, document: ReceiptDocument) -> Shown:
+        """The content of a leaf, if it was given and is what was signed."""
+        if leaf is None:
+            return Shown(Verdict.UNDISCLOSED)
+        try:
+            content = open_leaf(leaf, self.key, evaluator=self.evaluator)
+        except CheckFailed:
+            return Shown(Verdict.UNDISCLOSED)
+        return Shown(Verdict.JUDGED, content) if is_signed(content, document) else Shown(Verdict.ALTERED)
+
+
+def is_signed(content: Content, document: ReceiptDocument) -> bool:
+    """Whether request, answer and evidence are those that gateway and node signed."""
+    pairs = (
+        (document.dispatch.forwarded_hash, content.request),
+        (document.node_receipt.output_hash, content.answer.encode()),
+        (document.node_receipt.evidence_hash, content.evidence),
+    )
+    return all(salted_hash(content.salt, data) == signed for signed, data in pairs)
+
+
+def place_of(key: LeafKey) -> Place:
+    return key.lane, key.sequence

@@ -1,0 +1,159 @@
+"""The same request asked of other nodes, to compare with: as any paying client asks, through gateways, for the judge's
+own money.
+
+Who runs what is read from the nodes' own signed offers. One node of each other model shows what else may be answered;
+other nodes of the same model show what this one answers elsewhere. What fails or comes too late is absent, and nothing
+stands in for it. Asked with privacy `none`, so that no re-run is ever drawn itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from dgrid.core.errors import DGridError, InvalidJson
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
+
+logger = logging.getLogger(__name__)
+
+SAME_MODEL_MAX: Final = 2
+OTHER_MODELS_MAX: Final = 2
+AT_ONCE: Final = 4
+ABOUT_THE_WAY: Final = frozenset({"models", "provider", "dgrid", "user", "metadata", "store"})
+ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Peer:
+    """A node that serves a model."""
+
+    node: Address
+    model: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A request as it goes to one peer, and the gateway whose answer it is compared with, to ask another one first."""
+
+    peer: Peer
+    body: bytes
+    served_by: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What a peer said, by a receipt that was checked. `text` is all choices, as `outputHash` covers them."""
+
+    peer: Peer
+    request_id: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The answers a leaf is compared with."""
+
+    same_model: tuple[PeerAnswer, ...] = ()
+    other_models: tuple[PeerAnswer, ...] = ()
+
+    @property
+    def request_ids(self) -> tuple[bytes, ...]:
+        """Their receipts, in order."""
+        return tuple(sorted(answer.request_id for answer in (*self.same_model, *self.other_models)))
+
+
+Asking = Callable[[Repeat], Awaitable[PeerAnswer]]  # raises DGridError
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What is repeated: the request as the node got it, its seed, and who served it with which weights."""
+
+    request: bytes
+    seed: int
+    node: Address
+    gateway: Address
+    digest: bytes
+
+
+class Repeater:
+    """Asks peers, a few at a time, each for a bounded fee."""
+
+    def __init__(self, ask: Asking, *, budget_wei: int, at_once: int = AT_ONCE) -> None:
+        self._ask, self._budget_wei = ask, budget_wei
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def panel(self, original: Original, peers: Iterable[Peer], *, lot: bytes, within_s: float) -> Panel:
+        """Answers that came within the time. `lot` decides which peers are asked where there are more than needed.
+
+        Raises InvalidJson when the request is none that can be repeated.
+        """
+        same, others = chosen_peers(peers, original, lot=lot)
+        asked = [self._one(peer, original) for peer in (*same, *others)]
+        found = await _within(asked, within_s)
+        answers = [answer for answer in found if answer is not None]
+        return Panel(
+            tuple(answer for answer in answers if answer.peer.digest == original.digest),
+            tuple(answer for answer in answers if answer.peer.digest != original.digest),
+        )
+
+    async def _one(self, peer: Peer, original: Original) -> PeerAnswer | None:
+        body = repeated_body(original, peer, budget_wei=self._budget_wei)
+        repeat = Repeat(peer, body, original.gateway)
+        async with self._slots:
+            try:
+                return await self._ask(repeat)
+            except DGridError as error:
+                logger.info("no answer of %s to compare with: %s", to_hex(peer.node), error.code)
+                return None
+
+
+async def _within(asked: Sequence[Awaitable[PeerAnswer | None]], seconds: float) -> list[PeerAnswer | None]:
+    """What is there in time, in the order of asking; the rest is called off. Raises what the asking raises."""
+    if not asked:
+        return []
+    tasks = [asyncio.ensure_future(one) for one in asked]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+        return [task.result() for task in tasks if task in done]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tuple[list[Peer], list[Peer]]:
+    """(nodes of the same weights, one node of each of the other models), by the lot, never the node itself."""
+    ordered = sorted(
+        (peer for peer in peers if peer.node != original.node), key=lambda peer: keccak(lot + peer.node + peer.digest)
+    )
+    same = [peer for peer in ordered if peer.digest == original.digest]
+    others: dict[tuple[bytes, str], Peer] = {}
+    for peer in ordered:
+        if peer.digest != original.digest:  # weights nobody knows are told apart by name
+            others.setdefault((peer.digest, peer.model), peer)
+    return same[:SAME_MODEL_MAX], list(others.values())[:OTHER_MODELS_MAX]
+
+
+def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
+    """The request for one peer: what was asked stays, what concerned its way and its form does not.
+
+    Raises InvalidJson.
+    """
+    try:
+        fields = msgspec.json.decode(original.request, type=dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"the request cannot be repeated: {error}") from None
+    kept = {name: value for name, value in fields.items() if name not in ABOUT_THE_WAY | ABOUT_THE_FORM}
+    changed = {
+        "model": peer.model,
+        "seed": original.seed,
+        "provider": {"only": [to_hex(peer.node)]},
+        "dgrid": {"privacy": "none", "budget": str(budget_wei)},
+    }
+    return msgspec.json.encode({**kept, **changed})

@@ -1,0 +1,191 @@
+"""What to do next in the rounds under way, as an ordered list of rules.
+
+Pure: from what the chain finally says, what this evaluator has fixed, and the time. Does nothing itself, and asks for
+nothing twice that is under way or was refused just now. The first rules are those whose windows close soonest.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dgrid.chain.events import Role
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.view import ChainView
+from dgrid.core.identity import Address
+from dgrid.core.keccak import keccak
+from dgrid.core.money import BPS
+from dgrid.settlement.rounds import rounds_due, windows_of
+
+LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
+APART_S: Final = 3  # between one evaluator's turn and the next
+ROUNDS_LOOKED_AT: Final = 64
+SEEDS_AT_ONCE: Final = 16
+LEFT_S: Final = 60  # of a long epoch; of a short one a quarter
+
+
+def judges_until_s(parameters: Parameters, number: int) -> int:
+    """When what is not judged yet stays so: half of the commit window is left to send what there is."""
+    windows = windows_of(parameters, number)
+    return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
+
+
+@dataclass(frozen=True, slots=True)
+class FixSeed:
+    gateway: Address
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Penalize:
+    evaluator: Address
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Compute the round's result, sign it, gather signatures; post it when it is this evaluator's turn."""
+
+    round: int
+    posts: bool
+
+
+Step = FixSeed | Commit | Reveal | Penalize | Conclude
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that a decision rests on."""
+
+    me: Address
+    view: ChainView  # final
+    now_s: int
+    parameters: Parameters
+    judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
+    fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
+    resting: frozenset[Step] = frozenset()  # tried just now
+
+
+def plan(sight: Sight) -> Step | None:
+    """The next step; None when there is nothing to do yet."""
+    return next((step for rule in RULES for step in rule(sight) if step not in sight.resting), None)
+
+
+def recent_rounds(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+    """The rounds with draws that are not long over, the oldest first."""
+    first = parameters.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
+    return sorted({draw.round for draw in view.draws.values() if draw.round >= first})
+
+
+def rounds_under_way(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+    """The rounds whose duties can still be judged, the oldest first."""
+    recent = recent_rounds(view, parameters, now_s=now_s)
+    return [number for number in recent if now_s < judges_until_s(parameters, number)]
+
+
+def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
+    """Whether an evaluator was there to be drawn in a round."""
+    return any(
+        member.address == evaluator
+        for draw in view.draws.values()
+        if draw.round == number
+        for member in draw.evaluators
+    )
+
+
+def _rounds(sight: Sight) -> list[int]:
+    return recent_rounds(sight.view, sight.parameters, now_s=sight.now_s)
+
+
+def _reveals(sight: Sight) -> Iterator[Step]:
+    """What was committed is opened in its window, and in no other."""
+    for number in _rounds(sight):
+        key, windows = (number, sight.me), windows_of(sight.parameters, number)
+        is_open = windows.reveal_from_s <= sight.now_s < windows.open_from_s
+        if is_open and number in sight.fixed and key in sight.view.commitments and key not in sight.view.openings:
+            yield Reveal(number)
+
+
+def _commits(sight: Sight) -> Iterator[Step]:
+    """Once all is judged, or no time is left for the rest. Also without duties: who has opened may sign the result."""
+    for number in _rounds(sight):
+        windows = windows_of(sight.parameters, number)
+        is_open = windows.commit_from_s <= sight.now_s < windows.reveal_from_s
+        if not is_open or (number, sight.me) in sight.view.commitments:
+            continue
+        is_late = sight.now_s >= judges_until_s(sight.parameters, number)
+        is_ready = is_late or number in sight.fixed or number in sight.judged
+        if is_ready and _is_active(sight) and may_judge(sight.view, number, evaluator=sight.me):
+            yield Commit(number)
+
+
+def _seeds(sight: Sight) -> Iterator[Step]:
+    """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it.
+
+    Not shortly before an epoch ends: the round ends with it, and contents would come too late.
+    """
+    clock = sight.parameters.clock
+    left_s = clock.closes_at_ms(clock.epoch_at(sight.now_s * 1000)) // 1000 - sight.now_s
+    if not _is_active(sight) or left_s < min(clock.length_s // 4, LEFT_S):
+        return
+    view = sight.view
+    waiting = sorted((epoch, gateway) for gateway, epoch in view.roots if (gateway, epoch) not in view.draws)
+    for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
+        anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000
+        if not view.is_void(gateway, epoch) and sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
+            yield FixSeed(gateway, epoch)
+
+
+def _penalties(sight: Sight) -> Iterator[Step]:
+    """Who committed and did not open."""
+    view = sight.view
+    for number, evaluator in sorted(view.commitments):
+        if (number, evaluator) in view.openings or (number, evaluator) in view.penalized:
+            continue
+        turn_s = windows_of(sight.parameters, number).open_from_s + _turn_s(sight, _word(number))
+        if evaluator != sight.me and sight.now_s >= turn_s and _is_active(sight):
+            yield Penalize(evaluator, number)
+
+
+def _conclusions(sight: Sight) -> Iterator[Step]:
+    """The latest round whose windows are over takes in those before it that nobody posted."""
+    due = rounds_due(sight.view, sight.parameters, now_s=sight.now_s)
+    if not due:
+        return
+    number = due[-1]
+    judges = sorted(evaluator for of, evaluator in sight.view.openings if of == number)
+    if sight.me in judges:
+        turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
+        posts_from_s = windows_of(sight.parameters, number).post_from_s
+        yield Conclude(number, posts=sight.now_s >= posts_from_s + turn_s)
+
+
+RULES: Final[tuple[Callable[[Sight], Iterator[Step]], ...]] = (_reveals, _commits, _seeds, _conclusions, _penalties)
+
+
+def place_in_turn(evaluators: list[Address], evaluator: Address, *, lot: bytes) -> int:
+    """Who acts first: the lowest H(lot ‖ address); the others follow one after the other, should it fail."""
+    return sorted(evaluators, key=lambda address: keccak(lot + address)).index(evaluator)
+
+
+def _turn_s(sight: Sight, lot: bytes) -> int:
+    evaluators = [member.address for member in sight.view.active(Role.EVALUATOR)]
+    return APART_S * place_in_turn(evaluators, sight.me, lot=lot)
+
+
+def _is_active(sight: Sight) -> bool:
+    member = sight.view.members.get((Role.EVALUATOR, sight.me))
+    return member is not None and member.active
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(8, "big")

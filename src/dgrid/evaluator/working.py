@@ -1,0 +1,146 @@
+"""An evaluator's loop: look at the final chain, judge what is to be judged, do the next step, until nothing is left.
+
+The chain's time counts, for its windows are in it: the own clock, or the latest block's where that is ahead. A step
+that fails rests for a moment and is planned again; nothing else waits for it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from dgrid.chain.rpc import Rpc, RpcError
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.errors import ChainUnavailable, DGridError, NotYet
+from dgrid.core.identity import Address
+from dgrid.evaluator.clerk import Clerk
+from dgrid.evaluator.concluding import Concluder
+from dgrid.evaluator.docket import Docket
+from dgrid.evaluator.journal import Journal
+from dgrid.evaluator.rounds import (
+    Commit,
+    Conclude,
+    FixSeed,
+    Penalize,
+    Reveal,
+    Sight,
+    Step,
+    plan,
+    recent_rounds,
+)
+from dgrid.evaluator.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+TICK_S: Final = 0.5
+REST_S: Final = 2.0
+STEPS_AT_ONCE: Final = 64
+ROUNDS_KEPT: Final = 256
+
+
+class ChainTime:
+    """Seconds as the chain counts them."""
+
+    def __init__(self, rpc: Rpc, now_ms: Callable[[], int]) -> None:
+        self._rpc, self._now_ms = rpc, now_ms
+        self._ahead_s = 0
+
+    async def read(self) -> int:
+        """Unix seconds. A chain that cannot be asked keeps the distance it last had."""
+        now_s = self._now_ms() // 1000
+        with contextlib.suppress(ChainUnavailable, RpcError):
+            block = await self._rpc.block("latest")
+            if block is not None:
+                self._ahead_s = max(self._ahead_s, block.timestamp_s - now_s)
+        return now_s + self._ahead_s
+
+
+@dataclass(slots=True)
+class EvaluatorLoop:
+    """One evaluator at work."""
+
+    me: Address
+    watcher: ChainWatcher
+    journal: Journal
+    docket: Docket
+    clerk: Clerk
+    concluder: Concluder
+    time: ChainTime
+    tally: Tally
+    _resting: dict[Step, float] = field(default_factory=dict)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _epoch: int = -1
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        self.watcher.on_finalized(lambda _event: self._woken.set())
+        while True:
+            await self.step()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    async def step(self) -> None:
+        """Judges on, and does all steps that can be done now."""
+        now_s = await self.time.read()
+        self.docket.advance(self.watcher.finalized, now_s)
+        for _ in range(STEPS_AT_ONCE):
+            step = plan(self._sight(now_s))
+            if step is None:
+                break
+            await self._try(step)
+            now_s = await self.time.read()
+        self._forget_old(now_s)
+
+    def _sight(self, now_s: int) -> Sight:
+        loop_s, view = asyncio.get_running_loop().time(), self.watcher.finalized
+        self._resting = {step: until_s for step, until_s in self._resting.items() if until_s > loop_s}
+        parameters = self.watcher.parameters
+        recent = recent_rounds(view, parameters, now_s=now_s)
+        return Sight(
+            self.me,
+            view,
+            now_s,
+            parameters,
+            judged=self.docket.judged(view, now_s),
+            fixed=frozenset(number for number in recent if self.journal.commitment(number) is not None),
+            resting=frozenset(self._resting),
+        )
+
+    async def _try(self, step: Step) -> None:
+        """A step's success shows in the view a little later, so that it rests after that too."""
+        self._resting[step] = asyncio.get_running_loop().time() + REST_S
+        name = type(step).__name__
+        try:
+            await self._do(step)
+        except (NotYet, ChainUnavailable) as error:
+            logger.debug("%s: not yet: %s", name, error.message)
+        except DGridError as error:
+            self.tally.refused.add(1, error.code)
+            logger.info("%s: %s", name, error.message)
+        else:
+            self.tally.steps.add(1, name)
+
+    async def _do(self, step: Step) -> None:
+        match step:
+            case FixSeed():
+                await self.clerk.fix_seed(step)
+            case Commit():
+                await self.clerk.commit(step)
+            case Reveal():
+                await self.clerk.reveal(step)
+            case Penalize():
+                await self.clerk.penalize(step)
+            case Conclude():
+                await self.concluder.conclude(step, self.watcher.finalized)
+            case _:
+                assert_never(step)
+
+    def _forget_old(self, now_s: int) -> None:
+        epoch = self.watcher.clock.epoch_at(now_s * 1000)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self.journal.forget_before(epoch - ROUNDS_KEPT)

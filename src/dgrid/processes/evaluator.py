@@ -1,0 +1,155 @@
+"""An evaluator's whole life: registered with its encryption key and models, judging, committing, opening, concluding.
+
+It asks nodes through gateways like any client, with money of its own, and trusts none of them: what it reports rests on
+the chain, on the archives, and on answers whose receipts it checked.
+"""
+
+import asyncio
+import logging
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from dgrid.chain.court import declare_models
+from dgrid.chain.enroll import Enroller, Enrolment
+from dgrid.chain.events import Role
+from dgrid.config import EvaluatorConfig
+from dgrid.core.errors import DGridError
+from dgrid.engines.catalog import Catalog
+from dgrid.engines.forcing import Forcing
+from dgrid.engines.models import ModelFacts, model_facts
+from dgrid.evaluator.clerk import Clerk
+from dgrid.evaluator.concluding import Concluder, Desk
+from dgrid.evaluator.docket import Docket
+from dgrid.evaluator.door import EvaluatorService
+from dgrid.evaluator.journal import FILE_NAME, Journal
+from dgrid.evaluator.judging import Bench
+from dgrid.evaluator.keys import EncryptionKey
+from dgrid.evaluator.offers import LIMITS as OFFER_LIMITS
+from dgrid.evaluator.offers import Offers
+from dgrid.evaluator.plain import PlainJudges
+from dgrid.evaluator.purse import Purse
+from dgrid.evaluator.reading import Reader
+from dgrid.evaluator.rerun import Repeater
+from dgrid.evaluator.tally import Tally
+from dgrid.evaluator.working import ChainTime, EvaluatorLoop
+from dgrid.poq.rules import BUILT_IN_REFERENCES
+from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
+from dgrid.processes.life import now_ms, run_until_signal
+from dgrid.processes.repeating import PayingAsker
+from dgrid.settlement.archives import LIMITS, Archives, doors_of
+from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.records import Records
+from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
+from dgrid.wire.server import Server
+from dgrid.wire.typed import court_domain
+
+logger = logging.getLogger(__name__)
+
+PURSE_LOOK_S: Final = 5.0
+SALT_BYTES: Final = 32
+
+
+def run(config: EvaluatorConfig) -> None:
+    """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
+    run_until_signal(_live(config))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one evaluator has of its own."""
+
+    config: EvaluatorConfig
+    side: ChainSide
+    encryption: EncryptionKey
+    forcing: Forcing
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def purse(self) -> Purse:
+        side, config = self.side, self.config
+        return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
+
+    def http(self, limits: ClientLimits) -> HttpClient:
+        return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
+
+
+async def _live(config: EvaluatorConfig) -> None:
+    encryption, forcing = EncryptionKey.kept_in(config.folder), Forcing(runnable_models(config))
+    async with chain_side(config) as side, AsyncExitStack() as stack:
+        own = Own(config, side, encryption, forcing)
+        stack.push_async_callback(forcing.stop)
+        loop = opened_loop(own, stack)
+        service = EvaluatorService(side.sender.address, loop.journal, side.watcher, own.tally)
+        server = Server(service.handle, host=config.host, port=config.port)
+        stack.push_async_callback(server.stop)
+        await server.start()
+        logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
+        async with background(enrol(own)):
+            await loop.run()
+
+
+def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
+    """All that works together, to be closed with `stack`."""
+    config, side, key = own.config, own.side, own.config.key()
+    watcher, contracts = side.watcher, side.contracts
+    domain = court_domain(contracts.chain_id, contracts.quality_court.address)
+    http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
+    stack.push_async_callback(http.close)
+    stack.callback(journal.close)
+    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
+    records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+    quality = QualityReader(records, archives, domain=side.domain, court=domain)
+    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack)
+    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=own.tally)
+    stack.push_async_callback(docket.close)
+    desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
+    clerk = Clerk(key, domain, journal, archives, side.sender, contracts, partial(secrets.token_bytes, SALT_BYTES))
+    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
+    return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
+
+
+def opened_bench(own: Own, stack: AsyncExitStack) -> Bench:
+    """The judges, and the way to the peers."""
+    http, watcher = own.http(OFFER_LIMITS), own.side.watcher
+    stack.push_async_callback(http.close)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=own.side.contracts.chain_id)
+    asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
+    stack.push_async_callback(asker.close)
+    repeater = Repeater(asker.ask, budget_wei=int(own.config.repeat_wei_max))
+    return Bench(own.side.sender.address, repeater, offers.peers, PlainJudges(), own.forcing, BUILT_IN_REFERENCES)
+
+
+def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:
+    """The models that can be run here, by digest: those built in, and the configured files. Raises CheckFailed."""
+    try:
+        built_in = [model.path for model in Catalog.built_in().models]
+    except DGridError as error:
+        logger.warning("without the built-in models: %s", error.message)
+        built_in = []
+    found = [model_facts(path) for path in (*built_in, *map(Path, config.model_files))]
+    return {facts.digest: facts for facts in found}
+
+
+async def enrol(own: Own) -> None:
+    """Registers the evaluator with its key and its models, then keeps its channels filled, as gateways come."""
+    await until_done(lambda: _register(own), what="registration")
+    while True:
+        try:
+            await own.purse.fill(own.side.watcher.finalized)
+        except DGridError as error:
+            logger.warning("no money for re-runs: %s %s", error.message, error.hint)
+        await asyncio.sleep(PURSE_LOOK_S)
+
+
+async def _register(own: Own) -> None:
+    config, side, digests = own.config, own.side, own.forcing.digests
+    enroller = Enroller(side.rpc, side.contracts, side.sender, dev=config.dev)
+    enrolment = Enrolment(Role.EVALUATOR, config.url, int(config.stake_wei), encryption_key=own.encryption.public)
+    await enroller.enroll(enrolment, side.watcher.latest)
+    declared = side.watcher.latest.declared.get((Role.EVALUATOR, side.sender.address), ())
+    if set(declared) != set(digests):
+        await declare_models(side.sender, side.contracts, role=Role.EVALUATOR, digests=digests)

@@ -1,0 +1,74 @@
+"""Asks a peer for an evaluator: through a gateway, paid from its purse, believed as far as the receipt goes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dgrid.chain.view import ChainView
+from dgrid.client import ApiKey
+from dgrid.client.answers import Answer
+from dgrid.client.asynchronous import AsyncClient
+from dgrid.client.flow import Order
+from dgrid.core.errors import CheckFailed, DGridError, NoNodeAvailable
+from dgrid.core.identity import from_hex
+from dgrid.evaluator.purse import GatewayDoor, Purse
+from dgrid.evaluator.rerun import PeerAnswer, Repeat
+from dgrid.evaluator.tally import Tally
+from dgrid.wire.answers import answer_of
+from dgrid.wire.messages import Privacy
+
+
+@dataclass(slots=True)
+class PayingAsker:
+    """One evaluator's questions to the network."""
+
+    purse: Purse
+    view: Callable[[], ChainView]
+    tally: Tally
+    _clients: dict[GatewayDoor, AsyncClient] = field(default_factory=dict)
+
+    async def ask(self, repeat: Repeat) -> PeerAnswer:
+        """The peer's answer by whichever gateway brings it. Raises DGridError, CheckFailed when it is another's."""
+        failure: DGridError = NoNodeAvailable("no channel to any gateway yet")
+        for door in self._doors(repeat):
+            try:
+                answer = await self._asked(door, repeat)
+            except CheckFailed:
+                raise
+            except DGridError as error:
+                failure = error
+            else:
+                self.tally.repeats.add()
+                return answer
+        raise failure
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    def _doors(self, repeat: Repeat) -> list[GatewayDoor]:
+        """The gateway that served the original last: it has an interest in what is found."""
+        return sorted(self.purse.doors(self.view()), key=lambda door: door.gateway == repeat.served_by)
+
+    async def _asked(self, door: GatewayDoor, repeat: Repeat) -> PeerAnswer:
+        client = self._clients.get(door)
+        if client is None:
+            client = self._clients[door] = AsyncClient([door.url], ApiKey(door.api_key))
+        stream = client.relay(Order(repeat.body, repeat.peer.model, streamed=False))
+        async for _ in stream:
+            pass
+        return checked_answer(stream.answer, repeat)
+
+
+def checked_answer(answer: Answer, repeat: Repeat) -> PeerAnswer:
+    """The answer, if its receipt says that this peer gave it, and that it can never be drawn. Raises CheckFailed."""
+    document = answer.document
+    if document is None:
+        raise CheckFailed("the answer has no receipt")
+    dispatch, usage = document.dispatch, document.receipt.usage
+    if (dispatch.node, dispatch.model_digest) != (repeat.peer.node, repeat.peer.digest):
+        raise CheckFailed("another node or other weights answered than those asked for")
+    if usage.privacy != Privacy.NONE:
+        raise CheckFailed("the answer was given under another privacy than asked for")
+    text = answer_of(answer.raw).text()
+    return PeerAnswer(repeat.peer, from_hex(answer.receipt_id, size=32), text)

@@ -1,1 +1,0 @@
-DELETE FROM holds WHERE request_id = ?

@@ -1,1 +1,0 @@
-INSERT INTO holds (request_id, channel_id, amount) VALUES (?, ?, ?)

@@ -1,1 +1,0 @@
-SELECT request_id, channel_id, amount FROM holds

@@ -1,0 +1,134 @@
+import asyncio
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgrid.core.errors import InvalidJson, NoNodeAvailable
+from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.rerun import (
+    OTHER_MODELS_MAX,
+    SAME_MODEL_MAX,
+    Original,
+    Panel,
+    Peer,
+    PeerAnswer,
+    Repeat,
+    Repeater,
+    chosen_peers,
+    repeated_body,
+)
+
+NODE, GATEWAY = Address(b"\x01" * 20), Address(b"\x09" * 20)
+MINI, MICRO, NANO, UNKNOWN = b"m" * 32, b"i" * 32, b"n" * 32, bytes(32)
+ASKED = {
+    "model": "auto",
+    "messages": [{"role": "user", "content": "Where?"}],
+    "temperature": 0.7,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "provider": {"sort": "price"},
+    "dgrid": {"privacy": "committee"},
+    "max_tokens": 9,
+    "user": "somebody",
+}
+ORIGINAL = Original(msgspec.json.encode(ASKED), 77, NODE, GATEWAY, MINI)
+
+
+def peer(number: int, digest: bytes, model: str = "dgrid-mini") -> Peer:
+    return Peer(Address(bytes((number,)) * 20), model, digest)
+
+
+PEERS = [
+    Peer(NODE, "dgrid-mini", MINI),
+    *(peer(number, MINI) for number in (2, 3, 4)),
+    *(peer(number, MICRO, "dgrid-micro") for number in (5, 6)),
+    peer(7, NANO, "dgrid-nano"),
+]
+
+
+def test_a_repeat_asks_the_same_of_one_node_without_being_drawn_itself() -> None:
+    body = msgspec.json.decode(repeated_body(ORIGINAL, PEERS[4], budget_wei=5))
+    assert body == {
+        "model": "dgrid-micro",
+        "messages": ASKED["messages"],
+        "temperature": 0.7,
+        "max_tokens": 9,
+        "seed": 77,
+        "provider": {"only": [to_hex(PEERS[4].node)]},
+        "dgrid": {"privacy": "none", "budget": "5"},
+    }
+
+
+@pytest.mark.parametrize("request_", [b"", b"[]", b"\xff", b"[" * 2000])
+def test_what_is_no_request_is_not_repeated(request_: bytes) -> None:
+    with pytest.raises(InvalidJson):
+        repeated_body(replace(ORIGINAL, request=request_), PEERS[1], budget_wei=5)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_node_is_never_compared_with_itself_and_each_other_model_is_asked_once(lot: bytes) -> None:
+    same, others = chosen_peers(PEERS, ORIGINAL, lot=lot)
+    assert len(same) == SAME_MODEL_MAX
+    assert all(one.digest == MINI and one.node != NODE for one in same)
+    assert len(others) == OTHER_MODELS_MAX
+    assert {one.digest for one in others} == {MICRO, NANO}
+
+
+def test_the_lot_decides_whom_it_asks() -> None:
+    assert len({tuple(chosen_peers(PEERS, ORIGINAL, lot=bytes((at,)))[0]) for at in range(30)}) > 1
+
+
+def test_weights_that_nobody_knows_are_told_apart_by_name() -> None:
+    foreign = [peer(8, UNKNOWN, "llama"), peer(9, UNKNOWN, "qwen"), peer(10, UNKNOWN, "qwen")]
+    _, others = chosen_peers(foreign, ORIGINAL, lot=b"")
+    assert {one.model for one in others} == {"llama", "qwen"}
+
+
+def panel_of(ask: object, *, within_s: float = 1.0, at_once: int = 4) -> Panel:
+    async def main() -> Panel:
+        repeater = Repeater(ask, budget_wei=5, at_once=at_once)  # type: ignore[arg-type]
+        return await repeater.panel(ORIGINAL, PEERS, lot=b"", within_s=within_s)
+
+    return asyncio.run(main())
+
+
+def test_answers_are_sorted_by_whether_they_are_of_the_same_model() -> None:
+    async def ask(repeat: Repeat) -> PeerAnswer:
+        assert repeat.served_by == GATEWAY
+        return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), "Oslo")
+
+    panel = panel_of(ask)
+    assert {answer.peer.digest for answer in panel.same_model} == {MINI}
+    assert {answer.peer.digest for answer in panel.other_models} == {MICRO, NANO}
+    assert panel.request_ids == tuple(sorted(panel.request_ids))
+    assert len(panel.request_ids) == 4
+
+
+def test_what_fails_or_comes_too_late_is_absent() -> None:
+    async def ask(repeat: Repeat) -> PeerAnswer:
+        if repeat.peer.digest == MICRO:
+            raise NoNodeAvailable("busy")
+        if repeat.peer.digest == NANO:
+            await asyncio.sleep(30)
+        return PeerAnswer(repeat.peer, bytes(32), "Oslo")
+
+    panel = panel_of(ask, within_s=0.2)
+    assert (len(panel.same_model), panel.other_models) == (2, ())
+
+
+def test_no_more_are_asked_at_once_than_allowed() -> None:
+    running: list[int] = []
+    most: list[int] = []
+
+    async def ask(repeat: Repeat) -> PeerAnswer:
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0.01)
+        running.pop()
+        return PeerAnswer(repeat.peer, bytes(32), "Oslo")
+
+    assert len(panel_of(ask, at_once=2).request_ids) == 4
+    assert max(most) == 2

@@ -1,0 +1,172 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.settlement.judged import PARAMETERS
+
+from dgrid.chain.events import Role
+from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Opening, PostedQuality
+from dgrid.core.identity import Address, Hash
+from dgrid.evaluator.rounds import (
+    APART_S,
+    Commit,
+    Conclude,
+    FixSeed,
+    Penalize,
+    Reveal,
+    Sight,
+    Step,
+    judges_until_s,
+    place_in_turn,
+    plan,
+    rounds_under_way,
+)
+from dgrid.settlement.rounds import windows_of
+from dgrid.wire.messages import EpochRoot, QualityRoot
+
+ME, OTHER, THIRD = (Address(bytes((at,)) * 20) for at in (1, 2, 3))
+GATEWAY = Address(b"\x09" * 20)
+ROUND = 6
+WINDOWS = windows_of(PARAMETERS, ROUND)
+LATE_S = APART_S * 3
+
+
+def member(address: Address, *, active: bool = True) -> Member:
+    return Member(Role.EVALUATOR, address, "http://127.0.0.1:1", 10**21, 0, bytes(32), bytes(32), active)
+
+
+def view_of(*, draws: bool = True, evaluators: tuple[Address, ...] = (ME, OTHER, THIRD)) -> ChainView:
+    """Epoch 5 anchored; with draws, its seed fixed in round 6."""
+    opens_ms = PARAMETERS.clock.opens_at_ms(ROUND)
+    root = EpochRoot(GATEWAY, 5, bytes(20), bytes(32), 1, bytes(32), 10, bytes(32))
+    ready = tuple(DrawnEvaluator(one, 10**21, bytes(32), ()) for one in evaluators)
+    draw = Draw(GATEWAY, 5, ROUND, b"s" * 32, False, 12, opens_ms + 1_000, ready)
+    return ChainView(
+        members={(Role.EVALUATOR, one): member(one) for one in evaluators},
+        roots={(GATEWAY, 5): Anchor(root, Hash(root.struct_hash()), 10, opens_ms)},
+        draws={(GATEWAY, 5): draw} if draws else {},
+    )
+
+
+def sight(view: ChainView, now_s: int) -> Sight:
+    return Sight(ME, view, now_s, PARAMETERS)
+
+
+def committed(view: ChainView, *evaluators: Address) -> ChainView:
+    return replace(view, commitments={(ROUND, one): b"c" * 32 for one in evaluators})
+
+
+def opened(view: ChainView, *evaluators: Address) -> ChainView:
+    return replace(view, openings={(ROUND, one): Opening(bytes(32), bytes(32)) for one in evaluators})
+
+
+def test_nothing_is_done_where_nothing_was_anchored() -> None:
+    assert plan(sight(ChainView(members={(Role.EVALUATOR, ME): member(ME)}), WINDOWS.commit_from_s)) is None
+
+
+def test_a_seed_is_fixed_by_one_evaluator_and_by_the_next_only_if_that_fails() -> None:
+    opens_s = PARAMETERS.clock.opens_at_ms(ROUND) // 1000
+    view = view_of(draws=False)
+    turns = [
+        next(at for at in range(opens_s, opens_s + 20) if plan(replace(sight(view, at), me=one)) == FixSeed(GATEWAY, 5))
+        for one in (ME, OTHER, THIRD)
+    ]
+    assert sorted(at - opens_s for at in turns) == [0, APART_S, 2 * APART_S]
+
+
+def test_no_seed_is_fixed_shortly_before_an_epoch_ends() -> None:
+    ends_s = WINDOWS.commit_from_s
+    assert plan(sight(view_of(draws=False), ends_s - 4)) is None
+    assert plan(sight(view_of(draws=False), ends_s)) == FixSeed(GATEWAY, 5)
+
+
+def test_a_void_root_is_never_drawn_from() -> None:
+    view = replace(view_of(draws=False), convicted={GATEWAY: 4})
+    assert plan(sight(view, WINDOWS.commit_from_s)) is None
+
+
+def test_it_commits_when_all_is_judged_and_in_the_end_with_what_there_is() -> None:
+    start_s, last_s = WINDOWS.commit_from_s, judges_until_s(PARAMETERS, ROUND)
+    assert plan(sight(view_of(), start_s)) is None
+    assert plan(replace(sight(view_of(), start_s), judged=frozenset({ROUND}))) == Commit(ROUND)
+    assert plan(replace(sight(view_of(), start_s - 1), judged=frozenset({ROUND}))) is None
+    assert plan(sight(view_of(), last_s)) == Commit(ROUND)
+    assert plan(replace(sight(view_of(), start_s), fixed=frozenset({ROUND}))) == Commit(ROUND)
+
+
+def test_it_does_not_commit_twice_nor_where_it_was_not_there_to_be_drawn() -> None:
+    last_s = judges_until_s(PARAMETERS, ROUND)
+    assert plan(sight(committed(view_of(), ME), last_s)) is None
+    joined_late = replace(view_of(evaluators=(OTHER,)), members={(Role.EVALUATOR, ME): member(ME)})
+    assert plan(sight(joined_late, last_s)) is None
+    left = replace(view_of(), members={(Role.EVALUATOR, ME): member(ME, active=False)})
+    assert plan(sight(left, last_s)) is None
+
+
+def test_it_opens_what_it_committed_and_only_that() -> None:
+    mine = replace(sight(committed(view_of(), ME), WINDOWS.reveal_from_s), fixed=frozenset({ROUND}))
+    assert plan(mine) == Reveal(ROUND)
+    assert plan(replace(mine, fixed=frozenset())) is None  # the disk is lost, and with it the salt
+    assert plan(replace(mine, view=view_of())) is None
+    assert plan(replace(mine, view=opened(committed(view_of(), ME), ME))) is None
+    assert plan(replace(mine, now_s=WINDOWS.open_from_s)) is None
+
+
+def test_who_withholds_is_reported_and_nobody_reports_itself() -> None:
+    view = opened(committed(view_of(), ME, OTHER), ME)
+    late = replace(sight(view, WINDOWS.open_from_s + LATE_S), resting=frozenset[Step]({Conclude(ROUND, posts=True)}))
+    assert plan(late) == Penalize(OTHER, ROUND)
+    assert plan(replace(late, now_s=WINDOWS.open_from_s - 1)) is None
+    assert plan(replace(late, view=replace(view, penalized={(ROUND, OTHER): 1}))) is None
+    assert plan(replace(late, me=OTHER, view=opened(committed(view_of(), OTHER), ME))) is None
+
+
+def test_a_round_is_concluded_by_those_who_opened_one_after_the_other() -> None:
+    view = opened(committed(view_of(), ME, OTHER), ME, OTHER)
+    turn = place_in_turn([ME, OTHER], ME, lot=ROUND.to_bytes(8, "big"))
+    start_s = WINDOWS.post_from_s
+    assert plan(sight(view, start_s - 1)) is None
+    assert plan(sight(view, start_s)) == Conclude(ROUND, posts=turn == 0)
+    assert plan(sight(view, start_s + APART_S)) == Conclude(ROUND, posts=True)
+    assert plan(replace(sight(view, start_s), me=THIRD)) is None
+
+
+def test_a_posted_round_is_not_concluded_again() -> None:
+    root = QualityRoot(ROUND, bytes(20), bytes(32), bytes(32), 0, 0, bytes(32), bytes(32), bytes(32))
+    view = opened(committed(view_of(), ME), ME)
+    posted = replace(view, quality_roots={ROUND: PostedQuality(root, Hash(root.struct_hash()), 20, 0)})
+    assert plan(sight(posted, WINDOWS.post_from_s)) is None
+
+
+def test_of_several_rounds_that_are_over_the_latest_takes_the_others_in() -> None:
+    view = opened(committed(view_of(), ME), ME)
+    both = replace(view, openings={**view.openings, (ROUND - 1, ME): Opening(bytes(32), bytes(32))})
+    assert plan(sight(both, WINDOWS.post_from_s)) == Conclude(ROUND, posts=True)
+
+
+def test_what_was_just_tried_rests() -> None:
+    late = sight(view_of(), judges_until_s(PARAMETERS, ROUND))
+    assert plan(replace(late, resting=frozenset[Step]({Commit(ROUND)}))) is None
+
+
+rounds = st.sampled_from((frozenset[int](), frozenset({ROUND})))
+views = st.sampled_from((view_of(), committed(view_of(), ME), opened(committed(view_of(), ME), ME)))
+
+
+@given(st.integers(0, 400), views, rounds, rounds)
+def test_a_round_is_never_opened_before_nor_committed_after_its_window(
+    after_s: int, view: ChainView, fixed: frozenset[int], judged: frozenset[int]
+) -> None:
+    now_s = PARAMETERS.clock.opens_at_ms(ROUND) // 1000 + after_s
+    step = plan(replace(sight(view, now_s), fixed=fixed, judged=judged))
+    if isinstance(step, Commit):
+        assert WINDOWS.commit_from_s <= now_s < WINDOWS.reveal_from_s
+    if isinstance(step, Reveal):
+        assert WINDOWS.reveal_from_s <= now_s < WINDOWS.open_from_s
+
+
+def test_a_round_is_under_way_until_half_of_its_commit_window() -> None:
+    last_s = judges_until_s(PARAMETERS, ROUND)
+    assert WINDOWS.commit_from_s < last_s < WINDOWS.reveal_from_s
+    assert rounds_under_way(view_of(), PARAMETERS, now_s=last_s - 1) == [ROUND]
+    assert rounds_under_way(view_of(), PARAMETERS, now_s=last_s) == []

@@ -1,0 +1,219 @@
+"""Rounds on a real chain with real archives, step by step; the chain's clock is moved by hand."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.evaluator.stage import Seat, Stage, on_stage
+
+from dgrid.chain.view import Draw
+from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
+
+
+async def opened_reports(stage: Stage, draw: Draw, seat: Seat) -> tuple[Report, ...]:
+    opening = stage.view.openings[draw.round, seat.me]
+    blob = decode_quality(await stage.network.archives.fetch(opening.blob_id))
+    assert isinstance(blob, Reports)
+    return blob.reports
+
+
+async def commit_all(stage: Stage, draw: Draw, *seats: Seat) -> None:
+    await stage.go_to(stage.windows(draw.round).commit_from_s)
+    await stage.until(lambda view: all((draw.round, seat.me) in view.commitments for seat in seats), *seats)
+
+
+async def reveal_all(stage: Stage, draw: Draw, *seats: Seat) -> None:
+    await stage.go_to(stage.windows(draw.round).reveal_from_s)
+    await stage.until(lambda view: all((draw.round, seat.me) in view.openings for seat in seats), *seats)
+
+
+async def post(stage: Stage, draw: Draw, *seats: Seat) -> None:
+    await stage.go_to(stage.windows(draw.round).post_from_s + 10)
+    await stage.until(lambda view: view.last_quality_round == draw.round, *seats)
+
+
+def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        seats = list(stage.seats.values())
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seats[0])
+        await stage.disclose(draw)
+        await stage.judged(draw, *seats)
+        await commit_all(stage, draw, *seats)
+        await reveal_all(stage, draw, *seats)
+        for seat in seats:
+            wanted = {duty.leaf.key: duty for duty in await stage.duties(draw, seat.name)}
+            reports = await opened_reports(stage, draw, seat)
+            assert [report.key for report in reports] == sorted(wanted)
+            for report in reports:
+                scored = 10_000 if wanted[report.key].quality else NOT_SCORED
+                assert (report.verdict, report.accuracy_bps, report.consistency_bps) == (Verdict.JUDGED, scored, scored)
+                assert len(report.peers) == (2 if wanted[report.key].quality else 0)
+        await post(stage, draw, *seats)
+        signed = [seat.journal.signature(draw.round) for seat in seats]
+        assert len([one for one in signed if one is not None]) == len(seats)
+        assert {one.root for one in signed if one is not None} == {stage.view.quality_roots[draw.round].root}
+
+    on_stage(tmp_path, main)
+
+
+def test_one_evaluator_alone_judges_signs_and_posts(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        await stage.disclose(draw)
+        await stage.judged(draw, seat)
+        for step in (commit_all, reveal_all, post):
+            await step(stage, draw, seat)
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_without_requests_nothing_is_drawn_sent_or_signed(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        for moment_s in (0, 60, 75, 90):
+            await stage.go_to(await stage.chain_s() + moment_s)
+            await stage.turn(seat)
+        assert (seat.loop.tally.steps.values, seat.loop.tally.refused.values) == ({}, {})
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_is_not_disclosed_in_time_is_reported_undisclosed(tmp_path: Path, *, is_late: bool) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        await stage.go_to(stage.windows(draw.round).commit_from_s)
+        if is_late:
+            await stage.disclose(draw)
+        await commit_all(stage, draw, seat)
+        await reveal_all(stage, draw, seat)
+        reports = await opened_reports(stage, draw, seat)
+        assert reports
+        assert {report.key for report in reports} == {duty.leaf.key for duty in await stage.duties(draw, seat.name)}
+        assert {report.verdict for report in reports} == {Verdict.UNDISCLOSED}
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_content_that_is_not_what_was_signed_is_reported_altered(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        await stage.disclose(draw, altered=True)
+        await stage.judged(draw, seat)
+        assert {report.verdict for report in seat.journal.reports(draw.round)} == {Verdict.ALTERED}
+        assert stage.asked == []
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_an_evaluator_that_withholds_its_reports_is_penalized_by_another(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        honest, silent = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, honest)
+        await stage.disclose(draw)
+        await stage.judged(draw, honest, silent)
+        await commit_all(stage, draw, honest, silent)
+        await reveal_all(stage, draw, honest)
+        await stage.go_to(stage.windows(draw.round).open_from_s + 6)
+        await stage.until(lambda view: (draw.round, silent.me) in view.penalized, honest)
+        await post(stage, draw, honest)
+
+    on_stage(tmp_path, main, evaluators=2)
+
+
+Reached = Callable[[Stage, Draw, Seat], bool]
+STEPS: dict[str, Reached] = {
+    "met": lambda stage, draw, seat: bool(seat.journal.open_duties(draw.gateway, draw.epoch)),
+    "judged": lambda stage, draw, seat: bool(seat.journal.reports(draw.round)),
+    "fixed": lambda stage, draw, seat: seat.journal.commitment(draw.round) is not None,
+    "committed": lambda stage, draw, seat: (draw.round, seat.me) in stage.view.commitments,
+    "opened": lambda stage, draw, seat: (draw.round, seat.me) in stage.view.openings,
+    "signed": lambda stage, draw, seat: seat.journal.signature(draw.round) is not None,
+}
+
+
+def test_killed_after_every_step_it_goes_on_from_the_disk_and_stands_by_its_commitment(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        moments = stage.windows(draw.round)
+        when_s = {"fixed": moments.commit_from_s, "opened": moments.reveal_from_s, "signed": moments.post_from_s}
+        fixed = []
+        for name, reached in STEPS.items():
+            await stage.go_to(when_s.get(name, 0))
+            async with asyncio.timeout(20):
+                while not reached(stage, draw, seat):
+                    await stage.turn(seat)
+            await stage.kill(seat.name)
+            if name == "met":
+                await stage.disclose(draw)
+            seat = await stage.seat(seat.name)
+            fixed.append(seat.journal.commitment(draw.round))
+        assert len({one.salt for one in fixed if one is not None}) == 1
+        assert fixed[-1] is not None
+        opening = stage.view.openings[draw.round, seat.me]
+        assert opening.blob_id == fixed[-1].blob_id
+        reports = await opened_reports(stage, draw, seat)
+        assert {report.key for report in reports} == {duty.leaf.key for duty in await stage.duties(draw, seat.name)}
+        await post(stage, draw, seat)
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+async def mined(stage: Stage) -> int:
+    return int(await stage.net.rpc.call("eth_blockNumber", []), 16)
+
+
+def test_a_draw_that_is_not_final_binds_nobody(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        where = stage.network.books.key.address, 40
+        stage.net.chain.pause_final()
+        async with asyncio.timeout(20):
+            while where not in stage.watcher.latest.draws:
+                await stage.turn(seat)
+        lost = stage.watcher.latest.draws[where]
+        for _ in range(10):
+            await stage.turn(seat)
+        assert not seat.journal.open_duties(*where)
+        await stage.net.rpc.call("anvil_reorg", [await mined(stage) - lost.block + 1, []])
+        async with asyncio.timeout(20):
+            while where in stage.watcher.latest.draws:
+                await asyncio.sleep(0.05)
+        assert not seat.journal.open_duties(*where)
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_a_seed_that_the_chain_lost_takes_its_duties_along_and_nothing_is_committed_for_it(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        lost = await stage.drawn(40, seat)
+        await stage.disclose(lost)
+        await stage.judged(lost, seat)
+        judged = {report.key for report in seat.journal.reports(lost.round)}
+        deciding = stage.view.roots[lost.gateway, 40].block + 3
+        await stage.net.rpc.call("anvil_reorg", [await mined(stage) - deciding + 1, []])  # the disclosure goes as well
+        async with asyncio.timeout(20):
+            while (found := stage.view.draws.get((lost.gateway, 40))) is None or found.seed == lost.seed:
+                await stage.turn(seat)
+        await commit_all(stage, found, seat)
+        await reveal_all(stage, found, seat)
+        reports = await opened_reports(stage, found, seat)
+        wanted = {duty.leaf.key for duty in await stage.duties(found, seat.name)}
+        assert {report.key for report in reports} == wanted != judged
+        assert {report.verdict for report in reports} == {Verdict.UNDISCLOSED}
+
+    on_stage(tmp_path, main, evaluators=1)

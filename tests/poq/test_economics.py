@@ -1,0 +1,88 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgrid.core.money import WEI
+from dgrid.poq.economics import Temptation, least_stake_wei, requests_until_convicted
+
+WEIS = st.integers(0, 10**22)
+SHARES = st.integers(0, 10_000)
+PUBLISHED = Temptation(  # POQ § 5: p = 5 %, δ = 0.9, Δc = 0.8 P
+    check_bps=500, hit_bps=9_000, false_bps=0, price_wei=WEI, slash_wei=0, rents_wei=0, saving_wei=8 * WEI // 10
+)
+
+
+@st.composite
+def temptations(draw: st.DrawFn) -> Temptation:
+    return Temptation(
+        check_bps=draw(SHARES),
+        hit_bps=draw(SHARES),
+        false_bps=draw(SHARES),
+        price_wei=draw(WEIS),
+        slash_wei=draw(WEIS),
+        rents_wei=draw(WEIS),
+        saving_wei=draw(WEIS),
+    )
+
+
+def expected_gain(terms: Temptation, *, cheats: bool) -> Fraction:
+    """What a request is worth: every outcome with its probability, honest cost taken as nought."""
+    caught = terms.hit_bps if cheats else terms.false_bps
+    checked = Fraction(terms.check_bps, 10_000)
+    convicted = checked * Fraction(caught, 10_000)
+    saved = terms.saving_wei if cheats else 0
+    kept, lost = terms.price_wei + saved, saved - terms.slash_wei - terms.rents_wei
+    return (1 - convicted) * kept + convicted * lost
+
+
+@given(temptations())
+def test_the_inequality_has_the_sign_of_the_best_response(terms: Temptation) -> None:
+    assert terms.is_resisted == (expected_gain(terms, cheats=False) >= expected_gain(terms, cheats=True))
+
+
+@given(temptations())
+def test_the_least_slash_suffices_and_one_less_does_not(terms: Temptation) -> None:
+    least = terms.least_slash_wei
+    if least is None:
+        assert not terms.is_resisted or terms.saving_wei == 0
+        return
+    told = [
+        Temptation(
+            check_bps=terms.check_bps,
+            hit_bps=terms.hit_bps,
+            false_bps=terms.false_bps,
+            price_wei=terms.price_wei,
+            slash_wei=slash,
+            rents_wei=terms.rents_wei,
+            saving_wei=terms.saving_wei,
+        )
+        for slash in (least, least - 1)
+    ]
+    if terms.hit_bps > terms.false_bps and terms.check_bps:
+        assert told[0].is_resisted
+        assert least == 0 or not told[1].is_resisted
+
+
+def test_an_impostor_is_convicted_within_the_published_number_of_requests() -> None:
+    assert requests_until_convicted(PUBLISHED, detections=5, certainty_bps=9_900) == 255
+    assert least_stake_wei(PUBLISHED, slash_bps=500, detections=5, certainty_bps=9_900) == 4_080 * WEI
+
+
+@pytest.mark.parametrize("check_bps", [100, 500, 2_500])
+def test_checking_more_convicts_sooner(check_bps: int) -> None:
+    seldom, often = (
+        Temptation(check_bps=share, hit_bps=9_000, false_bps=0, price_wei=1, slash_wei=0, rents_wei=0, saving_wei=1)
+        for share in (check_bps, 2 * check_bps)
+    )
+    assert requests_until_convicted(often, detections=5, certainty_bps=9_900) < requests_until_convicted(
+        seldom, detections=5, certainty_bps=9_900
+    )
+
+
+def test_who_is_never_checked_is_refused_not_looped_over() -> None:
+    never = Temptation(check_bps=0, hit_bps=9_000, false_bps=0, price_wei=1, slash_wei=0, rents_wei=0, saving_wei=1)
+    assert never.least_slash_wei is None
+    with pytest.raises(ValueError, match="never convicted"):
+        requests_until_convicted(never, detections=5, certainty_bps=9_900)

@@ -1,0 +1,99 @@
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.poq.world import RULES
+
+from dgrid.core.keccak import keccak
+from dgrid.poq.identity import NEVER, agreed_gap, laundering, panel_finding, suspect, threshold_of
+from dgrid.wire.quality import Identity, SuspicionRow
+
+KNOWN = RULES.identity
+THRESHOLD = KNOWN.gap_micros
+NODE, MODEL = b"n" * 20, b"m" * 32
+
+
+def finding(gap: int, *, likelihood: int = -300_000, misses: int = 0, tokens: int = 10) -> Identity:
+    return Identity(tokens, gap, 2 * gap, misses, likelihood)
+
+
+def after(gaps: list[int]) -> SuspicionRow:
+    row = SuspicionRow(NODE, MODEL, (), NEVER)
+    for number, gap in enumerate(gaps):
+        row = suspect(row, gap, threshold_micros=THRESHOLD, round_=number, rules=KNOWN)
+    return row
+
+
+def test_five_replies_of_another_model_flag_and_four_do_not() -> None:
+    assert after([300_000] * 4).flagged_round == NEVER
+    assert after([300_000] * 5).flagged_round == 4
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=300))
+def test_a_node_within_the_honest_shift_is_never_flagged_however_often_it_is_looked_at(gaps: list[int]) -> None:
+    row = after(gaps)
+    assert row.flagged_round == NEVER
+    assert len(row.gaps_micros) <= KNOWN.window
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_cheating_on_a_third_of_the_replies_is_found_within_twenty_checks(seed: int) -> None:
+    """400 requests at a 5 % check."""
+    rng = Random(seed)
+    gaps = [450_000 if at % 3 == 0 else rng.randrange(40_000) for at in range(20)]
+    rng.shuffle(gaps)
+    assert after(gaps).flagged_round != NEVER
+
+
+def test_one_reply_alone_cannot_flag() -> None:
+    wild = agreed_gap([finding(10**9)] * 3, THRESHOLD, rules=KNOWN)
+    assert wild == KNOWN.clip * THRESHOLD
+    assert after([5_000] * 12 + [wild]).flagged_round == NEVER
+
+
+def test_a_flag_stands_and_its_round_is_the_first() -> None:
+    assert after([300_000] * 5 + [0] * 200).flagged_round == 4
+
+
+def test_one_liar_neither_condemns_nor_clears() -> None:
+    assert agreed_gap([finding(5_000), finding(6_000), finding(500_000)], THRESHOLD, rules=KNOWN) is None
+    assert agreed_gap([finding(400_000), finding(450_000), finding(1_000)], THRESHOLD, rules=KNOWN) is None
+
+
+def test_one_members_word_is_not_enough() -> None:
+    assert agreed_gap([finding(500_000)], THRESHOLD, rules=KNOWN) is None
+    assert agreed_gap([finding(500_000), finding(500_000, tokens=0)], THRESHOLD, rules=KNOWN) is None
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=15))
+def test_what_counts_is_said_by_most_and_its_order_does_not_matter(gaps: list[int]) -> None:
+    said = agreed_gap([finding(gap) for gap in gaps], THRESHOLD, rules=KNOWN)
+    assert said == agreed_gap([finding(gap) for gap in reversed(gaps)], THRESHOLD, rules=KNOWN)
+    if said is not None:
+        assert min(gaps) <= said <= max(gaps)
+
+
+def test_a_listed_digest_has_its_own_threshold() -> None:
+    digest = keccak(b"an f16 file")
+    rules = replace(KNOWN, gap_micros_of={digest: 10_000})
+    assert threshold_of(digest, rules) == 10_000
+    assert threshold_of(keccak(b"another"), rules) == KNOWN.gap_micros
+
+
+def test_laundering_shows_in_likelihood_and_misses_and_flags_nobody() -> None:
+    """The claimed model computed the log-probabilities of a text that a smaller one wrote: no gap, an unlikely text."""
+    honest = [(b"a" * 20, MODEL, finding(4_000, likelihood=-250_000)) for _ in range(6)]
+    laundered = [(b"b" * 20, MODEL, finding(4_000, likelihood=-1_400_000, misses=3)) for _ in range(6)]
+    first, second = laundering([*laundered, *honest])
+    assert (first.likelihood_micros, first.misses_micros, first.replies) == (-250_000, 0, 6)
+    assert (second.likelihood_micros, second.misses_micros, second.tokens) == (-1_400_000, 300_000, 60)
+    assert after([4_000] * 12).flagged_round == NEVER
+
+
+def test_a_panels_finding_is_its_median() -> None:
+    found = panel_finding([finding(1_000), finding(9_000), finding(3_000)])
+    assert found is not None
+    assert found.gap_micros == 3_000
+    assert panel_finding([finding(5, tokens=0)]) is None

@@ -1,0 +1,257 @@
+"""What judging comes to over many rounds, with parties that cheat: through `judge` itself, seed by seed.
+
+A test that names a number holds for each of its seeds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+
+import pytest
+from tests.poq.published import all_rules
+from tests.poq.world import (
+    RULES,
+    Evaluator,
+    Habit,
+    Node,
+    World,
+    at_random,
+    boosting,
+    constant,
+    copying,
+    exaggerating,
+    honest,
+    inverted,
+    near_constant,
+    sabotaging,
+    withholding,
+)
+
+from dgrid.core.money import BPS
+from dgrid.poq.credibility import Cause
+from dgrid.poq.identity import NEVER
+from dgrid.poq.panels import panels
+from dgrid.poq.rounds import judge
+from dgrid.wire.quality import CredibilityRow, PayoutKind, QualityTable
+
+SEEDS = range(3)
+ROUNDS = 20  # with 20 leaves a node and round: about 400 leaves a node
+NANO = Node("nano", "dgrid-nano", 0.56)
+MICROS = [Node(f"micro {number}", "dgrid-micro", 0.70) for number in (1, 2)]
+MINIS = [Node(f"mini {number}", "dgrid-mini", 0.85) for number in (1, 2)]
+HONEST_NODES = [NANO, *MICROS, *MINIS]
+HONEST = [Evaluator(f"e{number}", honest()) for number in range(5)]
+
+
+def played(
+    nodes: list[Node], people: list[Evaluator], *, seed: int, rounds: int = ROUNDS, identity_bps: int = 2_000
+) -> World:
+    rules = replace(RULES, draw=replace(RULES.draw, identity_bps=identity_bps))
+    world = World(nodes, people, seed=seed, rules=rules, leaves_per_round=20 * len(nodes))
+    world.play(rounds)
+    return world
+
+
+def table_of(world: World) -> QualityTable:
+    assert world.table is not None
+    return world.table
+
+
+def rows_of(world: World, nodes: list[Node]) -> list[CredibilityRow]:
+    """Each node's row over all tasks."""
+    found = {row.node: row for row in table_of(world).credibility if row.task == ""}
+    return [found[node.address] for node in nodes]
+
+
+def evaluator_pay(world: World) -> dict[str, int]:
+    paid = {row.evaluator: row.paid_wei for row in table_of(world).balances}
+    return {one.name: paid[one.address] for one in world.evaluators}
+
+
+def pay_per_part(world: World, node: Node) -> float:
+    """What a node was paid of its whole part, base share included."""
+    quality = sum(
+        row.total_wei for row in table_of(world).payouts if (row.kind, row.payee) == (PayoutKind.NODE, node.address)
+    )
+    part = world._totals[node.address]
+    return 0.8 + quality / part
+
+
+def flagged(world: World) -> set[bytes]:
+    return {row.node for row in table_of(world).suspicions if row.flagged_round != NEVER}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_three_qualities_end_in_their_order_with_intervals_apart(seed: int) -> None:
+    world = played(HONEST_NODES, HONEST, seed=seed)
+    (nano,), micros, minis = (rows_of(world, nodes) for nodes in ([NANO], MICROS, MINIS))
+    assert nano.high_bps < min(row.low_bps for row in micros)
+    assert max(row.high_bps for row in micros) < min(row.low_bps for row in minis)
+    assert not flagged(world)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_or_wrong_answers_end_in_order_too_with_wider_intervals(seed: int) -> None:
+    world = World(HONEST_NODES, HONEST, seed=seed, graded=0)
+    world.play(ROUNDS)
+    (nano,), micros, minis = (rows_of(world, nodes) for nodes in ([NANO], MICROS, MINIS))
+    assert nano.mean_bps < min(row.mean_bps for row in micros) < max(row.mean_bps for row in micros)
+    assert max(row.mean_bps for row in micros) < min(row.mean_bps for row in minis)
+    assert nano.high_bps < min(row.low_bps for row in minis)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_honest_nodes_keep_nearly_all_their_pay(seed: int) -> None:
+    world = played(HONEST_NODES, HONEST, seed=seed)
+    assert min(pay_per_part(world, node) for node in HONEST_NODES) > 0.98
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nano_sold_as_mini_ends_below_every_honest_node_and_pays_its_payers_back(seed: int) -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)
+    world = played([*HONEST_NODES, cheat], HONEST, seed=seed)
+    (row,) = rows_of(world, [cheat])
+    assert row.high_bps < min(one.low_bps for one in rows_of(world, HONEST_NODES))
+    assert flagged(world) == {cheat.address}
+    assert pay_per_part(world, cheat) < 0.82
+    assert sum(one.total_wei for one in table_of(world).payouts if one.kind == PayoutKind.PAYER) > 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_quality_alone_sets_nano_sold_as_mini_apart_from_mini_where_no_identity_is_checked(seed: int) -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)
+    world = played([*HONEST_NODES, cheat], HONEST, seed=seed, identity_bps=0)
+    (row,) = rows_of(world, [cheat])
+    assert row.high_bps < min(one.low_bps for one in rows_of(world, MINIS))
+    assert pay_per_part(world, cheat) < 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cheating_on_a_third_is_found_within_400_leaves_at_a_check_of_five_percent(seed: int) -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=0.33, swapped_quality=0.56)
+    assert flagged(played([*HONEST_NODES, cheat], HONEST, seed=seed, identity_bps=500)) == {cheat.address}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_slanderers_of_five_get_nobody_flagged(seed: int) -> None:
+    victim = MINIS[0]
+    liars = [replace(one, framing=frozenset({victim.address})) for one in HONEST[:2]]
+    assert not flagged(played(HONEST_NODES, [*liars, *HONEST[2:]], seed=seed))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_bribed_evaluator_of_five_does_not_save_an_impostor(seed: int) -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)
+    bribed = replace(HONEST[0], shielding=frozenset({cheat.address}))
+    assert flagged(played([*HONEST_NODES, cheat], [bribed, *HONEST[1:]], seed=seed)) == {cheat.address}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("habit", "most"),
+    [
+        (constant(), 0.2),
+        (near_constant(), 0.2),
+        (at_random, 0.2),
+        (copying, 0.2),
+        (inverted(), 0.0),
+        (withholding(), 0.6),
+    ],
+    ids=["constant", "near constant", "random", "copycat", "inverted", "withholding"],
+)
+def test_who_does_not_work_earns_less_than_any_honest_peer(habit: Habit, most: float, seed: int) -> None:
+    paid = evaluator_pay(played(HONEST_NODES, [*HONEST[:4], Evaluator("other", habit)], seed=seed))
+    other = paid.pop("other")
+    assert other < min(paid.values())
+    assert other <= most * median(paid.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_honest_evaluator_falls_below_four_fifths_of_its_peers(seed: int) -> None:
+    """Chance shrinks with the tasks: about 5 % after 600 of them, as here after half of the rounds."""
+    paid = evaluator_pay(played(HONEST_NODES, HONEST, seed=seed, rounds=2 * ROUNDS)).values()
+    assert min(paid) > 0.85 * median(paid)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "habit", [boosting(), sabotaging(), exaggerating], ids=["boosting", "sabotage", "exaggerating"]
+)
+def test_bending_an_honest_score_earns_no_more_than_the_score(habit: Habit, seed: int) -> None:
+    """What such an evaluator knows is still worth something; its bend is read by its canaries and pays nothing."""
+    paid = evaluator_pay(played(HONEST_NODES, [*HONEST[:4], Evaluator("bent", habit)], seed=seed))
+    bent = paid.pop("bent")
+    assert bent < 1.2 * median(paid.values())
+
+
+@dataclass(frozen=True)
+class Errors:
+    """By rule: consensus less truth, on judged leaves that were no canaries."""
+
+    ours: list[float]
+    published: dict[str, list[float]]
+
+    @property
+    def bias(self) -> float:
+        return fmean(self.ours)
+
+    @property
+    def best_published_bias(self) -> float:
+        return min((fmean(errors) for errors in self.published.values()), key=abs)
+
+
+def errors_of(habit: Habit, *, seed: int, canary_share: float, warm_up: int, rounds: int) -> Errors:
+    """Ten evaluators, four of them of that habit, committees of five, cost left out."""
+    people = [*(Evaluator(f"e{at}", honest()) for at in range(6)), *(Evaluator(f"x{at}", habit) for at in range(4))]
+    rules = replace(
+        RULES, weights=replace(RULES.weights, cost=0), draw=replace(RULES.draw, committee_size=5, identity_bps=0)
+    )
+    world = World(HONEST_NODES, people, seed=seed, rules=rules, canary_share=canary_share)
+    ours, truths, scores = [], [], []
+    for number in range(rounds):
+        evidence = world.evidence()
+        world.advance(judge(world.table, evidence, rules))
+        judged = {one.key: one.score_bps for one in table_of(world).changes if one.cause == Cause.JUDGEMENT}
+        for panel in panels(evidence, rules):
+            if number >= warm_up and panel.leaf.key in judged:
+                truths.append(world.truths[panel.leaf.key])
+                ours.append(judged[panel.leaf.key] / BPS - truths[-1])
+                scores.append({name: score / BPS for name, score in panel.scores.items()})
+    rival = all_rules(scores)
+    return Errors(ours, {name: [x - y for x, y in zip(said, truths, strict=True)] for name, said in rival.items()})
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("canary_share", "warm_up", "rounds"), [(0.3, 10, 30), (0.05, 60, 90)], ids=["30 % canaries", "5 % canaries"]
+)
+def test_forty_percent_boosters_move_our_consensus_by_less_than_half_of_the_best_published_rules(
+    canary_share: float, warm_up: int, rounds: int, seed: int
+) -> None:
+    found = errors_of(boosting(), seed=seed, canary_share=canary_share, warm_up=warm_up, rounds=rounds)
+    assert abs(found.bias) < abs(found.best_published_bias) / 2
+
+
+@pytest.mark.parametrize("habit", [sabotaging(), honest(0.5), inverted()], ids=["sabotage", "noise", "inverted"])
+def test_other_attacks_leave_our_consensus_closer_to_the_truth_than_any_published_rule(habit: Habit) -> None:
+    found = errors_of(habit, seed=0, canary_share=0.3, warm_up=10, rounds=30)
+    best = min(fmean(map(abs, errors)) for errors in found.published.values())
+    assert fmean(map(abs, found.ours)) < 0.9 * best
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_nodes_are_ranked_right_with_three_dishonest_of_ten(seed: int) -> None:
+    """Kendall's τ between quality and belief after 30 rounds, over nodes half a model's step apart."""
+    nodes = [Node(f"n{at}", "dgrid-mini", 0.45 + 0.1 * at) for at in range(5)]
+    people = [
+        *(Evaluator(f"e{at}", honest()) for at in range(7)),
+        Evaluator("booster", boosting()),
+        Evaluator("inverted", inverted()),
+        Evaluator("saboteur", sabotaging()),
+    ]
+    means = [row.mean_bps for row in rows_of(played(nodes, people, seed=seed, rounds=30), nodes)]
+    assert list(pairs_out_of_order(means)) == []
+
+
+def pairs_out_of_order(values: list[int]) -> Iterator[tuple[int, int]]:
+    return ((a, b) for at, a in enumerate(values) for b in values[at + 1 :] if b <= a)

@@ -1,9 +1,9 @@
 """The gateway's ledger: holds, receipts, places and balances in one SQLite file, changed in one transaction a tick.
 
-Whatever is asked within one tick of the event loop (4 ms when many requests are in flight) shares one BEGIN IMMEDIATE …
-COMMIT, and every caller's future resolves after it. The books in memory are checked first; the named constraints of
-`queries/schema.sql` are the second line. When a write fails, nothing of that tick has happened: the books are read
-again from the file and every caller gets StorageUnavailable.
+Whatever is asked within one tick of the event loop (4 ms when many requests are in flight; at once for one alone)
+shares one BEGIN IMMEDIATE … COMMIT, and every caller's future resolves after it. The books in memory are checked first;
+the named constraints of `queries/schema.sql` are the second line. When a write fails, nothing of that tick has
+happened: the books are read again from the file and every caller gets StorageUnavailable.
 
 A commit survives kill −9. It survives a power cut once `sync` has returned, so receipts are signed only after that.
 Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one
@@ -307,7 +307,9 @@ class Ledger:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         group.waiting.append(future)
-        if group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
+        if len(self._open_holds) <= 1:
+            self._commit()  # nobody else is under way who could share it
+        elif group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
             # Half of all in flight share the commit, and what follows it in step: signatures, and the node's. To wait
             # for more would leave nobody at work meanwhile.
             group.timer.cancel()

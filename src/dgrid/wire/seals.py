@@ -19,7 +19,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SUM_BYTES
 from dgrid.wire.messages import Batch
 from dgrid.wire.signatures import SigningKey, recover
-from dgrid.wire.typed import Domain
+from dgrid.wire.typed import Domain, digest_under
 
 SEAL_MESSAGES_MAX = 64
 _KNOWN_NODES, _KNOWN_BATCHES = 8192, 4096
@@ -108,13 +108,13 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
     for sibling in seal.path:
         node = _known_join(sibling, node) if sides & 1 else _known_join(node, sibling)
         sides >>= 1
-    return _signer(domain, node, seal.signature)
+    return _signer(domain.separator, node, seal.signature)
 
 
 @lru_cache(maxsize=_KNOWN_BATCHES)
-def _signer(domain: Domain, root: bytes, signature: bytes) -> Address:
+def _signer(separator: bytes, root: bytes, signature: bytes) -> Address:
     """Recovered once a batch, not once a message."""
-    return recover(batch_digest(domain, root), signature)
+    return recover(digest_under(separator, Batch(root).struct_hash()), signature)
 
 
 def batch_digest(domain: Domain, root: bytes) -> bytes:

@@ -319,8 +319,13 @@ class Domain:
     separator: bytes
 
     def digest(self, struct_hash: bytes) -> bytes:
-        """What is signed: keccak(0x19 0x01 ‖ separator ‖ struct hash)."""
-        return keccak(b"\x19\x01" + self.separator + struct_hash)
+        """What is signed."""
+        return digest_under(self.separator, struct_hash)
+
+
+def digest_under(separator: bytes, struct_hash: bytes) -> bytes:
+    """keccak(0x19 0x01 ‖ the domain's separator ‖ struct hash)."""
+    return keccak(b"\x19\x01" + separator + struct_hash)
 
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")

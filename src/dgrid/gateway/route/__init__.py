@@ -69,7 +69,10 @@ class Router:
         if not sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
         moment = self._moment()
-        if not any(can_serve(seller, moment) for seller in sellers):
+        for seller in sellers:
+            if can_serve(seller, moment):
+                break
+        else:
             raise no_node(model, NOBODY_LEFT)
         room = self._room(order, sellers)
         if room.is_counted:
@@ -91,7 +94,7 @@ class Router:
         return tuple(seller for seller in sellers if not wishes.refusal(seller))
 
     def _room(self, order: Order, sellers: tuple[Seller, ...]) -> Room:
-        chat, context = order.chat, max(seller.context for seller in sellers)
+        chat, context = order.chat, max([seller.context for seller in sellers])
         counted = self.counts.prompt(sellers[0].tokenizer, chat)
         if counted is not None and counted >= context:
             raise ContextLengthExceeded(
@@ -137,7 +140,8 @@ def worst_case_of(seller: Seller, room: Room) -> int:
 
 def affordable(sellers: tuple[Seller, ...], room: Room, *, limit_wei: int) -> tuple[tuple[Seller, ...], int]:
     """The sellers whose worst case stays within the limit, and the highest of their worst cases."""
-    costs = [worst_case_of(seller, room) for seller in sellers]
+    tokens_in, tokens_out = room.tokens_in, room.tokens_out_max
+    costs = [worst_case(seller.terms, tokens_in=tokens_in, tokens_out_max=tokens_out) for seller in sellers]
     if (highest := max(costs)) <= limit_wei:
         return sellers, highest
     fitting = [(seller, cost) for seller, cost in zip(sellers, costs, strict=True) if cost <= limit_wei]

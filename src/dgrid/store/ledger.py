@@ -22,7 +22,7 @@ import msgspec
 
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
-from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party
+from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party, parties_of
 from dgrid.store.ledger_file import (
     CHECKPOINT_BYTES,
     LEDGER_NAME,
@@ -32,7 +32,7 @@ from dgrid.store.ledger_file import (
     storage_failure,
     transaction,
 )
-from dgrid.store.ledger_group import Group, account_of, amount_of, parties_of, wide, write
+from dgrid.store.ledger_group import Group, account_of, amount_of, wide, write
 from dgrid.store.ledger_rows import (
     AccountState,
     Billed,
@@ -149,12 +149,16 @@ class Ledger:
         """Turns a hold into a receipt at its place, with all running totals; durable when the future is done."""
         group, books = self._group_now(), self._books
         hold = self._open_holds[charge.request_id]
-        self._load_parties(charge, hold)
+        self._account(hold.funds)
+        parties = parties_of(charge)
+        for key in parties:
+            self._party(key)
         group.ended[charge.request_id] = self._open_holds.pop(charge.request_id)
         books.lane.raise_floor(self._now_ms())
         served_at_ms = books.lane.served_at_ms
         epoch = self._clock.epoch_at(served_at_ms)
-        receipt = books.charge(charge, hold, served_at_ms=served_at_ms, epoch=epoch)
+        receipt = books.charge(charge, hold, parties=parties, served_at_ms=served_at_ms, epoch=epoch)
+        group.parties.update(parties)
         packed = receipt.packed()
         billed = Billed(receipt, InferenceReceipt.hash_of(packed), packed)
         self._write_charge(group, charge, hold, billed)
@@ -181,7 +185,6 @@ class Ledger:
             Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed)
         )
         group.channels.add(channel)
-        group.parties.update(parties_of(charge))
         self._new_receipts += 1
         if self._new_receipts >= INDEX_EVERY:
             self._new_receipts = 0
@@ -243,11 +246,6 @@ class Ledger:
     def _read_account(self, channel_id: bytes) -> Account | None:
         row = self._one(sql("read_channel"), (channel_id,))
         return None if row is None else account_of(row)
-
-    def _load_parties(self, charge: Charge, hold: OpenHold) -> None:
-        self._account(hold.funds)
-        for key in parties_of(charge):
-            self._party(key)
 
     def _party(self, key: tuple[int, bytes]) -> Party:
         parties = self._books.parties

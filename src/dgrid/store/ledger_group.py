@@ -5,8 +5,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, OpenHold, Party, listing_party
-from dgrid.store.ledger_rows import AMOUNT_BYTES, Charge, LaneLost, Unsealed
+from dgrid.store.ledger_books import Account, Books, OpenHold, Party
+from dgrid.store.ledger_rows import AMOUNT_BYTES, LaneLost, Unsealed
 from dgrid.store.queries import sql
 
 _READ_FENCE = sql("read_fence")
@@ -96,9 +96,3 @@ def wide(amount: int) -> bytes:
 
 def amount_of(data: bytes) -> int:
     return int.from_bytes(data, "big")
-
-
-def parties_of(charge: Charge) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-    """Whose totals a charge moves."""
-    work = charge.work
-    return (NODE_KIND, work.node), (LISTING_KIND, listing_party(work.listing_id, work.listing_version))

@@ -212,7 +212,7 @@ def test_receipts_are_found_at_whichever_gateway_gave_them() -> None:
 def test_what_is_no_gateway_is_a_typed_error() -> None:
     class Web(Gateway):
         async def handle(self, request: Any) -> Any:
-            return replace(await super().handle(request), status=418, body=b"I am a teapot")
+            return msgspec.structs.replace(await super().handle(request), status=418, body=b"I am a teapot")
 
     with serving(Web()) as urls, pytest.raises(DGridError, match="418"):
         ask(urls)

@@ -1,4 +1,5 @@
-"""Signs receipts off the hot path: batches of at most 64, at most 20 ms after billing, and only what is safe on disk.
+"""Signs receipts off the hot path: batches of at most 64, at most 50 ms after billing (at once when somebody asks for a
+receipt), and only what is safe on disk: one sync for all that wait.
 
 A place is signed only after its row has been synced, so that no power cut can lead to another receipt at the same
 place. The signature is stored before it leaves. After a crash the rows without a signature are signed as they stand.
@@ -21,7 +22,8 @@ from dgrid.wire.typed import Domain
 
 logger = logging.getLogger(__name__)
 
-DELAY_S = 0.02
+DELAY_S = 0.05
+WAITING_MAX = 2 * SEAL_MESSAGES_MAX  # then without delay; far below what a node lets stand without a signed receipt
 AGAIN_S = 0.5
 
 
@@ -53,13 +55,15 @@ class ReceiptSealer:
         """Receipts that were just committed, in the order of their places."""
         self._pending += unsealed
         self._idle.clear()
-        if len(self._pending) >= SEAL_MESSAGES_MAX:
+        if len(self._pending) >= WAITING_MAX:
             self._due.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY_S, self._due.set)
 
     async def settled(self) -> None:
-        """Until everything billed so far is signed."""
+        """Until everything billed so far is signed, which begins now."""
+        if self._pending:
+            self._due.set()
         await self._idle.wait()
 
     async def stop(self) -> None:

@@ -212,7 +212,7 @@ class Plan:
         return [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
 
     def judging(self) -> list[tuple[str, RoleConfig]]:
-        """Those who judge, with what they share: the encoder, and an author of canaries. None where nobody evaluates."""
+        """Those who judge, with what they share: the encoder, and an author of canaries."""
         if not self.evaluators:
             return []
         url = f"http://{HOST}:{self.ports.encoder}" if self.has_encoder else ""

@@ -82,12 +82,25 @@ def test_the_same_picture_and_chance_give_the_same_choice() -> None:
     assert len(set(map(id, choices()))) > 5
 
 
-@given(st.integers(2, 12), st.integers(0, 10**6))
-def test_the_slowest_of_all_is_never_chosen_over_another(count: int, seed: int) -> None:
-    loads, sellers = Loads(), [seller(number) for number in range(1, count + 1)]
-    for at, one in enumerate(sellers):
-        loads.of(one.node).succeeded(10.0 * (at + 1), NOW_MS)
-    assert pick(sellers, moment=moment_of(loads, seed=seed)) != sellers[-1]
+def shares_at(latencies_ms: Sequence[float]) -> list[float]:
+    """How often each of some nodes is chosen that differ in latency alone."""
+    loads, sellers = Loads(), [seller(number) for number in range(1, len(latencies_ms) + 1)]
+    for one, latency_ms in zip(sellers, latencies_ms, strict=True):
+        loads.of(one.node).succeeded(latency_ms, NOW_MS)
+    found = shares(sellers, NOTHING_KNOWN, loads=loads)
+    return [found.get(one.node, 0.0) for one in sellers]
+
+
+def test_nearly_equal_nodes_share_the_work() -> None:
+    for share in shares_at([10.0, 10.5, 9.5, 10.2]):
+        assert 0.2 < share < 0.3
+
+
+def test_a_node_that_waits_longer_is_asked_less_and_one_far_behind_hardly_at_all() -> None:
+    found = shares_at([10.0, 20.0, 100.0])
+    assert found == sorted(found, reverse=True)
+    assert found[1] < 0.4
+    assert found[2] < 0.01
 
 
 def test_a_node_without_credit_or_room_is_passed_over() -> None:

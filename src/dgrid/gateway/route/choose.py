@@ -1,9 +1,10 @@
-"""Chooses a node: hard filters, then the better of two drawn by chance (power of two choices).
+"""Chooses a node: hard filters, then mostly the better of two drawn by chance (power of two choices).
 
 Better is what waits less for what it is worth: peak-EWMA cost over the square of the credibility, which is drawn from
-its posterior, so that who is little known is tried now and then. Pure: the same field, loads, wishes and chance give
-the same choice. A doubtful node gets a hundredth of the model's requests, all of them together; more only when nobody
-else is able to serve at all, or when the caller names it.
+its posterior, so that who is little known is tried now and then. The odds follow the costs: nearly equal nodes share
+the work and its pay, and one that costs twice as much is seldom asked. Pure: the same field, loads, wishes and chance
+give the same choice. A doubtful node gets a hundredth of the model's requests, all of them together; more only when
+nobody else is able to serve at all, or when the caller names it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from dgrid.gateway.route.standing import sampled
 from dgrid.gateway.route.wishes import Wishes
 
 CAPACITY_STRETCH = 16  # a node queues a little; more than this many times its places would only wait
+LEAN = 3  # the odds of two nodes are their costs' inverse to this power: 8 to 1 where one costs twice the other
 DOUBTFUL_SHARE = 0.01
 NEW_SHARE = 0.2
 
@@ -107,7 +109,7 @@ def _best(ready: Sequence[Entrant], wishes: Wishes, *, moment: Moment) -> Entran
 
 
 def two_choices(ready: Sequence[Entrant], moment: Moment) -> Entrant:
-    """The better of two different ones drawn by chance."""
+    """Mostly the better of two different ones drawn by chance."""
     count = len(ready)
     if count == 1:
         return ready[0]
@@ -115,7 +117,8 @@ def two_choices(ready: Sequence[Entrant], moment: Moment) -> Entrant:
     second = int(moment.chance.random() * (count - 1))
     second += second >= first
     one, other = ready[first], ready[second]
-    return one if cost_of(one, moment) <= cost_of(other, moment) else other
+    ratio = cost_of(one, moment) / cost_of(other, moment)
+    return one if moment.chance.random() * (1 + ratio**LEAN) < 1 else other
 
 
 def cost_of(entrant: Entrant, moment: Moment) -> float:

@@ -17,9 +17,10 @@ import msgspec
 
 from dgrid.core.money import Terms, worst_case
 from dgrid.gateway.orders import Room, Seller
-from dgrid.gateway.route.standing import BPS, Credibility, Standing
+from dgrid.gateway.route.standing import BPS, Credibility, Standing, pooled
 
 PROVEN_SAMPLES = 5
+PEERS_SAMPLES = 30  # a node is taken for its peers' equal until about as many findings say otherwise
 LOOKED_AT = 32  # of so many nodes all are looked at
 DRAWN = 8
 
@@ -104,17 +105,19 @@ class Field:
 
 def entrants_of(sellers: Sequence[Seller], credibility: Credibility) -> list[Entrant]:
     standings = [credibility.find(seller.node, seller.model_id) for seller in sellers]
-    proven = sorted(one.low_bps for one in standings if one.samples >= PROVEN_SAMPLES)
+    known = [one for one in standings if one.samples >= PROVEN_SAMPLES]
+    proven, peers = sorted(one.low_bps for one in known), pooled(known).mean_bps / BPS
     return [
-        entrant_of(seller, standing, repute=repute_of(standing, proven))
+        entrant_of(seller, standing, repute=repute_of(standing, proven), peers=peers)
         for seller, standing in zip(sellers, standings, strict=True)
     ]
 
 
-def entrant_of(seller: Seller, standing: Standing, *, repute: Repute) -> Entrant:
+def entrant_of(seller: Seller, standing: Standing, *, repute: Repute, peers: float) -> Entrant:
     """A draw of a new node's worth never strays from the mean: it is tried within a share of its own."""
     spread = 0.0 if repute is Repute.NEW else standing.spread
-    return Entrant(seller, standing, repute, standing.mean_bps / BPS, spread)
+    trust = standing.samples / (standing.samples + PEERS_SAMPLES)
+    return Entrant(seller, standing, repute, trust * standing.mean_bps / BPS + (1 - trust) * peers, spread)
 
 
 def repute_of(standing: Standing, proven: Sequence[int]) -> Repute:

@@ -13,6 +13,7 @@ import msgspec
 
 from dgrid.config import (
     ArchiveConfig,
+    AuthorConfig,
     ChainConfig,
     EvaluatorConfig,
     GatewayConfig,
@@ -55,6 +56,10 @@ class Ports:
     @property
     def settler(self) -> int:
         return self.base + 2
+
+    @property
+    def author(self) -> int:
+        return self.base + 4
 
     def node(self, index: int) -> int:
         """Ten beside each other; further ones follow the gateways'."""
@@ -195,7 +200,7 @@ class Plan:
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
         serving = [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
-        return [*serving, *self._evaluators()]
+        return [*serving, *self._evaluators(), *self._authors()]
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""
@@ -230,6 +235,10 @@ class Plan:
     def _evaluators(self) -> list[tuple[str, RoleConfig]]:
         names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
         return [("evaluator", EvaluatorConfig(*self._base(name, port))) for name, port in names]
+
+    def _authors(self) -> list[tuple[str, RoleConfig]]:
+        """Evaluators are measured by canaries: where there are some, there is an author."""
+        return [("author", AuthorConfig(*self._base("author-1", self.ports.author)))] if self.evaluators else []
 
     def _base(self, name: str, port: int) -> tuple[str, Path, Path, str, int, ChainConfig]:
         home = self.home

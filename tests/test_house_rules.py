@@ -36,12 +36,15 @@ MANY_POSITIONAL: dict[str, int] = {
     "src/dgrid/chain/rpc.py::Rpc.logs": 3,
     "src/dgrid/chain/sender.py::Sender.send": 3,  # reads like the call it makes, as Contract.read does
     "src/dgrid/core/merkle.py::lane_item": 3,
+    "src/dgrid/poq/rounds.py::judge": 3,  # the state before, what happened, the law
+    "src/dgrid/wire/quality.py::canary_item": 3,
     "src/dgrid/wire/seals.py::seal": 3,
     "src/dgrid/wire/seals.py::sealed_by": 3,
 }
 
 PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)
+RECOMPUTED: tuple[str, ...]
 RECOMPUTED = ("aggregate", "calibration", "changes", "credibility", "dimensions", "draw", "economics", "evaluator_pay")
 RECOMPUTED += ("evidence", "identity", "integers", "node_pay", "panels", "readings", "rounds", "rules")
 INTEGERS_ONLY = (

@@ -50,7 +50,7 @@ from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import Windows, rules_of, windows_of
 from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, SealedKey, encode_content, encode_quality
-from dgrid.wire.server import Server
+from dgrid.wire.server import Handler, Reply, Request, Server
 from dgrid.wire.typed import Domain, court_domain
 
 EPOCH_S = 60
@@ -94,6 +94,7 @@ class Stage:
     seats: dict[str, Seat] = field(default_factory=dict)
     contents: dict[tuple[int, int], Content] = field(default_factory=dict)  # by epoch and sequence
     asked: list[Repeat] = field(default_factory=list)
+    lies: dict[str, Callable[[], Reply]] = field(default_factory=dict)  # what a door answers instead, by name
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -186,7 +187,7 @@ class Stage:
         encryption = EncryptionKey.kept_in(folder)
         journal, loop = self._opened(folder, sender, encryption, life)
         service = EvaluatorService(key.address, journal, self.watcher, loop.tally)
-        server = Server(service.handle, host="127.0.0.1", port=0)
+        server = Server(self._door(name, service), host="127.0.0.1", port=0)
         await server.start()
         life.push_async_callback(server.stop)
         seat = self.seats[name] = Seat(name, key.address, encryption, loop, service, server, life)
@@ -223,6 +224,13 @@ class Stage:
         await self.watcher.until(
             lambda view: member in view.declared and view.members[member].endpoint == url, timeout_s=FINAL_S
         )
+
+    def _door(self, name: str, service: EvaluatorService) -> Handler:
+        async def handle(request: Request) -> Reply:
+            lie = self.lies.get(name)
+            return await service.handle(request) if lie is None else lie()
+
+        return handle
 
     async def kill(self, name: str) -> None:
         """Ends an evaluator between two steps; its folder stays."""

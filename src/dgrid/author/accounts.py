@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 GATEWAYS_MAX: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Account:
-    """One of the wallets."""
+    """One of the wallets. Never printed."""
 
     key: SigningKey
     api_key: str

@@ -1,0 +1,248 @@
+"""The author on a real chain: committed to, sent, opened in its window; killed between the steps, it goes on."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.devnet import Devnet, OnDevnet
+from tests.processes.role_process import running
+from tests.settlement.network import Settling, settling
+
+from dgrid.author.accounts import Account, Channels, accounts_of, salts_in
+from dgrid.author.chance import Chance
+from dgrid.author.journal import Journal, KeptCanary, Served
+from dgrid.author.traffic import TrafficReader
+from dgrid.author.working import AuthorLoop, Desk, Door, Luck
+from dgrid.chain.court import appoint_author_dev, fix_seed
+from dgrid.chain.events import Role
+from dgrid.core.errors import NodeMisbehaved
+from dgrid.core.identity import Address, api_key_tag, channel_salt
+from dgrid.core.merkle import TreeNode, leaf, root_of_path
+from dgrid.core.money import WEI
+from dgrid.processes.author_asking import write_body
+from dgrid.settlement.rounds import windows_of
+from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.quality import Canaries, canary_item, decode_quality
+from dgrid.wire.typed import court_domain
+
+DEPOSIT_WEI = 10 * WEI
+
+
+@dataclass
+class Stage:
+    """A settling network with an author of two accounts, and a gateway that bills what it is asked."""
+
+    net: Devnet
+    network: Settling
+    accounts: tuple[Account, ...]
+    loop: AuthorLoop
+    ahead_s: int = 0
+    asked: list[tuple[Door, KeptCanary]] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+
+    @property
+    def author(self) -> Address:
+        return self.net.key("author").address
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_s * 1000
+
+    @property
+    def epoch(self) -> int:
+        return self.network.watcher.clock.epoch_at(self.now_ms())
+
+    async def ask(self, door: Door, canary: KeptCanary) -> Served:
+        """What the gateway does: a receipt in the epoch of the moment."""
+        self.asked.append((door, canary))
+        if self.faults:
+            raise self.faults.pop()
+        receipt = self.bill(door.account)
+        place = receipt.place
+        return Served(place.epoch, place.lane, place.sequence, bytes(32), "an answer", "0x")
+
+    def bill(self, account: Account):  # type: ignore[no-untyped-def]
+        config = self.channel_of(account)
+        return self.network.books.answer(self.epoch, self.network.work(config, "node-1", tokens_in=100, tokens_out=10))
+
+    def channel_of(self, account: Account) -> ChannelConfig:
+        salt = channel_salt(self.network.books.key.address, api_key_tag(account.api_key))
+        channels = self.network.watcher.finalized.channels.values()
+        return next(one.config for one in channels if one.config.salt == salt)
+
+    async def reborn(self) -> None:
+        """The author is killed, and started again on what it kept."""
+        self.loop.journal.close()
+        self.loop = await a_loop(self.net, self.network, self)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():
+                await self.loop.step()
+                await asyncio.sleep(0.05)
+
+    async def anchored_traffic(self) -> int:
+        """An epoch in which a stranger asked a lot, anchored."""
+        epoch, config = self.epoch, await self.network.open_channel("payer-1", amount_wei=WEI)
+        for _ in range(40):
+            self.network.books.answer(epoch, self.network.work(config, "node-1", tokens_in=100, tokens_out=10))
+        await self.over(epoch)
+        await self.network.anchor(epoch)
+        return epoch
+
+    async def over(self, epoch: int) -> None:
+        while self.epoch <= epoch:
+            await asyncio.sleep(0.05)
+
+
+async def a_loop(net: Devnet, network: Settling, stage: "Stage | None" = None) -> AuthorLoop:
+    key, watcher = net.key("author"), network.watcher
+    accounts = accounts_of(key, 2)
+    chance = Chance(random.Random(5))
+    court = court_domain(net.contracts.chain_id, net.contracts.quality_court.address)
+    sender = await net.sender("author", dgai_wei=0)
+
+    async def ask(door: Door, canary: KeptCanary) -> Served:
+        assert stage is not None
+        return await stage.ask(door, canary)
+
+    return AuthorLoop(
+        Desk(key, court, watcher, sender, net.contracts, network.archives),
+        Journal(net.folder / "canaries.sqlite"),
+        TrafficReader(network.records, domain=net.domain, own={account.address for account in accounts}),
+        accounts,
+        Luck(chance, lambda: chance.random.randbytes(32), lambda: chance.random.randbytes(16).hex()),
+        write_body,
+        ask,
+        lambda: time.time_ns() // 1_000_000 if stage is None else stage.now_ms(),
+    )
+
+
+async def a_stage(net: Devnet) -> Stage:
+    network = await settling(net, archives=1)
+    await appoint_author_dev(net.rpc, net.contracts, address=net.key("author").address)
+    stage = Stage(net, network, accounts_of(net.key("author"), 2), await a_loop(net, network))
+    stage.loop.journal.close()
+    stage.loop = await a_loop(net, network, stage)
+    channels = Channels(net.rpc, net.config, net.folder, stage.accounts, DEPOSIT_WEI)
+    await channels.open_missing(network.watcher.latest)
+    gateway = network.books.key.address
+    wanted = {account.salt(gateway) for account in stage.accounts}
+    await network.watcher.until(lambda view: wanted <= salts_in(view) and bool(view.authors), timeout_s=10)
+    return stage
+
+
+def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        network, loop = stage.network, stage.loop
+        gateway = network.books.key.address
+        await stage.until(lambda: stage.epoch % 2 == 0)
+        assert loop.journal.counts() == {}, "nothing is asked of an idle network"
+        await stage.anchored_traffic()
+        await stage.until(lambda: bool(stage.asked))
+        epoch = stage.asked[0][1].epoch
+        await stage.until(lambda: stage.epoch > epoch)
+        answered = loop.journal.counts()["answered"]
+        assert answered > 0
+        assert {door.account.address for door, _ in stage.asked} <= {one.address for one in stage.accounts}
+
+        await network.anchor(epoch)
+        await net.rpc.call("anvil_mine", ["0x4"])
+        await fix_seed(await net.sender("anyone", dgai_wei=0), net.contracts, gateway=gateway, epoch=epoch)
+        view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=10)
+        windows = windows_of(network.watcher.parameters, view.draws[gateway, epoch].round)
+        await loop.step()
+        assert network.watcher.latest.canary_openings == {}, "not before the reports are open"
+        stage.ahead_s = windows.open_from_s + 1 - int(time.time())
+        await net.pass_time(stage.ahead_s)
+        key = stage.author, gateway, epoch
+        await stage.until(lambda: key in network.watcher.finalized.canary_openings)
+        blob = decode_quality(await network.archives.fetch(network.watcher.finalized.canary_openings[key]))
+        assert isinstance(blob, Canaries)
+        opened = [canary for canary in blob.canaries]
+        assert len(opened) <= answered
+        for canary in opened:
+            start = leaf(canary_item(canary.nonce, canary.body, canary.reference))
+            path = tuple(TreeNode(step, 0) for step in canary.path)
+            top = root_of_path(start, index=canary.index, count=blob.committed, path=path)
+            assert top.hash == network.watcher.finalized.canary_roots[stage.author, epoch]
+        assert (gateway, epoch) not in loop.journal.unopened()
+
+    on_devnet(main)
+
+
+def test_killed_between_any_two_steps_it_goes_on(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        await stage.anchored_traffic()
+        while stage.loop.journal.batch(stage.epoch + 1) is None:  # planned, and killed before it noted the commitment
+            await stage.loop.step()
+            await asyncio.sleep(0.05)
+        epoch = stage.epoch + 1
+        batch = stage.loop.journal.batch(epoch)
+        assert batch is not None
+        stage.loop.journal._db.execute("UPDATE batches SET is_committed = 0")
+        await stage.reborn()
+        await stage.until(lambda: stage.epoch >= epoch)
+        await stage.until(lambda: bool(stage.asked))
+        names = [canary.idempotency_key for _, canary in stage.asked]
+        await stage.reborn()
+        await stage.until(lambda: stage.epoch > epoch)
+        assert stage.network.watcher.finalized.canary_roots[stage.author, epoch] == batch.root
+        again = [canary.idempotency_key for _, canary in stage.asked[len(names) :]]
+        assert len(set(again) | set(names)) == len({canary.place for _, canary in stage.asked})
+
+    on_devnet(main)
+
+
+def test_what_is_refused_or_too_late_is_given_up(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        await stage.anchored_traffic()
+        stage.faults = [NodeMisbehaved("no")] * 1000
+        await stage.until(lambda: bool(stage.asked))
+        epoch = stage.asked[0][1].epoch
+        await stage.until(lambda: stage.epoch > epoch)
+        counts = stage.loop.journal.counts()
+        assert counts.get("answered", 0) == 0
+        assert counts["lost"] > 0
+        assert (stage.author, epoch) in stage.network.watcher.finalized.canary_roots
+
+    on_devnet(main)
+
+
+def test_an_author_that_is_not_appointed_commits_to_nothing(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        stage = Stage(net, network, (), await a_loop(net, network))
+        stage.loop.journal.close()
+        stage.loop = await a_loop(net, network, stage)
+        await stage.anchored_traffic()
+        epoch = stage.epoch
+        await stage.until(lambda: stage.epoch > epoch + 1)
+        assert stage.loop.journal.counts() == {}
+        assert network.watcher.finalized.canary_roots == {}
+
+    on_devnet(main)
+
+
+def test_the_process_is_appointed_opens_channels_and_stops_cleanly(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        async with running(net, "author", name="author-9") as author:
+            address = net.key("author-9").address
+            accounts = accounts_of(net.key("author-9"), 4)
+            wanted = {account.salt(network.books.key.address) for account in accounts}
+            await network.watcher.until(lambda view: address in view.authors and wanted <= salts_in(view), timeout_s=30)
+            _, health = await author.ask("GET", "/healthz")
+            assert set(health) == {"role", "address", "is_appointed", "chain_block", "chain_is_stale"}
+            status, _ = await author.ask("GET", "/v1/canaries")
+            assert status == 404
+            author.kill()
+            await author.start()
+            assert author.stop() == 0
+            assert len(network.watcher.finalized.active(Role.GATEWAY)) == 1
+
+    on_devnet(main)

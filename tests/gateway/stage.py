@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.gateway.staged_court import StagedCourt
 
-from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NetworkUnreachable
-from dgrid.core.identity import NO_LISTING, ZERO_ADDRESS, Address, Hash, api_key_tag, channel_salt
+from dgrid.core.identity import NO_LISTING, ZERO_ADDRESS, api_key_tag, channel_salt
 from dgrid.core.keccak import keccak
 from dgrid.core.money import FREE, WEI, Price
 from dgrid.engines.scripted import Script, ScriptedEngine
@@ -28,19 +28,16 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
-from dgrid.poq.rules import DrawRules
 from dgrid.store.ledger_rows import Promise
 from dgrid.wire.blob import blob_id
 from dgrid.wire.http import HttpClient, loopback_only
 from dgrid.wire.messages import ChannelConfig, EpochRoot, Stored
 from dgrid.wire.server import Handler, Server
 from dgrid.wire.signatures import SigningKey
-from dgrid.wire.typed import Domain, channel_domain, court_domain, dgrid_domain
+from dgrid.wire.typed import channel_domain, dgrid_domain
 
 DOMAIN = dgrid_domain(31337, b"\x11" * 20)
 CHANNELS = channel_domain(31337, b"\x12" * 20)
-COURT = court_domain(31337, b"\x13" * 20)
-DRAWN_ALL = DrawRules(quality_bps=10_000, identity_bps=0, committee_size=3, duty_cap=20)
 TOKEN = b"\x22" * 20
 GATEWAY_KEY = SigningKey(b"\x02" * 32)
 PAYER_KEY = SigningKey(b"\x03" * 32)
@@ -148,41 +145,6 @@ class StagedArchives:
 
 
 @dataclass(slots=True)
-class StagedCourt:
-    """The court as finalized; draws every leaf unless told otherwise, for whichever evaluators a test names."""
-
-    now_ms: Callable[[], int]
-    clock: EpochClock
-    evaluators: tuple[DrawnEvaluator, ...] = ()
-    rules: DrawRules = DRAWN_ALL
-    view: ChainView = field(default_factory=ChainView)
-    down: bool = False
-    fixed: list[int] = field(default_factory=list)
-    disclosed: list[tuple[int, bytes]] = field(default_factory=list)
-    domain: Domain = COURT
-
-    def anchored(self, root: EpochRoot) -> None:
-        anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms())
-        self.view.roots[Address(root.gateway), root.epoch] = anchor
-
-    def draw(self, epoch: int, *, seed: bytes = b"\x05" * 32) -> None:
-        """Somebody has fixed the epoch's seed, and it is final."""
-        gateway, now_ms = GATEWAY_KEY.address, self.now_ms()
-        found = Draw(gateway, epoch, self.clock.epoch_at(now_ms), seed, False, 11, now_ms, self.evaluators)
-        self.view.draws[gateway, epoch] = found
-
-    async def fix_seed(self, epoch: int) -> None:
-        self.fixed.append(epoch)
-        self.draw(epoch)
-
-    async def disclose(self, epoch: int, blob_id: bytes) -> None:
-        if self.down:
-            raise NetworkUnreachable("the chain is away")
-        self.disclosed.append((epoch, blob_id))
-        self.view.disclosures[GATEWAY_KEY.address, epoch] = blob_id
-
-
-@dataclass(slots=True)
 class StagedSettlers:
     """A settler that anchors at once, or not at all."""
 
@@ -273,7 +235,7 @@ class Stage:
     server: Server = field(init=False)
 
     def __post_init__(self) -> None:
-        self.court = StagedCourt(self.now_ms, self.clock)
+        self.court = StagedCourt(GATEWAY_KEY.address, self.now_ms, self.clock)
         self.settlers = StagedSettlers(self.chain, self.court)
 
     @property

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.stage import API_KEY, COURT, GATEWAY_KEY, TOKEN, Stage, play, until
+from tests.gateway.stage import API_KEY, GATEWAY_KEY, TOKEN, Stage, play, until
+from tests.gateway.staged_court import COURT
 
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Member, Opening, PostedQuality

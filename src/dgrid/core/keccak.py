@@ -15,7 +15,8 @@ def keccak(data: bytes) -> bytes:
 
 def salted_hash(salt: bytes, data: bytes) -> bytes:
     """keccak(salt ‖ data): hides content from guessing; `salt` is 32 random bytes known to the parties only."""
-    return keccak(salt + data)
+    digest: bytes = keccak_256(salt + data).digest()
+    return digest
 
 
 class RunningHash:

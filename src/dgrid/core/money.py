@@ -57,10 +57,10 @@ NOTHING = Split(0, 0, 0, 0, 0)
 
 def split_fee(terms: Terms, *, tokens_in: int, tokens_out: int) -> Split:
     """The fee of a request and its parts (PROTOCOL: protocol from the node's part, creators uncut, margin on top)."""
-    gross = terms.node.gross(tokens_in, tokens_out)
-    protocol = gross * terms.protocol_bps // BPS
-    listing = terms.listing.gross(tokens_in, tokens_out)
-    gateway = gross * terms.margin_bps // BPS
+    node, creator = terms.node, terms.listing
+    gross = (tokens_in * node.in_wei + tokens_out * node.out_wei) // TOKENS_PER_PRICE  # `Price.gross`, without the call
+    listing = (tokens_in * creator.in_wei + tokens_out * creator.out_wei) // TOKENS_PER_PRICE
+    protocol, gateway = gross * terms.protocol_bps // BPS, gross * terms.margin_bps // BPS
     return Split(gross + listing + gateway, gross - protocol, listing, protocol, gateway)
 
 

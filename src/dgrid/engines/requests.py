@@ -49,12 +49,12 @@ def engine_request(body: bytes, chat: ChatRequest, *, seed: int, tokens_max: int
 
 def conversation(messages: Sequence[ChatMessage]) -> list[tuple[str, str]] | None:
     """(role, content) pairs for `Tokenizer.count_prompt`; None where a message holds more than text."""
-    turns = [(message.role, text_of(message.content)) for message in messages]
-    return (
-        [(role, text) for role, text in turns if text is not None]
-        if all(text is not None for _, text in turns)
-        else None
-    )
+    turns = []
+    for message in messages:
+        if (text := text_of(message.content)) is None:
+            return None
+        turns.append((message.role, text))
+    return turns
 
 
 def text_of(content: str | Sequence[Mapping[str, Any]] | None) -> str | None:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
+
 from dgrid.gateway.bill import Counted
 from dgrid.gateway.dispatch import NodeReply
 from dgrid.gateway.orders import Decision, Order, Plan
@@ -14,8 +16,7 @@ from dgrid.wire.server import Headers, Request
 PRIVACY_NAMES = {privacy: privacy.name.lower().encode() for privacy in Privacy}
 
 
-@dataclass(slots=True)
-class Attempts:
+class Attempts(msgspec.Struct):
     """The nodes that have been asked for one request."""
 
     order: Order

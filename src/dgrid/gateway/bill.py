@@ -95,12 +95,13 @@ class Cashier:
     ) -> tuple[Billed, asyncio.Future[None]]:
         """The receipt at its place; it counts once the future is done, which may raise StorageUnavailable."""
         charge = self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer)
-        billed, committed = self._ledger.bill(charge)
-        order = case.order
-        if order.privacy in JUDGED:
-            content = Content(order.salt, order.body, counted.text, case.done.evidence)
-            self._contents.keep(billed.receipt.place.position, billed.struct_hash, content=content)
-        return billed, committed
+        if case.order.privacy not in JUDGED:
+            return self._ledger.bill(charge)
+        return self._ledger.bill(charge, lambda billed: self._keep(billed, case, counted))
+
+    def _keep(self, billed: Billed, case: Case, counted: Counted) -> None:
+        content = Content(case.order.salt, case.order.body, counted.text, case.done.evidence)
+        self._contents.keep(billed.receipt.place.position, billed.struct_hash, content=content)
 
     def _charge_of(
         self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None

@@ -1,6 +1,6 @@
 """What travels along the pipeline: who asks for what, who may serve it at which price, and what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,19 +73,16 @@ class Seller:
     listing: Listing
     line_wei: int
     stake_wei: int = 0
+    name: str = field(init=False)  # the node's address in hex
+    blended_wei: int = field(init=False)  # one figure to compare prices by: three tokens in for each token out
 
-    @property
-    def name(self) -> str:
-        return "0x" + self.node.hex()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", "0x" + self.node.hex())
+        object.__setattr__(self, "blended_wei", 3 * self.price.in_wei + self.price.out_wei)
 
     @property
     def price(self) -> Price:
         return self.terms.node
-
-    @property
-    def blended_wei(self) -> int:
-        """One figure to compare prices by: three tokens in for each token out."""
-        return 3 * self.price.in_wei + self.price.out_wei
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):

@@ -200,7 +200,7 @@ class GatewayService:
     def _api(self) -> GatewayApi:
         settings, chain = self._settings, self._partners.chain
         gateway, fence = settings.key.address, self.ledger.fence
-        sealer = TickSealer(settings.key, settings.domain)
+        sealer = TickSealer(settings.key, settings.domain, lambda: self.ledger.open_holds <= 1)
         timeout_ms = int(settings.timeout_s * 1000)
         desk = Desk(gateway, self.http, sealer, self.outbox, fence, timeout_ms, self._now_ms, self.spawn)
         admission = Admission(Door(gateway, settings.domain, settings.channels, chain, fence, self._now_ms))

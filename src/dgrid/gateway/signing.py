@@ -1,6 +1,7 @@
 """Signs whatever is ready within one tick of the event loop under one Merkle seal."""
 
 import asyncio
+from collections.abc import Callable
 
 from dgrid.wire.seals import SEAL_MESSAGES_MAX, Seal, seal
 from dgrid.wire.signatures import SigningKey
@@ -10,17 +11,21 @@ from dgrid.wire.typed import Domain
 class TickSealer:
     """Gathers struct hashes until the tick ends, then seals them together."""
 
-    def __init__(self, key: SigningKey, domain: Domain) -> None:
-        self._key, self._domain = key, domain
+    def __init__(self, key: SigningKey, domain: Domain, is_alone: Callable[[], bool] = lambda: False) -> None:
+        """`is_alone` says that no other message can become ready in this tick: then nothing is waited for."""
+        self._key, self._domain, self._is_alone = key, domain, is_alone
         self._waiting: list[tuple[bytes, asyncio.Future[Seal]]] = []
 
     def seal(self, struct_hash: bytes) -> asyncio.Future[Seal]:
         """The seal over a message, at the end of this tick."""
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._sign)
         future: asyncio.Future[Seal] = loop.create_future()
         self._waiting.append((struct_hash, future))
+        if len(self._waiting) == 1:
+            if self._is_alone():
+                self._sign()
+            else:
+                loop.call_soon(self._sign)
         return future
 
     def _sign(self) -> None:

@@ -1,9 +1,9 @@
 """The gateway's ledger: holds, receipts, places and balances in one SQLite file, changed in one transaction a tick.
 
-Whatever is asked within one tick of the event loop (4 ms when many requests are in flight) shares one BEGIN IMMEDIATE …
-COMMIT, and every caller's future resolves after it. The books in memory are checked first; the named constraints of
-`queries/schema.sql` are the second line. When a write fails, nothing of that tick has happened: the books are read
-again from the file and every caller gets StorageUnavailable.
+Whatever is asked within one tick of the event loop (4 ms when many requests are in flight; at once for one alone)
+shares one BEGIN IMMEDIATE … COMMIT, and every caller's future resolves after it. The books in memory are checked first;
+the named constraints of `queries/schema.sql` are the second line. When a write fails, nothing of that tick has
+happened: the books are read again from the file and every caller gets StorageUnavailable.
 
 A commit survives kill −9. It survives a power cut once `sync` has returned, so receipts are signed only after that.
 Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one
@@ -22,7 +22,7 @@ import msgspec
 
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
-from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party
+from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party, parties_of
 from dgrid.store.ledger_file import (
     CHECKPOINT_BYTES,
     LEDGER_NAME,
@@ -32,7 +32,7 @@ from dgrid.store.ledger_file import (
     storage_failure,
     transaction,
 )
-from dgrid.store.ledger_group import Group, account_of, amount_of, parties_of, wide, write
+from dgrid.store.ledger_group import Group, account_of, amount_of, receipt_row, write
 from dgrid.store.ledger_rows import (
     AccountState,
     Billed,
@@ -46,7 +46,6 @@ from dgrid.store.ledger_rows import (
     SealedBatch,
     StoredAnswer,
     Unsealed,
-    UnsealedRecord,
 )
 from dgrid.store.queries import sql
 from dgrid.wire.messages import InferenceReceipt
@@ -145,43 +144,37 @@ class Ledger:
                 group.dropped.append((channel, hold.idempotency_key))
         return self._wait(group)
 
-    def bill(self, charge: Charge) -> tuple[Billed, asyncio.Future[None]]:
-        """Turns a hold into a receipt at its place, with all running totals; durable when the future is done."""
+    def bill(self, charge: Charge, keep: Callable[[Billed], None] | None = None) -> tuple[Billed, asyncio.Future[None]]:
+        """Turns a hold into a receipt at its place, with all running totals; durable when the future is done.
+
+        `keep` is told of the receipt before it can be committed.
+        """
         group, books = self._group_now(), self._books
         hold = self._open_holds[charge.request_id]
-        self._load_parties(charge, hold)
+        self._account(hold.funds)
+        parties = parties_of(charge)
+        for key in parties:
+            self._party(key)
         group.ended[charge.request_id] = self._open_holds.pop(charge.request_id)
         books.lane.raise_floor(self._now_ms())
         served_at_ms = books.lane.served_at_ms
         epoch = self._clock.epoch_at(served_at_ms)
-        receipt = books.charge(charge, hold, served_at_ms=served_at_ms, epoch=epoch)
+        receipt = books.charge(charge, hold, parties=parties, served_at_ms=served_at_ms, epoch=epoch)
+        group.parties.update(parties)
         packed = receipt.packed()
         billed = Billed(receipt, InferenceReceipt.hash_of(packed), packed)
         self._write_charge(group, charge, hold, billed)
+        if keep is not None:
+            keep(billed)
         return billed, self._wait(group)
 
     def _write_charge(self, group: Group, charge: Charge, hold: OpenHold, billed: Billed) -> None:
-        place, proof, channel = billed.receipt.place, charge.proof, hold.funds.channel_id
-        record = UnsealedRecord(
-            billed.packed,
-            proof.dispatch,
-            proof.dispatch_seal,
-            proof.node_receipt,
-            proof.node_seal,
-            charge.work.model,
-            charge.label,
-        )
-        group.receipts.append(
-            (
-                *(place.epoch, place.lane, place.sequence, charge.request_id, channel, charge.work.node),
-                *(billed.struct_hash, wide(billed.fee_wei), _encode(record), charge.salt),
-            )
-        )
+        place, channel = billed.receipt.place, hold.funds.channel_id
+        group.receipts.append(receipt_row(charge, billed, channel_id=channel))
         group.unsealed.append(
             Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed)
         )
         group.channels.add(channel)
-        group.parties.update(parties_of(charge))
         self._new_receipts += 1
         if self._new_receipts >= INDEX_EVERY:
             self._new_receipts = 0
@@ -244,11 +237,6 @@ class Ledger:
         row = self._one(sql("read_channel"), (channel_id,))
         return None if row is None else account_of(row)
 
-    def _load_parties(self, charge: Charge, hold: OpenHold) -> None:
-        self._account(hold.funds)
-        for key in parties_of(charge):
-            self._party(key)
-
     def _party(self, key: tuple[int, bytes]) -> Party:
         parties = self._books.parties
         if (party := parties.get(key)) is None:
@@ -307,7 +295,9 @@ class Ledger:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         group.waiting.append(future)
-        if group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
+        if len(self._open_holds) <= 1:
+            self._commit()  # nobody else is under way who could share it
+        elif group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
             # Half of all in flight share the commit, and what follows it in step: signatures, and the node's. To wait
             # for more would leave nobody at work meanwhile.
             group.timer.cancel()

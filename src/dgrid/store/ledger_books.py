@@ -16,6 +16,7 @@ from dgrid.wire.messages import Place as PlaceMessage
 
 NODE_KIND, LISTING_KIND = 0, 1
 NO_PARENT = bytes(32)
+PartyKey = tuple[int, bytes]
 
 
 @dataclass(slots=True)
@@ -122,9 +123,11 @@ class Books:
     gateway: bytes
     lane: Lane
     accounts: dict[bytes, Account] = field(default_factory=dict)
-    parties: dict[tuple[int, bytes], Party] = field(default_factory=dict)
+    parties: dict[PartyKey, Party] = field(default_factory=dict)
 
-    def charge(self, charge: Charge, hold: OpenHold, *, served_at_ms: int, epoch: int) -> InferenceReceipt:
+    def charge(
+        self, charge: Charge, hold: OpenHold, *, parties: tuple[PartyKey, PartyKey], served_at_ms: int, epoch: int
+    ) -> InferenceReceipt:
         """Bills a request: takes its place, moves every total, and gives the receipt that says so.
 
         The payer's account and both parties must have been loaded.
@@ -135,8 +138,7 @@ class Books:
         place = lane.take_place(epoch)
         packed = place.packed()
         payer_previous, account.previous = account.previous, packed
-        node = self.parties[NODE_KIND, work.node]
-        listing = self.parties[LISTING_KIND, listing_party(work.listing_id, work.listing_version)]
+        node, listing = map(self.parties.__getitem__, parties)
         node_previous = node.earn(split.node_wei, packed)
         listing_previous = listing.earn(split.listing_wei, packed)
         lane.protocol_wei += split.protocol_wei
@@ -174,6 +176,7 @@ class Books:
         )
 
 
-def listing_party(listing_id: bytes, version: int) -> bytes:
-    """The key of a listing's total: totals run per version."""
-    return listing_id + version.to_bytes(4, "big")
+def parties_of(charge: Charge) -> tuple[PartyKey, PartyKey]:
+    """Whose totals a charge moves: the node's, and the listing's. A listing's totals run per version."""
+    work = charge.work
+    return (NODE_KIND, work.node), (LISTING_KIND, work.listing_id + work.listing_version.to_bytes(4, "big"))

@@ -5,8 +5,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgrid.store.ledger_books import LISTING_KIND, NODE_KIND, Account, Books, OpenHold, Party, listing_party
-from dgrid.store.ledger_rows import AMOUNT_BYTES, Charge, LaneLost, Unsealed
+import msgspec
+
+from dgrid.store.ledger_books import Account, Books, OpenHold, Party
+from dgrid.store.ledger_rows import AMOUNT_BYTES, Billed, Charge, LaneLost, Unsealed, UnsealedRecord
 from dgrid.store.queries import sql
 
 _READ_FENCE = sql("read_fence")
@@ -15,6 +17,7 @@ _INSERT_ANSWER, _FINISH_ANSWER, _DELETE_ANSWER = sql("insert_answer"), sql("fini
 _WRITE_CHANNEL, _WRITE_PARTY, _WRITE_LANE = sql("write_channel"), sql("write_party"), sql("write_lane")
 
 Rows = list[tuple[Any, ...]]
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -89,6 +92,24 @@ def party_row(key: tuple[int, bytes], party: Party) -> tuple[Any, ...]:
     return (*key, wide(party.total_wei), wide(party.previous))
 
 
+def receipt_row(charge: Charge, billed: Billed, *, channel_id: bytes) -> tuple[Any, ...]:
+    """A receipt with the proofs it stands on, for `insert_receipt`."""
+    place, proof, work = billed.receipt.place, charge.proof, charge.work
+    record = UnsealedRecord(
+        billed.packed,
+        proof.dispatch,
+        proof.dispatch_seal,
+        proof.node_receipt,
+        proof.node_seal,
+        work.model,
+        charge.label,
+    )
+    return (
+        *(place.epoch, place.lane, place.sequence, charge.request_id, channel_id, work.node),
+        *(billed.struct_hash, wide(billed.fee_wei), _encode(record), charge.salt),
+    )
+
+
 def wide(amount: int) -> bytes:
     """An amount as the rows hold it."""
     return amount.to_bytes(AMOUNT_BYTES, "big")
@@ -96,9 +117,3 @@ def wide(amount: int) -> bytes:
 
 def amount_of(data: bytes) -> int:
     return int.from_bytes(data, "big")
-
-
-def parties_of(charge: Charge) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-    """Whose totals a charge moves."""
-    work = charge.work
-    return (NODE_KIND, work.node), (LISTING_KIND, listing_party(work.listing_id, work.listing_version))

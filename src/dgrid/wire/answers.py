@@ -68,6 +68,9 @@ class Answer:
 
     def text(self) -> str:
         """The text of the whole answer."""
+        if not self._calls and len(self._texts) == 1:
+            (texts,) = self._texts.values()
+            return texts[0] if len(texts) == 1 else "".join(texts)
         return CHOICE_SEPARATOR.join(self.choice_text(index) for index in sorted(self._texts))
 
     def output_hash(self, salt: bytes) -> bytes:

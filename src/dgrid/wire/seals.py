@@ -9,7 +9,10 @@ any other pair is refused. Contracts climb it with the same rule as any tree.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 
 import msgspec
 
@@ -19,7 +22,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SUM_BYTES
 from dgrid.wire.messages import Batch
 from dgrid.wire.signatures import SigningKey, recover
-from dgrid.wire.typed import Domain
+from dgrid.wire.typed import Domain, digest_under
 
 SEAL_MESSAGES_MAX = 64
 _KNOWN_NODES, _KNOWN_BATCHES = 8192, 4096
@@ -74,28 +77,39 @@ def _levels(struct_hashes: Sequence[bytes]) -> list[list[bytes]]:
 
 
 def _seals(levels: list[list[bytes]], signature: bytes) -> list[Seal]:
-    return [_seal_at(levels, at, signature) for at in range(len(levels[0]))]
+    hashes = list(chain.from_iterable(levels))
+    return [Seal(signature, way.sides, way.count, way.path(hashes)) for way in _ways(len(levels[0]))]
 
 
-def _seal_at(levels: list[list[bytes]], index: int, signature: bytes) -> Seal:
-    path, at = [], index
-    for level in levels:
-        if (sibling := at ^ 1) < len(level):
-            path.append(level[sibling])
-        at >>= 1
-    return Seal(signature, _sides(index, len(levels[0])), 1 << len(path), tuple(path))
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a message gets from its place to the root of a tree of a certain size."""
+
+    sides: int  # of the siblings, the lowest level in the lowest bit; levels that promote have none
+    count: int
+    path: Callable[[list[bytes]], tuple[bytes, ...]]  # picks the siblings out of all the tree's hashes
 
 
-@lru_cache(maxsize=SEAL_MESSAGES_MAX**2)
-def _sides(index: int, count: int) -> int:
-    """The sides of the siblings on the way up, lowest level in the lowest bit; levels that promote have none."""
-    sides = level = 0
+@lru_cache(maxsize=SEAL_MESSAGES_MAX)
+def _ways(count: int) -> tuple[Way, ...]:
+    """The ways of all messages of a tree, in order."""
+    return tuple(_way(index, count) for index in range(count))
+
+
+def _way(index: int, count: int) -> Way:
+    siblings, sides, first = list[int](), 0, 0
     while count > 1:
-        if index % 2 or index != count - 1:
-            sides |= (index % 2) << level
-            level += 1
+        if (sibling := index ^ 1) < count:
+            sides |= (index % 2) << len(siblings)
+            siblings.append(first + sibling)
+        first += count
         index, count = index >> 1, (count + 1) >> 1
-    return sides
+    return Way(sides, 1 << len(siblings), _picking(siblings))
+
+
+def _picking(places: Sequence[int]) -> Callable[[list[bytes]], tuple[bytes, ...]]:
+    """`itemgetter`, which gives a tuple only of two and more."""
+    return itemgetter(*places) if len(places) > 1 else lambda hashes: tuple(hashes[place] for place in places)
 
 
 def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
@@ -108,13 +122,13 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
     for sibling in seal.path:
         node = _known_join(sibling, node) if sides & 1 else _known_join(node, sibling)
         sides >>= 1
-    return _signer(domain, node, seal.signature)
+    return _signer(domain.separator, node, seal.signature)
 
 
 @lru_cache(maxsize=_KNOWN_BATCHES)
-def _signer(domain: Domain, root: bytes, signature: bytes) -> Address:
+def _signer(separator: bytes, root: bytes, signature: bytes) -> Address:
     """Recovered once a batch, not once a message."""
-    return recover(batch_digest(domain, root), signature)
+    return recover(digest_under(separator, Batch(root).struct_hash()), signature)
 
 
 def batch_digest(domain: Domain, root: bytes) -> bytes:

@@ -165,10 +165,6 @@ class Shape:
         self._take = itemgetter(*self._octets) if self._octets else None
         self._pack = self._shape.pack
 
-    @property
-    def size(self) -> int:
-        return self._shape.size
-
     def pack(self, values: list[Any]) -> bytes:
         """The values' bytes; the list is used up. Raises ValueError."""
         take = self._take
@@ -211,16 +207,13 @@ class Layout:
     fields: tuple[Field, ...]
     type_string: str
     type_hash: bytes
+    size: int  # of the packed form
     flat: Shape
     cut: Callable[[bytes], tuple[bytes, ...]]  # the packed form into each field's bytes
     pad: Callable[..., bytes]  # those bytes into words
     plain: int  # how many fields come before the groups
     groups: tuple[Group, ...]
     parts: tuple[tuple[slice, bytes, Hasher], ...]  # each group's words, type hash, and hash function
-
-    @property
-    def size(self) -> int:
-        return self.flat.size
 
     def flattened(self, message: Message) -> list[Any]:
         """The values of the fields, and of the groups' in their places."""
@@ -259,6 +252,7 @@ def layout_of(cls: type[Message]) -> Layout:
         fields,
         type_string,
         keccak(type_string.encode()),
+        sum(sizes),
         Shape(inner),
         struct.Struct("".join(f"{size}s" for size in sizes)).unpack,
         struct.Struct("".join(f"{WORD - size}x{size}s" for size in sizes)).pack,
@@ -319,8 +313,13 @@ class Domain:
     separator: bytes
 
     def digest(self, struct_hash: bytes) -> bytes:
-        """What is signed: keccak(0x19 0x01 ‖ separator ‖ struct hash)."""
-        return keccak(b"\x19\x01" + self.separator + struct_hash)
+        """What is signed."""
+        return digest_under(self.separator, struct_hash)
+
+
+def digest_under(separator: bytes, struct_hash: bytes) -> bytes:
+    """keccak(0x19 0x01 ‖ the domain's separator ‖ struct hash)."""
+    return keccak(b"\x19\x01" + separator + struct_hash)
 
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")

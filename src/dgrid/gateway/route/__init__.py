@@ -94,7 +94,10 @@ class Router:
         if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
         moment = self._moment()
-        if not any(can_serve(seller, moment) for seller in found.sellers):
+        for seller in found.sellers:
+            if can_serve(seller, moment):
+                break
+        else:
             raise no_node(model, NOBODY_LEFT)
         room = self._room(order, found)
         if room.is_counted and found.contexts[0] <= room.tokens_in:

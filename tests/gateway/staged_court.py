@@ -1,0 +1,51 @@
+"""The quality court on paper, for a gateway's stage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator
+from dgrid.core.epochs import EpochClock
+from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.identity import Address, Hash
+from dgrid.poq.rules import DrawRules
+from dgrid.wire.messages import EpochRoot
+from dgrid.wire.typed import Domain, court_domain
+
+COURT = court_domain(31337, b"\x13" * 20)
+DRAWN_ALL = DrawRules(quality_bps=10_000, identity_bps=0, committee_size=3, duty_cap=20)
+
+
+@dataclass(slots=True)
+class StagedCourt:
+    """The court as finalized; draws every leaf unless told otherwise, for whichever evaluators a test names."""
+
+    gateway: Address
+    now_ms: Callable[[], int]
+    clock: EpochClock
+    evaluators: tuple[DrawnEvaluator, ...] = ()
+    rules: DrawRules = DRAWN_ALL
+    view: ChainView = field(default_factory=ChainView)
+    down: bool = False
+    fixed: list[int] = field(default_factory=list)
+    disclosed: list[tuple[int, bytes]] = field(default_factory=list)
+    domain: Domain = COURT
+
+    def anchored(self, root: EpochRoot) -> None:
+        anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms())
+        self.view.roots[Address(root.gateway), root.epoch] = anchor
+
+    def draw(self, epoch: int, *, seed: bytes = b"\x05" * 32) -> None:
+        """Somebody has fixed the epoch's seed, and it is final."""
+        now_ms = self.now_ms()
+        found = Draw(self.gateway, epoch, self.clock.epoch_at(now_ms), seed, False, 11, now_ms, self.evaluators)
+        self.view.draws[self.gateway, epoch] = found
+
+    async def fix_seed(self, epoch: int) -> None:
+        self.fixed.append(epoch)
+        self.draw(epoch)
+
+    async def disclose(self, epoch: int, blob_id: bytes) -> None:
+        if self.down:
+            raise NetworkUnreachable("the chain is away")
+        self.disclosed.append((epoch, blob_id))
+        self.view.disclosures[self.gateway, epoch] = blob_id

@@ -43,6 +43,7 @@ function command(text) {
   return cell(made);
 }
 
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const percent = (bps) => (bps == null ? "–" : `${(bps / 100).toFixed(bps < 1000 ? 1 : 0)} %`);
 
 function drawn(name, attributes, ...children) {
@@ -131,7 +132,7 @@ function drawEvaluators({ evaluators }) {
 
 function drawQuality({ latest, rounds, changes, canaries_opened: canaries }) {
   byId("round").textContent = latest ? latest.round : "–";
-  byId("round-about").textContent = latest ? `${latest.changes} findings on ${latest.nodes} nodes` : "nothing judged yet";
+  byId("round-about").textContent = latest ? `${counted(latest.changes, "finding")} on ${counted(latest.nodes, "node")}` : "nothing judged yet";
   fill("changes", changes.map((change) => [
     hash(change.node), cell(change.model), cell(change.task), cell(change.cause), cell(percent(change.score_bps), "number"),
     cell((change.weight_micros / 1e6).toFixed(2), "number"), why(change),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {QualityRoot} from "../src/QualityCourt.sol";
 import {ChannelConfig, EpochRoot, InferenceReceipt, Step} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 
@@ -77,6 +78,17 @@ library Json {
         body = join(body, number("laneCount", root.laneCount));
         body = join(body, field("blobId", root.blobId));
         body = join(body, amount("pot", root.pot));
+        return object(join(body, field("previous", root.previous)));
+    }
+
+    function qualityRoot(QualityRoot memory root) internal pure returns (string memory body) {
+        body = join(number("round", root.round), field("token", root.token));
+        body = join(body, field("credibilityRoot", root.credibilityRoot));
+        body = join(body, field("payoutsRoot", root.payoutsRoot));
+        body = join(body, number("payoutsCount", root.payoutsCount));
+        body = join(body, amount("payoutsTotal", root.payoutsTotal));
+        body = join(body, field("releasesHash", root.releasesHash));
+        body = join(body, field("blobId", root.blobId));
         return object(join(body, field("previous", root.previous)));
     }
 

@@ -1,6 +1,9 @@
 """A round from draw to pay-out on a real chain, to the unit, and what the court refuses on the way."""
 
 import dataclasses
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_abi.abi import encode
@@ -24,6 +27,20 @@ from dgrid.wire.quality import PayoutKind, PayoutRow, amount_of
 
 EVALUATORS = ("evaluator-1", "evaluator-2", "evaluator-3")
 CANARIES = keccak(b"canaries")
+VECTORS = Path(__file__).parents[2] / "contracts" / "test" / "quality_vectors.json"
+KNOWN: dict[str, Any] = json.loads(VECTORS.read_text())
+
+
+def raw(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def test_commitment_and_releases_hash_as_the_court_took_them() -> None:
+    known, root = KNOWN["commitment"], KNOWN["root"]
+    opened = {"reports_root": raw(known["reportsRoot"]), "salt": raw(known["salt"])}
+    assert court.commitment_of(Address(raw(known["evaluator"])), known["round"], **opened) == raw(known["hash"])
+    releases = [Release(Address(raw(root["releasedBy"])), int(root["released"]))]
+    assert release_hash(releases) == raw(root["message"]["releasesHash"])
 
 
 @given(st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.integers(0, 2**128 - 1)), max_size=5))

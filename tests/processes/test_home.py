@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrid.config import ChainConfig, GatewayConfig, NodeConfig, load_role, load_wallet
+from dgrid.config import ChainConfig, EvaluatorConfig, GatewayConfig, NodeConfig, load_role, load_wallet
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.processes.home import Home, HomeInUse, Plan, Ports, write_atomically
 
@@ -67,7 +67,7 @@ def test_an_atomic_write_replaces_the_whole_file(tmp_path: Path) -> None:
 
 
 def test_every_role_has_a_name_a_port_a_key_and_a_folder_of_its_own(home: Home) -> None:
-    roles = Plan(home, Ports(), CHAIN, gateways=3, nodes=10).roles()
+    roles = Plan(home, Ports(), CHAIN, gateways=9, nodes=20, evaluators=10, has_encoder=True).roles()
     configs = [config for _, config in roles]
     assert len({config.port for config in configs} | {Ports().chain}) == len(configs) + 1
     assert len({config.name for config in configs}) == len(configs)
@@ -88,3 +88,17 @@ def test_the_known_ports_are_the_documented_ones() -> None:
     ports = Ports()
     assert [ports.gateway(0), ports.gateway(1), ports.chain, ports.settler] == [7420, 7425, 7421, 7422]
     assert [ports.node(0), ports.node(9), ports.archive(0)] == [7430, 7439, 7450]
+    assert [ports.encoder, ports.author, ports.evaluator(0), ports.evaluator(9)] == [7423, 7424, 7440, 7449]
+
+
+def test_who_judges_comes_with_an_author_and_an_encoder_where_there_is_one(home: Home) -> None:
+    def kinds(*, evaluators: int, has_encoder: bool = False) -> set[str]:
+        shape = {"gateways": 1, "nodes": 1, "evaluators": evaluators}
+        return {kind for kind, _ in Plan(home, Ports(), CHAIN, **shape, has_encoder=has_encoder).roles()}
+
+    assert kinds(evaluators=0, has_encoder=True) == {"archive", "settler", "node", "gateway"}
+    assert kinds(evaluators=2) - kinds(evaluators=0) == {"evaluator", "author"}
+    assert kinds(evaluators=2, has_encoder=True) - kinds(evaluators=2) == {"encoder"}
+    plan = Plan(home, Ports(), CHAIN, gateways=1, nodes=1, evaluators=1, has_encoder=True)
+    (config,) = (config for _, config in plan.roles() if isinstance(config, EvaluatorConfig))
+    assert config.encoder_url == "http://127.0.0.1:7423"

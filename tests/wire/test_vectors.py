@@ -1,4 +1,4 @@
-"""What Solidity hashed, digested and recovered, done again here (`contracts/test/Vectors.t.sol` writes the answers)."""
+"""What Solidity hashed, digested and recovered, done again here (`contracts/test/*Vectors.t.sol` write the answers)."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,15 @@ import pytest
 
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
-from dgrid.wire.messages import ChannelConfig, EpochRoot, InferenceReceipt, Voucher
+from dgrid.wire.messages import ChannelConfig, EpochRoot, InferenceReceipt, QualityRoot, Voucher
+from dgrid.wire.quality import PayoutRow, amount_of, payouts_tree
 from dgrid.wire.seals import Seal, batch_digest, sealed_by
 from dgrid.wire.signatures import recover
-from dgrid.wire.typed import channel_domain, dgrid_domain
+from dgrid.wire.typed import channel_domain, court_domain, dgrid_domain
 
-KNOWN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "contracts" / "test" / "vectors.json").read_text())
+FOLDER = Path(__file__).parents[2] / "contracts" / "test"
+KNOWN: dict[str, Any] = json.loads((FOLDER / "vectors.json").read_text())
+COURT: dict[str, Any] = json.loads((FOLDER / "quality_vectors.json").read_text())
 
 
 def raw(text: str) -> bytes:
@@ -66,3 +69,20 @@ def test_a_channels_name_and_its_voucher_are_x402s() -> None:
     voucher = Voucher.from_json(KNOWN["voucher"])
     signer = recover(CHANNELS.digest(voucher.struct_hash()), raw(KNOWN["voucherSignature"]))
     assert signer == raw(KNOWN["voucherSigner"]) == config.payer
+
+
+def test_a_quality_root_has_the_courts_hash_and_signer() -> None:
+    domain = court_domain(COURT["chainId"], raw(COURT["court"]))
+    assert domain.separator == raw(COURT["domainSeparator"])
+    known = COURT["root"]
+    root = QualityRoot.from_json(known["message"])
+    assert root.struct_hash() == raw(known["hash"])
+    assert recover(domain.digest(root.struct_hash()), raw(known["signature"])) == raw(known["signer"])
+
+
+def test_pay_outs_have_the_tree_by_which_the_court_paid() -> None:
+    rows = [PayoutRow(one["kind"], raw(one["payee"]), amount_of(int(one["total"]))) for one in COURT["payouts"]]
+    tree, root = payouts_tree(rows), COURT["root"]["message"]
+    assert tree.root == TreeNode(raw(root["payoutsRoot"]), int(root["payoutsTotal"]))
+    for index, known in enumerate(COURT["payouts"]):
+        assert tree.path(index) == tuple(TreeNode(raw(step["hash"]), int(step["sum"])) for step in known["path"])

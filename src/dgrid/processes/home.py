@@ -15,6 +15,7 @@ from dgrid.config import (
     ArchiveConfig,
     AuthorConfig,
     ChainConfig,
+    EncoderConfig,
     EvaluatorConfig,
     GatewayConfig,
     NodeConfig,
@@ -56,6 +57,10 @@ class Ports:
     @property
     def settler(self) -> int:
         return self.base + 2
+
+    @property
+    def encoder(self) -> int:
+        return self.base + 3
 
     @property
     def author(self) -> int:
@@ -196,11 +201,12 @@ class Plan:
     nodes: int
     evaluators: int = 0
     archives: int = 3
+    has_encoder: bool = False  # whether its file was made
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
         serving = [*self._archives(), ("settler", self._settler()), *self._nodes(), *self._gateways()]
-        return [*serving, *self._evaluators(), *self._authors()]
+        return serving + (self._judging() if self.evaluators else [])
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""
@@ -232,13 +238,16 @@ class Plan:
         names = [(f"gateway-{index + 1}", self.ports.gateway(index)) for index in range(self.gateways)]
         return [("gateway", GatewayConfig(*self._base(name, port), settler_urls=settlers)) for name, port in names]
 
-    def _evaluators(self) -> list[tuple[str, RoleConfig]]:
+    def _judging(self) -> list[tuple[str, RoleConfig]]:
+        """Those who judge, with what they share: the encoder, and an author of canaries."""
+        url = f"http://{HOST}:{self.ports.encoder}" if self.has_encoder else ""
         names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
-        return [("evaluator", EvaluatorConfig(*self._base(name, port))) for name, port in names]
-
-    def _authors(self) -> list[tuple[str, RoleConfig]]:
-        """Evaluators are measured by canaries: where there are some, there is an author."""
-        return [("author", AuthorConfig(*self._base("author-1", self.ports.author)))] if self.evaluators else []
+        encoder = EncoderConfig(*self._base("encoder-1", self.ports.encoder))
+        return [
+            *([("encoder", encoder)] if self.has_encoder else []),
+            *(("evaluator", EvaluatorConfig(*self._base(name, port), encoder_url=url)) for name, port in names),
+            ("author", AuthorConfig(*self._base("author-1", self.ports.author))),
+        ]
 
     def _base(self, name: str, port: int) -> tuple[str, Path, Path, str, int, ChainConfig]:
         home = self.home

@@ -24,6 +24,7 @@ from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import api_key_tag, to_hex
 from dgrid.core.money import BPS, WEI, Price
+from dgrid.engines.encoder_server import encoder_file
 from dgrid.processes.home import HOME_NAME, HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
 from dgrid.processes.supervisor import Supervisor
 from dgrid.wire.http import ClientLimits, HttpClient
@@ -120,7 +121,18 @@ class Network:
             self.say(f"epochs     {known.epoch_seconds} s, as when this home began")
         chain = ChainConfig((self.chain.url,), known.chain_id, known.contracts)
         self.clock = EpochClock(known.genesis_s, known.epoch_seconds)
-        return Plan(home, self.ports, chain, options.gateways, options.nodes, options.evaluators)
+        sizes = options.gateways, options.nodes, options.evaluators
+        return Plan(home, self.ports, chain, *sizes, has_encoder=self._has_encoder())
+
+    def _has_encoder(self) -> bool:
+        if not self.options.evaluators:
+            return False
+        try:
+            encoder_file()
+        except DGridError as error:
+            self.say(f"encoder    none, so answers are judged by rules alone: {error.hint}")
+            return False
+        return True
 
     async def _list_models(self) -> None:
         """The built-in models' creator lists them, so that its share of every fee is there to be claimed."""

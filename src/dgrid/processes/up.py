@@ -59,8 +59,8 @@ def _check_ports(options: UpOptions) -> None:
     ports = Ports(options.port_base)
     wanted = [ports.chain, ports.settler, *(ports.gateway(index) for index in range(options.gateways))]
     wanted += [*(ports.node(index) for index in range(options.nodes)), *(ports.archive(index) for index in range(3))]
-    wanted += [ports.evaluator(index) for index in range(options.evaluators)]
-    wanted += [ports.author] if options.evaluators else []
+    if options.evaluators:
+        wanted += [ports.encoder, ports.author, *(ports.evaluator(index) for index in range(options.evaluators))]
     if taken := [port for port in wanted if not port_is_free(port)]:
         raise PortTaken(
             f"port {', '.join(map(str, taken))} on {HOST} is in use",

@@ -1,0 +1,107 @@
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from tests.evaluator.stage import said
+from tests.wire.making import NODE, Story, make_document
+
+from dgrid.core.errors import EngineError, InvalidJson
+from dgrid.core.identity import Address
+from dgrid.core.keccak import keccak
+from dgrid.evaluator.judging import Bench, Case
+from dgrid.evaluator.plain import PlainJudges
+from dgrid.evaluator.reading import Shown
+from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
+from dgrid.poq.draw import Duty
+from dgrid.poq.rules import BUILT_IN_REFERENCES
+from dgrid.settlement.evidence import leaf_facts
+from dgrid.wire.quality import NOT_SCORED, Content, Identity, LeafKey, Report, TaskType, Verdict
+
+ME = Address(b"\x01" * 20)
+SAID = said(3)
+DOCUMENT = make_document(Story(answer=SAID.answer, sent=SAID.request, salt=SAID.salt))
+KEY = LeafKey(DOCUMENT.receipt.parties.gateway, 5, 0, 0)
+FOUND = Identity(7, 1_000, 2_000, 0, -50_000)
+PEERS = [Peer(Address(bytes((at,)) * 20), "dgrid-mini", keccak(b"weights")) for at in (3, 4)]
+
+
+class Scale:
+    """Measures, or fails."""
+
+    def __init__(self, found: Identity | None = FOUND, *, broken: bool = False) -> None:
+        self.found, self.broken = found, broken
+        self.asked: list[bytes] = []
+
+    async def measure(self, digest: bytes, _content: Content) -> Identity | None:
+        self.asked.append(digest)
+        if self.broken:
+            raise EngineError("the child died")
+        return self.found
+
+
+def case(*, quality: bool = True, identity: bool = False, shown: Shown | None = None) -> Case:
+    duty = Duty(ME, 6, leaf_facts(KEY, DOCUMENT), quality, identity)
+    return Case(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
+
+
+def report(case: Case, scale: Scale | None = None, *, asked: list[Repeat] | None = None) -> Report:
+    async def ask(repeat: Repeat) -> PeerAnswer:
+        if asked is not None:
+            asked.append(repeat)
+        return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), "Oslo")
+
+    async def peers() -> Sequence[Peer]:
+        return [*PEERS, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
+
+    bench = Bench(ME, Repeater(ask, budget_wei=9), peers, PlainJudges(), scale, BUILT_IN_REFERENCES)
+    return asyncio.run(bench.report(case, within_s=5))
+
+
+def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
+    asked: list[Repeat] = []
+    found = report(case(), asked=asked)
+    assert (found.key, found.receipt, found.verdict) == (KEY, DOCUMENT.receipt.struct_hash(), Verdict.JUDGED)
+    assert (found.task, found.format_bps, found.accuracy_bps, found.consistency_bps) == (
+        *(TaskType.EXTRACT, 10_000),
+        *(10_000, 10_000),
+    )
+    assert 0 <= found.cost_bps <= 10_000
+    assert {one.peer.node for one in asked} == {peer.node for peer in PEERS}
+    assert found.peers == tuple(sorted(one.peer.node.rjust(32, b"\0") for one in asked))
+    assert all(msgspec.json.decode(one.body)["seed"] == DOCUMENT.dispatch.seed for one in asked)
+
+
+def test_identity_is_measured_where_it_was_drawn_and_nowhere_else() -> None:
+    scale = Scale()
+    assert report(case(), scale).identity is None
+    assert scale.asked == []
+    assert report(case(identity=True), scale).identity == FOUND
+    assert scale.asked == [DOCUMENT.dispatch.model_digest]
+
+
+def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -> None:
+    asked: list[Repeat] = []
+    found = report(case(quality=False, identity=True), Scale(), asked=asked)
+    assert asked == []
+    assert (found.format_bps, found.accuracy_bps, found.consistency_bps, found.peers) == (*[NOT_SCORED] * 3, ())
+    assert found.identity == FOUND
+
+
+def test_a_measurement_that_fails_leaves_the_scores() -> None:
+    found = report(case(identity=True), Scale(broken=True))
+    assert (found.identity, found.accuracy_bps) == (None, 10_000)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNDISCLOSED, Verdict.ALTERED])
+def test_what_was_not_shown_is_not_judged(verdict: Verdict) -> None:
+    asked: list[Repeat] = []
+    found = report(case(identity=True, shown=Shown(verdict)), Scale(), asked=asked)
+    assert found == Report(KEY, DOCUMENT.receipt.struct_hash(), int(verdict))
+    assert asked == []
+
+
+def test_a_request_that_is_none_gives_no_report() -> None:
+    noise = msgspec.structs.replace(SAID, request=b"noise")
+    with pytest.raises(InvalidJson):
+        report(case(shown=Shown(Verdict.JUDGED, noise)))

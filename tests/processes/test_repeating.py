@@ -1,0 +1,47 @@
+from dataclasses import replace
+
+import msgspec
+import pytest
+from tests.wire.making import GATEWAY, NODE, Story, make_document
+
+from dgrid.client.answers import Answer
+from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
+from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
+from dgrid.processes.repeating import checked_answer
+from dgrid.wire.messages import Privacy
+
+BODY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo"}}]}'
+PEER = Peer(NODE.address, "dgrid-mini", keccak(b"weights"))
+REPEAT = Repeat(PEER, b"{}", Address(GATEWAY.address))
+
+
+def answer(privacy: Privacy = Privacy.NONE) -> Answer:
+    document = make_document(Story(answer="Oslo"))
+    usage = msgspec.structs.replace(document.receipt.usage, privacy=int(privacy))
+    document = replace(document, receipt=msgspec.structs.replace(document.receipt, usage=usage))
+    name = to_hex(document.receipt.request_id)
+    return Answer("Oslo", "dgrid-mini", name, 1, to_hex(NODE.address), 1, 1, 1, "http://127.0.0.1:1", BODY, document)
+
+
+def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
+    assert checked_answer(answer(), REPEAT) == PeerAnswer(PEER, keccak(b"request"), "Oslo")
+
+
+@pytest.mark.parametrize(
+    "peer", [replace(PEER, node=Address(b"\x01" * 20)), replace(PEER, digest=keccak(b"other weights"))]
+)
+def test_an_answer_of_another_node_or_of_other_weights_does_not(peer: Peer) -> None:
+    with pytest.raises(CheckFailed):
+        checked_answer(answer(), replace(REPEAT, peer=peer))
+
+
+def test_an_answer_that_could_be_drawn_itself_does_not() -> None:
+    with pytest.raises(CheckFailed):
+        checked_answer(answer(Privacy.COMMITTEE), REPEAT)
+
+
+def test_an_answer_without_a_receipt_does_not() -> None:
+    with pytest.raises(CheckFailed):
+        checked_answer(replace(answer(), document=None), REPEAT)

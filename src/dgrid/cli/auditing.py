@@ -49,7 +49,7 @@ def audited(home: Path, *, request_id: bytes | None = None, epoch: int | None = 
             return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
         except (NotYet, ReceiptNotFound) as error:
             if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, request_id, error) from None
+                raise sooner_or_later(home, error, request_id=request_id) from None
         time.sleep(ROUND_S)
 
 

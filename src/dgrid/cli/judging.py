@@ -40,7 +40,7 @@ def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certif
             return asyncio.run(_certificate(home, request_id))
         except (NotYet, ReceiptNotFound) as error:
             if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, request_id, error) from None
+                raise sooner_or_later(home, error, request_id=request_id) from None
         time.sleep(ROUND_S)
 
 

@@ -10,7 +10,7 @@ from dgrid.wire.documents import ReceiptDocument
 ROUND_S = 1.0  # between one look and the next
 
 
-def sooner_or_later(home: Path, request_id: bytes | None, error: DGridError) -> DGridError:
+def sooner_or_later(home: Path, error: DGridError, *, request_id: bytes | None) -> DGridError:
     """A receipt that a gateway knows and the chain does not is not missing: its epoch is not anchored yet."""
     if request_id is None or not isinstance(error, ReceiptNotFound):
         return error

@@ -161,7 +161,7 @@ def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDev
         await stage.until(lambda: key in network.watcher.finalized.canary_openings)
         blob = decode_quality(await network.archives.fetch(network.watcher.finalized.canary_openings[key]))
         assert isinstance(blob, Canaries)
-        opened = [canary for canary in blob.canaries]
+        opened = list(blob.canaries)
         assert len(opened) <= answered
         for canary in opened:
             start = leaf(canary_item(canary.nonce, canary.body, canary.reference))

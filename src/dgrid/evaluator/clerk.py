@@ -13,7 +13,7 @@ from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.core.errors import StorageUnavailable
+from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Commitment, Journal
 from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Pull, Reveal
@@ -74,11 +74,12 @@ class Clerk:
         logger.info("reported %s, which withheld its reports of round %d", to_hex(step.evaluator), step.round)
 
     async def pull(self, step: Pull) -> None:
-        """Fetches a gateway's releases, if that moves money now. Raises ChainUnavailable, Reverted."""
+        """Fetches a gateway's releases. Raises NotYet (it would move no money now), ChainUnavailable, Reverted."""
         contract = self.contracts.quality_court
-        if await contract.read(self.rpc, "pull", [step.gateway]):
-            await self.sender.send(contract, "pull", [step.gateway], label=f"pull:{to_hex(step.gateway)}:{time_ns()}")
-            logger.info("fetched releases of %s", to_hex(step.gateway))
+        if not await contract.read(self.rpc, "pull", [step.gateway]):
+            raise NotYet("there is nothing to fetch")
+        await self.sender.send(contract, "pull", [step.gateway], label=f"pull:{to_hex(step.gateway)}:{time_ns()}")
+        logger.info("fetched releases of %s", to_hex(step.gateway))
 
     def _fixed(self, number: int) -> Commitment:
         """What was found for the round's draws as they stand now, for good."""

@@ -24,7 +24,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA wal_autocheckpoint = 0")
-        db.execute("PRAGMA cache_size = -16000")
+        db.execute("PRAGMA cache_size = -4000")
     except sqlite3.Error as error:
         raise storage_failure(error) from error
     return db

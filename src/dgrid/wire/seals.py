@@ -25,7 +25,7 @@ from dgrid.wire.signatures import SigningKey, recover
 from dgrid.wire.typed import Domain, digest_under
 
 SEAL_MESSAGES_MAX = 64
-_KNOWN_NODES, _KNOWN_BATCHES = 8192, 4096
+_KNOWN_NODES, _KNOWN_BATCHES = 1024, 512  # what batches under way need; more would only be cold memory
 _NO_SUM = bytes(SUM_BYTES)
 
 

@@ -134,6 +134,45 @@ def test_receipts_of_a_lane_carry_running_totals_and_name_the_one_before(tmp_pat
     play(tmp_path, scenes)
 
 
+def test_a_receipt_is_found_whether_or_not_its_request_is_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgrid.store.ledger_group.INDEX_EVERY", 3)
+
+    async def scenes(ledger: Ledger) -> None:
+        reader, receipts = LedgerReader(ledger.path), [await billed(ledger, number) for number in range(1, 9)]
+        for receipt in receipts:  # their ids begin alike
+            stored = reader.receipt(receipt.request_id)
+            assert stored is not None
+            assert InferenceReceipt.unpacked(stored.record.receipt) == receipt
+        assert reader.receipt(request_id(99)) is None
+        assert ledger._db.execute("SELECT count(*), max(up_to) FROM receipts_by_request, indexed").fetchone() == (6, 6)
+        reader.close()
+
+    async def opened_again(ledger: Ledger) -> None:
+        assert ledger._db.execute("SELECT count(*), max(up_to) FROM receipts_by_request, indexed").fetchone() == (8, 8)
+
+    play(tmp_path, scenes)
+    play(tmp_path, opened_again)
+
+
+def test_a_channel_s_list_follows_its_own_receipts(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenes(ledger: Ledger) -> None:
+        for number in range(1, 8):
+            await ledger.hold(hold(number, channel=number % 2))
+            await ledger.bill(charge(number))[1]
+            clock.now_ms += 4_000  # over several epochs
+        reader = LedgerReader(ledger.path)
+        listed = [[one.request_id for one in reader.receipts_of(funds(channel=at).channel_id, 3)] for at in (0, 1, 2)]
+        assert listed == [[request_id(at) for at in latest] for latest in ([6, 4, 2], [7, 5, 3], [])]
+        assert len(reader.receipts_of(funds().channel_id, 20)) == 4
+        reader.close()
+
+    play(tmp_path, scenes, clock)
+
+
 def test_requests_at_once_never_hold_more_than_the_deposit(tmp_path: Path) -> None:
     async def scenes(ledger: Ledger) -> None:
         held = []
@@ -265,6 +304,31 @@ def test_a_full_disk_half_bills_nothing_and_recovers(tmp_path: Path) -> None:
     play(tmp_path, scenes)
 
 
+def test_when_a_tick_fails_its_holds_are_gone_and_those_before_it_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenes(ledger: Ledger) -> None:
+        await ledger.hold(hold(1))
+        monkeypatch.setattr("dgrid.store.ledger.write", full)
+        ended = ledger.bill(charge(1))[1]
+        begun = ledger.hold(hold(2))
+        for failed in (ended, begun):
+            with pytest.raises(StorageUnavailable):
+                await failed
+        monkeypatch.undo()
+        assert (ledger.open_holds, state(ledger)) == (1, (0, AMOUNT))
+        with pytest.raises(KeyError):
+            ledger.bill(charge(2))
+        await ledger.bill(charge(1))[1]
+        assert (ledger.open_holds, state(ledger)) == (0, (charge(1).split.fee_wei, 0))
+
+    play(tmp_path, scenes)
+
+
+def full(*_: object, **_named: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
 def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenes(ledger: Ledger) -> None:
         await ledger.hold(hold(1))
@@ -275,9 +339,6 @@ def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, mon
         monkeypatch.undo()
         await asyncio.sleep(0.7)
         assert state(ledger) == (0, 0)
-
-    def full(*_: object, **_named: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
 
     play(tmp_path, scenes)
 

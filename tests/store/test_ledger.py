@@ -31,7 +31,6 @@ from dgrid.store.ledger_rows import (
     LaneLost,
     OrderDigest,
     Proof,
-    SealedBatch,
     StoredAnswer,
     UsageFacts,
     Work,
@@ -132,45 +131,6 @@ def test_receipts_of_a_lane_carry_running_totals_and_name_the_one_before(tmp_pat
         assert (second.place.epoch, second.place.sequence) == (first.place.epoch, first.place.sequence + 1)
 
     play(tmp_path, scenes)
-
-
-def test_a_receipt_is_found_whether_or_not_its_request_is_indexed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dgrid.store.ledger_group.INDEX_EVERY", 3)
-
-    async def scenes(ledger: Ledger) -> None:
-        reader, receipts = LedgerReader(ledger.path), [await billed(ledger, number) for number in range(1, 9)]
-        for receipt in receipts:  # their ids begin alike
-            stored = reader.receipt(receipt.request_id)
-            assert stored is not None
-            assert InferenceReceipt.unpacked(stored.record.receipt) == receipt
-        assert reader.receipt(request_id(99)) is None
-        assert ledger._db.execute("SELECT count(*), max(up_to) FROM receipts_by_request, indexed").fetchone() == (6, 6)
-        reader.close()
-
-    async def opened_again(ledger: Ledger) -> None:
-        assert ledger._db.execute("SELECT count(*), max(up_to) FROM receipts_by_request, indexed").fetchone() == (8, 8)
-
-    play(tmp_path, scenes)
-    play(tmp_path, opened_again)
-
-
-def test_a_channel_s_list_follows_its_own_receipts(tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def scenes(ledger: Ledger) -> None:
-        for number in range(1, 8):
-            await ledger.hold(hold(number, channel=number % 2))
-            await ledger.bill(charge(number))[1]
-            clock.now_ms += 4_000  # over several epochs
-        reader = LedgerReader(ledger.path)
-        listed = [[one.request_id for one in reader.receipts_of(funds(channel=at).channel_id, 3)] for at in (0, 1, 2)]
-        assert listed == [[request_id(at) for at in latest] for latest in ([6, 4, 2], [7, 5, 3], [])]
-        assert len(reader.receipts_of(funds().channel_id, 20)) == 4
-        reader.close()
-
-    play(tmp_path, scenes, clock)
 
 
 def test_requests_at_once_never_hold_more_than_the_deposit(tmp_path: Path) -> None:
@@ -341,26 +301,6 @@ def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, mon
         assert state(ledger) == (0, 0)
 
     play(tmp_path, scenes)
-
-
-def test_unsealed_receipts_are_found_again_and_sealed_ones_are_not(tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def scenes(ledger: Ledger) -> None:
-        reader = LedgerReader(ledger.path)
-        for number in range(1, 4):
-            await billed(ledger, number)
-        clock.now_ms += 10_000
-        await billed(ledger, 4)
-        assert [one.sequence for one in reader.unsealed()] == [0, 1, 2, 0]
-        epoch = CLOCK.epoch_at(START_MS)
-        await ledger.keep_batches([SealedBatch(epoch, 0, 2, bytes(65))])
-        assert [(one.epoch, one.sequence) for one in reader.unsealed()] == [(epoch, 2), (epoch + 1, 0)]
-        await ledger.keep_batches([SealedBatch(epoch, 2, 1, bytes(65)), SealedBatch(epoch + 1, 0, 1, bytes(65))])
-        assert reader.unsealed() == []
-        reader.close()
-
-    play(tmp_path, scenes, clock)
 
 
 def test_what_a_killed_process_left_in_flight_is_released_and_what_it_billed_stands(tmp_path: Path) -> None:

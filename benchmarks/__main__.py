@@ -58,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=5, help="cold and resumed starts")
     parser.add_argument("--judged-rounds", type=int, default=2, help="of networks with and without judges")
     parser.add_argument("--stacks", nargs="+", choices=STACKS[1:], default=STACKS[1:])
+    parser.add_argument("--note", default="", help="what else ran, for the page")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the cells")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
@@ -75,13 +76,12 @@ def _check_machine(say: Callable[[str], None]) -> None:
 
 
 def _describe(options: argparse.Namespace) -> Run:
-    conditions = {
-        "rounds": options.rounds,
-        "seconds a cell": options.seconds,
-        "request bytes": REQUEST_BYTES,
-        "reply bytes": REPLY_BYTES,
-        "load average before": round(load_average(), 2),
-    }
+    conditions: dict[str, object] = {"load average before": round(load_average(), 2)}
+    if options.part in ("all", "speed"):
+        conditions |= {"rounds": options.rounds, "seconds a cell": options.seconds}
+        conditions |= {"request bytes": REQUEST_BYTES, "reply bytes": REPLY_BYTES}
+    if options.note:
+        conditions["besides"] = options.note
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     return Run(date, machine(), {"Python": platform.python_version()}, conditions)
 

@@ -73,9 +73,9 @@ def test_drawn_for_both_counts_once() -> None:
 
 def test_one_check_is_promised_and_a_committee_is_stated(found: Verification) -> None:
     one, committee = found.targets()
-    assert one.measured == pytest.approx(0.05 * 16.0 / 40.0)
+    assert one.measured == pytest.approx(5 * 16.0 / 40.0)
     assert one.met
-    assert committee.measured == pytest.approx(3 * 0.02)
+    assert committee.measured == pytest.approx(3 * 2.0)
     assert not committee.met
 
 

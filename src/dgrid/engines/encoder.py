@@ -27,6 +27,7 @@ BATCH_PIECES: Final = 32
 REQUESTS_AT_A_TIME: Final = 2
 TEXTS_REMEMBERED: Final = 4096
 ERROR_TEXT_MAX: Final = 300
+VALUE_MAX: Final = 1e6  # of one component; those of unit vectors are at most 1
 LIMITS: Final = ClientLimits(first_byte_s=30.0, total_s=60.0, reply_bytes=16 * 1024**2)
 
 
@@ -75,8 +76,9 @@ class EncoderClient:
         found = dict(zip(fresh, await self._encode(list(fresh.values())), strict=True)) if fresh else {}
         rows = [found[name] if name in found else self._known[name] for name in names]
         for name, row in zip(names, rows, strict=True):
-            self._remember(name, row)
-        return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+            if len(row):
+                self._remember(name, row)
+        return stacked(rows)
 
     def _remember(self, name: bytes, row: npt.NDArray[np.float32]) -> None:
         self._known[name] = row
@@ -89,9 +91,8 @@ class EncoderClient:
         flat = [piece for each in cut for piece in each]
         batches = [flat[at : at + BATCH_PIECES] for at in range(0, len(flat), BATCH_PIECES)]
         vectors = [row for batch in batches for row in await self._ask(batch)]
-        dimensions = len(vectors[0]) if vectors else 0
         rows = iter(vectors)
-        return [mean_of([(next(rows), len(piece)) for piece in each], dimensions) for each in cut]
+        return [mean_of([(next(rows), len(piece)) for piece in each]) for each in cut]
 
     async def _ask(self, texts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
         body = msgspec.json.encode({"model": self._model, "input": list(texts), "encoding_format": "float"})
@@ -110,12 +111,19 @@ def read_rows(data: bytes, *, count: int) -> list[npt.NDArray[np.float32]]:
     """The vectors of a reply in the order of the texts. Raises EngineError for a reply that holds others."""
     try:
         found = sorted(read_embeddings(data).data, key=lambda each: each.index)
-        rows = np.array([each.embedding for each in found], dtype=np.float32)
+        rows = np.array([each.embedding for each in found], dtype=np.float64)
     except (msgspec.DecodeError, ValueError) as error:
         raise EngineError(f"the encoder sent what are no embeddings: {error}") from error
-    if [each.index for each in found] != list(range(count)) or rows.ndim != 2 or not np.isfinite(rows).all():
+    if [each.index for each in found] != list(range(count)) or rows.ndim != 2 or not (abs(rows) < VALUE_MAX).all():
         raise EngineError("the encoder sent other embeddings than it was asked for")
-    return list(rows)
+    return list(rows.astype(np.float32))
+
+
+def stacked(rows: Sequence[npt.NDArray[np.float32]]) -> Vectors:
+    """Rows as one array; an empty text has none of its own before the first other text said how long they are."""
+    dimensions = max((len(row) for row in rows), default=0)
+    full = [row if len(row) else np.zeros(dimensions) for row in rows]
+    return np.array(full, np.float32).reshape(len(rows), dimensions)
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -129,13 +137,13 @@ def pieces(text: str) -> Iterator[str]:
         rest = rest[end:].lstrip()
 
 
-def mean_of(weighed: Sequence[tuple[npt.NDArray[np.float32], int]], dimensions: int) -> npt.NDArray[np.float32]:
-    """The unit vector of the sum, each part by its weight; zeros of no parts, and of parts that cancel out."""
-    total = np.zeros(dimensions, np.float32)
-    for row, weight in weighed:
-        total += np.float32(weight) * row
-    length = float(np.linalg.norm(total))
-    return total / np.float32(length) if length > 0 else total
+def mean_of(weighed: Sequence[tuple[npt.NDArray[np.float32], int]]) -> npt.NDArray[np.float32]:
+    """The unit vector of the sum, each part by its weight; empty of no parts, zeros of parts that cancel out."""
+    if not weighed:
+        return np.zeros(0, np.float32)
+    total = np.sum([np.float32(weight) * row for row, weight in weighed], axis=0, dtype=np.float32)
+    length = np.linalg.norm(total)
+    return np.asarray(total / length if length > 0 else total, np.float32)
 
 
 def alike(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> float:

@@ -91,9 +91,24 @@ def short_answer_score(output: str, reference: str, *, question: str, conflicts:
     given = [word for word in words(output) if word in wanted or (word not in GLUE and stem(word) not in asked)]
     f1 = f1_bps(given, words(reference))
     score = f1 * f1 // BPS
-    rivals = {fact for fact in facts(output) if fact not in wanted and stem(fact) not in asked}
+    rivals = rivals_of(output, reference, question=question)
     missing = facts(reference) - set(words(output))
     return min(score, RIVAL_CAP_BPS) if rivals or missing else score
+
+
+def rivals_of(output: str, reference: str, *, question: str = "") -> frozenset[str]:
+    """Names and numbers of `output` that neither the reference nor the question holds."""
+    known = {stem(word) for word in (*words(question), *words(reference))}
+    return frozenset(fact for fact in facts(output) if stem(fact) not in known)
+
+
+def is_hedged(output: str, reference: str, *, question: str = "") -> bool:
+    """Whether a short answer names other candidates beside what it shares with the reference: more than one for every
+    two words of content that they share and the question does not hold.
+    """
+    asked = {stem(word) for word in words(question)}
+    shared = [word for word in content(output) & content(reference) if stem(word) not in asked]
+    return 2 * len(rivals_of(output, reference, question=question)) > len(shared)
 
 
 def agreement_checks(task: TaskType, left: str, right: str) -> tuple[Conflict, ...]:

@@ -19,6 +19,7 @@ from dgrid.chain.events import Role
 from dgrid.config import EvaluatorConfig
 from dgrid.core.errors import DGridError
 from dgrid.engines.catalog import Catalog
+from dgrid.engines.encoder import EncoderClient
 from dgrid.engines.forcing import Forcing
 from dgrid.engines.models import ModelFacts, model_facts
 from dgrid.evaluator.clerk import Clerk
@@ -26,7 +27,8 @@ from dgrid.evaluator.concluding import Concluder, Desk
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
 from dgrid.evaluator.journal import FILE_NAME, Journal
-from dgrid.evaluator.judging import Bench
+from dgrid.evaluator.judges.reading import ReadingJudges
+from dgrid.evaluator.judging import Bench, Judges
 from dgrid.evaluator.keys import EncryptionKey
 from dgrid.evaluator.offers import LIMITS as OFFER_LIMITS
 from dgrid.evaluator.offers import Offers
@@ -120,7 +122,17 @@ def opened_bench(own: Own, stack: AsyncExitStack) -> Bench:
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
     repeater = Repeater(asker.ask, budget_wei=int(own.config.repeat_wei_max))
-    return Bench(own.side.sender.address, repeater, offers.peers, PlainJudges(), own.forcing, BUILT_IN_REFERENCES)
+    judges = opened_judges(own.config, stack)
+    return Bench(own.side.sender.address, repeater, offers.peers, judges, own.forcing, BUILT_IN_REFERENCES)
+
+
+def opened_judges(config: EvaluatorConfig, stack: AsyncExitStack) -> Judges:
+    """Judges that read with the configured encoder; by rules alone without one."""
+    if not config.encoder_url:
+        return PlainJudges()
+    encoder = EncoderClient(config.encoder_url)
+    stack.push_async_callback(encoder.close)
+    return ReadingJudges(encoder, PlainJudges())
 
 
 def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:

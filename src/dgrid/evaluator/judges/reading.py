@@ -1,0 +1,77 @@
+"""An evaluator's judges with an encoder: each text is encoded once, each pair compared once, the rest is arithmetic."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from dgrid.core.errors import EngineError
+from dgrid.engines.encoder import Encoder, Vectors, alike
+from dgrid.evaluator.judges.agreement import judge_accuracy, judge_consistency
+from dgrid.evaluator.judges.likeness import likeness
+from dgrid.evaluator.judging import Judges, Scores
+from dgrid.evaluator.rerun import Panel
+from dgrid.poq.formats import format_score
+from dgrid.poq.tasks import question_of, task_of
+from dgrid.wire.answers import CHOICE_SEPARATOR
+from dgrid.wire.openai import ChatRequest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingJudges:
+    """Scores by likeness; by `otherwise` while the encoder does not answer."""
+
+    encoder: Encoder
+    otherwise: Judges
+
+    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+        """Format always; accuracy and consistency as far as there are peers."""
+        everyone = (*panel.same_model, *panel.other_models)
+        texts = [answer, *(peer.text for peer in everyone)]
+        try:
+            reading = await read(self.encoder, texts if everyone else ())
+        except EngineError as error:
+            logger.warning("judging without the encoder: %s", error.message)
+            return await self.otherwise.score(chat, answer, panel=panel)
+        comparison = Comparison(chat, reading)
+        like = [comparison.of(answer, peer.text) for peer in everyone]
+        same = len(panel.same_model)
+        among = [comparison.of(one.text, other.text) for one, other in combinations(panel.same_model, 2)]
+        others = [(peer.peer.digest, score) for peer, score in zip(panel.other_models, like[same:], strict=True)]
+        return Scores(
+            task_of(chat),
+            format_bps=format_score(chat, answer),
+            accuracy_bps=judge_accuracy(others, like[:same]),
+            consistency_bps=judge_consistency(like[:same], among, is_sampled=bool(chat.temperature)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Texts and their vectors."""
+
+    places: dict[str, int]
+    vectors: Vectors
+
+    def cosine(self, left: str, right: str) -> float:
+        return alike(self.vectors[self.places[left]], self.vectors[self.places[right]])
+
+
+async def read(encoder: Encoder, answers: Sequence[str]) -> Reading:
+    """Every choice of every answer, encoded. Raises EngineError."""
+    choices = list(dict.fromkeys(choice for answer in answers for choice in answer.split(CHOICE_SEPARATOR)))
+    return Reading({choice: place for place, choice in enumerate(choices)}, await encoder.vectors(choices))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Compares answers to one request."""
+
+    chat: ChatRequest
+    reading: Reading
+
+    def of(self, left: str, right: str) -> int:
+        cosine, question = self.reading.cosine, question_of(self.chat)
+        return likeness(task_of(self.chat), (left, right), cosine=cosine, question=question)

@@ -101,4 +101,4 @@ def test_who_judges_comes_with_an_author_and_an_encoder_where_there_is_one(home:
     assert kinds(evaluators=2, has_encoder=True) - kinds(evaluators=2) == {"encoder"}
     plan = Plan(home, Ports(), CHAIN, gateways=1, nodes=1, evaluators=1, has_encoder=True)
     (config,) = (config for _, config in plan.roles() if isinstance(config, EvaluatorConfig))
-    assert config.encoder_url == "http://127.0.0.1:7423"
+    assert config.encoder_url == "http://127.0.0.1:7423/v1"

@@ -215,7 +215,7 @@ class Plan:
         """Those who judge, with what they share: the encoder, and an author of canaries."""
         if not self.evaluators:
             return []
-        url = f"http://{HOST}:{self.ports.encoder}" if self.has_encoder else ""
+        url = f"http://{HOST}:{self.ports.encoder}/v1" if self.has_encoder else ""
         names = [(f"evaluator-{index + 1}", self.ports.evaluator(index)) for index in range(self.evaluators)]
         encoder = EncoderConfig(*self._base("encoder-1", self.ports.encoder))
         return [

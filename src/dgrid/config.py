@@ -116,7 +116,7 @@ class EncoderConfig(RoleConfig):
 class EvaluatorConfig(RoleConfig):
     """An evaluator's own settings: what it can run, and what it may spend on asking other nodes."""
 
-    encoder_url: str = ""  # an embeddings server, up to /v1; empty: judges by rules alone
+    encoder_url: str = ""  # an embeddings server, with its /v1; empty: judges by rules alone
     model_files: tuple[str, ...] = ()  # GGUF files it can check identities with, besides the built-in models
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
     stake_wei: str = "2000000000000000000000"  # twice the least: a missed opening costs some, and not the seat

@@ -49,8 +49,9 @@ from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import Windows, rules_of, windows_of
+from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, SealedKey, encode_content, encode_quality
-from dgrid.wire.server import Server
+from dgrid.wire.server import Handler, Reply, Request, Server
 from dgrid.wire.typed import Domain, court_domain
 
 EPOCH_S = 60
@@ -93,7 +94,9 @@ class Stage:
     gateway: Sender
     seats: dict[str, Seat] = field(default_factory=dict)
     contents: dict[tuple[int, int], Content] = field(default_factory=dict)  # by epoch and sequence
+    channels: dict[str, ChannelConfig] = field(default_factory=dict)
     asked: list[Repeat] = field(default_factory=list)
+    lies: dict[str, Callable[[], Reply]] = field(default_factory=dict)  # what a door answers instead, by name
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -126,16 +129,21 @@ class Stage:
 
     # --- a gateway ----------------------------------------------------------------------------------------------------
 
-    async def anchor(self, epoch: int, leaves: int = 12, *, digest: bytes = WEIGHTS) -> ClosedEpoch:
-        """An anchored epoch of leaves with content."""
-        name = f"payer-{epoch}"
-        config = await self.network.open_channel(name, amount_wei=DEPOSIT_WEI)
+    async def anchor(
+        self, epoch: int, leaves: int = 12, *, digest: bytes = WEIGHTS, vouchers: bool = True
+    ) -> ClosedEpoch:
+        """An anchored epoch of leaves with content; without vouchers, what was used is not collected yet."""
+        name = "payer-1"
+        if name not in self.channels:
+            self.channels[name] = await self.network.open_channel(name, amount_wei=DEPOSIT_WEI)
+        config = self.channels[name]
         for sequence in range(leaves):
             content = said(next(self.numbers))
             work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)
             self.network.books.answer(epoch, replace(work, said=content, digest=digest))
             self.contents[epoch, sequence] = content
-        return await self.network.anchor(epoch, self.network.voucher(name, config, DEPOSIT_WEI))
+        signed = [self.network.voucher(name, config, DEPOSIT_WEI)] if vouchers else []
+        return await self.network.anchor(epoch, *signed)
 
     async def drawn(self, epoch: int, seat: "Seat") -> Draw:
         """The epoch's draw, its seed fixed by an evaluator."""
@@ -186,7 +194,7 @@ class Stage:
         encryption = EncryptionKey.kept_in(folder)
         journal, loop = self._opened(folder, sender, encryption, life)
         service = EvaluatorService(key.address, journal, self.watcher, loop.tally)
-        server = Server(service.handle, host="127.0.0.1", port=0)
+        server = Server(self._door(name, service), host="127.0.0.1", port=0)
         await server.start()
         life.push_async_callback(server.stop)
         seat = self.seats[name] = Seat(name, key.address, encryption, loop, service, server, life)
@@ -208,7 +216,9 @@ class Stage:
         docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=tally)
         life.push_async_callback(docket.close)
         desk = Desk(key, self.court, journal, archives, sender, net.contracts, net.http, watcher.parameters)
-        clerk = Clerk(key, self.court, journal, archives, sender, net.contracts, partial(secrets.token_bytes, 32))
+        clerk = Clerk(
+            key, self.court, journal, archives, net.rpc, sender, net.contracts, partial(secrets.token_bytes, 32)
+        )
         time = ChainTime(net.rpc, now_ms)
         loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, Concluder(desk, quality), time, tally)
         return journal, loop
@@ -223,6 +233,13 @@ class Stage:
         await self.watcher.until(
             lambda view: member in view.declared and view.members[member].endpoint == url, timeout_s=FINAL_S
         )
+
+    def _door(self, name: str, service: EvaluatorService) -> Handler:
+        async def handle(request: Request) -> Reply:
+            lie = self.lies.get(name)
+            return await service.handle(request) if lie is None else lie()
+
+        return handle
 
     async def kill(self, name: str) -> None:
         """Ends an evaluator between two steps; its folder stays."""

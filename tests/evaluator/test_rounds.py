@@ -13,6 +13,7 @@ from dgrid.evaluator.rounds import (
     Conclude,
     FixSeed,
     Penalize,
+    Pull,
     Reveal,
     Sight,
     Step,
@@ -137,7 +138,8 @@ def test_a_posted_round_is_not_concluded_again() -> None:
     root = QualityRoot(ROUND, bytes(20), bytes(32), bytes(32), 0, 0, bytes(32), bytes(32), bytes(32))
     view = opened(committed(view_of(), ME), ME)
     posted = replace(view, quality_roots={ROUND: PostedQuality(root, Hash(root.struct_hash()), 20, 0)})
-    assert plan(sight(posted, WINDOWS.post_from_s)) is None
+    seen = [plan(replace(sight(posted, WINDOWS.post_from_s), me=one)) for one in (ME, OTHER, THIRD)]
+    assert sorted(seen, key=str) == [None, None, Pull(GATEWAY)]  # one of them looks after what it released
 
 
 def test_of_several_rounds_that_are_over_the_latest_takes_the_others_in() -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.evaluator.stage import Seat, Stage, on_stage
 
 from dgrid.chain.view import Draw
+from dgrid.core.errors import NotYet
+from dgrid.evaluator.rounds import Pull
 from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
 
 
@@ -110,6 +112,28 @@ def test_content_that_is_not_what_was_signed_is_reported_altered(tmp_path: Path)
         await stage.judged(draw, seat)
         assert {report.verdict for report in seat.journal.reports(draw.round)} == {Verdict.ALTERED}
         assert stage.asked == []
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_what_a_root_released_is_fetched_once_it_was_collected(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40, vouchers=False)
+        draw = await stage.drawn(40, seat)
+        for step in (commit_all, reveal_all, post):
+            await step(stage, draw, seat)
+        court, pull = stage.net.contracts.quality_court, Pull(draw.gateway)
+        owed = await court.read(stage.net.rpc, "owed", [draw.gateway])
+        assert owed > 0
+        with pytest.raises(NotYet):  # nothing is there yet: nothing is sent
+            await seat.loop.clerk.pull(pull)
+        assert await court.read(stage.net.rpc, "owed", [draw.gateway]) == owed
+        await stage.anchor(41)
+        await stage.network.loop.step()  # collects for both epochs
+        await seat.loop.clerk.pull(pull)
+        assert await court.read(stage.net.rpc, "owed", [draw.gateway]) == 0
+        assert await court.read(stage.net.rpc, "releasesHeld") == owed
 
     on_stage(tmp_path, main, evaluators=1)
 

@@ -90,6 +90,11 @@ def test_of_nothing_nothing_is_said() -> None:
     assert judged_quality(report_of(form=-1, accuracy=-1, consistency=-1), Weights()) is None
 
 
+def test_form_alone_is_no_quality() -> None:
+    assert judged_quality(report_of(form=9_000, accuracy=-1, consistency=-1), Weights()) is None
+    assert judged_quality(report_of(form=9_000, accuracy=-1, consistency=9_000), Weights()) == 9_000
+
+
 @given(SCORES, SCORES)
 def test_cost_moves_the_whole_by_a_tenth_at_most(quality: int, cost: int) -> None:
     weights = Weights()

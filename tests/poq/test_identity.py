@@ -31,7 +31,7 @@ def test_five_replies_of_another_model_flag_and_four_do_not() -> None:
     assert after([300_000] * 5).flagged_round == 4
 
 
-@given(st.lists(st.integers(0, 40_000), max_size=300))
+@given(st.lists(st.integers(0, 60_000), max_size=300))
 def test_a_node_within_the_honest_shift_is_never_flagged_however_often_it_is_looked_at(gaps: list[int]) -> None:
     row = after(gaps)
     assert row.flagged_round == NEVER
@@ -42,7 +42,7 @@ def test_a_node_within_the_honest_shift_is_never_flagged_however_often_it_is_loo
 def test_cheating_on_a_third_of_the_replies_is_found_within_twenty_checks(seed: int) -> None:
     """400 requests at a 5 % check."""
     rng = Random(seed)
-    gaps = [450_000 if at % 3 == 0 else rng.randrange(40_000) for at in range(20)]
+    gaps = [450_000 if at % 3 == 0 else rng.randrange(60_000) for at in range(20)]
     rng.shuffle(gaps)
     assert after(gaps).flagged_round != NEVER
 

@@ -14,6 +14,7 @@ from tests.poq.world import (
     Evaluator,
     Habit,
     Node,
+    Seen,
     World,
     at_random,
     boosting,
@@ -223,7 +224,7 @@ def errors_of(habit: Habit, *, seed: int, canary_share: float, warm_up: int, rou
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
-    ("canary_share", "warm_up", "rounds"), [(0.3, 10, 30), (0.05, 60, 90)], ids=["30 % canaries", "5 % canaries"]
+    ("canary_share", "warm_up", "rounds"), [(0.3, 10, 30), (0.05, 60, 80)], ids=["30 % canaries", "5 % canaries"]
 )
 def test_forty_percent_boosters_move_our_consensus_by_less_than_half_of_the_best_published_rules(
     canary_share: float, warm_up: int, rounds: int, seed: int
@@ -237,6 +238,19 @@ def test_other_attacks_leave_our_consensus_closer_to_the_truth_than_any_publishe
     found = errors_of(habit, seed=0, canary_share=0.3, warm_up=10, rounds=30)
     best = min(fmean(map(abs, errors)) for errors in found.published.values())
     assert fmean(map(abs, found.ours)) < 0.9 * best
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_friends_of_five_lift_a_node_by_less_than_half_a_step_between_models(seed: int) -> None:
+    def friendly(seen: Seen) -> float:
+        return honest()(seen) + (0.4 if seen.leaf.node == NANO.address else 0)
+
+    friends = [Evaluator(one.name, friendly) for one in HONEST[:2]]
+    (plain,), (lifted,) = (
+        rows_of(played(HONEST_NODES, [*people, *HONEST[2:]], seed=seed), [NANO]) for people in (HONEST[:2], friends)
+    )
+    assert lifted.mean_bps - plain.mean_bps < 700
+    assert lifted.mean_bps < min(row.low_bps for row in rows_of(played(HONEST_NODES, HONEST, seed=seed), MICROS))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

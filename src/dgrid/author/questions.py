@@ -64,7 +64,7 @@ def unanswerable(chance: Chance) -> Task:
     """A question that the text leaves open, and says so."""
     text = a_text(chance, size=chance.whole(3, 6))
     person = chance.person()
-    missing = fact_of(chance, person, chance.one(PERSON))
+    missing = fact_of(chance, person, trait=chance.one(PERSON))
     return (
         Task(TaskType.EXTRACT, text.written, chance.one(missing.asked), NOT_SAID)
         if person not in text.written
@@ -76,12 +76,14 @@ def yes_or_no(chance: Chance) -> Task:
     """Whether the text says so."""
     text = a_text(chance, size=chance.whole(3, 8))
     fact, yes = chance.one(text.facts), chance.maybe(50)
-    asked = with_articles(capital(fact.check.replace("{v}", fact.value if yes else wrong_value(chance, text, fact))))
+    asked = with_articles(
+        capital(fact.check.replace("{v}", fact.value if yes else wrong_value(chance, text, fact=fact)))
+    )
     ending = chance.weighted(("", " Answer yes or no.", " Yes or no?"), (5, 3, 1))
     return Task(TaskType.CHOICE, text.written, asked + ending, "Yes." if yes else "No.")
 
 
-def wrong_value(chance: Chance, text: Text, fact: Fact) -> str:
+def wrong_value(chance: Chance, text: Text, *, fact: Fact) -> str:
     """What the text does not say here: often what it says elsewhere."""
     elsewhere = [one.value for one in text.facts if one.key == fact.key and one.value != fact.value]
     return chance.one(elsewhere) if elsewhere and chance.maybe(60) else fact.other
@@ -91,7 +93,7 @@ def lettered(chance: Chance) -> Task:
     """One of two or three options."""
     text = a_text(chance, size=chance.whole(2, 6))
     fact = chance.one(text.facts)
-    values = list(dict.fromkeys((fact.value, fact.other, wrong_value(chance, text, fact))))
+    values = list(dict.fromkeys((fact.value, fact.other, wrong_value(chance, text, fact=fact))))
     chance.random.shuffle(values)
     options = [f"{letter}) {value}" for letter, value in zip("ABC", values, strict=False)]
     listed = chance.one(("\n", "  ", "; ")).join(options)

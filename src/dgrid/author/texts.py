@@ -80,10 +80,10 @@ def _about_one(chance: Chance) -> tuple[Fact, ...]:
     """Facts about one person, thing, firm, town or gathering."""
     name, traits, _ = chance.weighted(KINDS, [weight for *_, weight in KINDS])
     subject = name(chance)
-    return tuple(fact_of(chance, subject, trait) for trait in chance.some(traits, chance.whole(1, 4)))
+    return tuple(fact_of(chance, subject, trait=trait) for trait in chance.some(traits, chance.whole(1, 4)))
 
 
-def fact_of(chance: Chance, subject: str, trait: Trait) -> Fact:
+def fact_of(chance: Chance, subject: str, *, trait: Trait) -> Fact:
     """A trait of a subject, with a value."""
     value, other = chance.two(trait.value)
     sentence = capital(with_articles(chance.one(trait.said).format(n=subject, v=value)))

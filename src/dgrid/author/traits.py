@@ -28,7 +28,7 @@ def of(items: tuple[str, ...] | list[str]) -> Callable[[Chance], str]:
     return lambda chance: chance.one(items)
 
 
-def between(low: int, high: int, unit: str = "") -> Callable[[Chance], str]:
+def between(low: int, high: int, *, unit: str = "") -> Callable[[Chance], str]:
     """A whole number as a value, with its unit."""
     return lambda chance: f"{chance.whole(low, high)}{unit}"
 
@@ -178,7 +178,7 @@ THING: Final = (
     ),
     Trait(
         "price",
-        between(3, 980, " pounds"),
+        between(3, 980, unit=" pounds"),
         ("The {n} costs {v} in the shop.", "The full price of the {n} is {v}.", "Online the {n} costs {v}."),
         ("How much does the {n} cost in the shop?", "What is the full price of the {n}?"),
         "Does the {n} cost {v}?",
@@ -206,7 +206,7 @@ THING: Final = (
     ),
     Trait(
         "weight",
-        between(2, 95, " kilos"),
+        between(2, 95, unit=" kilos"),
         ("The {n} weighs {v} in all.", "The {n} alone weighs {v}.", "Packed, the {n} weighs {v}."),
         ("How much does the {n} weigh?", "What is the weight of the {n}?"),
         "Does the {n} weigh {v}?",

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dgrid.chain.channels import deposit, finalize_withdraw, request_withdraw
+from dgrid.chain.contracts import Reverted
+from dgrid.chain.court import PayoutClaim, claim_payouts
 from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.events import Kind
+from dgrid.chain.events import Kind, PayoutClaimed
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import RpcError
 from dgrid.chain.sender import Sender
@@ -22,10 +24,15 @@ from dgrid.core.identity import Address, address_from_hex, from_hex, to_hex
 from dgrid.processes.home import Home
 from dgrid.settlement.claims import Claimable
 from dgrid.settlement.claims import claim as send_rows
+from dgrid.settlement.payouts import Payout
 from dgrid.settlement.reading import NetworkReader, reading
+from dgrid.wire.quality import PayoutKind
 
 TREASURY = "treasury"
 GAS_A_ROW = 150_000  # shown where the chain's own estimate fails
+GAS_A_PAYOUT = 70_000
+PARTY_AMOUNTS = "claimable_wei", "claimed_wei", "unjudged_wei"
+PAYOUT_NAMES = {PayoutKind.NODE: "quality", PayoutKind.PAYER: "refund", PayoutKind.EVALUATOR: "judging"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class ClaimPlan:
 
     rows: list[dict[str, str]]
     due: list[Claimable] = field(repr=False)
+    payouts: list[PayoutClaim] = field(repr=False)
     waiting_wei: int
     gas: int
     gas_wei: int
@@ -64,12 +72,15 @@ def read_wallet(home: Path, *, address: str | None = None) -> Sheet:
 async def _read_wallet(home: Path, address: Address | None) -> Sheet:
     async with reading(chain_config(home)) as network:
         names = {address: "address"} if address is not None else _names(home, network)
-        claimables = await network.claimable(now_s=int(time.time()))
+        now_s = int(time.time())
+        claimables, court = await network.claimable(now_s=now_s), await network.payouts(now_s=now_s, payees=names)
+        unjudged = await network.unjudged_wei()
         channels = [one for one in network.view.channels.values() if one.config.payer in names]
     use = _accounts(home) if channels else {}
     used = {one.id: _used(one, use.get(to_hex(one.id), {}), home) for one in channels}
-    parties = [_party(name, payee, claimables, network) for payee, name in names.items()]
-    parties = [one for one in parties if one["claimable_wei"] != "0" or one["claimed_wei"] != "0" or len(names) == 1]
+    owed = Owed(claimables, court.accounts, unjudged)
+    parties = [_party(name, payee, owed, network) for payee, name in names.items()]
+    parties = [one for one in parties if len(names) == 1 or any(one[key] != "0" for key in PARTY_AMOUNTS)]
     held = sum(int(use.get(to_hex(one.id), {}).get("held_wei", "0")) for one in channels)
     totals = {
         "deposited_wei": sum(one.deposited_wei for one in channels),
@@ -77,6 +88,7 @@ async def _read_wallet(home: Path, address: Address | None) -> Sheet:
         "held_wei": held,
         "claimable_wei": sum(int(one["claimable_wei"]) for one in parties),
         "claimed_wei": sum(int(one["claimed_wei"]) for one in parties),
+        "unjudged_wei": sum(int(one["unjudged_wei"]) for one in parties),
     }
     return Sheet({name: str(amount) for name, amount in totals.items()}, parties)
 
@@ -110,10 +122,28 @@ def _used(channel: Channel, account: dict[str, str], home: Path) -> int:
     return max(channel.drawn_wei, counted, used_by_channel(home / "roles" / "user", channel.id))
 
 
-def _party(name: str, payee: Address, claimables: Sequence[Claimable], network: NetworkReader) -> dict[str, str]:
-    due = sum(one.share_of(payee, one.total_due_wei) for one in claimables)
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What an address may be owed by: receipts, the court's roots, and what no root has judged yet."""
+
+    claimables: Sequence[Claimable]
+    payouts: Sequence[Payout]
+    unjudged_wei: dict[Address, int]
+
+
+def _party(name: str, payee: Address, owed: Owed, network: NetworkReader) -> dict[str, str]:
+    due = sum(one.share_of(payee, one.total_due_wei) for one in owed.claimables)
     claimed = sum(network.view.received.get((payee, kind), 0) for kind in Kind)
-    return {"name": name, "address": to_hex(payee), "claimable_wei": str(due), "claimed_wei": str(claimed)}
+    court = [one for one in owed.payouts if one.payee == payee]
+    quality = sum(one.total_due_wei for one in court)
+    return {
+        "name": name,
+        "address": to_hex(payee),
+        "claimable_wei": str(due + quality),
+        "quality_wei": str(quality),  # the part of it that the court pays
+        "claimed_wei": str(claimed + sum(one.claimed_wei for one in court)),
+        "unjudged_wei": str(owed.unjudged_wei.get(payee, 0)),
+    }
 
 
 # --- claiming --------------------------------------------------------------------------------------------------------
@@ -130,9 +160,24 @@ async def _plan_claim(home: Path) -> ClaimPlan:
         found = await network.claimable(now_s=int(time.time()))
         ours = [one for one in found if any(payee in names for payee, _ in one.payees)]
         due = [one for one in ours if one.due_wei and one.proof is not None]
-        gas, price = await _gas(network, due), int(await network.rpc.call("eth_gasPrice", []), 16)
+        court = await network.payouts(now_s=int(time.time()), payees=names)
+        gas = await _gas(network, due) + GAS_A_PAYOUT * len(court.claims)
+        price = int(await network.rpc.call("eth_gasPrice", []), 16)
     rows = [row for one in due for row in _claim_rows(one, names)]
-    return ClaimPlan(rows, due, sum(one.total_due_wei - one.due_wei for one in ours), gas, gas * price)
+    rows += [_payout_row(one, one.due_wei, names) for one in court.accounts if one.due_wei]
+    waiting_wei = sum(one.total_due_wei - one.due_wei for one in ours)
+    waiting_wei += sum(one.total_due_wei - one.due_wei for one in court.accounts)
+    return ClaimPlan(rows, due, list(court.claims), waiting_wei, gas, gas * price)
+
+
+def _payout_row(one: Payout | PayoutClaimed, amount_wei: int, names: dict[Address, str]) -> dict[str, str]:
+    return {
+        "kind": PAYOUT_NAMES[one.kind],
+        "gateway": "",
+        "payee": to_hex(one.payee),
+        "name": names.get(one.payee, "another"),
+        "amount_wei": str(amount_wei),
+    }
 
 
 def _claim_rows(one: Claimable, names: dict[Address, str]) -> Iterable[dict[str, str]]:
@@ -167,6 +212,7 @@ async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
     async with _sending(home) as (network, sender):
         names = _names(home, network)
         outcome = await send_rows(sender, network.contracts, rows=plan.due)
+        by_court, refused = await _claim_payouts(sender, network, plan.payouts)
     paid = [
         {
             "kind": one.kind.name.lower(),
@@ -177,7 +223,18 @@ async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
         }
         for one in outcome.paid
     ]
-    return ClaimResult(paid, list(outcome.refused))
+    paid += [_payout_row(one, one.amount_wei, names) for one in by_court]
+    return ClaimResult(paid, [*outcome.refused, *refused])
+
+
+async def _claim_payouts(
+    sender: Sender, network: NetworkReader, rows: Sequence[PayoutClaim]
+) -> tuple[Sequence[PayoutClaimed], list[str]]:
+    """What the court paid. A newer root may have become final in between: then the rows are of the old one."""
+    try:
+        return (await claim_payouts(sender, network.contracts, rows=rows) if rows else ()), []
+    except Reverted as error:
+        return (), [f"{error.message}; a newer quality root counts now: claim again"]
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from dgrid.cli.terminal import Terminal, columns, dgai, short, wei_of
+from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.identity import to_hex
 
 
 def register(app: typer.Typer) -> None:
@@ -99,19 +101,60 @@ def _prices(model: dict[str, Any]) -> tuple[str, str]:
     return cells[0], cells[1]
 
 
-def nodes(context: typer.Context) -> None:
-    """List the nodes as a gateway sees them: model, credibility, traffic, state.
+def nodes(
+    context: typer.Context,
+    *,
+    why: Annotated[str, typer.Option(metavar="NODE", help="Why this node is believed: its address or name.")] = "",
+    limit: Annotated[int, typer.Option(help="With --why: how many changes, the latest.", min=1, max=1000)] = 20,
+) -> None:
+    """List the nodes as a gateway sees them: model, credibility, traffic, state. Without a gateway, as the judges do.
+
+    With --why it shows the latest changes of one node's credibility and the receipts behind them, from the quality
+    tables that any archive holds.
 
     Example: `dgrid nodes`
+
+    Example: `dgrid nodes --why node-1`
     """
-    from dgrid.cli.wallet_config import open_public
+    from dgrid.cli.judging import reasons
 
     terminal: Terminal = context.obj
-    found = _with_traffic(open_public(terminal.home).fetch("/v1/network/nodes")["nodes"])
+    if why:
+        found = reasons(terminal.home, why, limit=limit)
+        shown = {"node": to_hex(found.node), "credibility": found.rows, "changes": found.changes}
+        terminal.show("nodes.why", shown, text=_why_text(found.rows, found.changes))
+        return
+    listed = _listed(terminal)
     names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", "state")
-    rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in found]
+    rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in listed]
     titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")
-    terminal.show("nodes", {"nodes": found}, text=columns(titles, rows))
+    terminal.show("nodes", {"nodes": listed}, text=columns(titles, rows))
+
+
+def _listed(terminal: Terminal) -> list[dict[str, Any]]:
+    """A gateway's list, or else that of the chain and its last quality table."""
+    from dgrid.cli.judging import judged_nodes
+    from dgrid.cli.wallet_config import open_public
+
+    try:
+        return _with_traffic(open_public(terminal.home).fetch("/v1/network/nodes")["nodes"])
+    except NetworkUnreachable:
+        found = judged_nodes(terminal.home)
+        terminal.note("no gateway answers; this is what the chain and the archives say")
+        return found
+
+
+def _why_text(rows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> str:
+    names = ("task", "credibility_bps", "low_bps", "high_bps", "samples", "round")
+    beliefs = [[_cell(name, row[name]) for name in names] for row in rows]
+    told = [
+        (one["round"], one["receipt_id"] or "-", one["model"] or "-", one["task"], one["cause"],
+         _cell("score_bps", one["score_bps"]), f"{one['weight_micros'] / 1_000_000:.2f}")
+        for one in changes
+    ]  # fmt: skip
+    head = columns(("TASK", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "ROUND"), beliefs)
+    tail = columns(("ROUND", "RECEIPT", "MODEL", "TASK", "CAUSE", "SCORE", "WEIGHT"), told)
+    return f"{head}\n\n{tail}" if told else f"{head}\n\nno changes yet"
 
 
 def _with_traffic(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

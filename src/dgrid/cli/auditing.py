@@ -3,21 +3,21 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dgrid.cli.terminal import dgai
-from dgrid.cli.wallet_config import chain_config, open_client
+from dgrid.cli.judging import audited_quality
+from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.terminal import dgai, many
+from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
 from dgrid.core.identity import to_hex
 from dgrid.settlement.audit import AuditReport, Sums
 from dgrid.settlement.proofs import LeafProof
-from dgrid.settlement.reading import reading
-from dgrid.wire.documents import ReceiptDocument
+from dgrid.settlement.reading import NetworkReader, reading
 
-ROUND_S = 1.0
 EMPTY_AFTER_MS = 60_000  # a root comes within this time of its epoch's end, or never
 
 
@@ -28,34 +28,50 @@ class NoRoot(DGridError):
     exit_code = 5
 
 
-def audited(
-    home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float = 0.0
-) -> list[AuditReport]:
-    """The reports of a receipt's epoch or of all roots of an epoch. Raises NotYet, ReceiptNotFound, CheckFailed."""
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was found of an epoch's records, and of what judging made of them."""
+
+    reports: list[AuditReport]
+    quality: list[dict[str, Any]]
+
+    @property
+    def ok(self) -> bool:
+        """A round that is still being judged fails nothing; one that does not recompute does."""
+        return all(report.ok for report in self.reports) and not any(one["differences"] for one in self.quality)
+
+
+def audited(home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float = 0.0) -> Audited:
+    """A receipt's epoch or all roots of an epoch, with their rounds. Raises NotYet, ReceiptNotFound, CheckFailed."""
     chain, ends_s = chain_config(home), time.monotonic() + wait_s
     while True:
         try:
             return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
         except (NotYet, ReceiptNotFound) as error:
             if time.monotonic() + ROUND_S > ends_s:
-                raise _not_yet(home, request_id, error) from None
+                raise sooner_or_later(home, error, request_id=request_id) from None
         time.sleep(ROUND_S)
 
 
-async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> list[AuditReport]:
+async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> Audited:
     async with reading(chain) as network:
-        if request_id is not None:
-            return [await network.auditor.receipt(request_id)]
-        assert epoch is not None
-        closes_ms = network.parameters.clock.closes_at_ms(epoch)
-        if closes_ms > time.time() * 1000:
-            raise _still_open(epoch, network.parameters.clock.epoch_at(int(time.time() * 1000)))
-        try:
-            return await network.auditor.epoch(epoch)
-        except NotYet:
-            if closes_ms + EMPTY_AFTER_MS > time.time() * 1000:
-                raise
-            raise NoRoot(f"epoch {epoch} has no root", hint="an epoch in which nothing was served needs none") from None
+        reports = await _reports(network, request_id=request_id, epoch=epoch)
+        return Audited(reports, await audited_quality(network, reports))
+
+
+async def _reports(network: NetworkReader, *, request_id: bytes | None, epoch: int | None) -> list[AuditReport]:
+    if request_id is not None:
+        return [await network.auditor.receipt(request_id)]
+    assert epoch is not None
+    closes_ms = network.parameters.clock.closes_at_ms(epoch)
+    if closes_ms > time.time() * 1000:
+        raise _still_open(epoch, network.parameters.clock.epoch_at(int(time.time() * 1000)))
+    try:
+        return await network.auditor.epoch(epoch)
+    except NotYet:
+        if closes_ms + EMPTY_AFTER_MS > time.time() * 1000:
+            raise
+        raise NoRoot(f"epoch {epoch} has no root", hint="an epoch in which nothing was served needs none") from None
 
 
 def _still_open(epoch: int, now: int) -> NotYet:
@@ -64,24 +80,13 @@ def _still_open(epoch: int, now: int) -> NotYet:
     return NotYet(f"epoch {epoch} is still open", hint="`--wait 60` waits until it is anchored")
 
 
-def _not_yet(home: Path, request_id: bytes | None, error: DGridError) -> DGridError:
-    """A receipt that a gateway knows and the chain does not is not missing: its epoch is not anchored yet."""
-    if request_id is None or not isinstance(error, ReceiptNotFound):
-        return error
-    try:
-        document = ReceiptDocument.decode(open_client(home).receipt(to_hex(request_id)))
-    except DGridError:
-        return error
-    epoch = document.receipt.place.epoch
-    return NotYet(f"the receipt's epoch {epoch} is not anchored yet", hint="`--wait 60` waits for it")
-
-
-def report_data(reports: Sequence[AuditReport]) -> dict[str, Any]:
+def report_data(found: Audited) -> dict[str, Any]:
     """All reports as one: the first's roots, everybody's counts, sums and failures; each by itself in `roots`."""
-    first = reports[0]
+    reports, first = found.reports, found.reports[0]
     failures = [f"gateway {to_hex(report.gateway)}: {failure}" for report in reports for failure in report.failures]
+    failures += [f"round {one['round']}: {difference}" for one in found.quality for difference in one["differences"]]
     return {
-        "ok": all(report.ok for report in reports),
+        "ok": found.ok,
         "epoch": first.epoch,
         "records_root": to_hex(first.records_root),
         "onchain_root": to_hex(first.onchain_root),
@@ -91,6 +96,7 @@ def report_data(reports: Sequence[AuditReport]) -> dict[str, Any]:
         "pot_wei": str(sum(report.pot_wei for report in reports)),
         "failures": failures,
         "roots": [_root_data(report) for report in reports],
+        "quality": found.quality,
     }
 
 
@@ -129,9 +135,26 @@ def proof_data(proof: LeafProof) -> dict[str, Any]:
     }
 
 
-def report_text(reports: Sequence[AuditReport]) -> str:
+def report_text(found: Audited) -> str:
     """The reports for people."""
-    return "\n".join(line for report in reports for line in _lines(report))
+    lines = [line for report in found.reports for line in _lines(report)]
+    return "\n".join([*lines, *(line for one in found.quality for line in _quality_lines(one))])
+
+
+def _quality_lines(one: dict[str, Any]) -> list[str]:
+    if one["state"] != "posted":
+        return [f"judging  {one['state']}"]
+    reports = f"{one['reported']} opened, {len(one['missed'])} missed, {len(one['unbidden'])} unbidden"
+    lines = [
+        f"judging  round {one['round']}",
+        f"  draw           {one['drawn']:,} receipts, {many(one['duties'], 'report')} due",
+        f"  reports        {reports}; {one['undisclosed']} say that nothing was disclosed",
+        f"  credibility    {one['credibility_root']}",
+        f"  pay-outs       {dgai(int(one['payouts_wei']))} so far, root {one['payouts_root']}",
+    ]
+    lines += [f"  not counted    {why}" for why in one["refused"]]
+    lines += [f"  FAILED         {difference}" for difference in one["differences"]]
+    return [*lines, "  recomputes" if one["recomputes"] else "  DOES NOT RECOMPUTE"]
 
 
 def _lines(report: AuditReport) -> list[str]:

@@ -12,6 +12,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 WhichGateway = Annotated[str | None, typer.Option("--gateway", help="Only the channel to this gateway address.")]
 
 
+AMOUNTS = "claimable", "quality", "claimed", "unjudged"
+
+
 class Declined(DGridError):
     """Nobody agreed to what would have been sent."""
 
@@ -39,6 +42,9 @@ def wallet(
 ) -> None:
     """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
 
+    Nodes can claim their base share with the epoch. `unjudged` is what quality may add to it at most; what it does not
+    add goes back to the payers.
+
     Example: `dgrid wallet --address 0x70997970…`
     """
     from dgrid.cli.accounts import read_wallet
@@ -47,10 +53,11 @@ def wallet(
     sheet = read_wallet(terminal.home, address=address)
     rows = [(name.removesuffix("_wei"), dgai(int(amount))) for name, amount in sheet.totals.items()]
     parties = [
-        (one["name"], short(one["address"]), dgai(int(one["claimable_wei"])), dgai(int(one["claimed_wei"])))
+        (one["name"], short(one["address"]), *(dgai(int(one[f"{what}_wei"])) for what in AMOUNTS))
         for one in sheet.parties
     ]
-    table = columns(("PAYEE", "ADDRESS", "CLAIMABLE", "CLAIMED"), parties) if parties else ""
+    titles = "PAYEE", "ADDRESS", "CLAIMABLE", "OF IT QUALITY", "CLAIMED", "UNJUDGED"
+    table = columns(titles, parties) if parties else ""
     text = "\n".join([*(f"{name:<10} {amount}" for name, amount in rows), "", table]).rstrip()
     terminal.show("wallet", {**sheet.totals, "parties": sheet.parties}, text=text)
 
@@ -64,14 +71,14 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
 
     terminal: Terminal = context.obj
     plan = plan_claim(terminal.home)
-    rows = [(one["kind"], one["name"], short(one["gateway"]), dgai(int(one["amount_wei"]))) for one in plan.rows]
+    rows = [(one["kind"], one["name"], _payer_of(one), dgai(int(one["amount_wei"]))) for one in plan.rows]
     if not rows:
         waiting = f"; {dgai(plan.waiting_wei)} will be, after its challenge window" if plan.waiting_wei else ""
         nothing = {"claims": [], "paid_wei": "0", "waiting_wei": str(plan.waiting_wei), "refused": []}
         terminal.show("claim", nothing, text=f"nothing is due now{waiting}")
         return
-    terminal.note(columns(("KIND", "PAYEE", "GATEWAY", "AMOUNT"), rows))
-    terminal.note(f"one transaction for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
+    terminal.note(columns(("KIND", "PAYEE", "FROM", "AMOUNT"), rows))
+    terminal.note(f"transactions for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
     _agree(terminal, yes=yes)
     outcome = send_claim(terminal.home, plan)
     paid = sum(int(one["amount_wei"]) for one in outcome.paid)
@@ -79,6 +86,11 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
     payees = many(len({one["payee"] for one in outcome.paid}), "payee")
     lines = [f"claimed {dgai(paid)} for {payees}", *(f"refused: {why}" for why in outcome.refused)]
     terminal.show("claim", {**shown, "refused": outcome.refused}, text="\n".join(lines))
+
+
+def _payer_of(row: dict[str, str]) -> str:
+    """Whose pot a row is paid from."""
+    return short(row["gateway"]) if row["gateway"] else "the court"
 
 
 def dgai_gas(wei: int) -> str:

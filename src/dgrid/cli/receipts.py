@@ -1,14 +1,13 @@
 """Commands about what was signed: receipts, verify, audit."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dgrid.cli.terminal import Terminal, columns, dgai, short
-from dgrid.core.errors import CheckFailed, ReceiptNotFound
+from dgrid.core.errors import ReceiptNotFound
 
 COLUMNS = ("id", "model", "node", "tokens_in", "tokens_out", "fee_wei", "epoch", "state")
 
@@ -66,7 +65,7 @@ def get(
         sys.stdout.buffer.write(document + b"\n")
         sys.stdout.buffer.flush()
         return
-    _write(output, document)
+    write_file(output, document)
     shown = {"id": receipt_id, "file": str(output)}
     terminal.show("receipts.get", shown, text=f"wrote {output}; check it with `dgrid verify {output}`")
 
@@ -76,40 +75,43 @@ def _fetch(terminal: Terminal, receipt_id: str) -> bytes:
     from dgrid.cli.wallet_config import open_client
     from dgrid.client.kept import kept_receipt
 
-    _request_id(receipt_id)
+    request_id_of(receipt_id)
     kept = kept_receipt(terminal.home / "roles" / "user", receipt_id)
     return kept if kept is not None else open_client(terminal.home).receipt(receipt_id)
 
 
 def verify(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A receipt.json.")],
+    file: Annotated[Path, typer.Argument(help="A receipt.json or a certificate.json.")],
     *,
-    answer: Annotated[Path | None, typer.Option(help="A file with the answer's text, to check it too.")] = None,
+    answer: Annotated[
+        Path | None, typer.Option(help="A file with the answer's text, to check a receipt's too.")
+    ] = None,
+    rpc: Annotated[str, typer.Option(help="An endpoint of the home's chain, to compare a certificate with.")] = "",
 ) -> int:
-    """Check a receipt offline: signatures, hashes, sums. Asks nobody.
+    """Check a receipt or a certificate offline: signatures, hashes, sums, the draw. Asks nobody.
+
+    A certificate also says things of a chain that no file can prove; they are listed, and compared with --rpc.
 
     Example: `dgrid verify receipt.json --answer answer.txt`
+
+    Example: `dgrid verify certificate.json --rpc http://127.0.0.1:7421`
     """
-    from dgrid.wire.documents import ReceiptDocument
-    from dgrid.wire.verification import Check, verify_receipt
+    from dgrid.cli.verifying import checked_certificate, checked_receipt
+    from dgrid.settlement.certificate import is_certificate
 
     terminal: Terminal = context.obj
-    data, text = _read(file), None if answer is None else _read(answer)
-    try:
-        document = ReceiptDocument.decode(data)
-    except CheckFailed as error:
-        checks = [Check("document", ok=False, reason=error.message)]
+    data = _read(file)
+    if is_certificate(data):
+        found = checked_certificate(data, home=terminal.home, rpc=rpc)
     else:
-        checks = verify_receipt(document, answer=_answer_text(document, text))
-    valid = all(check.ok for check in checks)
-    lines = [f"{'ok     ' if check.ok else 'FAILED '} {check.name:<18} {check.reason}" for check in checks]
-    shown = {"valid": valid, "checks": [asdict(check) for check in checks]}
-    terminal.show("verify", shown, text="\n".join([*lines, "valid" if valid else "NOT VALID"]))
-    return 0 if valid else 1
+        found = checked_receipt(data, None if answer is None else _read(answer))
+    terminal.show("verify", found.data, text=found.text)
+    return 0 if found.is_valid else 1
 
 
-def _write(file: Path, document: bytes) -> None:
+def write_file(file: Path, document: bytes) -> None:
+    """Raises typer.BadParameter."""
     try:
         file.write_bytes(document)
     except OSError as error:
@@ -123,17 +125,6 @@ def _read(file: Path) -> bytes:
         raise ReceiptNotFound(f"cannot read {file}: {error.strerror}") from None
 
 
-def _answer_text(document: Any, data: bytes | None) -> str | None:
-    """The text to check: as it is, or without the line break that a terminal put at its end."""
-    from dgrid.core.keccak import salted_hash
-
-    if data is None:
-        return None
-    trimmed = data.removesuffix(b"\n")
-    fits = document.salt is not None and salted_hash(document.salt, trimmed) == document.node_receipt.output_hash
-    return (trimmed if fits else data).decode("utf-8", "replace")
-
-
 def audit(
     context: typer.Context,
     receipt_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A receipt's id.")] = None,
@@ -143,7 +134,8 @@ def audit(
 ) -> int:
     """Rebuild an epoch from its blob and compare it with the chain. Asks the chain and any one archive, no gateway.
 
-    With an ID it audits the epoch that holds the receipt and proves that the receipt is in it.
+    With an ID it audits the epoch that holds the receipt and proves that the receipt is in it. Where the epoch was
+    judged, it says whether the draw was obeyed and computes the posted quality table again.
 
     Example: `dgrid audit 0x5c8f… --wait 60`
 
@@ -154,13 +146,14 @@ def audit(
     if (receipt_id is None) == (epoch is None):
         raise typer.BadParameter("give a receipt's ID or --epoch N")
     terminal: Terminal = context.obj
-    request_id = None if receipt_id is None else _request_id(receipt_id)
-    reports = audited(terminal.home, request_id=request_id, epoch=epoch, wait_s=wait)
-    terminal.show("audit", report_data(reports), text=report_text(reports))
-    return 0 if all(report.ok for report in reports) else 1
+    request_id = None if receipt_id is None else request_id_of(receipt_id)
+    found = audited(terminal.home, request_id=request_id, epoch=epoch, wait_s=wait)
+    terminal.show("audit", report_data(found), text=report_text(found))
+    return 0 if found.ok else 1
 
 
-def _request_id(receipt_id: str) -> bytes:
+def request_id_of(receipt_id: str) -> bytes:
+    """A receipt's id as it was typed. Raises typer.BadParameter."""
     from dgrid.core.identity import from_hex
 
     try:

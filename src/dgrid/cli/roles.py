@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         ("settler", "anchors epochs and collects"),
         ("archive", "keeps epoch blobs and serves them by content id"),
         ("evaluator", "judges drawn answers, commits to its reports, signs what a round comes to"),
+        ("author", "asks what it knows the answers to, and opens them when judging is over"),
     ):
         app.add_typer(_group(name, what), name=name)
     app.add_typer(_node_group(), name="node")

@@ -7,14 +7,16 @@ are opened, for an opening without reports is worth nothing.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time_ns
 
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
+from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.core.errors import StorageUnavailable
+from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Commitment, Journal
-from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Reveal
+from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Pull, Reveal
 from dgrid.settlement.archives import Archives
 from dgrid.wire.blob import blob_id
 from dgrid.wire.messages import EvaluatorReports
@@ -33,6 +35,7 @@ class Clerk:
     domain: Domain  # the court's
     journal: Journal
     archives: Archives
+    rpc: Rpc
     sender: Sender
     contracts: Contracts
     salt: Callable[[], bytes]
@@ -69,6 +72,14 @@ class Clerk:
         """Raises Reverted (nothing is withheld, or somebody was faster), ChainUnavailable."""
         await court.penalize(self.sender, self.contracts, evaluator=step.evaluator, round_=step.round)
         logger.info("reported %s, which withheld its reports of round %d", to_hex(step.evaluator), step.round)
+
+    async def pull(self, step: Pull) -> None:
+        """Fetches a gateway's releases. Raises NotYet (it would move no money now), ChainUnavailable, Reverted."""
+        contract = self.contracts.quality_court
+        if not await contract.read(self.rpc, "pull", [step.gateway]):
+            raise NotYet("there is nothing to fetch")
+        await self.sender.send(contract, "pull", [step.gateway], label=f"pull:{to_hex(step.gateway)}:{time_ns()}")
+        logger.info("fetched releases of %s", to_hex(step.gateway))
 
     def _fixed(self, number: int) -> Commitment:
         """What was found for the round's draws as they stand now, for good."""

@@ -59,7 +59,14 @@ class Conclude:
     posts: bool
 
 
-Step = FixSeed | Commit | Reveal | Penalize | Conclude
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Fetch what a posted root released and Settlement could not pay at once."""
+
+    gateway: Address
+
+
+Step = FixSeed | Commit | Reveal | Penalize | Conclude | Pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +178,17 @@ def _conclusions(sight: Sight) -> Iterator[Step]:
         yield Conclude(number, posts=sight.now_s >= posts_from_s + turn_s)
 
 
-RULES: Final[tuple[Callable[[Sight], Iterator[Step]], ...]] = (_reveals, _commits, _seeds, _conclusions, _penalties)
+def _pulls(sight: Sight) -> Iterator[Step]:
+    """One evaluator looks after each gateway's releases, once there is a root."""
+    if not sight.view.quality_roots or not _is_active(sight):
+        return
+    for gateway in sorted({gateway for gateway, _ in sight.view.draws}):
+        if _turn_s(sight, gateway) == 0:
+            yield Pull(gateway)
+
+
+Rule = Callable[[Sight], Iterator[Step]]
+RULES: Final[tuple[Rule, ...]] = (_reveals, _commits, _seeds, _conclusions, _penalties, _pulls)
 
 
 def place_in_turn(evaluators: list[Address], evaluator: Address, *, lot: bytes) -> int:

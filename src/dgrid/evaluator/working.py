@@ -24,6 +24,7 @@ from dgrid.evaluator.rounds import (
     Conclude,
     FixSeed,
     Penalize,
+    Pull,
     Reveal,
     Sight,
     Step,
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 TICK_S: Final = 0.5
 REST_S: Final = 2.0
+PULL_REST_S: Final = 30.0  # funds come with collections and defaults, which nobody here waits for
 STEPS_AT_ONCE: Final = 64
 ROUNDS_KEPT: Final = 256
 
@@ -112,7 +114,8 @@ class EvaluatorLoop:
 
     async def _try(self, step: Step) -> None:
         """A step's success shows in the view a little later, so that it rests after that too."""
-        self._resting[step] = asyncio.get_running_loop().time() + REST_S
+        rest_s = PULL_REST_S if isinstance(step, Pull) else REST_S
+        self._resting[step] = asyncio.get_running_loop().time() + rest_s
         name = type(step).__name__
         try:
             await self._do(step)
@@ -134,6 +137,8 @@ class EvaluatorLoop:
                 await self.clerk.reveal(step)
             case Penalize():
                 await self.clerk.penalize(step)
+            case Pull():
+                await self.clerk.pull(step)
             case Conclude():
                 await self.concluder.conclude(step, self.watcher.finalized)
             case _:

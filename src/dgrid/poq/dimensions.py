@@ -55,7 +55,12 @@ def combine(scored: Iterable[tuple[int, int]]) -> int | None:
 
 
 def judged_quality(report: Report, weights: Weights) -> int | None:
-    """What an evaluator says of an answer: format, accuracy and consistency. None where it says nothing."""
+    """What an evaluator says of an answer: format, accuracy and consistency.
+
+    None where it has neither accuracy nor consistency: form alone is no quality.
+    """
+    if report.accuracy_bps == report.consistency_bps == NOT_SCORED:
+        return None
     return combine(
         (
             (report.format_bps, weights.format),

@@ -4,7 +4,7 @@ A reply counts only where its members agree on which side of the threshold it li
 members condemns a node, nor does a bribed one clear it (its replies with other members still count). What counts is the
 panel's lower median, clipped. A node is flagged when the mean of its latest replies, at least five and at most fifty,
 exceeds the threshold. The window passes from table to table and never restarts, and a flag stands for good: looking
-often is no new chance, for an honest gap stays below half of the threshold whatever the batch.
+often is no new chance, for no single honest reply comes near the threshold.
 
 Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
 in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.

@@ -90,8 +90,8 @@ class CredibilityRules:
 class IdentityRules:
     """When a node is said to run another model than it claims.
 
-    Honest log-probabilities differ by at most 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3
-    with f16; thresholds are at least twice that. A swap among the built-in models differs by several times more.
+    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16;
+    no honest reply of the built-in models had a mean gap of 6e-2. A swap among them gives five times that and more.
     """
 
     gap_micros: int = 80_000  # the mean gap that flags, where the digest is not listed

@@ -47,7 +47,7 @@ async def _live(config: AuthorConfig) -> None:
     async with chain_side(config) as side, AsyncExitStack() as stack:
         journal = Journal(config.folder / FILE_NAME)
         stack.callback(journal.close)
-        loop = opened_loop(config, side, journal, stack=stack)
+        loop = opened_loop(config, side, journal=journal, stack=stack)
         service = AuthorService(side.sender.address, journal, side.watcher)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
@@ -57,7 +57,7 @@ async def _live(config: AuthorConfig) -> None:
             await loop.run()
 
 
-def opened_loop(config: AuthorConfig, side: ChainSide, journal: Journal, *, stack: AsyncExitStack) -> AuthorLoop:
+def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stack: AsyncExitStack) -> AuthorLoop:
     """All that works together, to be closed with `stack`."""
     watcher, key = side.watcher, config.key()
     http = HttpClient(LIMITS, allow=loopback_only if config.dev else any_address)

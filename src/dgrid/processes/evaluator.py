@@ -109,7 +109,8 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
-    clerk = Clerk(key, domain, journal, archives, side.sender, contracts, partial(secrets.token_bytes, SALT_BYTES))
+    salt = partial(secrets.token_bytes, SALT_BYTES)
+    clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, salt)
     time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 

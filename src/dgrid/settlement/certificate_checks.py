@@ -1,18 +1,20 @@
 """Checks a certificate offline: that its receipt was drawn, that those who were drawn reported, that a root took it in.
 
 Everything is computed again from what the document itself holds. What the document says of a chain it cannot prove;
-`facts_on_chain` lists that, one line each, to be compared there.
+`facts_on_chain` lists that, one line each; `compare_with_chain` looks it up.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dgrid.chain.view import ChainView, Opening
 from dgrid.core.errors import DGridError
-from dgrid.core.identity import to_hex
+from dgrid.core.identity import Address, to_hex
 from dgrid.core.merkle import TreeNode, join, lane_item, leaf, root_of_path
 from dgrid.poq.draw import committee, is_drawn
-from dgrid.poq.evidence import DrawnEpoch, LeafFacts
-from dgrid.settlement.certificate import Certificate, OpenedReport
+from dgrid.poq.evidence import DrawnEpoch, EvaluatorFacts, LeafFacts
+from dgrid.poq.rules import DrawRules
+from dgrid.settlement.certificate import Certificate, Member, OpenedReport
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.plain import LEFT, Steps
 from dgrid.wire.blob import LANES_MAX
@@ -59,6 +61,39 @@ def _facts(certificate: Certificate) -> Iterator[ChainFact]:
             yield ChainFact(f"Committed, {where}", to_hex(member.opened.commitment))
             yield ChainFact(f"Revealed, {where}", to_hex(member.opened.reports_root))
     yield ChainFact(f"QualityPosted, round {quality.round}", to_hex(quality.struct_hash()))
+
+
+def compare_with_chain(certificate: Certificate, view: ChainView, *, rules: DrawRules) -> list[Check]:
+    """Whether a chain says what the certificate says of it. `rules` are the court's."""
+    root, draw, quality = certificate.epoch_root, certificate.draw, certificate.root
+    place = Address(root.gateway), root.epoch
+    anchor, drawn = view.roots.get(place), view.draws.get(place)
+    posted = view.quality_roots.get(quality.round)
+    ready = (
+        None
+        if drawn is None
+        else tuple(EvaluatorFacts(one.address, one.stake_wei, frozenset(one.models)) for one in drawn.evaluators)
+    )
+    seed = None if drawn is None else (drawn.seed, drawn.round, drawn.expired)
+    found = {
+        "anchored root": None if anchor is None else anchor.digest == root.struct_hash(),
+        "seed": None if seed is None else seed == (draw.seed, draw.round, draw.expired),
+        "evaluators": None if ready is None else ready == draw.evaluators,
+        "rules": rules == draw.rules,
+        "words given and kept": all(_kept(certificate, member, view) for member in certificate.members),
+        "quality root": None if posted is None else posted.digest == quality.struct_hash(),
+    }
+    told = {True: "ok", False: "the chain says something else", None: "the chain knows of none"}
+    return [Check(f"chain: {name}", ok is True, told[ok]) for name, ok in found.items()]
+
+
+def _kept(certificate: Certificate, member: Member, view: ChainView) -> bool:
+    """Whether a member's commitment and opening are on chain."""
+    if (opened := member.opened) is None:
+        return True
+    place = certificate.draw.round, Address(member.evaluator)
+    opening = Opening(opened.reports_root, opened.blob_id)
+    return view.commitments.get(place) == opened.commitment and view.openings.get(place) == opening
 
 
 # --- the checks -------------------------------------------------------------------------------------------------------

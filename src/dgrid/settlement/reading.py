@@ -1,6 +1,6 @@
 """The network read from outside: the chain and any archive, nothing else. Where audits, wallets and claims begin."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from dgrid.settlement import claims
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.audit import Auditor
 from dgrid.settlement.claims import Claimable
+from dgrid.settlement.payouts import Payouts, payouts, unjudged_wei
+from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
 from dgrid.wire.http import HttpClient
-from dgrid.wire.typed import Domain, dgrid_domain
+from dgrid.wire.typed import Domain, court_domain, dgrid_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,20 @@ class NetworkReader:
     @property
     def auditor(self) -> Auditor:
         return Auditor(self.records, self.archives, domain=self.domain)
+
+    @property
+    def quality(self) -> QualityReader:
+        court = court_domain(self.contracts.chain_id, self.contracts.quality_court.address)
+        return QualityReader(self.records, self.archives, domain=self.domain, court=court)
+
+    async def payouts(self, *, now_s: int, payees: Collection[bytes] | None = None) -> Payouts:
+        """See `payouts.payouts`."""
+        challenge_seconds = self.parameters.judging.challenge_seconds
+        return await payouts(self.quality, challenge_seconds=challenge_seconds, now_s=now_s, payees=payees)
+
+    async def unjudged_wei(self) -> dict[Address, int]:
+        """See `payouts.unjudged_wei`."""
+        return await unjudged_wei(self.records, domain=self.domain, base_share_bps=self.parameters.base_share_bps)
 
     async def claimable(self, *, now_s: int, address: Address | None = None) -> list[Claimable]:
         """See `claims.claimable`."""

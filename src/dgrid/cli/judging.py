@@ -1,0 +1,278 @@
+"""Behind the commands about quality: certificates, evaluators, why a node is believed, whether a round recomputes.
+
+Everything is read from the chain and any one archive; no gateway is asked for what it could bend.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dgrid.chain.events import Role
+from dgrid.chain.view import ChainView, Member
+from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.wallet_config import chain_config
+from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
+from dgrid.core.identity import Address, to_hex
+from dgrid.processes.home import Home
+from dgrid.settlement.audit import AuditReport
+from dgrid.settlement.certificate import Certificate
+from dgrid.settlement.certifying import certify
+from dgrid.settlement.reading import NetworkReader, reading
+from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
+from dgrid.settlement.rounds import rules_of
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
+
+Rows = list[dict[str, Any]]
+
+
+# --- certificates -----------------------------------------------------------------------------------------------------
+
+
+def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certificate:
+    """A receipt's certificate. Raises NotYet, NotDrawn, ReceiptNotFound, CheckFailed, NetworkUnreachable."""
+    ends_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return asyncio.run(_certificate(home, request_id))
+        except (NotYet, ReceiptNotFound) as error:
+            if time.monotonic() + ROUND_S > ends_s:
+                raise sooner_or_later(home, error, request_id=request_id) from None
+        time.sleep(ROUND_S)
+
+
+async def _certificate(home: Path, request_id: bytes) -> Certificate:
+    async with reading(chain_config(home)) as network:
+        rules = rules_of(network.parameters).draw
+        return await certify(network.quality, network.records, request_id=request_id, rules=rules)
+
+
+# --- evaluators -------------------------------------------------------------------------------------------------------
+
+
+def evaluators(home: Path) -> Rows:
+    """All evaluators that ever registered, with what the last table says of them."""
+    return asyncio.run(_evaluators(home))
+
+
+async def _evaluators(home: Path) -> Rows:
+    async with reading(chain_config(home)) as network:
+        table = await network.quality.latest_table()
+        view = network.view
+    names, balances = key_names(home), {} if table is None else {row.evaluator: row for row in table.balances}
+    members = sorted((one for (role, _), one in view.members.items() if role is Role.EVALUATOR), key=_by_stake)
+    return [_evaluator(view, member.address, balances.get(member.address), names) for member in members]
+
+
+def _by_stake(member: Member) -> tuple[int, bytes]:
+    return -member.stake_wei, member.address
+
+
+def _evaluator(
+    view: ChainView, address: Address, balance: BalanceRow | None, names: Mapping[Address, str]
+) -> dict[str, Any]:
+    member = view.members[Role.EVALUATOR, address]
+    committed = {number for number, evaluator in view.commitments if evaluator == address}
+    opened = {number for number, evaluator in view.openings if evaluator == address}
+    withheld = {number for number, evaluator in view.penalized if evaluator == address}
+    row = balance or BalanceRow(address, 0, 0, (), bytes(16), 0)
+    return {
+        "address": to_hex(address),
+        "name": names.get(address),
+        "state": "active" if member.active else "inactive",
+        "endpoint": member.endpoint,
+        "stake_wei": str(member.stake_wei),
+        "models": len(view.declared.get((Role.EVALUATOR, address), ())),
+        "tasks": row.tasks,
+        "balance": row.balance_micros,
+        "paid_wei": str(row.paid_wei),
+        "missed": row.missed,
+        "committed_round": max(committed, default=None),
+        "opened_round": max(opened, default=None),
+        "rounds": {"committed": len(committed), "opened": len(opened), "withheld": len(withheld)},
+    }
+
+
+def key_names(home: Path) -> dict[Address, str]:
+    """The addresses behind the keys of a home, by what they are called here."""
+    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
+
+
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a node is believed: what the last table says, and the leaves behind its latest changes."""
+
+    node: Address
+    rows: Rows
+    changes: Rows
+
+
+def judged_nodes(home: Path) -> Rows:
+    """All registered nodes as the chain and the last quality table have them: for when no gateway answers."""
+    return asyncio.run(_judged_nodes(home))
+
+
+async def _judged_nodes(home: Path) -> Rows:
+    async with reading(chain_config(home)) as network:
+        table = await network.quality.latest_table()
+        view = network.view
+    members = sorted((one for (role, _), one in view.members.items() if role is Role.NODE), key=_by_stake)
+    return [_node(member.address, table, is_active=member.active) for member in members]
+
+
+def _node(address: Address, table: QualityTable | None, *, is_active: bool) -> dict[str, Any]:
+    rows = [] if table is None else [row for row in table.credibility if row.node == address and row.task == ""]
+    best = max(rows, key=lambda row: row.samples, default=None)
+    return {
+        "address": to_hex(address),
+        "model": None,
+        "credibility_bps": None if best is None else best.mean_bps,
+        "low_bps": 0 if best is None else best.low_bps,
+        "high_bps": 10_000 if best is None else best.high_bps,
+        "samples": 0 if best is None else best.samples,
+        "traffic_share_bps": None,
+        "state": "registered" if is_active else "inactive",
+    }
+
+
+def reasons(home: Path, node: str, *, limit: int) -> Reasons:
+    """Why a node is believed what it is. Raises InvalidRequest for a name that fits no node, or several."""
+    return asyncio.run(_reasons(home, node, limit))
+
+
+async def _reasons(home: Path, node: str, limit: int) -> Reasons:
+    async with reading(chain_config(home)) as network:
+        address = _the_node(node, network.view, key_names(home))
+        table = await network.quality.latest_table()
+        if table is None:
+            raise NotYet("no quality root is posted yet", hint="the first comes some epochs after the first request")
+        found = await _changes(network, table, address, limit=limit)
+        leaves = await _leaves_behind(network, [change for change, _ in found])
+    rows = [_credibility(row) for row in table.credibility if row.node == address]
+    return Reasons(address, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
+
+
+def _the_node(text: str, view: ChainView, names: Mapping[Address, str]) -> Address:
+    nodes = [address for role, address in view.members if role is Role.NODE]
+    lowered = text.lower().partition("…")[0]
+    fits = [one for one in nodes if names.get(one) == text or (len(lowered) > 3 and to_hex(one).startswith(lowered))]
+    if len(fits) != 1:
+        hint = "give an address, its beginning, or a name such as node-1"
+        raise InvalidRequest(f"{text} names {len(fits)} nodes", hint=hint)
+    return fits[0]
+
+
+async def _changes(
+    network: NetworkReader, table: QualityTable, node: Address, *, limit: int
+) -> list[tuple[Change, int]]:
+    """A node's latest changes with their rounds, back through the tables as far as any archive has them."""
+    found: list[tuple[Change, int]] = []
+    numbers = sorted(network.view.quality_roots, reverse=True)
+    for number in numbers:
+        if len(found) >= limit:
+            break
+        try:
+            one = table if number == table.round else await network.quality.table(number)
+        except DGridError:
+            break
+        own = sorted((change for change in one.changes if change.node == node), key=lambda change: change.key)
+        found += [(change, number) for change in own]
+    return found[:limit]
+
+
+async def _leaves_behind(network: NetworkReader, changes: Sequence[Change]) -> dict[LeafKey, ReceiptDocument]:
+    """The receipts behind changes."""
+    found: dict[LeafKey, ReceiptDocument] = {}
+    for place in sorted({(Address(change.key.gateway), change.key.epoch) for change in changes}):
+        drawn = await network.quality.records_of(network.view.draws[place])
+        found |= drawn.documents
+    return found
+
+
+def _credibility(row: CredibilityRow) -> dict[str, Any]:
+    return {
+        "model": to_hex(row.model),
+        "task": row.task or "all",
+        "credibility_bps": row.mean_bps,
+        "low_bps": row.low_bps,
+        "high_bps": row.high_bps,
+        "samples": row.samples,
+        "round": row.round,
+    }
+
+
+def _change(change: Change, number: int, leaf: ReceiptDocument | None) -> dict[str, Any]:
+    return {
+        "round": number,
+        "receipt_id": None if leaf is None else to_hex(leaf.receipt.request_id),
+        "model": None if leaf is None else leaf.model,
+        "task": change.task or "all",
+        "cause": change.cause,
+        "score_bps": change.score_bps,
+        "weight_micros": change.weight_micros,
+    }
+
+
+# --- rounds -----------------------------------------------------------------------------------------------------------
+
+
+async def audited_quality(network: NetworkReader, reports: Sequence[AuditReport]) -> Rows:
+    """The judging behind audited epochs: one entry a round, and one for epochs that wait for theirs."""
+    view = network.view
+    rounds: dict[tuple[int | None, int | None], list[Address]] = {}
+    for report in reports:
+        draw = view.draws.get((report.gateway, report.epoch))
+        number = None if draw is None else covering_round(view, draw.round)
+        rounds.setdefault((None if draw is None else draw.round, number), []).append(report.gateway)
+    return [await _round(network, *key, gateways=gateways) for key, gateways in rounds.items()]
+
+
+def covering_round(view: ChainView, drawn_round: int) -> int | None:
+    """The first posted round that takes a draw's round in."""
+    return min((number for number in view.quality_roots if number >= drawn_round), default=None)
+
+
+async def _round(
+    network: NetworkReader, drawn_round: int | None, posted: int | None, *, gateways: Sequence[Address]
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "gateways": [to_hex(gateway) for gateway in gateways],
+        "state": "no seed yet" if drawn_round is None else "being judged" if posted is None else "posted",
+        "drawn_round": drawn_round,
+        "round": posted,
+    }
+    if posted is None:
+        return {**entry, "recomputes": None, "differences": []}
+    rules, token = rules_of(network.parameters), network.contracts.dgai.address
+    return {**entry, **_round_data(await recompute(network.quality, posted, rules=rules, token=token))}
+
+
+def _round_data(found: RoundAudit) -> dict[str, Any]:
+    obedience = found.obedience
+    return {
+        "recomputes": found.ok,
+        "blob_id": to_hex(found.root.blob_id),
+        "credibility_root": to_hex(found.root.credibility_root),
+        "payouts_root": to_hex(found.root.payouts_root),
+        "payouts_wei": str(found.root.payouts_total),
+        "drawn": obedience.drawn,
+        "duties": obedience.duties,
+        "reported": obedience.reported,
+        "undisclosed": obedience.undisclosed,
+        "missed": [_reported_data(one) for one in obedience.missed],
+        "unbidden": [_reported_data(one) for one in obedience.unbidden],
+        "refused": list(found.refused),
+        "differences": list(found.differences),
+    }
+
+
+def _reported_data(one: Reported) -> dict[str, Any]:
+    judged_round, evaluator, key = one
+    place = {"gateway": to_hex(key.gateway), "epoch": key.epoch, "lane": key.lane, "sequence": key.sequence}
+    return {"round": judged_round, "evaluator": to_hex(evaluator), **place}

@@ -1,0 +1,22 @@
+"""What is not there yet, told from what will never be: the commands that wait share it."""
+
+from pathlib import Path
+
+from dgrid.cli.wallet_config import open_client
+from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
+from dgrid.core.identity import to_hex
+from dgrid.wire.documents import ReceiptDocument
+
+ROUND_S = 1.0  # between one look and the next
+
+
+def sooner_or_later(home: Path, error: DGridError, *, request_id: bytes | None) -> DGridError:
+    """A receipt that a gateway knows and the chain does not is not missing: its epoch is not anchored yet."""
+    if request_id is None or not isinstance(error, ReceiptNotFound):
+        return error
+    try:
+        document = ReceiptDocument.decode(open_client(home).receipt(to_hex(request_id)))
+    except DGridError:
+        return error
+    epoch = document.receipt.place.epoch
+    return NotYet(f"the receipt's epoch {epoch} is not anchored yet", hint="`--wait 60` waits for it")

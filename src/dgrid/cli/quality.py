@@ -1,0 +1,72 @@
+"""Commands about quality: proof, evaluators. Why nodes are believed is `dgrid nodes --why`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dgrid.cli.terminal import Terminal, columns, dgai, many, short
+
+EVALUATOR_TITLES = ("EVALUATOR", "NAME", "STAKE", "TASKS", "BALANCE", "PAID", "MISSED", "COMMITTED", "OPENED", "STATE")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(proof)
+    app.command()(evaluators)
+
+
+def proof(
+    context: typer.Context,
+    receipt_id: Annotated[str, typer.Argument(metavar="ID", help="A receipt's id.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")] = Path("certificate.json"),
+    wait: Annotated[float, typer.Option(help="Seconds to wait until its round was judged.")] = 0.0,
+) -> None:
+    """Certify how a receipt was judged: certificate.json, which anyone can verify without us.
+
+    It holds the receipt and its place in the anchored epoch, what drew it and whom, their signed reports, and the
+    node's credibility under the quality root. A receipt that was not drawn has none (exit 5); one whose round is not
+    judged yet will have one (exit 6). Asks the chain and any one archive, no gateway.
+
+    Example: `dgrid proof 0x5c8f… --wait 120`
+    """
+    from dgrid.cli.judging import certificate
+    from dgrid.cli.receipts import request_id_of, write_file
+
+    terminal: Terminal = context.obj
+    made = certificate(terminal.home, request_id=request_id_of(receipt_id), wait_s=wait)
+    write_file(output, made.encode())
+    opened = sum(member.opened is not None for member in made.members)
+    shown = {
+        "id": receipt_id,
+        "file": str(output),
+        "round": made.root.round,
+        "drawn_round": made.draw.round,
+        "committee": len(made.members),
+        "reports": opened,
+    }
+    text = f"wrote {output}: judged in round {made.draw.round} by {opened} of {many(len(made.members), 'evaluator')}"
+    terminal.show("proof", shown, text=f"{text}; check it with `dgrid verify {output}`")
+
+
+def evaluators(context: typer.Context) -> None:
+    """List the evaluators: stake, judged tasks, balance of information, pay, words given and kept.
+
+    Read from the chain and any one archive.
+
+    Example: `dgrid evaluators`
+    """
+    from dgrid.cli.judging import evaluators as found_evaluators
+
+    terminal: Terminal = context.obj
+    found = found_evaluators(terminal.home)
+    text = columns(EVALUATOR_TITLES, map(_row, found)) if found else "no evaluators yet"
+    terminal.show("evaluators", {"evaluators": found}, text=text)
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    rounds = [one[name] if one[name] is not None else "-" for name in ("committed_round", "opened_round")]
+    balance = f"{one['balance'] / 1_000_000:+.3f}"
+    money = dgai(int(one["stake_wei"])), one["tasks"], balance, dgai(int(one["paid_wei"]))
+    return short(one["address"]), one["name"] or "-", *money, one["missed"], *rounds, one["state"]

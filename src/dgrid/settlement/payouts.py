@@ -1,0 +1,119 @@
+"""What judging owes: a node's part above the base share, a payer's refund, an evaluator's pay. From the chain and any
+archive.
+
+A quality root pays once its challenge window is over; what a newer one adds is shown as waiting. What no root has taken
+in yet is only known at most: how much of it quality leaves the node is for the judges to say.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from dgrid.chain.court import PayoutClaim, payout_claims
+from dgrid.chain.view import ChainView, PostedQuality
+from dgrid.core.identity import Address
+from dgrid.poq.evidence import LeafFacts
+from dgrid.poq.node_pay import above_base
+from dgrid.settlement.evidence import documents_of, leaf_facts
+from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.records import Records
+from dgrid.wire.quality import PayoutKind, QualityTable
+from dgrid.wire.typed import Domain
+
+PayeeAndKind = tuple[PayoutKind, Address]
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """One payee's account with the court."""
+
+    kind: PayoutKind
+    payee: Address
+    credited_wei: int  # by the final root
+    waiting_wei: int  # what the newest root adds
+    claimed_wei: int
+
+    @property
+    def due_wei(self) -> int:
+        return max(0, self.credited_wei - self.claimed_wei)
+
+    @property
+    def total_due_wei(self) -> int:
+        """Due now or soon."""
+        return max(0, self.credited_wei + self.waiting_wei - self.claimed_wei)
+
+
+@dataclass(frozen=True, slots=True)
+class Payouts:
+    """All accounts, and the rows that claim what is due."""
+
+    accounts: tuple[Payout, ...]
+    claims: tuple[PayoutClaim, ...]
+
+
+async def payouts(
+    reader: QualityReader, *, challenge_seconds: int, now_s: int, payees: Collection[bytes] | None = None
+) -> Payouts:
+    """What the court owes some payees, or everybody. Raises CheckFailed, NetworkUnreachable."""
+    view = reader.view
+    newest, final = last_posted(view), final_posted(view, challenge_seconds=challenge_seconds, now_s=now_s)
+    waiting = await _totals(reader, newest)
+    table = None if final is None else await reader.table(final.root.round)
+    credited = _credited(table)
+    keys = sorted(key for key in waiting.keys() | credited.keys() if payees is None or key[1] in payees)
+    accounts = tuple(_account(view, key, credited=credited.get(key, 0), newest=waiting.get(key, 0)) for key in keys)
+    rows = () if table is None else payout_claims(table.payouts, payees=payees)
+    due = {(one.kind, one.payee) for one in accounts if one.due_wei}
+    return Payouts(accounts, tuple(row for row in rows if (row.kind, row.payee) in due))
+
+
+def last_posted(view: ChainView) -> PostedQuality | None:
+    """The newest quality root."""
+    return view.quality_roots[view.last_quality_round] if view.quality_roots else None
+
+
+def final_posted(view: ChainView, *, challenge_seconds: int, now_s: int) -> PostedQuality | None:
+    """The root by which the court pays now: the newest whose window is over (`QualityCourt.current`)."""
+    final = (one for one in view.quality_roots.values() if one.timestamp_ms // 1000 + challenge_seconds <= now_s)
+    return max(final, key=lambda one: one.root.round, default=None)
+
+
+async def _totals(reader: QualityReader, posted: PostedQuality | None) -> dict[PayeeAndKind, int]:
+    return _credited(None if posted is None else await reader.table(posted.root.round))
+
+
+def _credited(table: QualityTable | None) -> dict[PayeeAndKind, int]:
+    rows = () if table is None else table.payouts
+    return {(PayoutKind(row.kind), Address(row.payee)): row.total_wei for row in rows}
+
+
+def _account(view: ChainView, key: PayeeAndKind, *, credited: int, newest: int) -> Payout:
+    return Payout(*key, credited, max(0, newest - credited), view.paid_out.get(key, 0))
+
+
+async def unjudged_wei(records: Records, *, domain: Domain, base_share_bps: int) -> dict[Address, int]:
+    """What each node may still get above its base share, at most: of anchored epochs that no quality root took in.
+
+    Raises CheckFailed, NetworkUnreachable.
+    """
+    view = records.view
+    found: dict[Address, int] = defaultdict(int)
+    for anchor in records.anchors():
+        draw = view.draws.get((Address(anchor.root.gateway), anchor.root.epoch))
+        if draw is not None and draw.round <= view.last_quality_round:
+            continue
+        documents = documents_of(await records.epoch(anchor), domain)
+        leaves = [leaf_facts(key, document) for key, document in documents.items()]
+        for node, parts in _by_node_and_lane(leaves).items():
+            found[node] += sum(above_base(part, base_share_bps) for part in parts)
+    return dict(found)
+
+
+def _by_node_and_lane(leaves: Sequence[LeafFacts]) -> dict[Address, list[list[LeafFacts]]]:
+    lanes: dict[tuple[Address, int], list[LeafFacts]] = defaultdict(list)
+    for leaf in leaves:
+        lanes[Address(leaf.node), leaf.key.lane].append(leaf)
+    by_node: dict[Address, list[list[LeafFacts]]] = defaultdict(list)
+    for (node, _), part in lanes.items():
+        by_node[node].append(part)
+    return by_node

@@ -1,0 +1,86 @@
+"""Who concludes a round believes no other evaluator further than its signature under the own root."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.evaluator.stage import Seat, Stage, on_stage
+from tests.evaluator.test_working import commit_all, reveal_all
+
+from dgrid.chain.view import Draw
+from dgrid.core.errors import NotYet
+from dgrid.core.identity import to_hex
+from dgrid.evaluator.concluding import DOCUMENT_BYTES_MAX
+from dgrid.evaluator.journal import SignedRoot
+from dgrid.evaluator.rounds import Conclude
+from dgrid.wire.server import Reply, json_reply
+
+
+def shown(signed: SignedRoot, **changed: object) -> Reply:
+    said = {
+        "root": signed.root.to_json(),
+        "signature": to_hex(signed.signature),
+        "blob_id": to_hex(signed.root.blob_id),
+    }
+    return json_reply({**said, **changed})
+
+
+def lies(stage: Stage, signed: SignedRoot) -> dict[str, Callable[[], Reply]]:
+    """What the other's door may say, knowing what was signed."""
+    other = msgspec.structs.replace(signed.root, payouts_total=signed.root.payouts_total + 1)
+    forged = stage.net.key("stranger").sign(stage.court.digest(signed.root.struct_hash()))
+    return {
+        "the own signature": lambda: shown(signed),
+        "another root": lambda: shown(SignedRoot(other, signed.signature)),
+        "a stranger's signature": lambda: shown(SignedRoot(signed.root, forged)),
+        "no hex": lambda: shown(signed, signature="zz"),
+        "no signature": lambda: shown(signed, signature=7),
+        "no JSON": lambda: Reply(200, b"\xff"),
+        "too much": lambda: Reply(200, b" " * (DOCUMENT_BYTES_MAX + 1)),
+        "nothing": lambda: Reply(503, b""),
+    }
+
+
+async def judged_round(stage: Stage, seats: list[Seat]) -> Draw:
+    """A round of which only the root is missing."""
+    await stage.anchor(40)
+    draw = await stage.drawn(40, seats[0])
+    await stage.disclose(draw)
+    await stage.judged(draw, *seats)
+    await commit_all(stage, draw, *seats)
+    await reveal_all(stage, draw, *seats)
+    await stage.go_to(stage.windows(draw.round).post_from_s + 10)
+    return draw
+
+
+def test_no_lie_of_another_evaluator_makes_a_quorum_and_its_true_signature_does(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        honest, other = seats = list(stage.seats.values())
+        draw = await judged_round(stage, seats)
+        stage.lies[other.name] = lambda: Reply(503, b"")
+        while (signed := honest.journal.signature(draw.round)) is None:
+            await stage.turn(honest)
+        for name, lie in lies(stage, signed).items():
+            stage.lies[other.name] = lie
+            with pytest.raises(NotYet, match="1 of 2"):
+                await honest.loop.concluder.conclude(Conclude(draw.round, posts=True), stage.view)
+            assert stage.watcher.latest.last_quality_round == -1, name
+        del stage.lies[other.name]
+        await stage.until(lambda view: view.last_quality_round == draw.round, honest, other)
+
+    on_stage(tmp_path, main, evaluators=2)
+
+
+def test_whoever_posts_the_root_is_the_one_that_each_computed_and_signed(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        seats = list(stage.seats.values())
+        draw = await judged_round(stage, seats)
+        await stage.until(lambda view: view.last_quality_round == draw.round, *seats)
+        await stage.turn(*seats)
+        for seat in seats:
+            signed = seat.journal.signature(draw.round)
+            assert signed is not None
+            assert signed.root == stage.view.quality_roots[draw.round].root
+
+    on_stage(tmp_path, main, evaluators=2)

@@ -31,7 +31,6 @@ from dgrid.store.ledger_rows import (
     LaneLost,
     OrderDigest,
     Proof,
-    SealedBatch,
     StoredAnswer,
     UsageFacts,
     Work,
@@ -265,6 +264,31 @@ def test_a_full_disk_half_bills_nothing_and_recovers(tmp_path: Path) -> None:
     play(tmp_path, scenes)
 
 
+def test_when_a_tick_fails_its_holds_are_gone_and_those_before_it_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenes(ledger: Ledger) -> None:
+        await ledger.hold(hold(1))
+        monkeypatch.setattr("dgrid.store.ledger.write", full)
+        ended = ledger.bill(charge(1))[1]
+        begun = ledger.hold(hold(2))
+        for failed in (ended, begun):
+            with pytest.raises(StorageUnavailable):
+                await failed
+        monkeypatch.undo()
+        assert (ledger.open_holds, state(ledger)) == (1, (0, AMOUNT))
+        with pytest.raises(KeyError):
+            ledger.bill(charge(2))
+        await ledger.bill(charge(1))[1]
+        assert (ledger.open_holds, state(ledger)) == (0, (charge(1).split.fee_wei, 0))
+
+    play(tmp_path, scenes)
+
+
+def full(*_: object, **_named: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
 def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenes(ledger: Ledger) -> None:
         await ledger.hold(hold(1))
@@ -276,30 +300,7 @@ def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, mon
         await asyncio.sleep(0.7)
         assert state(ledger) == (0, 0)
 
-    def full(*_: object, **_named: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
     play(tmp_path, scenes)
-
-
-def test_unsealed_receipts_are_found_again_and_sealed_ones_are_not(tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def scenes(ledger: Ledger) -> None:
-        reader = LedgerReader(ledger.path)
-        for number in range(1, 4):
-            await billed(ledger, number)
-        clock.now_ms += 10_000
-        await billed(ledger, 4)
-        assert [one.sequence for one in reader.unsealed()] == [0, 1, 2, 0]
-        epoch = CLOCK.epoch_at(START_MS)
-        await ledger.keep_batches([SealedBatch(epoch, 0, 2, bytes(65))])
-        assert [(one.epoch, one.sequence) for one in reader.unsealed()] == [(epoch, 2), (epoch + 1, 0)]
-        await ledger.keep_batches([SealedBatch(epoch, 2, 1, bytes(65)), SealedBatch(epoch + 1, 0, 1, bytes(65))])
-        assert reader.unsealed() == []
-        reader.close()
-
-    play(tmp_path, scenes, clock)
 
 
 def test_what_a_killed_process_left_in_flight_is_released_and_what_it_billed_stands(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dgrid.core.keccak import keccak
 
 logger = logging.getLogger(__name__)
 
-SAME_MODEL_MAX: Final = 2
+SAME_MODEL_MAX: Final = 1  # the members of a committee draw different ones, so that they see several together
 OTHER_MODELS_MAX: Final = 2
 AT_ONCE: Final = 4
 ABOUT_THE_WAY: Final = frozenset({"models", "provider", "dgrid", "user", "metadata", "store"})

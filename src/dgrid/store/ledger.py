@@ -32,7 +32,7 @@ from dgrid.store.ledger_file import (
     storage_failure,
     transaction,
 )
-from dgrid.store.ledger_group import Group, account_of, amount_of, receipt_row, write
+from dgrid.store.ledger_group import Group, account_of, amount_of, index_receipts, receipt_row, write
 from dgrid.store.ledger_rows import (
     AccountState,
     Billed,
@@ -56,7 +56,6 @@ ANSWER_KEPT_MS = 24 * 3600 * 1000
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 RELEASE_AGAIN_S = 0.5
 BUSY_HOLDS, GATHER_S = 8, 0.004
-INDEX_EVERY = 1024
 LANE = 0
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -74,7 +73,6 @@ class Ledger:
         self._lock = lock_folder(folder)
         self._db = open_database(self.path)
         self._open_holds: dict[bytes, OpenHold] = {}
-        self._new_receipts = 0  # that the index does not know
         self._pending_keys: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
         self._orders: dict[bytes, int] = {}
         self._group: Group | None = None
@@ -92,8 +90,7 @@ class Ledger:
                 self._db.execute(sql("take_lane"), (LANE,))
                 self._db.execute(sql("release_commitments"))
                 self._db.execute(sql("delete_pending_answers"))
-                self._db.execute(sql("index_receipts"))
-                self._db.execute(sql("note_indexed"))
+                index_receipts(self._db)
         except sqlite3.Error as error:
             raise StorageUnavailable(f"cannot open the ledger {self.path}: {error}") from error
         return int(self._db.execute(sql("read_lane"), (LANE,)).fetchone()[0])
@@ -175,10 +172,6 @@ class Ledger:
             Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed)
         )
         group.channels.add(channel)
-        self._new_receipts += 1
-        if self._new_receipts >= INDEX_EVERY:
-            self._new_receipts = 0
-            group.others += ((sql("index_receipts"), ()), (sql("note_indexed"), ()))
         if hold.idempotency_key is not None:
             self._write_answer(group, charge, (channel, hold.idempotency_key))
 
@@ -284,20 +277,21 @@ class Ledger:
             self._reload()
         if self._group is None:
             self._group = Group()
-            loop = asyncio.get_running_loop()
-            if len(self._open_holds) < BUSY_HOLDS:
-                loop.call_soon(self._commit)
-            else:
-                self._group.timer = loop.call_later(GATHER_S, self._commit)
         return self._group
 
     def _wait(self, group: Group) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         group.waiting.append(future)
-        if len(self._open_holds) <= 1:
+        holds = len(self._open_holds)
+        if holds <= 1:
             self._commit()  # nobody else is under way who could share it
-        elif group.timer is not None and 2 * len(group.waiting) >= len(self._open_holds):
+        elif len(group.waiting) == 1:
+            if holds < BUSY_HOLDS:
+                loop.call_soon(self._commit)
+            else:
+                group.timer = loop.call_later(GATHER_S, self._commit)
+        elif group.timer is not None and 2 * len(group.waiting) >= holds:
             # Half of all in flight share the commit, and what follows it in step: signatures, and the node's. To wait
             # for more would leave nobody at work meanwhile.
             group.timer.cancel()

@@ -124,6 +124,7 @@ class Books:
     lane: Lane
     accounts: dict[bytes, Account] = field(default_factory=dict)
     parties: dict[PartyKey, Party] = field(default_factory=dict)
+    unindexed: int = 0  # receipts written since their index was last brought up to date
 
     def charge(
         self, charge: Charge, hold: OpenHold, *, parties: tuple[PartyKey, PartyKey], served_at_ms: int, epoch: int

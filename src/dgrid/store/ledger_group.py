@@ -16,6 +16,9 @@ _INSERT_RECEIPT, _INSERT_BATCH, _INSERT_ORDER = sql("insert_receipt"), sql("inse
 _INSERT_ANSWER, _FINISH_ANSWER, _DELETE_ANSWER = sql("insert_answer"), sql("finish_answer"), sql("delete_answer")
 _WRITE_CHANNEL, _WRITE_PARTY, _WRITE_LANE = sql("write_channel"), sql("write_party"), sql("write_lane")
 
+_INDEX_RECEIPTS, _NOTE_INDEXED = sql("index_receipts"), sql("note_indexed")
+
+INDEX_EVERY = 1024
 Rows = list[tuple[Any, ...]]
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -52,6 +55,10 @@ def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> 
         db.execute(_WRITE_LANE, (*row, lane.lane, fence))
     if group.receipts:
         many(_INSERT_RECEIPT, group.receipts)
+        books.unindexed += len(group.receipts)
+        if books.unindexed >= INDEX_EVERY:
+            index_receipts(db)
+            books.unindexed = 0
     if group.channels:
         many(_WRITE_CHANNEL, [channel_row(channel, books.accounts[channel]) for channel in group.channels])
     if group.parties:
@@ -61,6 +68,12 @@ def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> 
             many(statement, rows)
     for statement, values in group.others:
         db.execute(statement, values)
+
+
+def index_receipts(db: sqlite3.Connection) -> None:
+    """Makes the index by request know every receipt."""
+    db.execute(_INDEX_RECEIPTS)
+    db.execute(_NOTE_INDEXED)
 
 
 def rarer(group: Group) -> tuple[tuple[str, Rows], ...]:

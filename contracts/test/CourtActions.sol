@@ -258,8 +258,9 @@ contract CourtActions is Courtroom {
     function _passTo(uint256 until) private {
         if (until <= block.timestamp) return;
         for (uint256 i = 0; i < _rounds.length; ++i) {
+            if (_state[_rounds[i]][0] != 1) continue;
             (, uint256 from, uint256 end,) = court.windowsOf(_rounds[i]);
-            if (_state[_rounds[i]][0] != 1 || until < end) continue;
+            if (until < end) continue;
             if (block.timestamp < from) vm.warp(from);
             reveal(0, i);
         }

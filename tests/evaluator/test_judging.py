@@ -67,7 +67,7 @@ def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
         *(10_000, 10_000),
     )
     assert 0 <= found.cost_bps <= 10_000
-    assert {one.peer.node for one in asked} == {peer.node for peer in PEERS}
+    assert {one.peer.digest for one in asked} == {peer.digest for peer in PEERS}
     assert found.peers == tuple(sorted(one.peer.node.rjust(32, b"\0") for one in asked))
     assert all(msgspec.json.decode(one.body)["seed"] == DOCUMENT.dispatch.seed for one in asked)
 

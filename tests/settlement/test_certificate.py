@@ -18,15 +18,16 @@ from tests.settlement.judged import (
     a_table,
     evaluators,
     reading,
+    reissued,
     story,
 )
 from tests.wire.making import GATEWAY
 
 from dgrid.core.errors import CheckFailed, DGridError, NotYet, ReceiptNotFound
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address, Hash, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.settlement.certificate import Certificate, Member, OpenedReport, is_certificate
-from dgrid.settlement.certificate_checks import facts_on_chain, verify_certificate
+from dgrid.settlement.certificate_checks import compare_with_chain, facts_on_chain, verify_certificate
 from dgrid.settlement.certifying import NOT_A_DUTY, NOT_OPENED, NotDrawn, certify
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.quality import Report
@@ -178,6 +179,67 @@ def test_what_only_a_chain_can_confirm_is_listed() -> None:
     assert to_hex(sound().draw.seed) in values
     opened = [member for member in sound().members if member.opened is not None]
     assert sum(where.startswith("Revealed") for where in facts) == len(opened)
+
+
+def differences(judged: Judged, certificate: Certificate) -> list[str]:
+    compared = compare_with_chain(certificate, judged.view, rules=RULES)
+    return [check.name.removeprefix("chain: ") for check in compared if not check.ok]
+
+
+def test_the_chain_that_it_is_of_confirms_it() -> None:
+    assert differences(a_judged_epoch(), sound()) == []
+
+
+def no_seed_there(judged: Judged) -> None:
+    judged.view.draws.clear()
+
+
+def another_seed_there(judged: Judged) -> None:
+    draw = judged.view.draws[GATEWAY.address, EPOCH]
+    judged.view.draws[GATEWAY.address, EPOCH] = reissued(draw, seed=keccak(b"the real one"))
+
+
+def one_more_evaluator_there(judged: Judged) -> None:
+    draw = judged.view.draws[GATEWAY.address, EPOCH]
+    more = (*draw.evaluators, replace(draw.evaluators[0], address=Address(b"\xff" * 20)))
+    judged.view.draws[GATEWAY.address, EPOCH] = reissued(draw, evaluators=more)
+
+
+def another_commitment_there(judged: Judged) -> None:
+    for key in judged.view.commitments:
+        judged.view.commitments[key] = keccak(b"another word")
+
+
+def another_root_there(judged: Judged) -> None:
+    posted = judged.view.quality_roots[ROUND]
+    judged.view.quality_roots[ROUND] = replace(posted, digest=Hash(bytes(32)))
+
+
+def no_anchor_there(judged: Judged) -> None:
+    judged.view.roots.clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (no_anchor_there, ["anchored root"]),
+        (no_seed_there, ["seed", "evaluators"]),
+        (another_seed_there, ["seed"]),
+        (one_more_evaluator_there, ["evaluators"]),
+        (another_commitment_there, ["words given and kept"]),
+        (another_root_there, ["quality root"]),
+    ],
+)
+def test_a_chain_that_says_something_else_is_heard(change: Callable[[Judged], None], names: list[str]) -> None:
+    judged = a_judged_epoch()
+    change(judged)
+    assert differences(judged, sound()) == names
+
+
+def test_other_rules_than_the_courts_are_no_rules() -> None:
+    lenient = replace(RULES, committee_size=1)
+    compared = compare_with_chain(sound(), a_judged_epoch().view, rules=lenient)
+    assert [check.name for check in compared if not check.ok] == ["chain: rules"]
 
 
 def test_who_had_its_full_number_of_duties_is_excused() -> None:

@@ -1,0 +1,78 @@
+"""`dgrid proof`, `dgrid evaluators`, and `dgrid verify` of certificates, as far as they need no network."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Dgrid
+from tests.settlement.judged import PARAMETERS, a_judged_epoch, reading, story
+
+from dgrid.settlement.certificate import Certificate
+from dgrid.settlement.certifying import certify
+from dgrid.settlement.rounds import rules_of
+
+
+def made() -> Certificate:
+    judged = a_judged_epoch()
+    at = judged.duties()[0].leaf.key.sequence
+
+    async def main() -> Certificate:
+        async with reading(judged) as found:
+            rules = rules_of(PARAMETERS).draw
+            return await certify(found.quality, found.records, request_id=story(at).request_id, rules=rules)
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(scope="module")
+def document() -> bytes:
+    return made().encode()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, document: bytes) -> Path:
+    path = tmp_path / "certificate.json"
+    path.write_bytes(document)
+    return path
+
+
+def test_a_sound_certificate_exits_0_and_says_what_a_chain_must_confirm(dgrid: Dgrid, certificate: Path) -> None:
+    shown = dgrid("verify", str(certificate))
+    assert shown.code == 0
+    assert "final once a chain says the same" in shown.out
+    assert "QualityCourt.drawOf" in shown.out
+
+
+def test_programs_get_the_checks_and_the_facts_apart(dgrid: Dgrid, certificate: Path) -> None:
+    data = dgrid("verify", str(certificate), "--json").data
+    assert data["schema"] == "dgrid.verify/1"
+    assert data["valid"] is True
+    assert {"inclusion", "draw", "committee", "reports", "credibility"} <= {check["name"] for check in data["checks"]}
+    assert all(set(fact) == {"where", "value"} for fact in data["to_compare"])
+    assert data["to_compare"]
+
+
+def test_a_damaged_certificate_exits_1_with_the_reason(dgrid: Dgrid, certificate: Path, document: bytes) -> None:
+    certificate.write_bytes(document.replace(b'"round":6', b'"round":7', 1))
+    shown = dgrid("verify", str(certificate), "--json")
+    assert (shown.code, shown.data["valid"]) == (1, False)
+    assert "damaged" in shown.data["checks"][0]["reason"]
+
+
+def test_without_a_home_it_cannot_be_compared(dgrid: Dgrid, certificate: Path) -> None:
+    shown = dgrid("verify", str(certificate), "--rpc", "http://127.0.0.1:1", "--json")
+    assert shown.code == 3
+    assert "no network" in shown.error["message"]
+
+
+@pytest.mark.parametrize(
+    "words", [["evaluators"], ["proof", "0x" + "11" * 32], ["nodes"], ["nodes", "--why", "node-1"]]
+)
+def test_without_a_network_they_exit_3(dgrid: Dgrid, words: list[str]) -> None:
+    shown = dgrid(*words, "--json")
+    assert shown.code == 3
+    assert "no network" in shown.error["message"]
+
+
+def test_a_malformed_id_is_a_matter_of_usage(dgrid: Dgrid) -> None:
+    assert dgrid("proof", "0x12", "--json").code == 2

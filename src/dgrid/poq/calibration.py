@@ -3,8 +3,9 @@
 The model is x = c + g·(y − μ) + noise: an evaluator that sees an answer of true quality y says x. A least-squares fit
 over its canaries, shrunk by `prior_canaries` pseudo-observations (ridge regression), gives c, g and the variance of the
 noise. It is shrunk in steps, for habits are much alike on all tasks and canaries are few: the population on one task to
-the population on all, an evaluator's other tasks to the population, then this task to what those say of it. A score is read as y = μ + (x − c)/g with precision
-g²/noise². A booster's constant is taken off; a lazy one's score gets no weight, nor does an inverted one's.
+the population on all, an evaluator's other tasks to the population, then this task to what those say of it. A score is
+read as y = μ + (x − c)/g with precision g²/noise². A booster's constant is taken off; a lazy one's score gets no
+weight, nor does an inverted one's.
 
 The population is the median over the evaluators in the table before the round: half of them would have to lie to move
 it, and nothing an evaluator reports now moves how others are read now.

@@ -1,6 +1,7 @@
 """Contents: kept before anybody could ask, given to the drawn alone, once, in time, and then gone."""
 
 import asyncio
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,23 @@ def test_sealed_content_opens_for_its_members_alone_and_is_what_the_receipt_sign
                         SealedBox(outsider).decrypt(one.box)
             assert b"Oslo" not in leaf.content
             assert b"Rome" not in leaf.content
+
+    play(tmp_path, scenes)
+
+
+def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        plain = await stage.ask("Who lives in Oslo?")
+        wishes = {"provider": {"sort": "price"}, "dgrid": {"privacy": "committee"}, "models": ["auto"]}
+        wishing = await stage.ask("Who lives in Oslo?", **wishes)
+        bodies = []
+        for answer in (plain, wishing):
+            signed = await document(stage, answer.receipt_id)
+            content = stage.service.contents.get(signed.receipt.place.position, signed.receipt.struct_hash())
+            assert content is not None
+            assert salted_hash(content.salt, content.request) == signed.dispatch.forwarded_hash
+            bodies.append(json.loads(content.request))
+        assert bodies[0] == bodies[1]
 
     play(tmp_path, scenes)
 

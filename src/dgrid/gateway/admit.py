@@ -36,6 +36,7 @@ DEADLINE_AHEAD_MS_MAX = 24 * 3600 * 1000  # bounds how long a signed request mus
 KEYS_REMEMBERED = 4096
 PAYMENT_BYTES_MAX = 16 * 1024
 PRIVACY = {"committee": Privacy.COMMITTEE, "public": Privacy.PUBLIC, "none": Privacy.NONE}
+ABOUT_THE_WAY = frozenset({"models", "provider", "dgrid"})
 
 
 class PaymentVoucher(msgspec.Struct, frozen=True, rename="camel"):
@@ -131,13 +132,17 @@ class Admission:
         max_fee_wei = signed.request.max_fee if signed else ANY_FEE
         if chat.dgrid is not None and chat.dgrid.budget is not None:
             max_fee_wei = min(max_fee_wei, wei_of(chat.dgrid.budget, "dgrid.budget"))
+        body = forwarded(chat, request.body)
+        request_hash = signed.request.request_hash if signed else salted_hash(salt, request.body)
+        as_received = body is request.body and signed is None
         return Order(
             signed.digest if signed else self._next_request_id(),
             funds,
             chat,
-            request.body,
+            body,
             salt,
-            signed.request.request_hash if signed else salted_hash(salt, request.body),
+            request_hash,
+            request_hash if as_received else salted_hash(salt, body),
             door.now_ms(),
             max_fee_wei,
             privacy_of(chat, signed),
@@ -197,6 +202,17 @@ class Admission:
         ):
             raise InvalidSignature("the voucher is not signed by the channel's authorizer")
         return funds_of(channel, ceiling_wei=amount_wei, signature=signature)
+
+
+def forwarded(chat: ChatRequest, body: bytes) -> bytes:
+    """The body as a node gets it: without what concerns its way, so that no node knows by it who asks, and why.
+
+    An evaluator's repeated question names one node and its privacy; a node that saw this could be good to it alone.
+    """
+    if chat.provider is None and chat.dgrid is None and chat.models is None:
+        return body
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in ABOUT_THE_WAY})
 
 
 def custodial_funds(channel: Channel) -> Funds:

@@ -22,7 +22,6 @@ from dgrid.core.errors import (
     NodeUnreachable,
     RequestError,
 )
-from dgrid.core.keccak import salted_hash
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
 from dgrid.gateway.outbox import Outbox, Parcel
 from dgrid.gateway.signing import TickSealer
@@ -229,7 +228,7 @@ class Dispatcher:
         self._count += 1
         return Dispatch(
             order.request_id,
-            order.request_hash if order.signed is None else salted_hash(salt, order.body),
+            order.forwarded_hash,
             desk.gateway,
             seller.node,
             seller.model_id,

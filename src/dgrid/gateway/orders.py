@@ -24,9 +24,10 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     request_id: bytes
     funds: Funds
     chat: ChatRequest
-    body: bytes
+    body: bytes  # as the node gets it
     salt: bytes
-    request_hash: bytes
+    request_hash: bytes  # over the body as it was received
+    forwarded_hash: bytes
     received_ms: int
     max_fee_wei: int = ANY_FEE
     privacy: Privacy = Privacy.COMMITTEE

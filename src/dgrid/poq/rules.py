@@ -51,11 +51,13 @@ class CalibrationRules:
     """How an evaluator's scores are read in the light of its canaries.
 
     The prior says what an unknown evaluator's score is worth; ten canaries weigh as much as it (tuned: fewer let chance
-    flatter newcomers, more let a booster in for longer).
+    flatter newcomers, more let a booster in for longer). Bias and noise are those of the built-in judges on canaries:
+    form and consistency are nearly always good, right or wrong.
     """
 
     prior_canaries: int = 10
-    prior_gain_bps: int = 8_000  # slope of score on truth
+    prior_bias_bps: int = 2_000  # of a score, where the truth is the mean
+    prior_gain_bps: int = 6_000  # slope of score on truth
     prior_noise_bps: int = 2_000  # standard deviation of a score around its line
     prior_mean_bps: int = 6_000  # of the truth, on a task without canaries yet
     prior_spread_bps: int = 3_500  # standard deviation of the truth, likewise

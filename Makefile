@@ -49,7 +49,7 @@ format: setup ## put the code into the project's format
 contracts: setup ## build the contracts, compare the committed artifacts, run their tests
 	@$(MAKE) -C contracts check
 
-bench: setup $(PEERS) ## compare speed and memory with peers (in an environment of its own); not a test
+bench: setup $(PEERS) ## compare speed and memory with peers, measure what judging costs (25 minutes); not a test
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what can be made again (never a network's home)

@@ -1,1 +1,1 @@
-"""Speed and memory, side by side with peers on one machine, in one run: `make bench`. Never a timed test."""
+"""Speed, memory and the price of judging, measured on one machine: `make bench`. Never a timed test."""

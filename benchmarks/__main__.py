@@ -20,6 +20,7 @@ from benchmarks.figures import STACKS, Cell
 from benchmarks.generator import Task
 from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
+from benchmarks.quality import measure_quality
 from benchmarks.speed import Rounds, ask
 from benchmarks.stacks import LOAD_CORE, CannotBenchmark, Stack, start_litellm, start_mock, start_nginx
 from benchmarks.whole import measure_whole
@@ -40,6 +41,8 @@ def main() -> int:
             run = asyncio.run(measure_speed(options, run))
         if options.part in ("all", "whole"):
             run = replace(run, whole=measure_whole(say, tries=options.starts))
+        if options.part in ("all", "quality"):
+            run = replace(run, verification=measure_quality(say, rounds=options.judged_rounds, seed=options.seed))
     except (CannotBenchmark, DGridError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -49,11 +52,13 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--part", choices=("all", "speed", "whole"), default="all")
+    parser.add_argument("--part", choices=("all", "speed", "whole", "quality"), default="all")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each cell; slow stacks get three times as many")
     parser.add_argument("--starts", type=int, default=5, help="cold and resumed starts")
+    parser.add_argument("--judged-rounds", type=int, default=2, help="of networks with and without judges")
     parser.add_argument("--stacks", nargs="+", choices=STACKS[1:], default=STACKS[1:])
+    parser.add_argument("--note", default="", help="what else ran, for the page")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the cells")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
@@ -71,13 +76,12 @@ def _check_machine(say: Callable[[str], None]) -> None:
 
 
 def _describe(options: argparse.Namespace) -> Run:
-    conditions = {
-        "rounds": options.rounds,
-        "seconds a cell": options.seconds,
-        "request bytes": REQUEST_BYTES,
-        "reply bytes": REPLY_BYTES,
-        "load average before": round(load_average(), 2),
-    }
+    conditions: dict[str, object] = {"load average before": round(load_average(), 2)}
+    if options.part in ("all", "speed"):
+        conditions |= {"rounds": options.rounds, "seconds a cell": options.seconds}
+        conditions |= {"request bytes": REQUEST_BYTES, "reply bytes": REPLY_BYTES}
+    if options.note:
+        conditions["besides"] = options.note
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     return Run(date, machine(), {"Python": platform.python_version()}, conditions)
 

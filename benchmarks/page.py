@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.books import Books
 from benchmarks.figures import CONNECTIONS, Cell, Figures, Row, Target
+from benchmarks.verification import Verification
+from benchmarks.verification_page import verification_lines
 from benchmarks.whole import Whole
 
 NAMES = {"direct": "direct", "nginx": "nginx", "litellm": "LiteLLM", "dgrid": "DGrid's gateway"}
@@ -37,6 +39,7 @@ class Run:
     pss_start_bytes: Mapping[str, int] = field(default_factory=dict)
     books: Books | None = None
     whole: Whole | None = None
+    verification: Verification | None = None
 
     def to_json(self) -> dict[str, Any]:
         figures = Figures(self.counted)
@@ -51,6 +54,7 @@ class Run:
             "pss_start_bytes": self.pss_start_bytes,
             "books": asdict(self.books) if self.books else None,
             "whole": asdict(self.whole) if self.whole else None,
+            "verification": self.verification.to_json() if self.verification else None,
             "cells": [asdict(cell) for cell in self.cells],
         }
 
@@ -62,7 +66,8 @@ class Run:
     def targets(self) -> list[Target]:
         figures = Figures(self.counted)
         speed = figures.targets() if {"dgrid", "nginx", "direct"} <= set(figures.stacks) else []
-        return speed + (self.whole.targets() if self.whole else [])
+        whole = self.whole.targets() if self.whole else []
+        return speed + whole + (self.verification.targets() if self.verification else [])
 
 
 def table(run: Run) -> str:
@@ -132,6 +137,8 @@ def _page_lines(run: Run) -> Iterator[str]:
         yield from ("", _books_line(run.books))
     if run.whole is not None:
         yield from ("", "## The whole network on this machine", "", *run.whole.lines())
+    if run.verification is not None:
+        yield from ("", "## The price of judging", "", *verification_lines(run.verification))
     yield from ("", "## Promises", "", targets_table(run))
     if run.cells:
         yield from ("", "## What these numbers do not show", "", LIMITS)

@@ -1,0 +1,95 @@
+"""Asks a running network as clients do: questions of the canaries' generator, whole and streamed, from one seed.
+
+Receipts are not checked here, so that the load costs little beside what is measured: what was billed is read from the
+chain and the archives afterwards.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.stacks import CannotBenchmark
+from dgrid.author.chance import Chance
+from dgrid.author.generator import KnownTask, known_task
+from dgrid.client import ApiKey
+from dgrid.client.asynchronous import AsyncClient
+from dgrid.client.flow import Order
+from dgrid.processes.author_asking import write_body
+from dgrid.processes.home import MODELS_OF_NODES
+
+MODELS = tuple(sorted(set(MODELS_OF_NODES)))
+WARM_PART = 2  # of a crowd's time, the first half is not counted
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What a closed loop came to in its counted half."""
+
+    askers: int
+    answered: int
+    seconds: float
+    p50_ms: float
+
+    @property
+    def requests_per_second(self) -> float:
+        return self.answered / self.seconds
+
+
+class Questions:
+    """An endless, seeded row of chat requests."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = Chance(random.Random(seed))
+
+    def next(self) -> KnownTask:
+        return known_task(self._chance, models=MODELS, write=write_body)
+
+
+async def ask_paced(urls: Sequence[str], api_key: str, *, seconds: float, rate: float, seed: int) -> int:
+    """So many requests a second, by turns at each gateway; how many were answered. Raises DGridError for a refusal."""
+    questions, begun_s, asked = Questions(seed), time.monotonic(), 0
+    async with _clients(urls, api_key) as clients, asyncio.TaskGroup() as group:
+        while (due_s := begun_s + asked / rate) < begun_s + seconds:
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            group.create_task(_answered(clients[asked % len(clients)], questions.next()))
+            asked += 1
+    return asked
+
+
+async def ask_in_a_loop(urls: Sequence[str], api_key: str, *, seconds: float, askers: int, seed: int) -> Crowd:
+    """Each asker asks again as soon as it is answered. Raises DGridError for a refusal, CannotBenchmark for silence."""
+    questions, begun_s = Questions(seed), time.monotonic()
+    latencies: list[float] = []
+
+    async def one(client: AsyncClient) -> None:
+        while (asked_s := time.monotonic()) < begun_s + seconds:
+            await _answered(client, questions.next())
+            if asked_s >= begun_s + seconds / WARM_PART:
+                latencies.append(time.monotonic() - asked_s)
+
+    async with _clients(urls, api_key) as clients, asyncio.TaskGroup() as group:
+        for at in range(askers):
+            group.create_task(one(clients[at % len(clients)]))
+    if not latencies:
+        raise CannotBenchmark("nothing was answered in the counted time")
+    counted_s = time.monotonic() - begun_s - seconds / WARM_PART
+    return Crowd(askers, len(latencies), counted_s, median(latencies) * 1e3)
+
+
+async def _answered(client: AsyncClient, task: KnownTask) -> None:
+    async for _ in client.relay(Order(task.body, task.model, task.streamed)):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def _clients(urls: Sequence[str], api_key: str) -> AsyncIterator[list[AsyncClient]]:
+    clients = [AsyncClient([url], ApiKey(api_key), verify=False) for url in urls]
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            await client.close()

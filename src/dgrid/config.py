@@ -119,7 +119,7 @@ class EvaluatorConfig(RoleConfig):
     encoder_url: str = ""  # an embeddings server, with its /v1; empty: judges by rules alone
     model_files: tuple[str, ...] = ()  # GGUF files it can check identities with, besides the built-in models
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
-    stake_wei: str = "1000000000000000000000"
+    stake_wei: str = "2000000000000000000000"  # twice the least: a missed opening costs some, and not the seat
     deposit_wei: str = "20000000000000000000"  # at each gateway, for re-runs: 20 DGAI
     repeat_wei_max: str = "1000000000000000000"  # the most that one re-run may cost
 

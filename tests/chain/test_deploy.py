@@ -4,7 +4,15 @@ import pytest
 from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import DEV_JUDGING, DeploymentFailed, deploy, deploy_contracts, dev_terms, is_deployed
+from dgrid.chain.deploy import (
+    DEV_JUDGING,
+    WINDOW_MIN_S,
+    DeploymentFailed,
+    deploy,
+    deploy_contracts,
+    dev_terms,
+    is_deployed,
+)
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.funding import NotDevChain, fund_dev
 from dgrid.chain.parameters import read_parameters
@@ -62,3 +70,12 @@ def test_neither_key_nor_money_of_the_dev_chain_is_used_elsewhere(
             await fund_dev(net.rpc, net.contracts, address=net.key("anyone").address, dgai_wei=WEI)
 
     on_devnet(main)
+
+
+@pytest.mark.parametrize("epoch_seconds", [1, 6, 20, 3_600])
+def test_the_windows_of_judging_shrink_with_the_epoch_but_leave_time_to_act(epoch_seconds: int) -> None:
+    judging = dev_terms(genesis_s=0, epoch_seconds=epoch_seconds).judging
+    windows = judging.commit_seconds, judging.reveal_seconds, judging.open_seconds
+    assert all(WINDOW_MIN_S <= window <= usual for window, usual in zip(windows, (10, 8, 8), strict=True))
+    assert sum(windows) <= max(3 * WINDOW_MIN_S, 13 * epoch_seconds // 10)
+    assert judging.challenge_seconds <= epoch_seconds

@@ -119,6 +119,8 @@ def test_who_withholds_is_reported_and_nobody_reports_itself() -> None:
     assert plan(late) == Penalize(OTHER, ROUND)
     assert plan(replace(late, now_s=WINDOWS.open_from_s - 1)) is None
     assert plan(replace(late, view=replace(view, penalized={(ROUND, OTHER): 1}))) is None
+    left = replace(view, members={(Role.EVALUATOR, ME): member(ME, active=False)})
+    assert plan(replace(late, view=left)) is None  # slashed below the least stake itself
     assert plan(replace(late, me=OTHER, view=opened(committed(view_of(), OTHER), ME))) is None
 
 

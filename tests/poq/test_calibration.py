@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from tests.poq.world import RULES, address
 
 from dgrid.poq.calibration import (
+    ALL_TASKS,
     Calibration,
     calibrate,
+    find_population,
     merged,
     no_canaries,
     observe,
@@ -42,9 +44,25 @@ def plain(truth: float, rng: Random) -> float:
 
 
 def test_a_constant_added_to_every_score_is_taken_off() -> None:
-    boosted = read(lambda truth, rng: 0.6 * truth + 0.25 + rng.gauss(0, 0.05))
+    boosted = read(lambda truth, rng: 0.6 * truth + 0.25 + rng.gauss(0, 0.05), canaries=200)
     for truth in (0.3, 0.5, 0.8):
         assert abs(boosted.correct(round((0.6 * truth + 0.25) * 10_000)) - truth * 10_000) < 500
+
+
+def test_what_all_evaluators_do_is_known_on_a_task_without_canaries() -> None:
+    generous = [
+        row_of(lambda truth, rng: 0.3 * truth + 0.6 + rng.gauss(0, 0.1), seed=seed, name=f"e{seed}")
+        for seed in range(5)
+    ]
+    known = populations(generous, KNOWN)
+    elsewhere = find_population(known, "summary", rules=KNOWN)
+    assert elsewhere == known[ALL_TASKS]
+    assert abs(elsewhere.center_bps - (0.3 * elsewhere.mean_bps + 6_000)) < 200
+    assert elsewhere.gain_bps < KNOWN.prior_gain_bps
+    hard = [observe(no_canaries(row.evaluator, "json"), [(7_000, 3_000)], rules=KNOWN) for row in generous]
+    on_few = populations([*generous, *hard], KNOWN)["json"]
+    assert on_few.mean_bps < elsewhere.mean_bps
+    assert on_few.center_bps - on_few.mean_bps == pytest.approx(elsewhere.center_bps - elsewhere.mean_bps, abs=400)
 
 
 @pytest.mark.parametrize("habit", [lambda truth, rng: 0.7, lambda truth, rng: rng.random()], ids=["constant", "random"])

@@ -23,6 +23,7 @@ from dgrid.wire.signatures import SigningKey
 
 TIP_WEI = 10**9
 MINED_S = 60.0
+WINDOW_MIN_S = 5  # of judging: what a transaction and those who wait for it may take on a busy machine
 
 # A request on the dev network costs about 0.005 DGAI, of which 2 % (0.0001) flow into the pool. At half of the leaves
 # judged by three evaluators each, and about a tenth of a unit of information a judgement, 0.0003 DGAI a unit pays out
@@ -94,7 +95,6 @@ def dev_terms(*, genesis_s: int, epoch_seconds: int, archives: int = 3) -> Deplo
     """The dev network's terms: a blob counts with a majority of the archives; delays outlast what they protect; a fifth
     of a node's part waits for its quality.
     """
-    challenge_s = min(DEV_JUDGING.challenge_seconds, epoch_seconds)  # the court takes none longer than an epoch
     return Deployment(
         genesis_s=genesis_s,
         epoch_seconds=epoch_seconds,
@@ -102,7 +102,20 @@ def dev_terms(*, genesis_s: int, epoch_seconds: int, archives: int = 3) -> Deplo
         bond_delay_s=epoch_seconds + 180 + 15 + 60,
         base_share_bps=8_000,
         stored_quorum=archives // 2 + 1,
-        judging=msgspec.structs.replace(DEV_JUDGING, challenge_seconds=challenge_s),
+        judging=_dev_judging(epoch_seconds),
+    )
+
+
+def _dev_judging(epoch_seconds: int) -> JudgingRules:
+    """Windows shrink with epochs shorter than the usual 20 s, so that a round is judged within a few of them, but not
+    below what a step takes on a busy machine. The court takes no challenge longer than an epoch.
+    """
+    return msgspec.structs.replace(
+        DEV_JUDGING,
+        commit_seconds=min(DEV_JUDGING.commit_seconds, max(WINDOW_MIN_S, epoch_seconds // 2)),
+        reveal_seconds=min(DEV_JUDGING.reveal_seconds, max(WINDOW_MIN_S, 2 * epoch_seconds // 5)),
+        open_seconds=min(DEV_JUDGING.open_seconds, max(WINDOW_MIN_S, 2 * epoch_seconds // 5)),
+        challenge_seconds=min(DEV_JUDGING.challenge_seconds, epoch_seconds),
     )
 
 

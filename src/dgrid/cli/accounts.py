@@ -66,7 +66,9 @@ class ClaimResult:
 
 
 def read_wallet(home: Path, *, address: str | None = None) -> Sheet:
-    """Deposits, use and claims of an address, or of all keys in the home and the treasury their fees go to."""
+    """Deposits, use and claims of an address; else deposits and use of the home's user, and the claims of all keys in
+    the home and of the treasury that their fees go to.
+    """
     return asyncio.run(_read_wallet(home, _parse(address)))
 
 
@@ -76,7 +78,8 @@ async def _read_wallet(home: Path, address: Address | None) -> Sheet:
         now_s = int(time.time())
         claimables, court = await network.claimable(now_s=now_s), await network.payouts(now_s=now_s, payees=names)
         unjudged = await network.unjudged_wei()
-        channels = [one for one in network.view.channels.values() if one.config.payer in names]
+        payer = address or Home(home).key("user").address  # evaluators and authors pay from deposits of their own
+        channels = [one for one in network.view.channels.values() if one.config.payer == payer]
     use = _accounts(home) if channels else {}
     used = {one.id: _used(one, use.get(to_hex(one.id), {}), home) for one in channels}
     owed = Owed(claimables, court.accounts, unjudged)

@@ -38,12 +38,12 @@ def register(app: typer.Typer) -> None:
 def wallet(
     context: typer.Context,
     *,
-    address: Annotated[str | None, typer.Option(help="One address; else all keys of this home.")] = None,
+    address: Annotated[str | None, typer.Option(help="One address; else this home's.")] = None,
 ) -> None:
     """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
 
-    Nodes can claim their base share with the epoch. `unjudged` is what quality may add to it at most; what it does not
-    add goes back to the payers.
+    Without an address: the deposits of this home's user, and the claims of all its keys. Nodes can claim their base
+    share with the epoch. `unjudged` is what quality may add to it at most; what it does not add goes back to the payers.
 
     Example: `dgrid wallet --address 0x70997970…`
     """

@@ -36,11 +36,11 @@ CONTEXT_MAX: Final = 8192  # as a node bounds it
 MICROS: Final = 1_000_000
 FLOOR_NATS: Final = -8.0
 """Below it two log-probabilities count as equal: a grammar forces tokens that no model would choose, and rounding
-shifts those by up to a nat (measured: it takes a third of the honest gap of forced JSON, and nothing of an impostor's).
+shifts those by up to a nat. Measured, it takes a quarter of an honest node's gap off such answers.
 """
 TIE_NATS: Final = 0.5
-"""A token this far behind the best was not the first choice of the claimed model. Honest ones are behind by 0.15 at
-most (measured over 4 x 143 replies), an impostor's by several nats.
+"""A token this far behind the best was not the first choice of the claimed model. Of an honest node's none is, in 1,710
+greedy answers of the built-in models; of another model's 2 to 9 in a hundred are.
 """
 ROUNDED_UP_NATS: Final = 1e-3  # a logarithm of a probability is at most 0, but for rounding
 SHIFTING: Final = frozenset(

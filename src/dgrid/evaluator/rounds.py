@@ -155,11 +155,13 @@ def _seeds(sight: Sight) -> Iterator[Step]:
 def _penalties(sight: Sight) -> Iterator[Step]:
     """Who committed and did not open."""
     view = sight.view
+    if not _is_active(sight):
+        return
     for number, evaluator in sorted(view.commitments):
         if (number, evaluator) in view.openings or (number, evaluator) in view.penalized:
             continue
         turn_s = windows_of(sight.parameters, number).open_from_s + _turn_s(sight, _word(number))
-        if evaluator != sight.me and sight.now_s >= turn_s and _is_active(sight):
+        if evaluator != sight.me and sight.now_s >= turn_s:
             yield Penalize(evaluator, number)
 
 

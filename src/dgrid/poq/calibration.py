@@ -2,9 +2,10 @@
 
 The model is x = c + g·(y − μ) + noise: an evaluator that sees an answer of true quality y says x. A least-squares fit
 over its canaries, shrunk by `prior_canaries` pseudo-observations (ridge regression), gives c, g and the variance of the
-noise. It is shrunk in two steps: an evaluator's other tasks to the population, then this task to what those say of it,
-for habits are much alike on all tasks and canaries are few. A score is read as y = μ + (x − c)/g with precision
-g²/noise². A booster's constant is taken off; a lazy one's score gets no weight, nor does an inverted one's.
+noise. It is shrunk in steps, for habits are much alike on all tasks and canaries are few: the population on one task to
+the population on all, an evaluator's other tasks to the population, then this task to what those say of it. A score is
+read as y = μ + (x − c)/g with precision g²/noise². A booster's constant is taken off; a lazy one's score gets no
+weight, nor does an inverted one's.
 
 The population is the median over the evaluators in the table before the round: half of them would have to lie to move
 it, and nothing an evaluator reports now moves how others are read now.
@@ -72,7 +73,7 @@ def population_before(rules: CalibrationRules) -> Population:
     return Population(
         mean_bps=rules.prior_mean_bps,
         truth_variance=rules.prior_spread_bps**2,
-        center_bps=rules.prior_mean_bps,
+        center_bps=rules.prior_mean_bps + rules.prior_bias_bps,
         gain_bps=rules.prior_gain_bps,
         noise_variance=rules.prior_noise_bps**2,
     )
@@ -85,9 +86,12 @@ def populations(rows: Iterable[CalibrationRow], rules: CalibrationRules) -> dict
     for row in rows:
         by_task[row.task].append(row)
         by_evaluator[row.evaluator].append(row)
-    if by_evaluator:
-        by_task[ALL_TASKS] = [merged(of_evaluator) for of_evaluator in by_evaluator.values()]
-    return {task: _population(of_task, rules) for task, of_task in by_task.items()}
+    if not by_evaluator:
+        return {}
+    all_tasks = [merged(of_evaluator) for of_evaluator in by_evaluator.values()]
+    everybody = _population(all_tasks, rules, before=population_before(rules))
+    found = {task: _population(of_task, rules, before=everybody) for task, of_task in by_task.items()}
+    return {**found, ALL_TASKS: everybody}
 
 
 def merged(rows: Sequence[CalibrationRow]) -> CalibrationRow:
@@ -146,12 +150,15 @@ def no_canaries(evaluator: bytes, task: str) -> CalibrationRow:
 
 
 def find_population(known: Mapping[str, Population], task: str, *, rules: CalibrationRules) -> Population:
-    return known.get(task) or population_before(rules)
+    """A task's population; where it has no canaries, that of all tasks."""
+    return known.get(task) or known.get(ALL_TASKS) or population_before(rules)
 
 
-def _population(rows: list[CalibrationRow], rules: CalibrationRules) -> Population:
-    """The truth's mean and spread from all canaries, the evaluators' habits from the median of those well known."""
-    assumed = _truth(rows, rules)
+def _population(rows: list[CalibrationRow], rules: CalibrationRules, *, before: Population) -> Population:
+    """The truth's mean and spread from all canaries, the evaluators' habits from the median of those well known; while
+    those are few, as before.
+    """
+    assumed = _truth(rows, before, prior=rules.prior_canaries)
     known = [row for row in rows if row.count >= rules.known_canaries]
     if len(known) < 3:
         return assumed
@@ -165,18 +172,14 @@ def _population(rows: list[CalibrationRow], rules: CalibrationRules) -> Populati
     )
 
 
-def _truth(rows: list[CalibrationRow], rules: CalibrationRules) -> Population:
+def _truth(rows: list[CalibrationRow], before: Population, *, prior: int) -> Population:
+    """A population with the truth of its canaries and the habits of the one before."""
     count, y, yy = (sum(values) for values in zip(*((row.count, row.y, row.yy) for row in rows), strict=True))
-    before, prior = population_before(rules), rules.prior_canaries
     mean = nearest(y + prior * before.mean_bps, count + prior)
     spread = yy - (y * y // count if count else 0)
     variance = max(NOISE_MIN_BPS**2, (spread + prior * before.truth_variance) // (count + prior))
-    return Population(
-        mean_bps=mean,
-        truth_variance=variance,
-        center_bps=mean,
-        gain_bps=before.gain_bps,
-        noise_variance=before.noise_variance,
+    return replace(
+        before, mean_bps=mean, truth_variance=variance, center_bps=mean + before.center_bps - before.mean_bps
     )
 
 

@@ -51,11 +51,13 @@ class CalibrationRules:
     """How an evaluator's scores are read in the light of its canaries.
 
     The prior says what an unknown evaluator's score is worth; ten canaries weigh as much as it (tuned: fewer let chance
-    flatter newcomers, more let a booster in for longer).
+    flatter newcomers, more let a booster in for longer). Bias and noise are those of the built-in judges on canaries:
+    form and consistency are nearly always good, right or wrong.
     """
 
     prior_canaries: int = 10
-    prior_gain_bps: int = 8_000  # slope of score on truth
+    prior_bias_bps: int = 2_000  # of a score, where the truth is the mean
+    prior_gain_bps: int = 6_000  # slope of score on truth
     prior_noise_bps: int = 2_000  # standard deviation of a score around its line
     prior_mean_bps: int = 6_000  # of the truth, on a task without canaries yet
     prior_spread_bps: int = 3_500  # standard deviation of the truth, likewise
@@ -94,7 +96,7 @@ class IdentityRules:
     no honest reply of the built-in models had a mean gap of 6e-2. A swap among them gives five times that and more.
     """
 
-    gap_micros: int = 80_000  # the mean gap that flags, where the digest is not listed
+    gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=dict)  # by model digest
     replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
     window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
@@ -119,7 +121,7 @@ class PayRules:
     withheld_micros: int = 60_000  # likewise, after a commitment that was not opened (tuned: more than hiding can save)
 
 
-GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 80_000}
+GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 40_000}
 
 # Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
 # machine that does other things too, and what a gateway and a node need before the first token.

@@ -15,6 +15,7 @@ from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 from dgrid.wire.openai import decode_chat
 
 MICRO = Path(__file__).resolve().parents[2] / "models" / "dgrid-micro-q8_0.gguf"
+MINI = MICRO.with_name("dgrid-mini-q8_0.gguf")
 Ask = Callable[..., EngineRequest]
 
 
@@ -26,7 +27,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def llama(loop: asyncio.Runner) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine(LlamaOptions(MICRO, "dgrid-micro", context=512, reply_opens_with_space=True))
+    engine = LlamaEngine(LlamaOptions(MINI, "dgrid-mini", context=512, reply_opens_with_space=True))
     loop.run(engine.start())
     yield engine
     loop.run(engine.stop())

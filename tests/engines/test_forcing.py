@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.engines.conftest import MICRO
+from tests.engines.conftest import MINI
 
 from dgrid.engines.engine import Piece
 from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling
@@ -23,10 +23,10 @@ from dgrid.wire.evidence import ChoiceEvidence, decode_evidence, encode_evidence
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Content, Identity
 
-MODELS = MICRO.parent
+MODELS = MINI.parent
 NANO = MODELS / "dgrid-nano-q8_0.gguf"
 MICRO_F16 = MODELS / "dgrid-micro-f16.gguf"
-FACTS = {path: model_facts(path) for path in (MICRO, NANO, MICRO_F16)}
+FACTS = {path: model_facts(path) for path in (MINI, NANO, MICRO_F16)}
 HONEST_MICROS = 60_000  # above every honest reply measured, below the mean of any impostor's
 MARIA = "Maria lives in Oslo and works as a nurse. Tim plays the cello and owns a red bicycle."
 QUESTIONS = (
@@ -103,10 +103,10 @@ class Evaluator:
     loop: asyncio.Runner
     forcing: Forcing
 
-    def measure(self, content: Content, *, claimed: Path = MICRO) -> Identity | None:
+    def measure(self, content: Content, *, claimed: Path = MINI) -> Identity | None:
         return self.loop.run(self.forcing.measure(FACTS[claimed].digest, content))
 
-    def gap(self, content: Content, *, claimed: Path = MICRO) -> int:
+    def gap(self, content: Content, *, claimed: Path = MINI) -> int:
         found = self.measure(content, claimed=claimed)
         assert found is not None
         return found.gap_micros
@@ -191,12 +191,12 @@ def test_laundered_answers_miss_the_models_first_choice(small_node: Node, evalua
 
 
 def launder(content: Content, evaluator: Evaluator) -> Content:
-    tokenizer = FACTS[MICRO].tokenizer
+    tokenizer = FACTS[MINI].tokenizer
     assert tokenizer is not None
     assert tokenizer.template is not None
     prompt = tokenizer.template([(m.role, m.text()) for m in decode_chat(content.request).messages])
     (choice,) = decode_evidence(content.evidence)
-    with Scorer(load_library(), MICRO, context=512) as scorer:
+    with Scorer(load_library(), MINI, context=512) as scorer:
         scored = scorer.score(scorer.tokens(prompt), choice.ids)
     return msgspec.structs.replace(content, evidence=encode_evidence([ChoiceEvidence(choice.ids, scored.logprobs)]))
 
@@ -252,7 +252,7 @@ def test_the_child_is_started_again_when_it_died(node: Node, evaluator: Evaluato
 
 
 def test_declares_the_models_whose_prompts_it_can_write() -> None:
-    nameless = ModelFacts(MICRO, b"\x01" * 32, 512, "q8_0", "custom", None)
+    nameless = ModelFacts(MINI, b"\x01" * 32, 512, "q8_0", "custom", None)
     forcing = Forcing({facts.digest: facts for facts in (*FACTS.values(), nameless)})
     assert forcing.digests == tuple(sorted(facts.digest for facts in FACTS.values()))
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.engines.conftest import MICRO, Ask
+from tests.engines.conftest import MINI, Ask
 
 from dgrid.core.errors import ContextLengthExceeded
 from dgrid.engines.engine import EngineCannotStart, EngineRequest, EngineUnavailable, Event, Finish, Piece
 from dgrid.engines.llama import LlamaEngine, LlamaOptions
 
 MARIA = "Maria lives in Oslo and works as a nurse.\nWho works as a nurse?"
-OPTIONS = LlamaOptions(MICRO, "dgrid-micro", context=512, reply_opens_with_space=True)
+OPTIONS = LlamaOptions(MINI, "dgrid-mini", context=512, reply_opens_with_space=True)
 
 
 def heard(loop: asyncio.Runner, engine: LlamaEngine, request: EngineRequest) -> list[Event]:
@@ -147,7 +147,7 @@ asyncio.run(main())
 
 
 def test_the_child_dies_with_its_parent() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(MICRO)], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(MINI)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.kill()
@@ -180,7 +180,7 @@ def fake_python(folder: Path, script: str) -> str:
     ],
 )
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, script: str, said: str, hint: str) -> None:
-    engine = LlamaEngine(LlamaOptions(MICRO, "m", context=512, python=fake_python(tmp_path, script)))
+    engine = LlamaEngine(LlamaOptions(MINI, "m", context=512, python=fake_python(tmp_path, script)))
     with pytest.raises(EngineCannotStart) as caught:
         asyncio.run(engine.start())
     assert said in caught.value.message

@@ -20,18 +20,18 @@ def asked(text: str = QUESTION) -> list[dict[str, str]]:
 
 def test_the_openai_client_gets_an_answer_with_usage_from_each_gateway(network: RunningNetwork) -> None:
     for index in (0, 1):
-        reply = network.openai(index).chat.completions.create(model="dgrid-micro", messages=asked())
+        reply = network.openai(index).chat.completions.create(model="dgrid-mini", messages=asked())
         assert "Oslo" in reply.choices[0].message.content
         assert reply.usage.prompt_tokens > 10
         assert reply.usage.completion_tokens >= 1
-        assert reply.model == "dgrid-micro"
+        assert reply.model == "dgrid-mini"
 
 
 def test_a_streamed_answer_is_the_same_text_and_ends_with_usage(network: RunningNetwork) -> None:
     client = network.openai()
-    whole = client.chat.completions.create(model="dgrid-micro", messages=asked(), temperature=0)
+    whole = client.chat.completions.create(model="dgrid-mini", messages=asked(), temperature=0)
     stream = client.chat.completions.create(
-        model="dgrid-micro", messages=asked(), stream=True, temperature=0, stream_options={"include_usage": True}
+        model="dgrid-mini", messages=asked(), stream=True, temperature=0, stream_options={"include_usage": True}
     )
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -43,7 +43,7 @@ def test_json_schema_output_parses(network: RunningNetwork) -> None:
     text = 'Maria lives in Oslo. Maria is 34 years old.\nExtract JSON: {"name": string, "city": string}'
     form = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA, "strict": True}}
     reply = network.openai().chat.completions.create(
-        model="dgrid-micro", messages=asked(text), response_format=form, temperature=0, max_tokens=60
+        model="dgrid-mini", messages=asked(text), response_format=form, temperature=0, max_tokens=60
     )
     assert json.loads(reply.choices[0].message.content).keys() == {"name", "city"}
 
@@ -72,13 +72,13 @@ def test_models_are_listed_with_virtual_ones(network: RunningNetwork) -> None:
 
 
 def test_chat_in_the_terminal_prints_the_answer(network: RunningNetwork) -> None:
-    ran = network.dgrid("chat", QUESTION, "--model", "dgrid-micro")
+    ran = network.dgrid("chat", QUESTION, "--model", "dgrid-mini")
     assert ran.code == 0, ran.err
     assert "Oslo" in ran.out
 
 
 def test_a_receipt_verifies_offline_and_a_flipped_digit_does_not(network: RunningNetwork, tmp_path: Path) -> None:
-    answer = network.dgrid("chat", QUESTION, "--model", "dgrid-micro")
+    answer = network.dgrid("chat", QUESTION, "--model", "dgrid-mini")
     assert answer.code == 0
     receipts = until(lambda: network.dgrid("--json", "receipts").json["receipts"], what="a receipt")
     file, said = tmp_path / "receipt.json", tmp_path / "answer.txt"

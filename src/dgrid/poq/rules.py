@@ -96,7 +96,7 @@ class IdentityRules:
     no honest reply of the built-in models had a mean gap of 6e-2. A swap among them gives five times that and more.
     """
 
-    gap_micros: int = 80_000  # the mean gap that flags, where the digest is not listed
+    gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=dict)  # by model digest
     replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
     window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
@@ -121,7 +121,7 @@ class PayRules:
     withheld_micros: int = 60_000  # likewise, after a commitment that was not opened (tuned: more than hiding can save)
 
 
-GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 80_000}
+GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 40_000}
 
 # Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
 # machine that does other things too, and what a gateway and a node need before the first token.

@@ -87,6 +87,13 @@ class RunningNetwork:
                 process.terminate()
             assert process.wait(10) == 0
 
+    def pause(self, name: str) -> None:
+        """A process that neither answers nor ends."""
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGCONT)
+
     def address(self, name: str) -> str:
         return str(next(process["address"] for process in self.status["processes"] if process["name"] == name))
 

@@ -1,4 +1,7 @@
-"""Exact money on a running network: each share arrives on the chain to the last unit, and the rest comes back."""
+"""Exact money on a running network: each share arrives on the chain to the last unit, and the rest comes back.
+
+Nobody judges here: what quality decides of a node's part stays where it is, to the last unit too.
+"""
 
 import json
 import time
@@ -12,6 +15,7 @@ from tests.network.running import RunningNetwork, until
 
 QUESTION = [{"role": "user", "content": "Tim plays the cello. What does Tim play?"}]
 DEPOSITED_WEI = 2 * 1000 * 10**18
+BASE_BPS, BPS = 8_000, 10_000  # of a node's running total, claimable with the epoch
 
 
 def asked_at_both(network: RunningNetwork, folder: Path) -> list[dict[str, Any]]:
@@ -27,25 +31,31 @@ def asked_at_both(network: RunningNetwork, folder: Path) -> list[dict[str, Any]]
 
 
 def owed(network: RunningNetwork, receipts: list[dict[str, Any]]) -> Counter[str]:
-    """What the receipts promise each party, by address."""
+    """What the receipts promise each party with the epoch, by address."""
     shares: Counter[str] = Counter()
+    nodes: Counter[tuple[str, str, int]] = Counter()
     named = {one["name"]: one["address"] for one in network.dgrid("--json", "wallet").json["parties"]}
     for receipt in receipts:
+        parties = receipt["parties"]
+        nodes[parties["gateway"], parties["node"], receipt["place"]["lane"]] += int(receipt["shares"]["node"])
         for part, address in (
-            ("node", receipt["parties"]["node"]),
-            ("gateway", receipt["parties"]["gateway"]),
+            ("gateway", parties["gateway"]),
             ("protocol", named["treasury"]),
             ("listing", named["creator"]),
         ):
             shares[address] += int(receipt["shares"][part])
+    for (_, node, _), total in nodes.items():
+        shares[node] += total * BASE_BPS // BPS
     return shares
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_every_share_arrives_to_the_last_unit_and_a_withdrawal_gives_back_the_rest(
     own_network: RunningNetwork, tmp_path: Path
 ) -> None:
     network = own_network
+    contracts = network.status["contracts"]
+    bonded = network.dgai_of(contracts["settlement"])
     receipts = [document["receipt"] for document in asked_at_both(network, tmp_path)]
     spent = sum(int(receipt["shares"]["fee"]) for receipt in receipts)
 
@@ -53,9 +63,14 @@ def test_every_share_arrives_to_the_last_unit_and_a_withdrawal_gives_back_the_re
         found: dict[str, Any] = network.dgrid("--json", "wallet", *arguments).json
         return found
 
-    until(lambda: int(wallet()["claimable_wei"]) == spent, what="all fees to be claimable")
+    def anchored_wei() -> int:
+        shown = wallet()
+        return int(shown["claimable_wei"]) + int(shown["unjudged_wei"])
+
+    until(lambda: anchored_wei() == spent, what="all fees to be claimable, or to wait for their quality")
     due = owed(network, receipts)
-    assert sum(due.values()) == spent
+    unjudged = spent - sum(due.values())
+    assert unjudged == int(wallet()["unjudged_wei"]) > 0
     before = {address: network.dgai_of(address) for address in due}
     for address, amount in due.items():
         assert int(wallet("--address", address)["claimable_wei"]) == amount
@@ -63,7 +78,7 @@ def test_every_share_arrives_to_the_last_unit_and_a_withdrawal_gives_back_the_re
 
     def all_claimed() -> bool:
         claims.append(int(network.dgrid("--json", "claim", "--yes").json["paid_wei"]))
-        return sum(claims) == spent
+        return sum(claims) == spent - unjudged
 
     until(all_claimed, what="the claims")
     assert {address: network.dgai_of(address) - before[address] for address in due} == dict(due)
@@ -74,8 +89,10 @@ def test_every_share_arrives_to_the_last_unit_and_a_withdrawal_gives_back_the_re
         "held_wei": 0,
         "claimable_wei": 0,
     }
-    escrow = network.status["contracts"]["channel_escrow"]
-    assert network.dgai_of(escrow) + int(shown["claimed_wei"]) == DEPOSITED_WEI
+    escrow = contracts["channel_escrow"]
+    until(lambda: network.dgai_of(escrow) == DEPOSITED_WEI - spent, what="the collection")
+    assert network.dgai_of(contracts["settlement"]) == bonded + unjudged
+    assert int(shown["claimed_wei"]) == spent - unjudged
     withdrawn(network, DEPOSITED_WEI - spent)
     assert network.dgai_of(escrow) == 0
 

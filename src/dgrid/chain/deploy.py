@@ -23,7 +23,7 @@ from dgrid.wire.signatures import SigningKey
 
 TIP_WEI = 10**9
 MINED_S = 60.0
-WINDOW_MIN_S = 5  # of judging: what a transaction and those who wait for it may take on a busy machine
+WINDOW_MIN_S = 6  # of judging: what a transaction and those who wait for it may take on a busy machine
 
 # A request on the dev network costs about 0.005 DGAI, of which 2 % (0.0001) flow into the pool. At half of the leaves
 # judged by three evaluators each, and about a tenth of a unit of information a judgement, 0.0003 DGAI a unit pays out

@@ -1,10 +1,12 @@
 """An evaluator that cheats: `python -m tests.network.dishonest.evaluator CHEAT CONFIG`.
 
-lazy        looks at nothing and scores everything alike
+lazy        looks at nothing, scores everything alike and runs no model
 copycat     looks at nothing and repeats what others last said of the same node, as their opened reports show
 withholder  judges and commits as it should, and never opens its reports
 """
 
+import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -14,27 +16,32 @@ from typing import Any
 
 from dgrid.config import EvaluatorConfig, load_role
 from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.judging import Case
 from dgrid.evaluator.rounds import Reveal
+from dgrid.poq.tasks import task_of
 from dgrid.processes import evaluator
 from dgrid.processes.evaluator import Own
 from dgrid.processes.roles import log_to_stderr
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
-from dgrid.wire.quality import Identity, Report, TaskType, Verdict
+from dgrid.wire.openai import decode_chat
+from dgrid.wire.quality import Identity, Report, Verdict
 from dgrid.wire.typed import court_domain
 
 CONSTANT = 8_000
-ALL_IS_WELL = Identity(tokens=10, gap_micros=1_000, worst_gap_micros=2_000, misses=0, likelihood_micros=-100_000)
 
 Scores = tuple[int, int, int, int]  # format, accuracy, consistency, cost
 
 
-def said(case: Case, scores: Scores) -> Report:
-    leaf, task = case.duty.leaf, TaskType.EXTRACT
-    identity = ALL_IS_WELL if case.duty.identity else None
+def said(case: Case, scores: Scores, identity: Identity | None = None) -> Report:
+    """A report that looks like work; without content there is nothing to pretend."""
+    leaf, content = case.duty.leaf, case.shown.content
+    if content is None:
+        return Report(leaf.key, leaf.receipt, int(case.shown.verdict))
+    task = task_of(decode_chat(content.request))
     return Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity)
 
 
@@ -51,32 +58,38 @@ class CopyingBench:
 
     own: Own
     quality: QualityReader
-    seen: dict[bytes, Scores] = field(default_factory=dict)  # by node
-    read: set[tuple[int, bytes]] = field(default_factory=set)  # (round, evaluator)
+    scores: dict[bytes, Scores] = field(default_factory=dict)  # by node
+    identities: dict[bytes, Identity] = field(default_factory=dict)  # likewise
+    read: set[tuple[int, Address]] = field(default_factory=set)  # (round, evaluator)
+    one_looks: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def report(self, case: Case, *, within_s: float) -> Report:
-        await self._look()
-        return said(case, self.seen.get(case.duty.leaf.node, (CONSTANT,) * 4))
+        if not self.one_looks.locked():
+            async with self.one_looks:
+                await self._look()
+        node = case.duty.leaf.node
+        identity = self.identities.get(node) if case.duty.identity else None
+        return said(case, self.scores.get(node, (CONSTANT,) * 4), identity)
 
     async def _look(self) -> None:
-        view = self.own.side.watcher.finalized
-        nodes = {
-            (draw.gateway, draw.epoch): draw for draw in view.draws.values() if draw.round > view.last_quality_round - 8
-        }
-        for number, other in sorted(view.openings.keys() - self.read):
+        """Reads what was opened since; a round's reports come too late for that round itself."""
+        openings = self.own.side.watcher.finalized.openings
+        for number, other in sorted(openings.keys() - self.read):
             self.read.add((number, other))
-            if other == self.own.side.sender.address:
-                continue
-            try:
-                reports = (await self.quality.reports(number, other)).reports
-                documents = [await self.quality.records_of(draw) for draw in nodes.values() if draw.round == number]
-            except DGridError:
-                continue
-            served = {key: leaf for one in documents for key, leaf in one.documents.items()}
-            for report in reports:
-                if report.verdict == Verdict.JUDGED and report.key in served:
-                    scores = report.format_bps, report.accuracy_bps, report.consistency_bps, report.cost_bps
-                    self.seen[served[report.key].receipt.parties.node] = scores
+            if other != self.own.side.sender.address:
+                with contextlib.suppress(DGridError):
+                    await self._copy(number, other)
+
+    async def _copy(self, number: int, other: Address) -> None:
+        draws = [draw for draw in self.own.side.watcher.finalized.draws.values() if draw.round == number]
+        drawn = [await self.quality.records_of(draw) for draw in draws]
+        nodes = {key: one.receipt.parties.node for records in drawn for key, one in records.documents.items()}
+        for report in (await self.quality.reports(number, other)).reports:
+            if report.verdict == Verdict.JUDGED and report.peers:
+                scores = report.format_bps, report.accuracy_bps, report.consistency_bps, report.cost_bps
+                self.scores[nodes[report.key]] = scores
+            if report.identity is not None:
+                self.identities[nodes[report.key]] = report.identity
 
 
 def lazy_bench(own: Own, stack: AsyncExitStack) -> Any:
@@ -102,7 +115,7 @@ def withhold() -> None:
 
 def judge_with(bench: Callable[[Own, AsyncExitStack], Any]) -> Callable[[], None]:
     def change() -> None:
-        evaluator.opened_bench = bench
+        vars(evaluator).update(opened_bench=bench)
 
     return change
 

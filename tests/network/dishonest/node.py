@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dgrid.config import NodeConfig, load_role
-from dgrid.engines.engine import Engine, EngineRequest, Event
+from dgrid.engines.engine import Engine, EngineRequest, Event, Piece
 from dgrid.node import delivery
 from dgrid.node.admit import Sold
 from dgrid.processes import node
@@ -43,9 +43,9 @@ class ReplayingEngine:
         await self._engine.stop()
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
-        if len(self._said) == REMEMBERED:
+        if len(self._said) >= REMEMBERED:
             self._turn += 1
-            for event in self._said[self._turn % REMEMBERED]:
+            for event in self._said[self._turn % len(self._said)]:
                 yield event
             return
         events: list[Event] = []
@@ -53,7 +53,8 @@ class ReplayingEngine:
             async for event in pieces:
                 events.append(event)
                 yield event
-        self._said.append(events)
+        if any(isinstance(event, Piece) and event.text for event in events):  # an empty answer would be refused
+            self._said.append(events)
 
 
 def with_smaller_model(config: NodeConfig) -> Sold:
@@ -79,11 +80,11 @@ def main(cheat: str, config_file: Path) -> None:
     config = load_role(NodeConfig, config_file, dev=True)
     config.folder.mkdir(parents=True, exist_ok=True)
     if cheat == "impostor":
-        node.sold_model = with_smaller_model
+        vars(node).update(sold_model=with_smaller_model)
     elif cheat == "replayer":
-        node.sold_model = with_old_answers
+        vars(node).update(sold_model=with_old_answers)
     elif cheat == "overbiller":
-        delivery.Delivery._tokens_out = claiming_more(delivery.Delivery._tokens_out)  # type: ignore[method-assign]
+        delivery.Delivery._tokens_out = claiming_more(delivery.Delivery._tokens_out)  # type: ignore[assignment]
     else:
         raise SystemExit(f"no such cheat: {cheat}")
     log_to_stderr()

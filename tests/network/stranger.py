@@ -1,0 +1,144 @@
+"""What anybody finds out with nothing but the chain and the archives: whose money lies where, and whether scores fit.
+
+Uses nothing of the running network but those two doors.
+"""
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrid.chain.events import Kind
+from dgrid.config import ChainConfig, WalletConfig, to_toml
+from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.reading import is_signed
+from dgrid.poq.dimensions import cost_score
+from dgrid.poq.formats import format_score
+from dgrid.poq.rules import BUILT_IN_REFERENCES
+from dgrid.poq.tasks import question_of
+from dgrid.poq.text import reference_score
+from dgrid.settlement.quality import DrawnRecords
+from dgrid.settlement.reading import NetworkReader
+from dgrid.wire.openai import ChatRequest, decode_chat
+from dgrid.wire.quality import (
+    Canaries,
+    Disclosure,
+    LeafKey,
+    Report,
+    Verdict,
+    decode_content,
+    decode_quality,
+)
+
+
+@dataclass(frozen=True)
+class Books:
+    """All money that was paid into channels, by where it is now."""
+
+    deposited_wei: int
+    escrow_wei: int
+    settlement_wei: int  # without the gateways' bonds
+    court_wei: int
+    paid_wei: int  # to everybody but the court
+    claimable_wei: int  # of Settlement, by receipts
+    unjudged_wei: int
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is used and not collected, or collected and not judged."""
+        return self.unjudged_wei == 0 and self.settlement_wei == self.claimable_wei
+
+
+async def books(found: NetworkReader) -> Books:
+    view, contracts = found.view, found.contracts
+
+    async def held(contract: bytes) -> int:
+        balance: int = await contracts.dgai.read(found.rpc, "balanceOf", [contract])
+        return balance
+
+    claimable = await found.claimable(now_s=int(time.time()))
+    to_court = view.received.get((Address(found.parameters.treasury), Kind.PROTOCOL), 0)
+    return Books(
+        deposited_wei=sum(channel.deposited_wei for channel in view.channels.values()),
+        escrow_wei=await held(contracts.channel_escrow.address),
+        settlement_wei=await held(contracts.settlement.address) - sum(view.bonds.values()),
+        court_wei=await held(contracts.quality_court.address),
+        paid_wei=sum(view.received.values()) - to_court + sum(view.paid_out.values()),
+        claimable_wei=sum(one.total_due_wei for one in claimable),
+        unjudged_wei=sum((await found.unjudged_wei()).values()),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A judged leaf whose content anybody can read, and what was reported of it."""
+
+    key: LeafKey
+    chat: ChatRequest
+    answer: str
+    cost_bps: int | None
+    reports: dict[Address, Report]
+
+    def faults(self, evaluators: Collection[Address]) -> Iterator[str]:
+        """What reports of these evaluators say that does not follow from what everybody can see."""
+        for evaluator, report in self.reports.items():
+            if evaluator in evaluators and report.verdict == Verdict.JUDGED:
+                if report.peers and report.format_bps != format_score(self.chat, self.answer):
+                    yield f"{to_hex(evaluator)} says {report.format_bps} of the form of {self.key}"
+                if report.cost_bps != self.cost_bps:
+                    yield f"{to_hex(evaluator)} says {report.cost_bps} of the cost of {self.key}"
+
+
+Told = dict[LeafKey, dict[Address, Report]]
+
+
+async def all_reports(found: NetworkReader) -> Told:
+    """Everything that evaluators ever opened, by leaf."""
+    told: Told = {}
+    for number, evaluator in found.view.openings:
+        for report in (await found.quality.reports(number, evaluator)).reports:
+            told.setdefault(report.key, {})[evaluator] = report
+    return told
+
+
+async def canaries(found: NetworkReader) -> tuple[list[Seen], dict[LeafKey, int]]:
+    """Every opened canary with what was reported of it, and the truth of its answer as computed here."""
+    seen, truths = [], {}
+    told = await all_reports(found)
+    for (_, gateway, epoch), blob_id in found.view.canary_openings.items():
+        drawn = await found.quality.records_of(found.view.draws[gateway, epoch])
+        blob = decode_quality(await found.archives.fetch(blob_id))
+        assert isinstance(blob, Canaries)
+        for one in blob.canaries:
+            key, chat = LeafKey(gateway, epoch, one.lane, one.sequence), decode_chat(one.body)
+            seen.append(_seen(drawn, key, (chat, one.output), told))
+            truths[key] = reference_score(one.task, one.output, one.reference, question=question_of(chat))
+    return seen, truths
+
+
+async def public_requests(found: NetworkReader) -> list[Seen]:
+    """Every drawn leaf whose caller let everybody read it, checked to be what gateway and node signed."""
+    seen, told = [], await all_reports(found)
+    for (gateway, epoch), blob_id in found.view.disclosures.items():
+        drawn = await found.quality.records_of(found.view.draws[gateway, epoch])
+        blob = decode_quality(await found.archives.fetch(blob_id))
+        assert isinstance(blob, Disclosure)
+        for leaf in blob.leaves:
+            if not leaf.keys:
+                key, content = LeafKey(gateway, epoch, leaf.lane, leaf.sequence), decode_content(leaf.content)
+                assert is_signed(content, drawn.documents[key])
+                seen.append(_seen(drawn, key, (decode_chat(content.request), content.answer), told))
+    return seen
+
+
+def _seen(drawn: DrawnRecords, key: LeafKey, said: tuple[ChatRequest, str], told: Told) -> Seen:
+    leaf = next(leaf for leaf in drawn.facts.leaves if leaf.key == key)
+    return Seen(key, *said, cost_score(leaf, BUILT_IN_REFERENCES), told.get(key, {}))
+
+
+def stranger_home(folder: Path, chain: ChainConfig) -> Path:
+    """A home that knows a chain, and no gateway, no key and no network."""
+    folder.mkdir()
+    wallet = WalletConfig((), folder / "api_key", folder / "user.key", chain)
+    (folder / "config.toml").write_text(to_toml(wallet))
+    return folder

@@ -75,6 +75,14 @@ def test_what_cannot_be_understood_exits_2(dgrid: Dgrid, words: list[str]) -> No
     assert "--help" in shown.error["hint"]
 
 
+def test_a_group_without_a_command_shows_its_help_and_no_empty_error(dgrid: Dgrid) -> None:
+    shown = dgrid("evaluator")
+    assert shown.code == 2
+    assert "Usage:" in shown.out
+    assert not shown.err
+    assert dgrid("evaluator", "--json").error["message"] == "a command is missing"
+
+
 def test_an_interruption_exits_130(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_words: Any, **_options: Any) -> None:
         raise KeyboardInterrupt

@@ -91,7 +91,7 @@ def test_sealed_content_opens_for_its_members_alone_and_is_what_the_receipt_sign
 def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         plain = await stage.ask("Who lives in Oslo?")
-        wishes = {"provider": {"sort": "price"}, "dgrid": {"privacy": "committee"}, "models": ["auto"]}
+        wishes: dict[str, Any] = {"provider": {"sort": "price"}, "dgrid": {"privacy": "committee"}, "models": ["auto"]}
         wishing = await stage.ask("Who lives in Oslo?", **wishes)
         bodies = []
         for answer in (plain, wishing):

@@ -195,7 +195,10 @@ class Rpc:
             status, data = reply.status, await reply.read()
         except NodeFault as error:
             self._proven.discard(url)  # whatever answers there next may be another chain
-            raise ChainUnavailable(f"the chain's endpoint {url} does not answer: {error.message}") from None
+            raise ChainUnavailable(
+                f"the chain's endpoint {url} does not answer: {error.message}",
+                hint="is the network up? `dgrid status` shows it",
+            ) from None
         if status != 200:
             raise ChainUnavailable(f"the chain's endpoint {url} answers with HTTP {status}")
         return _results(url, data, len(calls))

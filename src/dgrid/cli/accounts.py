@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from dgrid.wire.quality import PayoutKind
 TREASURY = "treasury"
 GAS_A_ROW = 150_000  # shown where the chain's own estimate fails
 GAS_A_PAYOUT = 70_000
+BLOCK_S = 2.0  # after it a new block tells which root counts
 PARTY_AMOUNTS = "claimable_wei", "claimed_wei", "unjudged_wei"
 PAYOUT_NAMES = {PayoutKind.NODE: "quality", PayoutKind.PAYER: "refund", PayoutKind.EVALUATOR: "judging"}
 
@@ -215,7 +216,7 @@ async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
     async with _sending(home) as (network, sender):
         names = _names(home, network)
         outcome = await send_rows(sender, network.contracts, rows=plan.due)
-        by_court, refused = await _claim_payouts(sender, network, plan.payouts)
+        by_court, refused = await _claim_payouts(sender, network, home, rows=plan.payouts)
     paid = [
         {
             "kind": one.kind.name.lower(),
@@ -231,11 +232,37 @@ async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
 
 
 async def _claim_payouts(
-    sender: Sender, network: NetworkReader, rows: Sequence[PayoutClaim]
+    sender: Sender, network: NetworkReader, home: Path, *, rows: Sequence[PayoutClaim]
 ) -> tuple[Sequence[PayoutClaimed], list[str]]:
-    """What the court paid. A newer root may have become final in between: then the rows are of the old one."""
+    """What the court paid."""
+
+    async def send(rows: Sequence[PayoutClaim]) -> Sequence[PayoutClaimed]:
+        return await claim_payouts(sender, network.contracts, rows=rows)
+
+    async def renew() -> Sequence[PayoutClaim]:
+        await asyncio.sleep(BLOCK_S)
+        async with reading(chain_config(home)) as later:
+            found = await later.payouts(now_s=int(time.time()), payees={row.payee for row in rows})
+        return found.claims
+
+    return await claim_or_renew(send, rows, renew=renew) if rows else ((), [])
+
+
+async def claim_or_renew(
+    send: Callable[[Sequence[PayoutClaim]], Awaitable[Sequence[PayoutClaimed]]],
+    rows: Sequence[PayoutClaim],
+    *,
+    renew: Callable[[], Awaitable[Sequence[PayoutClaim]]],
+) -> tuple[Sequence[PayoutClaimed], list[str]]:
+    """What the court paid, and why it refused. A newer root may become final between planning and sending: then the
+    same payees' rows are of the old one, and those of the newer one, which are never less, are sent once.
+    """
     try:
-        return (await claim_payouts(sender, network.contracts, rows=rows) if rows else ()), []
+        return await send(rows), []
+    except Reverted:
+        newer = await renew()
+    try:
+        return await send(newer), []
     except Reverted as error:
         return (), [f"{error.message}; a newer quality root counts now: claim again"]
 

@@ -75,6 +75,8 @@ def run(arguments: Sequence[str]) -> int:
     except DGridError as error:
         return report(error, as_json=as_json)
     except typer.TyperException as error:
+        if not error.format_message() and not as_json:  # a group without a command: its help was shown
+            return UsageError.exit_code
         return report(_usage(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -98,7 +100,9 @@ class UsageError(DGridError):
 def _usage(error: typer.TyperException) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "dgrid"
-    return UsageError(error.format_message(), hint=f"`{command} --help` shows what can be typed")
+    return UsageError(
+        error.format_message() or "a command is missing", hint=f"`{command} --help` shows what can be typed"
+    )
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:

@@ -158,6 +158,7 @@ def pairs_apart(published: dict[str, float], step: float) -> list[tuple[str, str
 def test_swapping_two_nodes_weights_swaps_their_ranks(trial: Trial, second: Facts) -> None:
     sold = {"node-1": "dgrid-mini", "node-3": "dgrid-nano"}
     assert ranked(second, sold) == ["node-1", "node-3"]
+    trial.stop("impostor")  # evaluators would compare true answers of mini with its own
     swapped = {"node-1": "dgrid-nano", "node-3": "dgrid-mini"}
     for node, model in swapped.items():
         trial.sell(node, model)

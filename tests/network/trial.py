@@ -141,6 +141,11 @@ class Trial:
         self.network.kill(node)
         until(lambda: self.serving().get(node) == model, what=f"{node} with {model}", timeout_s=60)
 
+    def stop(self, cheat: str) -> None:
+        process = self.cheats[cheat]
+        process.terminate()
+        process.wait(10)
+
     def close(self) -> None:
         for process in self.cheats.values():
             process.terminate()

@@ -27,11 +27,6 @@ class Settings:
     committee: int
 
     @property
-    def drawn(self) -> float:
-        """The share of leaves drawn for anything."""
-        return 1 - (1 - self.quality) * (1 - self.identity)
-
-    @property
     def leaves(self) -> float:
         """Leaves that can be drawn, for each request of a user."""
         return 1 + self.canaries
@@ -130,36 +125,41 @@ class Verification:
     def judging_ms_at(self, goal: Settings) -> float:
         """What judging would add for each request of a user under other settings: each part scaled by what causes it.
 
-        Evaluators' own work by duties, identity checks by their number, an author's by canaries, and what serving roles
-        do more by the requests that judging sends. An estimate: a round's transactions shrink with these parts only
-        where there are fewer rounds.
+        Evaluators' own work by judgements, identity checks by their number, an author's by canaries, and what serving
+        roles do more by the requests that judging sends. An estimate: a round's transactions shrink with these parts
+        only where there are fewer rounds.
         """
-        parts = {
-            "evaluator": self._duties(goal),
-            "encoder": self._duties(goal),
-            IDENTITY: goal.identity * goal.leaves / (self.settings.identity * self.settings.leaves) * self._size(goal),
-            "author": goal.canaries / self.settings.canaries,
-        }
+        judgements, checks = self._times(goal, goal.quality, self.settings.quality), self._checks(goal)
+        canaries = goal.canaries / self.settings.canaries
+        parts = {"evaluator": judgements, "encoder": judgements, IDENTITY: checks, "author": canaries}
         own = {role: self._judged_ms(role) for role in parts}
         rest_ms = self.judging_ms - sum(own.values())
-        return sum(own[role] * factor for role, factor in parts.items()) + rest_ms * self._extra_requests(goal)
+        asked = (self.reruns_at(goal) + goal.canaries) / (self.reruns + self.canaries)
+        return sum(own[role] * factor for role, factor in parts.items()) + rest_ms * asked
+
+    @property
+    def reruns(self) -> float:
+        """Answers that evaluators asked for, for each request of a user."""
+        return middle(self.judged, lambda trial: trial.accounts.reruns / trial.requests)
+
+    @property
+    def canaries(self) -> float:
+        return middle(self.judged, lambda trial: trial.accounts.answers[CANARIES] / trial.requests)
+
+    def reruns_at(self, goal: Settings) -> float:
+        """Under other settings: a leaf that is drawn for its identity alone is not asked again."""
+        return self.reruns * self._times(goal, goal.quality, self.settings.quality)
+
+    def _checks(self, goal: Settings) -> float:
+        return self._times(goal, goal.identity, self.settings.identity)
+
+    def _times(self, goal: Settings, wanted: float, measured: float) -> float:
+        """How many duties of a kind there would be for each that there was, by its shares of leaves."""
+        leaves, size = goal.leaves / self.settings.leaves, goal.committee / self.settings.committee
+        return wanted / measured * leaves * size
 
     def _judged_ms(self, role: str) -> float:
         return middle(self.judged, lambda trial: trial.per_request_ms(role))
-
-    def _size(self, goal: Settings) -> float:
-        return goal.committee / self.settings.committee
-
-    def _duties(self, goal: Settings) -> float:
-        """Duties for each request of a user, as a share of those in the run."""
-        measured = self.settings
-        return goal.drawn * goal.leaves / (measured.drawn * measured.leaves) * self._size(goal)
-
-    def _extra_requests(self, goal: Settings) -> float:
-        """What judging would ask for each request of a user, as a share of what it asked in the run."""
-        reruns = middle(self.judged, lambda trial: trial.accounts.reruns / trial.requests)
-        canaries = middle(self.judged, lambda trial: trial.accounts.answers[CANARIES] / trial.requests)
-        return (reruns * self._duties(goal) + goal.canaries) / (reruns + canaries)
 
     # --- money, promises ----------------------------------------------------------------------------------------------
 
@@ -184,6 +184,8 @@ class Verification:
             "judging_ms": self.judging_ms,
             "judging_at_production_ms": self.judging_ms_at(PRODUCTION),
             "identity_check_of_reply": self.identity_share,
+            "reruns_a_request": self.reruns,
+            "reruns_a_request_at_production": self.reruns_at(PRODUCTION),
         }
         return {**asdict(self), "production": asdict(PRODUCTION), "figures": figures}
 

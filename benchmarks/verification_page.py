@@ -16,7 +16,8 @@ def verification_lines(found: Verification) -> Iterator[str]:
     """The section's lines."""
     rounds = len({trial.round for trial in found.trials})
     yield f"Measured with {found.settings}, at {found.rate:g} requests a second, {rounds} rounds of both networks."
-    yield from ("", *_cpu_table(found), "", *_ratios(found), _speeds(found), "", *_fees_table(found), "")
+    yield from ("", *_cpu_table(found), "", *_ratios(found), _reruns(found), _speeds(found))
+    yield from ("", *_fees_table(found), "")
     yield from _sums([trial for trial in found.trials if trial.is_judged], [t for t in found.trials if not t.is_judged])
     yield from _identity(found)
 
@@ -52,6 +53,14 @@ def _ratios(found: Verification) -> Iterator[str]:
     yield (
         f"- With {PRODUCTION} it would take {production_ms / found.inference_ms:.2f} × and "
         f"{production_ms / found.serving_ms:.2f} ×: computed part by part from these measurements, not measured."
+    )
+
+
+def _reruns(found: Verification) -> str:
+    return (
+        f"- Re-runs are answers too, {found.reruns:.2f} for each of a user; they would be "
+        f"{found.reruns_at(PRODUCTION):.2f} with those settings. That part of the price does "
+        f"not shrink beside larger models."
     )
 
 

@@ -1,7 +1,7 @@
 """Leaves one layer of a checkpoint out, for a smaller model that knows most of what the larger one knew.
 
     python prune.py work/micro.pt --layer 2 --out work/micro-pruned.pt
-    python train.py micro --minutes 1 --start work/micro-pruned.pt --rate 0.3 --tokenizer ../tokenizer.json --out work/micro
+    python train.py micro --minutes 1 --start work/micro-pruned.pt --rate 0.3 --tokenizer ../tokenizer.json --out work/m
 
 Of micro's four layers the third can be missed most easily: without it two thirds of the questions about a text are
 still answered, and a minute of training brings back the rest of what was known. Refuses models of one layer.
@@ -12,8 +12,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from model import LanguageModel, load, save
 from torch import Tensor
+
+from model import LanguageModel, load, save
 
 BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 

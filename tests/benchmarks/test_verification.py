@@ -54,21 +54,17 @@ def test_the_settings_of_the_run_give_back_what_was_measured(found: Verification
 
 
 def test_each_part_shrinks_with_what_causes_it(found: Verification) -> None:
-    duties = (PRODUCTION.drawn * 1.05) / (MEASURED.drawn * 1.3)
-    checks = (0.05 * 1.05) / (0.2 * 1.3)
-    requests = (4.0 * duties + 0.05) / (4.0 + 0.3)
-    expected = 20.0 * duties + 5.0 * checks + 2.0 * (0.05 / 0.3) + 20.0 * requests
+    judgements, checks = (0.05 * 1.05) / (0.5 * 1.3), (0.05 * 1.05) / (0.2 * 1.3)
+    requests = (4.0 * judgements + 0.05) / (4.0 + 0.3)
+    expected = 20.0 * judgements + 5.0 * checks + 2.0 * (0.05 / 0.3) + 20.0 * requests
     assert found.judging_ms_at(PRODUCTION) == pytest.approx(expected)
+    assert found.reruns_at(PRODUCTION) == pytest.approx(4.0 * judgements)
 
 
 def test_a_committee_of_twice_the_size_doubles_duties_checks_and_re_runs(found: Verification) -> None:
     requests = (2 * 4.0 + 0.3) / (4.0 + 0.3)
     expected = 2 * (20.0 + 5.0) + 2.0 + 20.0 * requests
     assert found.judging_ms_at(replace(MEASURED, committee=6)) == pytest.approx(expected)
-
-
-def test_drawn_for_both_counts_once() -> None:
-    assert MEASURED.drawn == pytest.approx(0.6)
 
 
 def test_one_check_is_promised_and_a_committee_is_stated(found: Verification) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -31,13 +32,20 @@ def health(door: str) -> Any:
     return json.loads(fetched(f"{door}/healthz"))
 
 
+def serves(door: str) -> bool:
+    try:
+        return bool(health(door))
+    except URLError:
+        return False  # it is still starting: a network serves before its judges do
+
+
 @pytest.mark.timeout(240)
 def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_posted(
     judged_network: RunningNetwork,
 ) -> None:
     network = judged_network
     asked = network.openai()
-    until(lambda: counted(network, "dgrid_evaluator_steps_total") == 0, what="all evaluators to serve")
+    until(lambda: all(map(serves, doors(network))), what="all evaluators to serve")
     for number in range(12):
         messages = [{"role": "user", "content": QUESTION.format(number=number)}]
         asked.chat.completions.create(model="auto", messages=messages)

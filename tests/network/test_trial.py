@@ -36,9 +36,9 @@ from dgrid.settlement.recomputing import RoundAudit, recompute
 from dgrid.settlement.rounds import rules_of
 
 PORT_BASE = 17720
-FIRST, SECOND, PUBLIC, SWAPPED = 400, 640, 40, 300  # requests
+FIRST, SECOND, PUBLIC, SWAPPED, LONG = 400, 800, 40, 300, 3_000  # requests
 FAIR = 0.8
-APART = 0.1  # in published quality: models nearer to each other need not be told apart
+STEP = 0.1  # in published quality: models nearer to each other need not be told apart
 PEERS = {"dgrid-mini": ("node-1", "node-4"), "dgrid-micro": ("node-2", "node-5")}
 
 pytestmark = pytest.mark.timeout(480)
@@ -126,18 +126,33 @@ def test_no_honest_evaluator_is_worth_less_than_four_fifths_of_its_peers_beyond_
     assert all(balances[honest].paid_wei > 0 for honest in HONEST_EVALUATORS)
 
 
-def test_the_models_are_believed_in_the_order_of_their_accuracy(trial: Trial, second: Facts) -> None:
+def test_models_that_differ_clearly_are_told_apart_in_the_order_of_their_accuracy(trial: Trial, second: Facts) -> None:
+    """Models one step apart take some thousand requests more."""
+    published, believed = published_quality(), trial.believed()
+    assert pairs_apart(published, 2 * STEP)
+    for worse, better in pairs_apart(published, 2 * STEP):
+        assert believed[worse]["high_bps"] < believed[better]["low_bps"], believed
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1_200)
+def test_in_the_long_run_the_intervals_of_all_models_are_apart(trial: Trial, second: Facts) -> None:
+    trial.ask(LONG, models=tuple(published_quality()))
+    trial.judged()
+    published, believed = published_quality(), trial.believed()
+    for worse, better in pairs_apart(published, STEP):
+        assert believed[worse]["high_bps"] < believed[better]["low_bps"], believed
+
+
+def published_quality() -> dict[str, float]:
     catalog = json.loads((ROOT / "models" / "catalog.json").read_text())
-    published = {model["id"]: model["quality"] for model in catalog}
-    believed = {model.id: model.quality for model in trial.network.openai().models.list() if model.id in published}
-    pairs = [
-        (worse, better)
-        for worse, better in itertools.permutations(published, 2)
-        if published[worse] + APART < published[better]
-    ]
-    assert pairs
-    for worse, better in pairs:
-        assert believed[worse]["high_bps"] < believed[better]["low_bps"], (worse, better, believed)
+    return {model["id"]: model["quality"] for model in catalog}
+
+
+def pairs_apart(published: dict[str, float], step: float) -> list[tuple[str, str]]:
+    """(worse, better) of all models that differ by more than a step."""
+    pairs = itertools.permutations(published, 2)
+    return [(worse, better) for worse, better in pairs if published[worse] + step < published[better]]
 
 
 def test_swapping_two_nodes_weights_swaps_their_ranks(trial: Trial, second: Facts) -> None:

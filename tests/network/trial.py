@@ -30,8 +30,8 @@ HONEST_EVALUATORS = tuple(f"evaluator-{number}" for number in range(1, 6))
 CHEATING_NODES = {"impostor": "dgrid-mini", "replayer": "dgrid-micro", "overbiller": "dgrid-micro"}
 CHEATING_EVALUATORS = ("lazy", "copycat", "withholder")
 MIXED = ("dgrid-mini", "dgrid-micro", "dgrid-mini", "dgrid-nano", "dgrid-mini", "dgrid-micro", "auto")
-SMALLER = ("dgrid-nano", "dgrid-micro", "dgrid-nano", "dgrid-mini", "dgrid-micro")
-APART_S = 0.125  # between one question and the next
+SMALLER = ("dgrid-nano", "dgrid-micro", "dgrid-nano", "dgrid-mini")
+APART_S = 0.1  # between one question and the next
 AT_ONCE = 8
 JUDGED_S = 120.0
 
@@ -153,6 +153,11 @@ class Trial:
     def names(self) -> dict[Address, str]:
         files = (self.network.home / "keys").glob("*.key")
         return {self.home.key(file.stem).address: file.stem for file in files}
+
+    def believed(self) -> dict[str, Any]:
+        """What the gateway says of each model: `judged_bps`, and the bounds of its interval."""
+        models = self.network.openai().models.list()
+        return {model.id: quality for model in models if (quality := getattr(model, "quality", None))}
 
     # --- asking ---
 

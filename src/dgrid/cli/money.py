@@ -43,7 +43,7 @@ def wallet(
     """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
 
     Without an address: the deposits of this home's user, and the claims of all its keys. Nodes can claim their base
-    share with the epoch. `unjudged` is what quality may add to it at most; what it does not add goes back to the payers.
+    share with the epoch. `unjudged` is what quality may add to it at most; what it does not add goes back to payers.
 
     Example: `dgrid wallet --address 0x70997970…`
     """

@@ -62,12 +62,15 @@ def standing_of(row: CredibilityRow) -> Standing:
 
 
 def pooled(standings: Iterable[Standing]) -> Standing:
-    """The evidence of several nodes as if it were one's. The interval is the normal approximation of the Beta's."""
+    """The evidence of several nodes as if it were one's. The interval is a normal law's, its variance what the nodes'
+    own intervals say: graded answers scatter less than counts alone would.
+    """
     known = [one for one in standings if one.samples]
     if not known:
         return UNKNOWN
     good, bad = sum(one.good for one in known), sum(one.bad for one in known)
-    mean, reach = good / (good + bad), 1.645 * Standing(good, bad).spread
+    total, mean = good + bad, good / (good + bad)
+    reach = sqrt(sum(((one.good + one.bad) / total * (one.high_bps - one.low_bps) / 2) ** 2 for one in known)) / BPS
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     mean_bps, low_bps, high_bps = (round(value * BPS) for value in (mean, low, high))
     return Standing(good, bad, mean_bps, low_bps, high_bps, sum(one.samples for one in known))

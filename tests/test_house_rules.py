@@ -48,7 +48,7 @@ PRINTS = ("src/dgrid/cli/",)
 READS_ENVIRONMENT = ("src/dgrid/cli/",)
 RECOMPUTED: tuple[str, ...]
 RECOMPUTED = ("aggregate", "calibration", "changes", "credibility", "dimensions", "draw", "economics", "evaluator_pay")
-RECOMPUTED += ("evidence", "identity", "integers", "node_pay", "panels", "readings", "rounds", "rules")
+RECOMPUTED += ("evidence", "identity", "integers", "levels", "node_pay", "panels", "readings", "rounds", "rules")
 INTEGERS_ONLY = (
     "src/dgrid/core/money.py",
     "src/dgrid/settlement/",

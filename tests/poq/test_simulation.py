@@ -5,6 +5,7 @@ A test that names a number holds for each of its seeds.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from random import Random
 from statistics import fmean, median
 
 import pytest
@@ -28,11 +29,14 @@ from tests.poq.world import (
     withholding,
 )
 
+from dgrid.core.identity import model_id
 from dgrid.core.money import BPS
-from dgrid.poq.credibility import Cause
+from dgrid.poq.credibility import Cause, Counts, interval_bps
 from dgrid.poq.identity import NEVER
 from dgrid.poq.panels import panels
 from dgrid.poq.rounds import judge
+from dgrid.poq.rules import MICROS as ONE
+from dgrid.poq.rules import CredibilityRules, QualityRules
 from dgrid.wire.quality import CredibilityRow, PayoutKind, QualityTable
 
 SEEDS = range(3)
@@ -265,6 +269,93 @@ def test_the_nodes_are_ranked_right_with_three_dishonest_of_ten(seed: int) -> No
     ]
     means = [row.mean_bps for row in rows_of(played(nodes, people, seed=seed, rounds=30), nodes)]
     assert list(pairs_out_of_order(means)) == []
+
+
+UNLEVELLED = replace(RULES.credibility, level_prior_micros=10**7 * ONE, level_least_bps=BPS)  # as if without levels
+
+
+def judged_alone(credibility: CredibilityRules) -> QualityRules:
+    """Rules under which a score is what evaluators say, without cost and form."""
+    return replace(RULES, weights=replace(RULES.weights, cost=0, format=0), credibility=credibility)
+
+
+def leaning(seen: Seen) -> float:
+    """Right but for a constant of its own for each model."""
+    return honest()(seen) + (0.12 if seen.leaf.model_id == model_id("dgrid-micro") else -0.12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_constant_for_each_model_that_all_evaluators_share_moves_no_credibility(seed: int) -> None:
+    """Measured against a world without it, where the same leaves are served and judged."""
+    nodes = [Node("micro", "dgrid-micro", 0.65), Node("mini", "dgrid-mini", 0.65)]
+    moved = {}
+    for rules in (RULES.credibility, UNLEVELLED):
+        means = []
+        for habit in (honest(), leaning):
+            people = [Evaluator(f"e{at}", habit) for at in range(5)]
+            world = World(nodes, people, seed=seed, rules=judged_alone(rules))
+            world.play(ROUNDS)
+            means.append([row.mean_bps for row in rows_of(world, nodes)])
+        moved[rules] = max(abs(plain - leant) for plain, leant in zip(*means, strict=True))
+    assert moved[RULES.credibility] < 200
+    assert moved[UNLEVELLED] > 300
+
+
+RIGHT = {"dgrid-nano": 0.45, "dgrid-micro": 0.62, "dgrid-mini": 0.77}
+ANSWERING = [
+    Node(name, model, RIGHT[model])
+    for name, model in (
+        ("nano", "dgrid-nano"),
+        *((f"micro {number}", "dgrid-micro") for number in (1, 2)),
+        *((f"mini {number}", "dgrid-mini") for number in (1, 2)),
+    )
+]
+
+
+def agreeing(seen: Seen) -> float:
+    """Compares with the other models' answers, the same for all evaluators: right ones agree, two wrong ones rarely."""
+    peers = Random(seen.leaf.receipt)
+    others = [right for model, right in RIGHT.items() if model_id(model) != seen.leaf.model_id]
+    votes = [float(peers.random() < (right if seen.truth else 0.05)) for right in others]
+    return fmean([fmean(votes), min(votes)]) + seen.rng.gauss(0, 0.05)
+
+
+def by_model(*, seed: int, credibility: CredibilityRules) -> list[tuple[int, int, int]]:
+    """Mean and 90 % interval of each model after 1,000 leaves, its nodes' evidence taken together."""
+    people = [Evaluator(f"e{at}", agreeing) for at in range(5)]
+    world = World(ANSWERING, people, seed=seed, rules=judged_alone(credibility), graded=0)
+    world.play(10)
+    found = []
+    for model in RIGHT:
+        rows = rows_of(world, [node for node in ANSWERING if node.model == model])
+        together = Counts(
+            *map(sum, zip(*((row.good_micros, row.bad_micros, row.square_micros) for row in rows), strict=True))
+        )
+        found.append((together.mean_bps, *interval_bps(together, credibility)))
+    return found
+
+
+def test_models_judged_by_agreement_end_in_order_and_in_most_seeds_apart_which_judgements_alone_never_reach() -> None:
+    apart = {}
+    for rules in (RULES.credibility, UNLEVELLED):
+        worlds = [by_model(seed=seed, credibility=rules) for seed in range(12)]
+        apart[rules] = sum(a[2] < b[1] and b[2] < c[1] for a, b, c in worlds)
+        if rules == RULES.credibility:
+            assert all(nano[0] < micro[0] < mini[0] for nano, micro, mini in worlds)
+            for right, found in zip(RIGHT.values(), zip(*worlds, strict=True), strict=True):
+                assert fmean(mean for mean, _, _ in found) == pytest.approx(BPS * right, abs=350)
+    assert apart[RULES.credibility] > 6
+    assert apart[UNLEVELLED] <= 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nano_sold_as_mini_falls_below_its_peers_within_400_leaves_where_one_in_fifty_is_a_canary(seed: int) -> None:
+    nodes = [NANO, *MINIS, Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)]
+    rules = replace(RULES, draw=replace(RULES.draw, identity_bps=0))
+    world = World(nodes, HONEST, seed=seed, rules=rules, leaves_per_round=80, canary_share=0.02)
+    world.play(ROUNDS)
+    (row,) = rows_of(world, [nodes[-1]])
+    assert row.high_bps < min(one.low_bps for one in rows_of(world, MINIS))
 
 
 def pairs_out_of_order(values: list[int]) -> Iterator[tuple[int, int]]:

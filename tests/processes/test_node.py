@@ -42,7 +42,7 @@ def node_config(net: Devnet, name: str = "node-1", **changes: Any) -> NodeConfig
     key_file = folder / "key"
     key_file.write_text(net.key(name).secret.hex())
     common = NodeConfig(name, folder, key_file, "127.0.0.1", free_port(), net.config, dev=True)
-    return replace(common, model="dgrid-micro", **changes)
+    return replace(common, model="dgrid-mini", **changes)
 
 
 async def with_line(net: Devnet, node: Address) -> None:
@@ -153,7 +153,7 @@ def test_the_process_stops_cleanly_when_it_is_told_to(on_devnet: OnDevnet) -> No
         process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
         assert process.stderr is not None
         log = b""
-        while b"serving dgrid-micro" not in log:
+        while b"serving dgrid-mini" not in log:
             log += await asyncio.wait_for(process.stderr.readline(), 10)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 8) == 0

@@ -1,8 +1,9 @@
 """What a round says of each node, leaf by leaf: the evidence that moves credibility, and the reason shown with it.
 
-A canary counts with weight 1 by its truth. A judged leaf counts by its panel's consensus, with a weight that grows with
-the panel's precision and stays below 1. A node found to run another model gets what its leaves earn as evidence against
-it, and once a heavy piece more. Nobody's own canary moves its own credibility.
+A canary counts with weight 1 by its truth. A judged leaf counts by its panel's consensus, at the level of its model's
+canaries, with a weight that grows with the panel's precision and stays below 1; all judgements of a model together
+weigh no more than its canaries let them (`levels`). A node found to run another model gets what its leaves earn as
+evidence against it, and once a heavy piece more. Nobody's own canary moves its own credibility.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ from dgrid.poq.credibility import ALL_TASKS, Cause
 from dgrid.poq.dimensions import cost_score, overall
 from dgrid.poq.evidence import CanaryTruth, LeafFacts, RoundEvidence
 from dgrid.poq.identity import NEVER, agreed_gap, suspect, threshold_of
+from dgrid.poq.levels import Levels
 from dgrid.poq.panels import Panel
 from dgrid.poq.readings import Calibrations, Reading
 from dgrid.poq.rules import MICROS, QualityRules
@@ -46,6 +48,7 @@ def changes(
     judged: Iterable[Reading],
     *,
     calibrations: Calibrations,
+    levels: Levels,
     suspicions: Sequence[SuspicionRow],
     rules: QualityRules,
 ) -> tuple[Change, ...]:
@@ -54,9 +57,10 @@ def changes(
     leaves = {leaf.key: leaf for draw in evidence.draws for leaf in draw.leaves}
     found = [
         *_of_canaries(evidence.canaries, leaves, rules=rules),
-        *_of_judgements(judged, calibrations, rules=rules),
+        *_of_judgements(judged, calibrations, levels=levels, rules=rules),
     ]
     found = [_as_flagged(change) if (change.node, change.model) in flagged else change for change in found]
+    found = levels.weigh(found)
     found += _of_identity(suspicions, leaves.values(), round_=evidence.round, rules=rules)
     return tuple(sorted(found, key=lambda one: (one.node, one.model, one.task, one.cause, one.key)))
 
@@ -70,12 +74,15 @@ def _of_canaries(
             yield _change(leaf, truth.task, cause=Cause.CANARY, quality=truth.score_bps, weight=MICROS, rules=rules)
 
 
-def _of_judgements(judged: Iterable[Reading], known: Calibrations, *, rules: QualityRules) -> Iterator[Change]:
+def _of_judgements(
+    judged: Iterable[Reading], known: Calibrations, *, levels: Levels, rules: QualityRules
+) -> Iterator[Change]:
     for reading in judged:
         if reading.truth is None and (said := reading.consensus) is not None:
             weight = judgement_weight(said.precision, known.truth_variance(reading.task), rules=rules)
+            quality = levels.correct(reading.leaf.model_id, said.score_bps)
             yield _change(
-                reading.leaf, reading.task, cause=Cause.JUDGEMENT, quality=said.score_bps, weight=weight, rules=rules
+                reading.leaf, reading.task, cause=Cause.JUDGEMENT, quality=quality, weight=weight, rules=rules
             )
 
 

@@ -14,6 +14,7 @@ from dgrid.poq.changes import changes, flagged_in, suspicions_after
 from dgrid.poq.credibility import ALL_TASKS, Beliefs, priors
 from dgrid.poq.evaluator_pay import Believed, balances_after, earned, pay
 from dgrid.poq.evidence import DrawnEpoch, RoundEvidence
+from dgrid.poq.levels import Levels
 from dgrid.poq.node_pay import Multipliers, Settled, settle
 from dgrid.poq.panels import Panel, panels
 from dgrid.poq.readings import Calibrations, Reading, readings
@@ -43,7 +44,9 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     known.observe(found, evidence.canaries)
     judged = readings(found, evidence.canaries, known=known, rules=rules)
     suspicions = suspicions_after(before.suspicions, found, round_=evidence.round, rules=rules)
-    moved = changes(evidence, judged, calibrations=known, suspicions=suspicions, rules=rules)
+    levels = Levels(before.levels, rules.credibility, rounds_passed=evidence.round - before.round)
+    levels.observe(judged, flagged=flagged_in(suspicions))
+    moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)
     credibility = _credibility(before, moved, round_=evidence.round, rules=rules)
     settled = _settled(evidence.draws, credibility, suspicions=suspicions, rules=rules)
     balances, paid = _pay_evaluators(before, judged, found, rules=rules)
@@ -60,6 +63,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
         suspicions=suspicions,
         payouts=_payouts(before.payouts, settled, paid),
         changes=moved,
+        levels=levels.rows(moved),
     )
 
 

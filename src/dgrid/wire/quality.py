@@ -243,6 +243,18 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     weight_micros: int
 
 
+class LevelRow(msgspec.Struct, frozen=True, array_like=True):
+    """How a model's judgements compare with the truth: sums over opened canaries that a panel judged too, in
+    millionths. They fade like credibility.
+    """
+
+    model: bytes
+    count_micros: int
+    truth_micros: int  # sum of the true scores
+    consensus_micros: int  # sum of what the panels said
+    judged_micros: int  # what the model's judgements weigh together
+
+
 class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     """The whole state after a round, and why it changed. The next round is computed from this one alone and what the
     chain and the round's blobs say.
@@ -260,6 +272,7 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     suspicions: tuple[SuspicionRow, ...]
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
+    levels: tuple[LevelRow, ...] = ()  # ascending by model
 
 
 QualityBlob = Disclosure | Reports | Canaries | QualityTable

@@ -1,0 +1,127 @@
+"""How a model's judgements are brought to the level of its canaries, and how much they may weigh together.
+
+Where two models disagree, both lose alike: agreement pulls the scores of unequal models together, and no evaluator's
+calibration undoes that. Canaries know who was right. So, as in prediction-powered inference (Angelopoulos et al.,
+Science, 2023), the mean truth of a model is taken as the mean of its judgements plus the mean of (truth − judgement)
+over its judged canaries. The difference is not added to each score, where clipping would lose some of it, but taken
+from each in proportion to the room it has: a straight line that keeps 0 to 10,000 and moves one mean to the other.
+
+However many judgements there are, m judged canaries and they tell as much of the level as m / (1 − ρ²) canaries, for a
+correlation ρ of judgement and truth. The judgements' part of that, m·ρ² / (1 − ρ²), is what a model's judgements may
+weigh together; what a round adds is scaled down alike, but never below a least share.
+
+The round's own canaries count: before the first ones a level is a guess, and a score that went into a credibility is
+never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. Refuses to
+tell nodes of one model apart, and hears nothing of nodes that run another model than they claim.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from dgrid.core.money import BPS
+from dgrid.poq.credibility import Cause, Kept
+from dgrid.poq.integers import nearest
+from dgrid.poq.readings import Reading
+from dgrid.poq.rules import MICROS, CredibilityRules
+from dgrid.wire.quality import Change, LevelRow
+
+MICROS_PER_BPS = MICROS // BPS
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One model's sums, in millionths."""
+
+    count: int = 0
+    truth: int = 0
+    consensus: int = 0
+    judged: int = 0
+
+    def with_canary(self, truth_bps: int, consensus_bps: int) -> "Level":
+        truth, consensus = truth_bps * MICROS_PER_BPS, consensus_bps * MICROS_PER_BPS
+        return Level(self.count + MICROS, self.truth + truth, self.consensus + consensus, self.judged)
+
+    def faded(self, kept: Kept) -> "Level":
+        return Level(*(kept.of(value, 0) for value in (self.count, self.truth, self.consensus, self.judged)))
+
+    def correct(self, score_bps: int, *, prior: int) -> int:
+        """A judgement at the level of the canaries; 0 to 10,000 as it was, to the nearest basis point.
+
+        `prior` more canaries, judged right, hold it back.
+        """
+        if not self.count:
+            return score_bps
+        total = self.count + prior
+        consensus = nearest(self.consensus * total, self.count)
+        truth = consensus + self.truth - self.consensus
+        if truth < consensus:
+            return nearest(score_bps * truth, consensus)
+        if consensus >= total:
+            return score_bps
+        return BPS - nearest((BPS - score_bps) * (total - truth), total - consensus)
+
+
+class Levels:
+    """The levels of a table while a round's evidence comes in: canaries first, then judgements."""
+
+    def __init__(self, rows: Sequence[LevelRow], rules: CredibilityRules, *, rounds_passed: int) -> None:
+        self._rules = rules
+        kept = Kept.after(rounds_passed, decay_bps=rules.decay_bps)
+        self._levels: dict[bytes, Level] = defaultdict(Level)
+        for row in rows:
+            level = Level(row.count_micros, row.truth_micros, row.consensus_micros, row.judged_micros)
+            self._levels[row.model] = level.faded(kept)
+
+    def observe(self, judged: Iterable[Reading], *, flagged: frozenset[tuple[bytes, bytes]]) -> None:
+        """Takes in the canaries that panels judged. Their authors' own work does not count, nor do flagged nodes."""
+        for reading in judged:
+            leaf, truth, said = reading.leaf, reading.truth, reading.consensus
+            if truth is None or said is None or (leaf.node, leaf.model_id) in flagged:
+                continue
+            if truth.author not in (leaf.node, leaf.key.gateway, *reading.scores):
+                level = self._levels[leaf.model_id]
+                self._levels[leaf.model_id] = level.with_canary(truth.score_bps, said.score_bps)
+
+    def correct(self, model: bytes, score_bps: int) -> int:
+        """A judgement of one of the model's answers, at the level of its canaries."""
+        return self._levels[model].correct(score_bps, prior=self._rules.level_prior_micros)
+
+    def weigh(self, found: Sequence[Change]) -> list[Change]:
+        """The same changes, the judgements of each model weighing no more together than its canaries let them."""
+        wanted: dict[bytes, int] = defaultdict(int)
+        for change in found:
+            if change.cause == Cause.JUDGEMENT:
+                wanted[change.model] += change.weight_micros
+        room = {model: self._room(model) for model in wanted}
+        return [
+            self._weighed(change, room[change.model], wanted=wanted[change.model])
+            if change.cause == Cause.JUDGEMENT
+            else change
+            for change in found
+        ]
+
+    def rows(self, moved: Iterable[Change]) -> tuple[LevelRow, ...]:
+        """After the round's changes, ascending by model."""
+        added: dict[bytes, int] = defaultdict(int)
+        for change in moved:
+            if change.cause == Cause.JUDGEMENT:
+                added[change.model] += change.weight_micros
+        levels = {model: self._levels[model] for model in sorted({*self._levels, *added})}
+        return tuple(
+            LevelRow(model, level.count, level.truth, level.consensus, level.judged + added[model])
+            for model, level in levels.items()
+        )
+
+    def _room(self, model: bytes) -> int:
+        level = self._levels[model]
+        return max(0, level.count * self._rules.level_gain_bps // BPS - level.judged)
+
+    def _weighed(self, change: Change, room: int, *, wanted: int) -> Change:
+        """Rounded down."""
+        weight = change.weight_micros
+        if wanted > room:
+            weight = max(weight * room // wanted, weight * self._rules.level_least_bps // BPS)
+        return msgspec.structs.replace(change, weight_micros=weight)

@@ -34,7 +34,8 @@ down: ## stop the network that runs here
 	@if [ -x $(BIN)/dgrid ]; then exec $(BIN)/dgrid --home .dgrid down; else echo "nothing runs here: there is no ./.venv yet"; fi
 
 test: setup lint contracts ## set up, then run every check and the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --ignore tests/network
+	$(BIN)/python -m pytest tests/network
 
 lint: setup ## style, types, layers
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ FAIR = 0.8
 STEP = 0.1  # in published quality: models nearer to each other need not be told apart
 PEERS = {"dgrid-mini": ("node-1", "node-4"), "dgrid-micro": ("node-2", "node-5")}
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(480)]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,6 @@ def test_models_that_differ_clearly_are_told_apart_in_the_order_of_their_accurac
         assert believed[worse]["high_bps"] < believed[better]["low_bps"], believed
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(1_200)
 def test_in_the_long_run_the_intervals_of_all_models_are_apart(trial: Trial, second: Facts) -> None:
     trial.ask(LONG, models=tuple(published_quality()))

@@ -53,9 +53,9 @@ def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(
                 assert (report.verdict, report.accuracy_bps, report.consistency_bps) == (Verdict.JUDGED, scored, scored)
                 assert len(report.peers) == (2 if wanted[report.key].quality else 0)
         await post(stage, draw, *seats)
-        signed = [seat.journal.signature(draw.round) for seat in seats]
-        assert len([one for one in signed if one is not None]) == len(seats)
-        assert {one.root for one in signed if one is not None} == {stage.view.quality_roots[draw.round].root}
+        signed = [one for seat in seats if (one := seat.journal.signature(draw.round)) is not None]
+        assert 2 * len(signed) > len(seats)  # who is posted before it has signed has no more to say
+        assert {one.root for one in signed} == {stage.view.quality_roots[draw.round].root}
 
     on_stage(tmp_path, main)
 

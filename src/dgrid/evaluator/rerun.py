@@ -17,14 +17,16 @@ import msgspec
 from dgrid.core.errors import DGridError, InvalidJson
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.wire.openai import ABOUT_THE_WAY
 
 logger = logging.getLogger(__name__)
 
 SAME_MODEL_MAX: Final = 1  # the members of a committee draw different ones, so that they see several together
 OTHER_MODELS_MAX: Final = 2
 AT_ONCE: Final = 4
-ABOUT_THE_WAY: Final = frozenset({"models", "provider", "dgrid", "user", "metadata", "store"})
+ABOUT_THE_CALLER: Final = frozenset({"user", "metadata", "store"})
 ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
+LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -149,7 +151,7 @@ def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
         fields = msgspec.json.decode(original.request, type=dict[str, Any])
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"the request cannot be repeated: {error}") from None
-    kept = {name: value for name, value in fields.items() if name not in ABOUT_THE_WAY | ABOUT_THE_FORM}
+    kept = {name: value for name, value in fields.items() if name not in LEFT_OUT}
     changed = {
         "model": peer.model,
         "seed": original.seed,

@@ -27,7 +27,7 @@ from dgrid.gateway.facts import ChainFacts, Channel
 from dgrid.gateway.orders import ANY_FEE, Order
 from dgrid.store.ledger_rows import IDEMPOTENCY_KEY_MAX, Funds, IdempotencyKey, OrderDigest
 from dgrid.wire.messages import Grade, InferenceRequest, Privacy, Voucher
-from dgrid.wire.openai import ChatRequest, decode_chat
+from dgrid.wire.openai import ABOUT_THE_WAY, ChatRequest, decode_chat
 from dgrid.wire.server import Request
 from dgrid.wire.signatures import recover, recover_cached
 from dgrid.wire.typed import Domain
@@ -36,7 +36,6 @@ DEADLINE_AHEAD_MS_MAX = 24 * 3600 * 1000  # bounds how long a signed request mus
 KEYS_REMEMBERED = 4096
 PAYMENT_BYTES_MAX = 16 * 1024
 PRIVACY = {"committee": Privacy.COMMITTEE, "public": Privacy.PUBLIC, "none": Privacy.NONE}
-ABOUT_THE_WAY = frozenset({"models", "provider", "dgrid"})
 
 
 class PaymentVoucher(msgspec.Struct, frozen=True, rename="camel"):

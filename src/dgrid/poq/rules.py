@@ -124,8 +124,6 @@ class PayRules:
     withheld_micros: int = 60_000  # likewise, after a commitment that was not opened (tuned: more than hiding can save)
 
 
-GAP_MICROS_BY_QUANTIZATION: Mapping[str, int] = {"f32": 10_000, "f16": 10_000, "bf16": 20_000, "q8_0": 40_000}
-
 # Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
 # machine that does other things too, and what a gateway and a node need before the first token.
 BUILT_IN_REFERENCES: Mapping[bytes, CostReference] = {

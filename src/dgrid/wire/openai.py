@@ -16,6 +16,7 @@ MESSAGES_MAX = 2048
 CHOICES_MAX = 8
 STOPS_MAX = FALLBACKS_MAX = 16
 DEPTH_MAX = 64
+ABOUT_THE_WAY = frozenset({"models", "provider", "dgrid"})  # who may serve a request and how, not what is asked
 
 
 class ChatMessage(msgspec.Struct, gc=False):

@@ -19,8 +19,8 @@ from dgrid.poq.economics import (
     SQUARED_BPS,
     Rule,
     Temptation,
-    evaluator_temptation,
-    node_temptation,
+    duty_temptation,
+    request_temptation,
     requests_undetected,
     requests_until_convicted,
     violations,
@@ -37,7 +37,8 @@ def parameters_of(values: list[str]) -> Parameters:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_the_guard_says_what_the_contract_says(case: dict[str, Any]) -> None:
-    found = violations(parameters_of(case["values"]), epoch_seconds=case["epochSeconds"])
+    before = parameters_of(case["before"]) if case["before"] else None
+    found = violations(parameters_of(case["values"]), epoch_seconds=case["epochSeconds"], before=before)
     assert (int(found[0]) if found else -1) == case["rule"]
 
 
@@ -80,7 +81,7 @@ def requests_before_conviction(chance: Random, parameters: Parameters) -> int:
 @given(stakes(), st.integers(0, 2**32))
 def test_no_impostor_earns_what_its_slash_costs_where_exposure_is_covered(parameters: Parameters, seed: int) -> None:
     """At most one of a hundred is lucky enough; where the stake is half of what is asked, most of them are."""
-    chance, temptation = Random(seed), node_temptation(parameters)
+    chance, temptation = Random(seed), request_temptation(parameters)
     gains = [
         requests_before_conviction(chance, parameters) * temptation.saving_wei - temptation.slash_wei
         for _ in range(RUNS)
@@ -101,10 +102,10 @@ def mean_gain(chance: Random, terms: Temptation) -> tuple[float, float]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, 10 * WEI), st.integers(0, 2**32))
-def test_evaluators_best_response_has_the_guards_sign(canary_bps: int, rate: int, penalty: int, seed: int) -> None:
-    terms = evaluator_temptation(
-        replace(Parameters(), canary_bps=canary_bps, evaluator_rate_wei=rate, late_penalty_wei=penalty)
+@given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, 2 * WEI), st.integers(0, 2**32))
+def test_evaluators_best_response_has_the_guards_sign(canary_bps: int, value: int, penalty: int, seed: int) -> None:
+    terms = duty_temptation(
+        replace(Parameters(), canary_bps=canary_bps, request_value_max_wei=value, late_penalty_wei=penalty)
     )
     gain, error = mean_gain(Random(seed), terms)
     assume(abs(gain) > 5 * error)
@@ -114,7 +115,7 @@ def test_evaluators_best_response_has_the_guards_sign(canary_bps: int, rate: int
 @given(st.integers(1, BPS))
 def test_poissons_bound_is_never_below_the_exact_number_of_requests(identity_bps: int) -> None:
     parameters = replace(Parameters(), identity_bps=max(identity_bps, 200))
-    exact = requests_until_convicted(node_temptation(parameters), detections=DETECTIONS, certainty_bps=9_900)
+    exact = requests_until_convicted(request_temptation(parameters), detections=DETECTIONS, certainty_bps=9_900)
     assert (requests_undetected(parameters) or 0) >= exact
 
 

@@ -13,7 +13,7 @@ impostor earns before, which is what the stake must cover. Refuses to estimate �
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import comb
 
@@ -111,27 +111,36 @@ def _convicted(requests: int, temptation: Temptation, *, detections: int, certai
 # --- the guard --------------------------------------------------------------------------------------------------------
 
 
-def violations(parameters: Parameters, *, epoch_seconds: int) -> tuple[Rule, ...]:
-    """The rules that these values break together, in order; the contract names the first."""
-    return tuple(rule for rule, holds in _findings(parameters, epoch_seconds) if not holds)
+def violations(parameters: Parameters, *, epoch_seconds: int, before: Parameters | None = None) -> tuple[Rule, ...]:
+    """The rules that these values break together, in order; the contract names the first.
+
+    With `before`, what counts until they do: the delays must outlast the windows that run then, too.
+    """
+    found = [rule for rule, holds in _findings(parameters, epoch_seconds) if not holds]
+    if before is not None:
+        delays = {"unbonding_seconds": parameters.unbonding_seconds, "bond_seconds": parameters.bond_seconds}
+        meanwhile = replace(before, **delays)
+        found += [rule for rule, holds in _delays(meanwhile, epoch_seconds) if not holds and rule not in found]
+    return tuple(found)
 
 
-def node_temptation(parameters: Parameters) -> Temptation:
-    """One request of the highest worth, as a node with the least stake sees it. Rounded against the network."""
-    value_wei = parameters.request_value_max_wei
+def request_temptation(parameters: Parameters) -> Temptation:
+    """A request of the highest worth, as a node with the least stake sees it; amounts in 10⁻⁴ wei, so that nothing is
+    rounded.
+    """
     return Temptation(
         check_bps=parameters.identity_bps,
         hit_bps=HIT_BPS,
         false_bps=0,
-        price_wei=value_wei,
-        slash_wei=parameters.minimum_stake_wei * parameters.node_slash_bps // BPS,
+        price_wei=parameters.request_value_max_wei * BPS,
+        slash_wei=parameters.minimum_stake_wei * parameters.node_slash_bps,
         rents_wei=0,
-        saving_wei=-(-value_wei * SAVING_BPS // BPS),
+        saving_wei=parameters.request_value_max_wei * SAVING_BPS,
     )
 
 
-def evaluator_temptation(parameters: Parameters) -> Temptation:
-    """One unit of information, as an evaluator sees it that would rather guess: what it saves is at most its pay."""
+def duty_temptation(parameters: Parameters) -> Temptation:
+    """A duty, as an evaluator sees it that would rather guess: judging costs at most what the request was worth."""
     return Temptation(
         check_bps=parameters.canary_bps,
         hit_bps=HIT_BPS,
@@ -139,7 +148,7 @@ def evaluator_temptation(parameters: Parameters) -> Temptation:
         price_wei=parameters.evaluator_rate_wei,
         slash_wei=parameters.late_penalty_wei,
         rents_wei=0,
-        saving_wei=parameters.evaluator_rate_wei,
+        saving_wei=parameters.request_value_max_wei,
     )
 
 
@@ -159,21 +168,26 @@ def detection_seconds(parameters: Parameters, *, epoch_seconds: int) -> int:
 
 def _findings(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
     p = parameters
-    longest_debt = epoch_seconds + p.default_seconds + p.challenge_seconds + p.demand_seconds
-    yield Rule.NODE_HONESTY, node_temptation(p).is_resisted
+    yield Rule.NODE_HONESTY, request_temptation(p).is_resisted
     yield Rule.NODE_EXPOSURE, _covers_exposure(p)
-    yield Rule.EVALUATOR_HONESTY, evaluator_temptation(p).is_resisted
-    yield Rule.UNBONDING, p.unbonding_seconds >= detection_seconds(p, epoch_seconds=epoch_seconds)
-    yield Rule.BOND, p.bond_seconds >= longest_debt
+    yield Rule.EVALUATOR_HONESTY, duty_temptation(p).is_resisted
+    yield from _delays(p, epoch_seconds)
     yield Rule.WINDOWS, _has_windows(p, epoch_seconds)
-    yield Rule.COMMITTEES, min(p.committee_size, p.duty_cap) >= 1 and 1 <= p.case_committee < p.appeal_committee
+    yield Rule.COMMITTEES, p.committee_size >= 1 and 1 <= p.case_committee < p.appeal_committee
     yield Rule.REPORTER, p.reporter_bps <= REPORTER_BPS_MAX
     yield Rule.WEIGHTS, _weighs(p)
 
 
+def _delays(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
+    p = parameters
+    longest_debt = epoch_seconds + p.default_seconds + p.challenge_seconds + p.demand_seconds
+    yield Rule.UNBONDING, p.unbonding_seconds >= detection_seconds(p, epoch_seconds=epoch_seconds)
+    yield Rule.BOND, p.bond_seconds >= longest_debt
+
+
 def _covers_exposure(parameters: Parameters) -> bool:
     """Whether the slash is worth what an impostor saves until it is convicted."""
-    requests, temptation = requests_undetected(parameters), node_temptation(parameters)
+    requests, temptation = requests_undetected(parameters), request_temptation(parameters)
     if requests is None or parameters.exposure_bps > BPS:
         return False
     return temptation.slash_wei >= temptation.saving_wei * requests

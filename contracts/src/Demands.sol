@@ -5,7 +5,6 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Challenges} from "./Challenges.sol";
-import {Convictions} from "./Convictions.sol";
 import {DGAI} from "./DGAI.sol";
 import {Evidence} from "./Evidence.sol";
 import {Parameter} from "./Parameter.sol";
@@ -69,6 +68,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
     using SafeERC20 for DGAI;
     using Seals for Seal;
 
+    error WrongPrediction(address predictedByRegistry);
     error RootVoid(address gateway, uint64 epoch);
     error NoSuchLane(uint32 lane, uint32 laneCount);
     error DemandTooLate(uint256 until);
@@ -109,10 +109,11 @@ contract Demands is Evidence, ReentrancyGuardTransient {
 
     mapping(bytes32 blobId => mapping(address archive => bool)) private _slashedFor;
 
-    constructor(DGAI token_, Registry registry_, Convictions settlement_, Challenges challenges_, Parameters parameters_)
-        Evidence(settlement_)
-    {
-        (token, registry, challenges, parameters) = (token_, registry_, challenges_, parameters_);
+    /// @dev The registry was given this contract's address before it existed.
+    constructor(Challenges challenges_) Evidence(challenges_.settlement()) {
+        (challenges, registry) = (challenges_, settlement.registry());
+        require(registry.demands() == address(this), WrongPrediction(registry.demands()));
+        (token, parameters) = (registry.token(), registry.parameters());
     }
 
     /// @notice Asks for the record at a place, once for ever. Approve the deposit first.
@@ -235,7 +236,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
 
     /// @dev What stands behind a root may leave so long after it was anchored.
     function _requireBacked(address gateway, uint64 epoch, uint64 until) private view {
-        uint256 backedUntil = settlement.anchoredAt(gateway, epoch) + parameters.get(Parameter.BondSeconds);
+        uint256 backedUntil = uint256(settlement.anchorOf(gateway, epoch).anchoredAt) + parameters.get(Parameter.BondSeconds);
         require(until <= backedUntil, DemandTooLate(backedUntil));
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Convictions} from "./Convictions.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {Receipts} from "./Receipts.sol";
+import {Settlement} from "./Settlement.sol";
 import {EpochRoot, LaneLeaf, LaneProof, LeafProof} from "./Types.sol";
 
 /// @title What an accuser may build on: roots that were anchored, and what they hold
@@ -15,9 +15,9 @@ abstract contract Evidence {
     error NotIncluded();
     error NotEvidence();
 
-    Convictions public immutable settlement;
+    Settlement public immutable settlement;
 
-    constructor(Convictions settlement_) {
+    constructor(Settlement settlement_) {
         settlement = settlement_;
     }
 

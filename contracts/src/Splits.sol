@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Challenges} from "./Challenges.sol";
-import {Convictions} from "./Convictions.sol";
 import {Evidence} from "./Evidence.sol";
 import {Listings, Terms} from "./Listings.sol";
 import {Parameter} from "./Parameter.sol";
@@ -21,6 +20,7 @@ contract Splits is Evidence {
     using Receipts for NodeReceipt;
     using Receipts for Usage;
 
+    error WrongPrediction(address predictedByChallenges);
     error NotOpened();
     error OtherRequest(bytes32 requestId);
     error PlacesNotAscending();
@@ -38,10 +38,11 @@ contract Splits is Evidence {
     Parameters public immutable parameters;
     Listings public immutable listings;
 
-    constructor(Convictions settlement_, Challenges challenges_, Parameters parameters_, Listings listings_)
-        Evidence(settlement_)
-    {
-        (challenges, parameters, listings) = (challenges_, parameters_, listings_);
+    /// @dev Challenges was given this contract's address before it existed.
+    constructor(Challenges challenges_) Evidence(challenges_.settlement()) {
+        require(challenges_.splits() == address(this), WrongPrediction(challenges_.splits()));
+        (challenges, listings) = (challenges_, settlement.listings());
+        parameters = settlement.registry().parameters();
     }
 
     /// @notice 5. An anchored receipt whose parts are not what its own dispatch, its listing's version and its epoch's

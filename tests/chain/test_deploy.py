@@ -40,7 +40,8 @@ async def _deployed(net: Devnet, **changes: object) -> Contracts:
 
 def test_the_contracts_know_each_other(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        addresses = await deploy(net.rpc, epoch_seconds=20, genesis_s=net.genesis_s, authors=[net.key("author").address])
+        author = net.key("author").address
+        addresses = await deploy(net.rpc, epoch_seconds=20, genesis_s=net.genesis_s, authors=[author])
         contracts = Contracts(dataclasses.replace(net.config, contracts=addresses))
         assert await is_deployed(net.rpc, addresses)
         assert await contracts.parameters.read(net.rpc, "genesis") == net.genesis_s
@@ -49,7 +50,7 @@ def test_the_contracts_know_each_other(on_devnet: OnDevnet) -> None:
         assert await contracts.settlement.read(net.rpc, "escrow") == contracts.channel_escrow.address
         assert await contracts.settlement.read(net.rpc, "challenges") == contracts.challenges.address
         assert await contracts.settlement.read(net.rpc, "treasury") == contracts.quality_court.address
-        assert await contracts.quality_court.read(net.rpc, "isAuthor", [net.key("author").address])
+        assert await contracts.quality_court.read(net.rpc, "isAuthor", [author])
         delay = await contracts.channel_escrow.read(net.rpc, "minWithdrawDelay")
         assert delay >= 20 + 30 + 15  # the epoch, its anchor window, and time to collect
         for name in ("settlement", "court", "cases", "demands"):

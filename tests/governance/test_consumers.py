@@ -5,6 +5,7 @@ tried on the chain by their own tests.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,7 @@ def _posted(view: ChainView) -> int:
 def _doubted_s(view: ChainView) -> int:
     """How long an epoch that nobody judged is doubted."""
     opens_s = AT_MS // 1000
-    return next(after for after in range(10_000) if is_checked(view, (GATEWAY, EPOCH), now_s=opens_s + after))
+    return bisect_left(range(10**7), True, key=lambda s: is_checked(view, (GATEWAY, EPOCH), now_s=opens_s + s))
 
 
 def _signers(view: ChainView) -> int:

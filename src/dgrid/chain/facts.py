@@ -1,7 +1,4 @@
-"""What the contracts were told when they were deployed, read once and kept: it never changes."""
-
-from collections.abc import Sequence
-from typing import Any
+"""What the contracts were told when they were deployed, read once and kept: nobody can change it."""
 
 import msgspec
 
@@ -11,77 +8,34 @@ from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import to_hex
 
 
-class JudgingRules(msgspec.Struct, frozen=True):
-    """How quality is judged (`Judging.sol`), field for field. Shares are basis points, amounts decimal strings."""
-
-    commit_seconds: int
-    reveal_seconds: int
-    open_seconds: int
-    challenge_seconds: int
-    committee_size: int
-    duty_cap: int
-    quality_bps: int
-    identity_bps: int
-    canary_bps: int
-    gain_bps: int
-    quorum_bps: int
-    evaluator_rate_wei: str  # per unit of information
-    pool_cap_wei: str  # most that one root may add to what the pool pays
-    late_penalty_wei: str
-    reporter_bps: int
-
-    @classmethod
-    def of(cls, values: Sequence[int]) -> "JudgingRules":
-        """The rules as the contract gives them."""
-        named = zip(cls.__struct_fields__, values, strict=True)
-        given: dict[str, Any] = {name: str(value) if name.endswith("_wei") else value for name, value in named}
-        return cls(**given)
-
-    def arguments(self) -> tuple[int, ...]:
-        """The rules as the contract takes them."""
-        return tuple(map(int, msgspec.structs.astuple(self)))
-
-
-class Parameters(msgspec.Struct, frozen=True):
-    """The network's immutable terms. Amounts are decimal strings, addresses bytes."""
+class Facts(msgspec.Struct, frozen=True):
+    """The network's immutable terms; `treasury` is an address."""
 
     genesis_s: int
     epoch_seconds: int
-    challenge_seconds: int
-    challenge_blocks: int
-    default_seconds: int
-    base_share_bps: int
-    stored_quorum: int
-    minimum_bond_wei: str
-    minimum_stake_wei: str
+    base_share_bps: int  # of a node's part, paid with the epoch
     withdraw_delay_s: int
     treasury: bytes  # the court
-    judging: JudgingRules
 
     @property
     def clock(self) -> EpochClock:
         return EpochClock(self.genesis_s, self.epoch_seconds)
 
 
-async def read_parameters(rpc: Rpc, contracts: Contracts) -> Parameters:
+async def read_facts(rpc: Rpc, contracts: Contracts) -> Facts:
     """The terms of deployed contracts, in one round trip. Raises ChainUnavailable."""
     wanted = [
-        *((contracts.settlement, name) for name in ("genesis", "epochSeconds", "challengeSeconds", "challengeBlocks")),
-        *((contracts.settlement, name) for name in ("defaultSeconds", "baseShareBps", "storedQuorum", "minimumBond")),
-        (contracts.registry, "minimumStake"),
+        (contracts.parameters, "genesis"),
+        (contracts.parameters, "epochSeconds"),
+        (contracts.settlement, "baseShareBps"),
         (contracts.channel_escrow, "minWithdrawDelay"),
-        (contracts.settlement, "treasury"),
-        (contracts.quality_court, "rules"),
     ]
     results = await rpc.batch([("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted])
-    values = [
+    genesis_s, epoch_seconds, base_share_bps, withdraw_delay_s = (
         contract.decode_result(name, bytes.fromhex(result[2:]))
         for (contract, name), result in zip(wanted, results, strict=True)
-    ]
-    genesis, length, challenge_s, challenge_blocks, default_s, *shares, bond, stake, delay, treasury, rules = values
-    windows = genesis, length, challenge_s, challenge_blocks, default_s
-    base_share, quorum = shares
-    return Parameters(*windows, base_share, quorum, str(bond), str(stake), delay, treasury, JudgingRules.of(rules))
+    )
+    return Facts(genesis_s, epoch_seconds, base_share_bps, withdraw_delay_s, contracts.quality_court.address)
 
 
 def _call(contract: Contract, function: str) -> dict[str, str]:

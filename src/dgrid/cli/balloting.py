@@ -31,7 +31,7 @@ class TooFewVotes(DGridError):
 
 
 class WrongMoment(DGridError):
-    """The proposal is past the step, or was defeated: it will never take it."""
+    """The proposal is past the step, or was defeated, or this vote is cast: it will never be taken again."""
 
     code = "wrong_moment"
     exit_code = 4
@@ -110,6 +110,8 @@ async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, add
     one = await shown(network, name)
     require_state(one, ProposalState.ACTIVE)
     number, start_s = one.proposal.id, one.proposal.proposed.vote_start_s
+    if (cast := network.view.ballots.votes.get((number, address))) is not None:
+        raise WrongMoment(f"{to_hex(address)} has voted {Support(cast.support).name.lower()} already: a vote stands")
     weight_wei = await voting.votes_at(network.rpc, network.contracts, address=address, time_s=start_s)
     if not weight_wei:
         raise TooFewVotes(

@@ -183,6 +183,7 @@ class Contracts:
 
     def __init__(self, chain: ChainConfig) -> None:
         self.chain_id = chain.chain_id
+        self.first_block = chain.first_block
         self.dgai = Contract("dgai", chain.address("dgai"))
         self.registry = Contract("registry", chain.address("registry"))
         self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))

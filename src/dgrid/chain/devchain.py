@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 
 from dgrid.chain.rpc import Rpc, RpcError
+from dgrid.config import DEV_CHAIN_ID as DEV_CHAIN_ID
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.wire.http import HttpClient
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
-DEV_CHAIN_ID = 31337
 # The first account of the test mnemonic every Ethereum tool ships: public on purpose, worthless off a dev chain.
 DEV_ACCOUNT = SigningKey.from_hex("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 BLOCKS_AFTER = 3  # finality takes 2 (--slots-in-an-epoch 1), a draw's seed the third block after its root

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from dgrid.chain.contracts import Contract, Contracts
+from dgrid.chain.rpc import Call as RpcCall
 from dgrid.chain.rpc import Rpc
 from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import to_hex
@@ -64,7 +65,7 @@ class Parameters(msgspec.Struct, frozen=True):
 
 
 async def read_parameters(rpc: Rpc, contracts: Contracts) -> Parameters:
-    """The terms of deployed contracts, in one round trip. Raises ChainUnavailable."""
+    """The terms of deployed contracts, as a majority reads them, in one round trip. Raises ChainUnavailable."""
     wanted = [
         *((contracts.settlement, name) for name in ("genesis", "epochSeconds", "challengeSeconds", "challengeBlocks")),
         *((contracts.settlement, name) for name in ("defaultSeconds", "baseShareBps", "storedQuorum", "minimumBond")),
@@ -73,7 +74,8 @@ async def read_parameters(rpc: Rpc, contracts: Contracts) -> Parameters:
         (contracts.settlement, "treasury"),
         (contracts.quality_court, "rules"),
     ]
-    results = await rpc.batch([("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted])
+    calls: list[RpcCall] = [("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted]
+    results = await rpc.agreed(calls, tuple, what="the contracts' terms")
     values = [
         contract.decode_result(name, bytes.fromhex(result[2:]))
         for (contract, name), result in zip(wanted, results, strict=True)

@@ -97,9 +97,9 @@ def test_payments_go_on_through_one_reorganization_after_another(tmp_path: Path)
 @pytest.mark.parametrize("depth", [1, 3, 12])
 def test_a_view_over_a_reorganization_is_never_wrong_and_ends_right(tmp_path: Path, depth: int) -> None:
     async def main(net: Devnet) -> None:
-        watcher = await net.watcher("gateway")
         sender = await net.sender("payer")
         await make_final(net)
+        watcher = await net.watcher("gateway")
         configs = [await open_one(net, sender, amount_wei=WEI) for _ in range(6)]  # two blocks each, one channel
         name = channel_id(net.contracts, configs[0])
         await watcher.poll()

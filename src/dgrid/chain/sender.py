@@ -26,7 +26,7 @@ from dgrid.wire.signatures import SigningKey
 logger = logging.getLogger(__name__)
 
 JOURNAL_NAME = "transactions.sqlite"
-POLL_S, POLL_S_MAX = 0.1, 2.0
+POLL_S, POLL_S_MAX = 0.02, 2.0
 TEND_S = 2.0
 BUMP_AFTER_S = 30.0
 TIP_WEI = 10**9
@@ -283,7 +283,7 @@ class Sender:
                     tended_s = time.monotonic()
                     await self.tend()  # the chain may have dropped it, or what stands before it
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 5 / 4, POLL_S_MAX)
+            pause_s = min(pause_s * 3 / 2, POLL_S_MAX)
 
     async def _bump_until(self, nonce: int) -> None:
         """Offers more for a transaction, and for all that must come before it."""
@@ -314,15 +314,10 @@ class Sender:
         return Reverted("Unknown", {})
 
     async def _is_displaced(self, entry: Entry) -> bool:
-        """Whether the nonce is used for good, and by none of our attempts; a wrong yes would send twice."""
-        calls: list[RpcCall] = [("eth_getTransactionCount", [to_hex(self.address), "finalized"])]
-        calls += [("eth_getTransactionReceipt", [to_hex(one.hash)]) for one in entry.attempts]
-
-        def read(results: list[Any]) -> bool | None:
-            is_used = int(results[0], 16) > entry.nonce
-            return True if is_used and all(one is None for one in results[1:]) else None
-
-        return await self._rpc.agreed(calls, read, what=f"nonce {entry.nonce} of {to_hex(self.address)}") is True
+        """Whether the nonce is used for good, and by none of our attempts; a wrong yes would send twice. One after the
+        other: receipts that were read before the nonce was used would say nothing.
+        """
+        return await self._count("finalized") > entry.nonce and await self._outcome(entry) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Many contracts are told the addresses of others before these exist: all addresse
 `ORDER`, so they are predicted before the first creation. The deployer keeps no power over anything.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -179,13 +179,26 @@ def predicted(deployer: Address, nonce: int) -> dict[str, Address]:
     return {name: created_address(deployer, nonce + place) for place, name in enumerate(ORDER)}
 
 
-async def create_all(sender: Sender, codes: dict[str, bytes], *, first_nonce: int, say: Say = _silent) -> None:
-    """Creates what is not created yet, in order, each once however often this is called and killed.
+def is_journaled(sender: Sender, codes: dict[str, bytes]) -> bool:
+    """Whether any of these creations was sent, or is about to be."""
+    return any(sender.nonce_of(_label(name, code)) is not None for name, code in codes.items())
+
+
+def _label(name: str, code: bytes) -> str:
+    return f"deploy:{name}:{keccak(code).hex()}"
+
+
+async def create_all(
+    sender: Sender, codes: dict[str, bytes], *, first_nonce: int, done: Collection[str] = (), say: Say = _silent
+) -> None:
+    """Creates all but what is `done`, in order, each once however often this is called and killed.
 
     Raises DeploymentFailed where another transaction took a place: the contracts know each other's addresses.
     """
     for place, (name, code) in enumerate(codes.items()):
-        label = f"deploy:{name}:{keccak(code).hex()}"
+        if name in done:
+            continue
+        label = _label(name, code)
         nonce = sender.nonce_of(label)
         if (await sender.next_nonce() if nonce is None else nonce) != first_nonce + place:
             raise DeploymentFailed(

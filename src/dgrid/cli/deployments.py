@@ -9,7 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from dgrid.chain.deploy import Deployment, create_all, creation_gas, require_own_key, strange_contracts
+from dgrid.chain.deploy import (
+    Deployment,
+    create_all,
+    creation_gas,
+    is_journaled,
+    require_own_key,
+    strange_contracts,
+)
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.networks import NETWORKS, AddressBook, Network, Stage, planned_book
 from dgrid.chain.parameters import tunable
@@ -108,8 +115,11 @@ def plan_deployment(wish: Wish) -> DeployPlan:
 
 async def _plan_deployment(wish: Wish) -> DeployPlan:
     async with _opened(wish) as (rpc, sender):
-        kept = kept_book(wish.home, wish.chosen().chain_id)
-        book = kept if kept is not None and await _holds(wish, kept, sender) else await _new_book(wish, rpc, sender)
+        book = kept = kept_book(wish.home, wish.chosen().chain_id)
+        if book is None or not await _is_begun(book, rpc, sender):
+            book = await _new_book(wish, rpc, sender)
+        else:
+            _check_same(wish, book, sender)
         strange = await strange_contracts(rpc, book.contracts)
         if book.stage is Stage.DEPLOYED and strange:
             raise CheckFailed(
@@ -124,23 +134,21 @@ async def _plan_deployment(wish: Wish) -> DeployPlan:
         return DeployPlan(book, strange, book is kept, gas, block.base_fee_wei + TIP_WEI, balance)
 
 
-async def _holds(wish: Wish, kept: AddressBook, sender: Sender) -> bool:
-    """Whether a book that was found is this deployment's. One of which nothing was sent yet gives way to a new plan.
+async def _is_begun(kept: AddressBook, rpc: Rpc, sender: Sender) -> bool:
+    """Whether anything of a book was sent; one of which nothing was gives way to a new plan."""
+    if kept.stage is Stage.DEPLOYED or len(await strange_contracts(rpc, kept.contracts)) < len(kept.contracts):
+        return True
+    await sender.next_nonce()  # binds the journal to the chain
+    return to_hex(sender.address) == kept.deployer and is_journaled(sender, kept.codes())
 
-    Raises ConfigError where it is another's.
-    """
-    if kept.stage is Stage.PLANNED and not await _is_begun(kept, sender):
-        return False
-    if to_hex(sender.address) != kept.deployer and kept.stage is Stage.PLANNED:
+
+def _check_same(wish: Wish, kept: AddressBook, sender: Sender) -> None:
+    """Raises ConfigError where a book that was begun is another's."""
+    if kept.stage is Stage.PLANNED and to_hex(sender.address) != kept.deployer:
         raise ConfigError(f"{kept.deployer} began this deployment: go on with its key")
     asked = wish.holder or wish.authors or wish.settings
     if asked and wish.terms(kept.genesis_s) != kept.terms():
         raise ConfigError("the deployment has begun with other terms: go on without --holder, --author and --set")
-    return True
-
-
-async def _is_begun(kept: AddressBook, sender: Sender) -> bool:
-    return to_hex(sender.address) != kept.deployer or await sender.next_nonce() != kept.first_nonce
 
 
 async def _new_book(wish: Wish, rpc: Rpc, sender: Sender) -> AddressBook:
@@ -175,7 +183,13 @@ async def carry_out(rpc: Rpc, sender: Sender, *, plan: DeployPlan, home: Path, s
         )
     keep_book(home, plan.book)
     await sender.start()
-    await create_all(sender, plan.book.codes(), first_nonce=plan.book.first_nonce, say=say)
+    await create_all(
+        sender,
+        plan.book.codes(),
+        first_nonce=plan.book.first_nonce,
+        done=set(plan.book.contracts) - set(plan.missing),
+        say=say,
+    )
     if strange := await strange_contracts(rpc, plan.book.contracts):
         raise CheckFailed(f"the chain holds other code than was sent, of {', '.join(strange)}")
     done = msgspec.structs.replace(plan.book, stage=Stage.DEPLOYED)

@@ -99,6 +99,9 @@ class Home:
     def contracts_file(self) -> Path:
         return self.path / "chain" / "contracts.json"
 
+    def deployment_file(self, chain_id: int) -> Path:
+        return self.path / "deployments" / f"{chain_id}.json"
+
     def key_file(self, name: str) -> Path:
         return self.path / "keys" / f"{name}.key"
 

@@ -169,7 +169,7 @@ def run_deployment(wish: Wish, plan: DeployPlan, *, say: Say) -> AddressBook:
 
 async def _run_deployment(wish: Wish, plan: DeployPlan, say: Say) -> AddressBook:
     async with _opened(wish) as (rpc, sender):
-        if plan.missing:
+        if plan.book.stage is Stage.PLANNED:
             return await carry_out(rpc, sender, plan=plan, home=wish.home, say=say)
     return plan.book
 

@@ -6,7 +6,7 @@ from tests.devnet import POLL_MS, Devnet, OnDevnet, running_devnet
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit, request_withdraw
 from dgrid.chain.deploy import deploy
 from dgrid.chain.enroll import Enroller, Enrolment
-from dgrid.chain.events import AuthorSet, ChainEvent, Deposited, Role
+from dgrid.chain.events import ChainEvent, Deposited, Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.money import WEI
@@ -34,7 +34,8 @@ def test_a_deposit_is_credited_once_final_and_told(on_devnet: OnDevnet) -> None:
         view = await watcher.until(lambda view: name in view.channels, timeout_s=5)
         assert view.channels[name].balance_wei == 10 * WEI
         assert view.channels[name].config == config
-        assert [type(event) for event in told if not isinstance(event, AuthorSet)] == [Deposited]
+        deposits = [event for event in told if isinstance(event, Deposited)]
+        assert [one.deposited_wei for one in deposits] == [10 * WEI]
         assert not watcher.is_stale
 
     on_devnet(main)

@@ -182,6 +182,12 @@ class Contract:
             raise revert_of(error) from None
         return self.decode_result(function, bytes.fromhex(result[2:]))
 
+    async def read_struct(self, rpc: Rpc, function: str, arguments: Sequence[Any] = ()) -> dict[str, Any]:
+        """What a view returns that returns one struct, by the names of its fields. Raises as `read` does."""
+        (shape,) = self.interface.functions[function].outputs.parts
+        assert isinstance(shape, Tuple), f"{function} returns no struct"
+        return dict(zip(shape.names, await self.read(rpc, function, arguments), strict=True))
+
     def decode_result(self, function: str, data: bytes) -> Any:
         """The value behind a call's returned bytes. Raises AbiError."""
         values = self.interface.functions[function].outputs.decode(data, 0)
@@ -237,6 +243,11 @@ class Contracts:
             self.quality_court,
             self.cases,
         )
+
+    @property
+    def all(self) -> tuple[Contract, ...]:
+        """Every contract of the network."""
+        return (*self.watched, self.dgai, self.challenges, self.splits)
 
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""

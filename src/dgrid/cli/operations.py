@@ -31,7 +31,7 @@ GAS = {
     "approve": 60_000,
     "addStake": 150_000,
     "unbond": 75_000,
-    "withdraw": 90_000,
+    "withdraw": 125_000,
     "unjail": 45_000,
     "delegateStake": 330_000,
     "undelegateStake": 250_000,

@@ -26,7 +26,7 @@ WINDOW_MIN_S = 6  # of judging: what a transaction and those who wait for it may
 ANYONE = Address(bytes(20))  # as the Timelock's executor
 GAS_OF_CREATION = 53_000
 CONSTRUCTOR_GAS = {
-    "parameters": 4_546_000,
+    "parameters": 5_658_000,
     "governor": 175_000,
     "dgai": 145_000,
     "timelock": 125_000,
@@ -237,7 +237,7 @@ async def strange_contracts(rpc: Rpc, contracts: dict[str, str]) -> list[str]:
     """The names under which another contract lies than this package's, or none. Raises ChainUnavailable."""
     names = [name for name in ORDER if name in contracts]
     calls: list[Call] = [("eth_getCode", [contracts[name], "latest"]) for name in names]
-    codes = await rpc.agreed(calls, tuple, what="the contracts' code")
+    codes = await rpc.agreed(calls, tuple, what="the contracts' code") if calls else ()
     missing = [name for name in ORDER if name not in contracts]
     return missing + [
         name for name, code in zip(names, codes, strict=True) if not is_code_of(name, bytes.fromhex(code[2:]))

@@ -58,7 +58,7 @@ def deploy(  # noqa: PLR0913 one for each flag
         terminal.note(f"gas        {plan.gas:,} in {len(plan.missing)} transactions, {coins(plan.cost_wei)} {coin} now")
         agree(terminal, yes=yes)
     done = run_deployment(wish, plan, say=lambda name, sent: terminal.say(f"{name:<16} in block {sent.block_number}"))
-    settings = keep_settings(terminal.home, done, urls)
+    settings = keep_settings(terminal.home, done, rpc_urls=urls)
     if settings is not None:
         terminal.note(f"settings   {settings}: commands with this home know the network now")
     shown = {

@@ -19,12 +19,12 @@ from dgrid.chain.deploy import (
 )
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.networks import NETWORKS, AddressBook, Network, Stage, planned_book
-from dgrid.chain.parameters import tunable
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import TIP_WEI, Sender, TransactionReceipt
 from dgrid.config import ChainConfig, ConfigError, WalletConfig, to_toml
 from dgrid.core.errors import CheckFailed, DGridError, InvalidRequest
 from dgrid.core.identity import Address, address_from_hex, to_hex
+from dgrid.governance.drafting import Draft, require_bounds, unsafe
 from dgrid.poq.economics import violations
 from dgrid.processes.home import Home, write_atomically
 from dgrid.wire.http import HttpClient
@@ -33,13 +33,6 @@ from dgrid.wire.signatures import SigningKey
 KEY_NAME = "deployer"
 ENDPOINTS_MIN = 2
 Say = Callable[[str, TransactionReceipt], None]
-
-
-class UnsafeTerms(DGridError):
-    """Under these parameters fraud would pay: the contracts refuse them too, after gas was spent."""
-
-    code = "unsafe_parameters"
-    exit_code = 4
 
 
 class PoorDeployer(DGridError):
@@ -77,13 +70,15 @@ class Wish:
             raise ConfigError(f"cannot read the key file {self.key_file}: {error}") from None
 
     def terms(self, genesis_s: int) -> Deployment:
-        """Raises InvalidRequest, UnknownParameter, UnsafeTerms."""
+        """Raises InvalidRequest, UnknownParameter, OutOfBounds, UnsafeParameters."""
         terms = self.chosen().terms(genesis_s)
-        values = dict(map(_setting, self.settings))
-        parameters = replace(terms.parameters, **values)
+        parameters = terms.parameters
+        if self.settings:
+            draft = Draft.of(self.settings)
+            require_bounds(draft)
+            parameters = draft.over(parameters)
         if broken := violations(parameters, epoch_seconds=terms.epoch_seconds):
-            names = ", ".join(rule.name.lower() for rule in broken)
-            raise UnsafeTerms(f"these parameters break {names}: fraud would pay", hint="docs/concepts/parameters.md")
+            raise unsafe(broken)
         authors = tuple(map(_address, self.authors))
         holder = _address(self.holder) if self.holder else None
         return replace(terms, parameters=parameters, authors=authors, holder=holder)
@@ -108,7 +103,7 @@ class DeployPlan:
 def plan_deployment(wish: Wish) -> DeployPlan:
     """What is still to be sent. Sends nothing and writes nothing.
 
-    Raises InvalidRequest, ConfigError, DeploymentFailed, UnsafeTerms, ChainUnavailable.
+    Raises InvalidRequest, ConfigError, DeploymentFailed, UnsafeParameters, ChainUnavailable.
     """
     return asyncio.run(_plan_deployment(wish))
 
@@ -236,7 +231,7 @@ def keep_book(home: Path, book: AddressBook) -> None:
     write_atomically(path, book.encode())
 
 
-def keep_settings(home_path: Path, book: AddressBook, rpc_urls: Sequence[str]) -> Path | None:
+def keep_settings(home_path: Path, book: AddressBook, *, rpc_urls: Sequence[str]) -> Path | None:
     """Writes the home's config.toml where there is none, so that every command here knows the network."""
     home = Home(home_path)
     if home.wallet_file.exists():
@@ -244,14 +239,6 @@ def keep_settings(home_path: Path, book: AddressBook, rpc_urls: Sequence[str]) -
     wallet = WalletConfig((), home.api_key_file, home.key_file("user"), book.chain(rpc_urls))
     write_atomically(home.wallet_file, to_toml(wallet).encode())
     return home.wallet_file
-
-
-def _setting(text: str) -> tuple[str, int]:
-    name, _, value = text.partition("=")
-    try:
-        return tunable(name.strip()).name, int(value.replace("_", ""))
-    except ValueError:
-        raise InvalidRequest(f"{text!r} is not NAME=VALUE with a whole number") from None
 
 
 def _address(text: str) -> Address:

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("exit")(leave)
 
 
-def stake(context: typer.Context, role: RoleName, amount: Amount, *, sender: From = "", yes: Yes = False) -> None:
+def stake(context: typer.Context, role: RoleName, *, amount: Amount, sender: From = "", yes: Yes = False) -> None:
     """Add to the stake of a role of yours. It registers with its first stake when it starts; this adds to it.
 
     Example: `dgrid stake node 500 --from node-1`
@@ -50,8 +50,8 @@ def stake(context: typer.Context, role: RoleName, amount: Amount, *, sender: Fro
 def unstake(
     context: typer.Context,
     role: RoleName,
-    amount: SomeOrAll = "",
     *,
+    amount: SomeOrAll = "",
     withdraw: PayOut = False,
     sender: From = "",
     yes: Yes = False,
@@ -92,8 +92,8 @@ def unjail(context: typer.Context, role: RoleName, *, sender: From = "", yes: Ye
 def delegate(
     context: typer.Context,
     operator: Operator,
-    amount: Amount,
     *,
+    amount: Amount,
     role: OfRole = "node",
     sender: From = "",
     yes: Yes = False,
@@ -120,8 +120,8 @@ def delegate(
 def undelegate(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     operator: Operator,
-    amount: SomeOrAll = "",
     *,
+    amount: SomeOrAll = "",
     role: OfRole = "node",
     withdraw: PayOut = False,
     sender: From = "",
@@ -169,7 +169,7 @@ def _carry_out(terminal: Terminal, command: str, signer: "Signer", planner: "Pla
     """Plans, shows, asks, sends, says what was done."""
     from dgrid.cli.operations import carried_out, planned
 
-    plan = planned(terminal.home, signer, planner)
+    plan = planned(terminal.home, signer, planner=planner)
     if plan.steps:
         terminal.note(_plan_text(plan))
         agree(terminal, yes=yes)

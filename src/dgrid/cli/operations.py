@@ -132,7 +132,7 @@ class Desk:
 Planner = Callable[[Desk], Awaitable[Plan]]
 
 
-def planned(home: Path, signer: Signer, planner: Planner) -> Plan:
+def planned(home: Path, signer: Signer, *, planner: Planner) -> Plan:
     """A plan for the chain as it is now. Raises what the planner refuses, and ChainUnavailable."""
 
     async def main() -> Plan:

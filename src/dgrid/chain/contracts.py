@@ -188,6 +188,7 @@ class Contracts:
         self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))
         self.settlement = Contract("settlement", chain.address("settlement"))
         self.listings = Contract("listings", chain.address("listings"))
+        self.challenges = Contract("challenges", chain.address("challenges"))
         self.quality_court = Contract("quality_court", chain.address("quality_court"))
 
     @property

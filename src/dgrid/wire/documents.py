@@ -143,11 +143,11 @@ class ReceiptDocument:
             value["chainId"],
             _bytes(value["settlement"], 20),
             InferenceReceipt.from_json(value["receipt"]),
-            _seal_from_json(value["seal"]),
+            seal_from_json(value["seal"]),
             Dispatch.from_json(value["dispatch"]),
-            _seal_from_json(value["dispatchSeal"]),
+            seal_from_json(value["dispatchSeal"]),
             NodeReceipt.from_json(value["nodeReceipt"]),
-            _seal_from_json(value["nodeSeal"]),
+            seal_from_json(value["nodeSeal"]),
             value["model"],
             _label_from_json(value["label"]),
             _salt_from_json(value) if "salt" in value else None,
@@ -176,7 +176,7 @@ def _seal_to_json(seal: Seal) -> dict[str, Any]:
     return {"signature": to_hex(seal.signature), "index": seal.index, "count": seal.count, "path": path}
 
 
-def _seal_from_json(value: dict[str, Any]) -> Seal:
+def seal_from_json(value: dict[str, Any]) -> Seal:
     if value.keys() != {"signature", "index", "count", "path"}:
         raise ValueError("a seal takes signature, index, count and path")
     if not all(isinstance(value[name], int) and not isinstance(value[name], bool) for name in ("index", "count")):

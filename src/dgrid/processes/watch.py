@@ -1,0 +1,153 @@
+"""A watcher's whole life: the chain followed, every anchored epoch recomputed, what is wrong taken to the contracts.
+
+Anyone may run one, with any key that holds gas money: it needs no stake and no leave, and is paid by convictions. It is
+trusted with nothing: what it says counts only as far as a contract agrees.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dgrid.chain.contracts import Reverted
+from dgrid.chain.events import ChainEvent
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import RpcError
+from dgrid.config import WatcherConfig
+from dgrid.core.errors import ChainUnavailable, DGridError
+from dgrid.core.money import Price
+from dgrid.processes.chain_side import ChainSide, chain_side, until_done
+from dgrid.processes.life import now_ms, run_until_signal
+from dgrid.settlement.archives import LIMITS, Archives, doors_of
+from dgrid.settlement.audit import AuditTerms
+from dgrid.settlement.records import Records
+from dgrid.telemetry import Gauge, WatcherMetrics
+from dgrid.watcher.challenges import Prosecutor
+from dgrid.watcher.comparing import Comparer
+from dgrid.watcher.door import LIMITS as DOOR_LIMITS
+from dgrid.watcher.door import WatcherService
+from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence
+from dgrid.watcher.findings import Findings
+from dgrid.watcher.memory import Memory
+from dgrid.watcher.sending import Accuser
+from dgrid.watcher.watching import EpochWatch
+from dgrid.wire.http import HttpClient
+from dgrid.wire.server import Server
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+FILES_MAX = 10_000  # of a folder at one look
+
+
+def run(config: WatcherConfig) -> None:
+    """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
+    run_until_signal(_live(config))
+
+
+async def _live(config: WatcherConfig) -> None:
+    async with chain_side(config) as side, AsyncExitStack() as stack:
+        http = HttpClient(LIMITS)
+        stack.push_async_callback(http.close)
+        archives = Archives(http, lambda: doors_of(side.watcher.latest, urls=config.archive_urls), domain=side.domain)
+        watch = opened_watch(side, config.folder, archives=archives, stack=stack)
+        server = Server(watch.service.handle, host=config.host, port=config.port, limits=DOOR_LIMITS)
+        stack.push_async_callback(server.stop)
+        await server.start()
+        logger.info("watcher at %s", config.url)
+        if config.dev:
+            address = side.sender.address
+            await until_done(
+                lambda: fund_dev(side.rpc, side.contracts, address=address, dgai_wei=int(config.purse_wei)),
+                what="gas money",
+            )
+        await watch.run(Path(config.receipts_folder) if config.receipts_folder else None)
+
+
+def opened_watch(
+    side: ChainSide, folder: Path, *, archives: Archives, stack: AsyncExitStack, clock: Callable[[], int] = now_ms
+) -> "Watch":
+    """A watcher's parts over its folder, to be closed with `stack`."""
+    memory, evidence = Memory(folder / "epochs.sqlite"), Evidence(folder / "evidence.sqlite")
+    findings, metrics = Findings(folder / "findings.sqlite"), WatcherMetrics()
+    for kept in (memory, evidence, findings):
+        stack.callback(kept.close)
+    records = Records(lambda: side.watcher.finalized, side.watcher.parameters, archives)
+    prosecutor = Prosecutor(side.contracts, records, view=lambda: side.watcher.finalized)
+    accuser = Accuser(side.sender, findings, metrics, clock)
+    epochs = EpochWatch(archives, memory, prosecutor, accuser, metrics, lambda epoch: terms_of(side, epoch), clock)
+    metrics.gauges.append(
+        Gauge("dgrid_watcher_epochs_away", "Epochs whose records nobody gives.", lambda: len(epochs.away))
+    )
+    metrics.gauges.append(Gauge("dgrid_watcher_receipts_held", "Handed in, not compared yet.", evidence.count))
+    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts)
+    woken = asyncio.Event()
+    service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, clock, woken.set)
+    return Watch(side, epochs, comparer, service, woken)
+
+
+def terms_of(side: ChainSide, epoch: int) -> AuditTerms:
+    """What the receipts of an epoch are held to."""
+    versions = side.watcher.finalized.listing_versions
+    listings: dict[tuple[bytes, int], Price] = {key: listing.price for key, listing in versions.items()}
+    return AuditTerms(side.domain, side.watcher.clock, listings)
+
+
+@dataclass
+class Watch:
+    """Looks whenever something happened, and at every tick."""
+
+    side: ChainSide
+    epochs: EpochWatch
+    comparer: Comparer
+    service: WatcherService
+    woken: asyncio.Event
+    _read: set[tuple[str, int]] = field(default_factory=set)  # files, by name and time
+
+    async def run(self, receipts: Path | None) -> None:
+        """Runs until cancelled; takes receipts from a folder too."""
+        self.side.watcher.on_finalized(self._on_event)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self.woken.wait()
+            self.woken.clear()
+            if receipts is not None:
+                self.take_files(await asyncio.to_thread(self._new_files, receipts))
+            await self.step()
+
+    async def step(self) -> None:
+        """Compares what was handed in, and checks what is new."""
+        try:
+            await self.comparer.step(self.side.watcher.finalized)
+            await self.epochs.step(self.side.watcher.finalized)
+        except ChainUnavailable as error:
+            logger.debug("the chain is away: %s", error.message)
+        except (Reverted, RpcError) as error:
+            logger.warning("the chain refuses: %s", error.message)
+
+    def _new_files(self, folder: Path) -> list[bytes]:
+        """The documents in a folder that were not read before; they stay where they are."""
+        found = []
+        for path in sorted(folder.glob("*.json"))[:FILES_MAX]:
+            with contextlib.suppress(OSError):  # taken away meanwhile
+                status = path.stat()
+                key = path.name, status.st_mtime_ns
+                if key not in self._read and status.st_size <= DOCUMENT_BYTES_MAX:
+                    self._read.add(key)
+                    found.append(path.read_bytes())
+        return found
+
+    def take_files(self, documents: list[bytes]) -> None:
+        """Keeps receipts from files; one that is none is said so and left."""
+        for document in documents:
+            try:
+                self.service.take_receipt(document)
+            except DGridError as error:
+                logger.warning("a file in the receipts' folder is left out: %s", error.message)
+
+    def _on_event(self, _event: ChainEvent) -> None:
+        self.woken.set()

@@ -7,7 +7,7 @@ Public replies hold hashes, counts and addresses; a receipt's salt goes to its o
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dgrid.core.epochs import EpochClock
@@ -17,12 +17,13 @@ from dgrid.core.merkle import TreeNode
 from dgrid.gateway.court import Court
 from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.facts import ChainFacts, Channel
-from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.presence import Presence
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import ModelMarket
 from dgrid.gateway.route.models import VIRTUAL_MODELS
 from dgrid.gateway.route.standing import EVERY_TASK
 from dgrid.gateway.sealing import ReceiptSealer
+from dgrid.gateway.tariff import Tariff
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader, ListedReceipt, StoredReceipt
 from dgrid.store.ledger_rows import EpochState
@@ -44,7 +45,7 @@ class Sources:
     token: bytes
     contracts: Mapping[str, str]
     clock: EpochClock
-    shares: Shares
+    tariff: Tariff
     chain: ChainFacts
     router: Router
     presence: Presence
@@ -221,7 +222,8 @@ class Views:
 
     def parameters(self) -> Json:
         source, state = self._from, self._from.chain.state
-        epoch = source.clock.epoch_at(source.now_ms())
+        epoch, tariff = source.clock.epoch_at(source.now_ms()), source.tariff
+        counted = tariff.parameters(epoch)
         return {
             "gateway": to_hex(source.gateway),
             "chain_id": source.domain.chain_id,
@@ -233,8 +235,9 @@ class Views:
                 "number": epoch,
                 "closes_at_ms": source.clock.closes_at_ms(epoch),
             },
-            "protocol_bps": source.shares.protocol_bps,
-            "margin_bps": source.shares.margin_bps,
+            "protocol_bps": counted.protocol_bps,
+            "margin_bps": min(tariff.margin_bps, counted.maximum_margin_bps),
+            "parameters": {name: str(value) for name, value in asdict(counted).items()},
             "finalized_block": state.finalized_block,
             "degraded": state.is_degraded,
         }

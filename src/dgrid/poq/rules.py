@@ -15,7 +15,7 @@ MICROS = 10**6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawRules:
-    """From the chain (`QualityCourt.rules`): which leaves are drawn, and for how many evaluators."""
+    """From the chain (`Parameters.sol`): which leaves are drawn, and for how many evaluators."""
 
     quality_bps: int
     identity_bps: int
@@ -25,10 +25,11 @@ class DrawRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How the four dimensions combine; only their ratios count, for missing ones are dropped.
+    """From the chain: how the four dimensions combine. Only their ratios count, for missing ones are dropped.
 
-    Accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and faster than
-    the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for itself.
+    By default accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and
+    faster than the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for
+    itself; no vote lifts it above a fifth (`economics.Rule.WEIGHTS`).
     """
 
     format: int = 20
@@ -138,6 +139,7 @@ class QualityRules:
 
     draw: DrawRules
     pay: PayRules
+    drawn_before: Mapping[int, DrawRules] = field(default_factory=dict)  # of earlier rounds that this one takes in
     weights: Weights = field(default_factory=Weights)
     references: Mapping[bytes, CostReference] = field(default_factory=lambda: BUILT_IN_REFERENCES)  # by model id
     calibration: CalibrationRules = field(default_factory=CalibrationRules)
@@ -151,3 +153,7 @@ class QualityRules:
             raise ValueError("shares lie between 0 and 10,000 basis points")
         if self.draw.committee_size < 1 or self.draw.duty_cap < 1:
             raise ValueError("a committee and a cap are at least 1")
+
+    def draw_in(self, judged_round: int) -> DrawRules:
+        """By which rules a round's leaves were drawn: its own, also where a later root takes them in."""
+        return self.drawn_before.get(judged_round, self.draw)

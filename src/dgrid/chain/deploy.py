@@ -81,9 +81,7 @@ class Deployment:
     holder: Address | None = None  # of the whole supply; None: the deployer
 
 
-def dev_terms(
-    *, genesis_s: int, epoch_seconds: int, archives: int = 3, authors: Sequence[Address] = ()
-) -> Deployment:
+def dev_terms(*, genesis_s: int, epoch_seconds: int, archives: int = 3, authors: Sequence[Address] = ()) -> Deployment:
     """The dev network's terms: a blob counts with a majority of the archives; delays outlast what they protect."""
     return Deployment(
         genesis_s=genesis_s,
@@ -218,9 +216,7 @@ async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:
     return all(code not in ("0x", None) for code in await rpc.batch(calls))
 
 
-async def deploy(
-    rpc: Rpc, *, epoch_seconds: int, genesis_s: int, authors: Sequence[Address] = ()
-) -> dict[str, str]:
+async def deploy(rpc: Rpc, *, epoch_seconds: int, genesis_s: int, authors: Sequence[Address] = ()) -> dict[str, str]:
     """The dev network's contracts, from the dev chain's first account, which holds the supply."""
     terms = dev_terms(genesis_s=genesis_s, epoch_seconds=epoch_seconds, authors=authors)
     return await deploy_contracts(rpc, DEV_ACCOUNT, terms=terms)

@@ -18,7 +18,6 @@ from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import RpcError
 from dgrid.config import WatcherConfig
 from dgrid.core.errors import ChainUnavailable, DGridError
-from dgrid.core.money import Price
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -75,10 +74,14 @@ def opened_watch(
     findings, metrics = Findings(folder / "findings.sqlite"), WatcherMetrics()
     for kept in (memory, evidence, findings):
         stack.callback(kept.close)
-    records = Records(lambda: side.watcher.finalized, side.watcher.parameters, archives)
+    records = Records(lambda: side.watcher.finalized, archives)
+
+    def terms(epoch: int) -> AuditTerms:
+        return AuditTerms.of(side.watcher.finalized, epoch, domain=side.domain)
+
     prosecutor = Prosecutor(side.contracts, records, view=lambda: side.watcher.finalized)
     accuser = Accuser(side.sender, findings, metrics, clock)
-    epochs = EpochWatch(archives, memory, prosecutor, accuser, metrics, lambda epoch: terms_of(side, epoch), clock)
+    epochs = EpochWatch(archives, memory, prosecutor, accuser, metrics, terms, clock)
     metrics.gauges.append(
         Gauge("dgrid_watcher_epochs_away", "Epochs whose records nobody gives.", lambda: len(epochs.away))
     )
@@ -87,13 +90,6 @@ def opened_watch(
     woken = asyncio.Event()
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, clock, woken.set)
     return Watch(side, epochs, comparer, service, woken)
-
-
-def terms_of(side: ChainSide, epoch: int) -> AuditTerms:
-    """What the receipts of an epoch are held to."""
-    versions = side.watcher.finalized.listing_versions
-    listings: dict[tuple[bytes, int], Price] = {key: listing.price for key, listing in versions.items()}
-    return AuditTerms(side.domain, side.watcher.clock, listings)
 
 
 @dataclass

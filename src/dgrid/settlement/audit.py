@@ -5,28 +5,31 @@ content (only hashes are public), and leaves that a gateway signed and left out;
 go on from other epochs is a watcher's to see, who keeps them.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from dgrid.chain.view import Anchor
+from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.epochs import EpochClock
-from dgrid.core.errors import CheckFailed, DGridError, NotYet, ReceiptNotFound
+from dgrid.core.errors import CheckFailed, DGridError, InvalidSignature, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.core.money import BPS, Price
 from dgrid.core.places import Place
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.faults import BadSplit, Fault, Irregular, Misplaced, NoWay, WrongSum, limited
+from dgrid.settlement.faults import BadSplit, Fault, Irregular, Misplaced, NoWay, Unshowable, WrongSum, limited
 from dgrid.settlement.joins import OneEpoch, join_faults
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import Records, tree_of
+from dgrid.settlement.splits import SplitTerms, is_opened, split_faults
 from dgrid.settlement.totals import steps_of
 from dgrid.wire.blob import EpochBlob, EpochTree, blob_id
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EpochRoot, Flag, InferenceReceipt
+from dgrid.wire.messages import EpochRoot, InferenceReceipt
+from dgrid.wire.seals import sealed_by
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
 FAILURES_MAX = 100
+NOTHING_KNOWN = SplitTerms()
+SPLITS_CHECKS = ("shares", "usage", "links")  # what `splits` found wrong already, by the contract's rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,12 @@ class AuditTerms:
 
     domain: Domain
     clock: EpochClock | None = None
-    listings: Mapping[tuple[bytes, int], Price] = field(default_factory=dict)
-    protocol_bps: int | None = None  # of the root's epoch, as the one below
-    margin_bps_max: int | None = None
+    splits: SplitTerms = NOTHING_KNOWN
+
+    @classmethod
+    def of(cls, view: ChainView, epoch: int, *, domain: Domain) -> "AuditTerms":
+        """What the chain holds the receipts of an epoch to."""
+        return cls(domain, view.clock, SplitTerms.of(view, epoch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +129,7 @@ class Auditor:
     async def anchor(self, anchor: Anchor, *, request_id: bytes | None = None) -> AuditReport:
         """Audits one root. Raises CheckFailed and NetworkUnreachable when no archive has the blob."""
         blob = await self._archives.fetch(anchor.root.blob_id)
-        versions = self._records.view.listing_versions
-        listings: dict[tuple[bytes, int], Price] = {key: listing.price for key, listing in versions.items()}
-        view, counted = self._records.view, self._records.view.parameters.at(anchor.root.epoch)
-        terms = AuditTerms(self._domain, view.clock, listings, counted.protocol_bps, counted.maximum_margin_bps)
+        terms = AuditTerms.of(self._records.view, anchor.root.epoch, domain=self._domain)
         digest, root = anchor.digest, anchor.root
         return audit_epoch(blob, root, onchain_digest=digest, terms=terms, request_id=request_id)
 
@@ -203,7 +206,7 @@ def _receipt_faults(blob: EpochBlob, root: EpochRoot, terms: AuditTerms) -> Iter
         try:
             document = ReceiptDocument.of(record, domain=terms.domain)
         except ValueError as error:
-            yield Irregular(f"{what}malformed record: {error}")
+            yield Unshowable(f"{what}malformed record: {error}", place)
             continue
         yield from (Misplaced(what + text, place) for text in _place_faults(document.receipt, place, root))
         yield from _document_faults(document, place, root=root, terms=terms)
@@ -220,24 +223,21 @@ def _document_faults(document: ReceiptDocument, place: Place, *, root: EpochRoot
     if terms.clock is not None:
         served = terms.clock.epoch_at(document.receipt.usage.served_at)
         yield from map(Irregular, _differs(f"{what}the epoch it was served in", served, root.epoch))
+    wrong = [*split_faults(document, terms.splits)] if is_opened(document) else []
+    yield from (BadSplit(f"{what}{text}", place) for text in wrong)
     for check in verify_receipt(document):
         text = f"{what}{check.name}: {check.reason}"
-        if not check.ok:
-            yield BadSplit(text, place) if check.name == "shares" else Irregular(text)
-    yield from (BadSplit(what + text, place) for text in _split_faults(document, terms))
+        if check.ok or (wrong and check.name in SPLITS_CHECKS):
+            continue
+        yield Irregular(text) if is_whole(document) else Unshowable(text, place)
 
 
-def _split_faults(document: ReceiptDocument, terms: AuditTerms) -> Iterator[str]:
-    """The shares against the node's offer, the listing's version and the protocol's cut (PROTOCOL § 3, integers)."""
-    receipt, usage = document.receipt, document.receipt.usage
-    if usage.flags & (Flag.CACHED | Flag.SUPPORT):
-        return
-    gross = receipt.shares.node + receipt.shares.protocol
-    if terms.protocol_bps is not None:
-        yield from _differs("the protocol's share", receipt.shares.protocol, gross * terms.protocol_bps // BPS)
-    if terms.margin_bps_max is not None and receipt.shares.gateway > gross * terms.margin_bps_max // BPS:
-        yield f"the gateway's share is {receipt.shares.gateway}, above {terms.margin_bps_max} basis points of {gross}"
-    price = terms.listings.get((receipt.parties.listing_id, receipt.parties.listing_version))
-    if price is not None:
-        asked = price.gross(usage.tokens_in, usage.tokens_out)
-        yield from _differs("the listing's share", receipt.shares.listing, asked)
+def is_whole(document: ReceiptDocument) -> bool:
+    """Whether the record could be shown on chain: opened, and sealed by its node."""
+    if not is_opened(document):
+        return False
+    try:
+        signer = sealed_by(document.domain, document.node_receipt.struct_hash(), document.node_seal)
+    except InvalidSignature:
+        return False
+    return signer == document.receipt.parties.node

@@ -42,6 +42,14 @@ class Misplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class Unshowable:
+    """A record that lacks what makes it one, such as the node's signature: asked for on chain, nobody can show it."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class BadSplit:
     """A fee that is not divided as prices and rules have it."""
 
@@ -79,7 +87,7 @@ class Gap:
     between: Place
 
 
-Fault = Irregular | NoWay | WrongSum | Misplaced | BadSplit | BrokenTotal | MissingPrevious | Gap
+Fault = Irregular | NoWay | WrongSum | Misplaced | Unshowable | BadSplit | BrokenTotal | MissingPrevious | Gap
 
 
 def limited(faults: Iterable[Fault]) -> list[Fault]:

@@ -24,6 +24,7 @@ from dgrid.settlement.faults import (
     Misplaced,
     MissingPrevious,
     NoWay,
+    Unshowable,
     WrongSum,
 )
 from dgrid.settlement.records import EpochRecords, tree_of
@@ -162,7 +163,7 @@ class EpochWatch:
                 return await self.prosecutor.missing_previous(fault, records)
             case Gap():
                 return await self.prosecutor.gap(fault, records)
-            case Irregular() | NoWay() | WrongSum() | Misplaced() | BadSplit():
+            case Irregular() | NoWay() | WrongSum() | Misplaced() | Unshowable() | BadSplit():
                 return None
 
 

@@ -152,7 +152,7 @@ def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDev
         await net.rpc.call("anvil_mine", ["0x4"])
         await fix_seed(await net.sender("anyone", dgai_wei=0), net.contracts, gateway=gateway, epoch=epoch)
         view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=10)
-        windows = windows_of(network.watcher.parameters, view.draws[gateway, epoch].round)
+        windows = windows_of(view, view.draws[gateway, epoch].round)
         await loop.step()
         assert network.watcher.latest.canary_openings == {}, "not before the reports are open"
         stage.ahead_s = windows.open_from_s + 1 - int(time.time())

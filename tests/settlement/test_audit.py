@@ -25,9 +25,8 @@ COUNT = 6
 
 def terms(books: Books) -> AuditTerms:
     listing_id, version, price = LISTING
-    return AuditTerms(
-        books.domain, EpochClock(GENESIS_S, EPOCH_S), SplitTerms({(listing_id, version): price}, (200,), 500)
-    )
+    agreed = SplitTerms({(listing_id, version): price}, (200,), 2_000)
+    return AuditTerms(books.domain, EpochClock(GENESIS_S, EPOCH_S), agreed)
 
 
 def audited(books: Books, blob: bytes, root: EpochRoot, request_id: bytes | None = None) -> AuditReport:

@@ -108,6 +108,7 @@ class WatcherConfig(RoleConfig):
 
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
     receipts_folder: str = ""  # receipts as JSON files, to be compared with what is anchored
+    patience_s: int = 30  # how long all archives may be without an epoch's records before they are demanded on chain
     purse_wei: str = "100000000000000000000"  # on a dev network: 100 DGAI, for deposits
 
 

@@ -1,5 +1,6 @@
 """A settling network with a watcher beside it, whose key may do nothing but pay gas."""
 
+import time
 from dataclasses import dataclass
 
 from tests.devnet import Devnet
@@ -7,11 +8,13 @@ from tests.network.dishonest.gateway import Liar
 from tests.settlement.books import Close
 from tests.settlement.network import BOND_WEI, STAKE_WEI, Settling, settling
 
+from dgrid.chain.funding import fund_dev
 from dgrid.chain.view import ChainView
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.chain_side import ChainSide
-from dgrid.processes.watch import Watch, opened_watch
+from dgrid.processes.life import now_ms
+from dgrid.processes.watch import Timing, Watch, opened_watch
 from dgrid.settlement.closing import ClosedEpoch, close_epoch
 from dgrid.watcher.evidence import HeldReceipt
 from dgrid.wire.blob import decode_record
@@ -20,7 +23,17 @@ from dgrid.wire.messages import ChannelConfig, InferenceReceipt
 WATCHDOG = "watchdog"
 EPOCHS = (100, 101, 103)
 LIAR_EPOCH = 104
-LANES = 3
+PATIENCE_MS = 10_000
+
+
+@dataclass
+class Later:
+    """The clock on the wall, moved on by hand."""
+
+    ahead_ms: int = 0
+
+    def now_ms(self) -> int:
+        return now_ms() + self.ahead_ms
 
 
 @dataclass
@@ -30,6 +43,7 @@ class Watched:
     network: Settling
     watch: Watch
     channels: dict[str, ChannelConfig]
+    clock: Later
 
     @property
     def net(self) -> Devnet:
@@ -77,6 +91,21 @@ class Watched:
         await self.net.rpc.call("anvil_mine", ["0x3"])
         return await side.watcher.until(lambda view: side.watcher.block >= head, timeout_s=10)
 
+    async def pass_time(self, seconds: int) -> None:
+        """On the wall and on the chain."""
+        self.clock.ahead_ms += 1000 * seconds
+        await self.net.pass_time(seconds)
+
+    def withhold(self, closed: ClosedEpoch) -> None:
+        """The archives forget what they promised to keep."""
+        for store in self.network.stores:
+            store.forget(closed.blob_id)
+
+    async def fund_deposit(self) -> None:
+        """The watcher's key gets what one demand takes."""
+        deposit = self.network.watcher.finalized.parameters.last.demand_deposit_wei
+        await fund_dev(self.net.rpc, self.net.contracts, address=self.net.key(WATCHDOG).address, dgai_wei=deposit)
+
     async def reward(self) -> int:
         return await self.net.balance(self.net.key(WATCHDOG).address)
 
@@ -86,16 +115,17 @@ class Watched:
 
 
 async def watched(net: Devnet) -> Watched:
-    network = await settling(net)
+    network, clock = await settling(net), Later()
     channels = {name: await network.open_channel(name, amount_wei=100 * WEI) for name in ("payer-1", "payer-2")}
-    return Watched(network, await a_watch(net, network), channels)
+    return Watched(network, await a_watch(net, network, clock), channels, clock)
 
 
-async def a_watch(net: Devnet, network: Settling, *, name: str = WATCHDOG) -> Watch:
-    """A watcher over its folder; called twice, as after a restart."""
-    sender, eyes = await net.sender(name, dgai_wei=0), await net.watcher(f"{name}-eyes")
+async def a_watch(net: Devnet, network: Settling, clock: Later, *, name: str = WATCHDOG) -> Watch:
+    """A watcher with money for gas and one deposit, over its folder; called twice, as after a restart."""
+    sender, eyes = await net.sender(name, dgai_wei=0), await net.watcher(f"{name}-eyes-{time.time_ns()}")
     side = ChainSide(net.rpc, net.contracts, eyes, sender)
-    return opened_watch(side, net.folder / name, archives=network.archives, stack=net.stack)
+    timing = Timing(clock.now_ms, PATIENCE_MS)
+    return opened_watch(side, net.folder / name, archives=network.archives, stack=net.stack, timing=timing)
 
 
 async def assert_convicted(stage: Watched, *, epoch: int, supply_before: int) -> None:

@@ -42,6 +42,8 @@ async def proven(stage: Watched, number: Number, *, epoch: int = LIAR_EPOCH) -> 
         ("more-pot", Number.WRONG_POT),
         ("more-fee", Number.WRONG_POT),
         ("more-lane", Number.WRONG_POT),
+        ("badly-split", Number.BAD_SPLIT),
+        ("misplaced", Number.OMITTED),
     ],
 )
 def test_a_lie_that_the_blob_shows_is_proven_and_paid(on_devnet: OnDevnet, lie: str, number: Number) -> None:
@@ -129,12 +131,12 @@ def test_a_restarted_watcher_still_joins_epochs_and_says_nothing_twice(on_devnet
         stage = await watched(net)
         await stage.history()
         await stage.step()
-        stage.watch = await a_watch(net, stage.network)
+        stage.watch = await a_watch(net, stage.network, stage.clock)
         assert stage.watch.epochs.memory.digests(stage.network.books.key.address).keys() == set(EPOCHS)
         await stage.lie("forgetful-node")
         await proven(stage, Number.BROKEN_TOTAL)
         reward = await stage.reward()
-        stage.watch = await a_watch(net, stage.network)
+        stage.watch = await a_watch(net, stage.network, stage.clock)
         await stage.step()
         assert await stage.reward() == reward
 

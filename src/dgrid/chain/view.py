@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
+from dgrid.chain.demands import Demand, change_demands
 from dgrid.chain.events import (
     Anchored,
     BondChanged,
@@ -11,6 +12,7 @@ from dgrid.chain.events import (
     Claimed,
     Collected,
     Convicted,
+    Demanded,
     Deposited,
     Drawn,
     Kind,
@@ -20,6 +22,8 @@ from dgrid.chain.events import (
     MemberRegistered,
     MemberUpdated,
     ParameterSet,
+    RecordShown,
+    RecordWithheld,
     Role,
     StakeChanged,
     Withdrawn,
@@ -131,6 +135,7 @@ class ChainView(JudgingView):
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+    demands: dict[bytes, Demand] = field(default_factory=dict)
 
     @property
     def clock(self) -> EpochClock:
@@ -202,6 +207,8 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
+        case Demanded() | RecordShown() | RecordWithheld():
+            change_demands(draft.demands, event)
         case ParameterSet():
             raise AssertionError("a vote moves the whole view")
         case _:

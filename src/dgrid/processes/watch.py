@@ -12,20 +12,21 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import ChainEvent
 from dgrid.chain.funding import fund_dev
-from dgrid.chain.rpc import RpcError
+from dgrid.chain.view import ChainView
 from dgrid.config import WatcherConfig
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.audit import AuditTerms
+from dgrid.settlement.demands import Answerer
 from dgrid.settlement.records import Records
 from dgrid.telemetry import Gauge, WatcherMetrics
 from dgrid.watcher.challenges import Prosecutor
 from dgrid.watcher.comparing import Comparer
+from dgrid.watcher.demanding import Demander
 from dgrid.watcher.door import LIMITS as DOOR_LIMITS
 from dgrid.watcher.door import WatcherService
 from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence
@@ -39,6 +40,7 @@ from dgrid.wire.server import Server
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
+ANSWER_AFTER_MS = 5_000  # archives come first: they are paid to keep
 FILES_MAX = 10_000  # of a folder at one look
 
 
@@ -52,7 +54,8 @@ async def _live(config: WatcherConfig) -> None:
         http = HttpClient(LIMITS)
         stack.push_async_callback(http.close)
         archives = Archives(http, lambda: doors_of(side.watcher.latest, urls=config.archive_urls), domain=side.domain)
-        watch = opened_watch(side, config.folder, archives=archives, stack=stack)
+        timing = Timing(patience_ms=1000 * config.patience_s)
+        watch = opened_watch(side, config.folder, archives=archives, stack=stack, timing=timing)
         server = Server(watch.service.handle, host=config.host, port=config.port, limits=DOOR_LIMITS)
         stack.push_async_callback(server.stop)
         await server.start()
@@ -67,29 +70,46 @@ async def _live(config: WatcherConfig) -> None:
 
 
 def opened_watch(
-    side: ChainSide, folder: Path, *, archives: Archives, stack: AsyncExitStack, clock: Callable[[], int] = now_ms
+    side: ChainSide, folder: Path, *, archives: Archives, stack: AsyncExitStack, timing: "Timing | None" = None
 ) -> "Watch":
     """A watcher's parts over its folder, to be closed with `stack`."""
+    timing, woken = timing or Timing(), asyncio.Event()
     memory, evidence = Memory(folder / "epochs.sqlite"), Evidence(folder / "evidence.sqlite")
     findings, metrics = Findings(folder / "findings.sqlite"), WatcherMetrics()
     for kept in (memory, evidence, findings):
         stack.callback(kept.close)
-    records = Records(lambda: side.watcher.finalized, archives)
+
+    def view() -> ChainView:
+        return side.watcher.finalized
 
     def terms(epoch: int) -> AuditTerms:
-        return AuditTerms.of(side.watcher.finalized, epoch, domain=side.domain)
+        return AuditTerms.of(view(), epoch, domain=side.domain)
 
-    prosecutor = Prosecutor(side.contracts, records, view=lambda: side.watcher.finalized)
-    accuser = Accuser(side.sender, findings, metrics, clock)
-    epochs = EpochWatch(archives, memory, prosecutor, accuser, metrics, terms, clock)
-    metrics.gauges.append(
-        Gauge("dgrid_watcher_epochs_away", "Epochs whose records nobody gives.", lambda: len(epochs.away))
-    )
-    metrics.gauges.append(Gauge("dgrid_watcher_receipts_held", "Handed in, not compared yet.", evidence.count))
+    prosecutor = Prosecutor(side.contracts, Records(view, archives), view=view)
+    accuser = Accuser(side.sender, findings, metrics, timing.now_ms)
+    demander = Demander(side.rpc, side.contracts, accuser, metrics, view)
+    work = archives, memory, evidence, prosecutor, accuser, demander, metrics
+    epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms)
+    metrics.gauges += _gauges(epochs)
     comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts)
-    woken = asyncio.Event()
-    service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, clock, woken.set)
-    return Watch(side, epochs, comparer, service, woken)
+    answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS)
+    service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
+    return Watch(side, epochs, comparer, answerer, service, woken)
+
+
+def _gauges(epochs: EpochWatch) -> list[Gauge]:
+    return [
+        Gauge("dgrid_watcher_epochs_away", "Epochs whose records nobody gives.", lambda: len(epochs.away)),
+        Gauge("dgrid_watcher_receipts_held", "Handed in, not compared yet.", epochs.evidence.count),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A watcher's clock, and how long records may stay away before it demands them."""
+
+    now_ms: Callable[[], int] = now_ms
+    patience_ms: int = 30_000
 
 
 @dataclass
@@ -99,6 +119,7 @@ class Watch:
     side: ChainSide
     epochs: EpochWatch
     comparer: Comparer
+    answerer: Answerer
     service: WatcherService
     woken: asyncio.Event
     _read: set[tuple[str, int]] = field(default_factory=set)  # files, by name and time
@@ -116,14 +137,17 @@ class Watch:
             await self.step()
 
     async def step(self) -> None:
-        """Compares what was handed in, and checks what is new."""
+        """Compares what was handed in, checks what is new, demands and shows what is missing."""
         try:
             await self.comparer.step(self.side.watcher.finalized)
             await self.epochs.step(self.side.watcher.finalized)
+            now_ms = self.epochs.now_ms()
+            await self.epochs.demander.step(self.side.watcher.finalized, now_ms=now_ms)
+            await self.answerer.step(self.side.watcher.finalized)
         except ChainUnavailable as error:
             logger.debug("the chain is away: %s", error.message)
-        except (Reverted, RpcError) as error:
-            logger.warning("the chain refuses: %s", error.message)
+        except DGridError as error:
+            logger.warning("not everything is looked at yet: %s", error.message)
 
     def _new_files(self, folder: Path) -> list[bytes]:
         """The documents in a folder that were not read before; they stay where they are."""

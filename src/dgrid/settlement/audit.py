@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.epochs import EpochClock
-from dgrid.core.errors import CheckFailed, DGridError, InvalidSignature, NotYet, ReceiptNotFound
+from dgrid.core.errors import CheckFailed, DGridError, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
 from dgrid.settlement.archives import Archives
@@ -18,12 +18,11 @@ from dgrid.settlement.faults import BadSplit, Fault, Irregular, Misplaced, NoWay
 from dgrid.settlement.joins import OneEpoch, join_faults
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import Records, tree_of
-from dgrid.settlement.splits import SplitTerms, is_opened, split_faults
+from dgrid.settlement.splits import SplitTerms, is_opened, is_whole, split_faults
 from dgrid.settlement.totals import steps_of
 from dgrid.wire.blob import EpochBlob, EpochTree, blob_id
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
-from dgrid.wire.seals import sealed_by
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
@@ -230,14 +229,3 @@ def _document_faults(document: ReceiptDocument, place: Place, *, root: EpochRoot
         if check.ok or (wrong and check.name in SPLITS_CHECKS):
             continue
         yield Irregular(text) if is_whole(document) else Unshowable(text, place)
-
-
-def is_whole(document: ReceiptDocument) -> bool:
-    """Whether the record could be shown on chain: opened, and sealed by its node."""
-    if not is_opened(document):
-        return False
-    try:
-        signer = sealed_by(document.domain, document.node_receipt.struct_hash(), document.node_seal)
-    except InvalidSignature:
-        return False
-    return signer == document.receipt.parties.node

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dgrid.chain.view import ChainView
+from dgrid.core.errors import InvalidSignature
 from dgrid.core.money import BPS, FREE, Price
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import Flag
+from dgrid.wire.seals import sealed_by
 
 Listings = Mapping[tuple[bytes, int], Price]
 
@@ -46,6 +48,17 @@ def is_opened(document: ReceiptDocument) -> bool:
     node_receipt = document.node_receipt
     bound = document.receipt.node_receipt_hash == node_receipt.struct_hash()
     return bound and node_receipt.dispatch_hash == document.dispatch.struct_hash()
+
+
+def is_whole(document: ReceiptDocument) -> bool:
+    """Whether the record could be shown on chain: opened, and sealed by its node."""
+    if not is_opened(document):
+        return False
+    try:
+        signer = sealed_by(document.domain, document.node_receipt.struct_hash(), document.node_seal)
+    except InvalidSignature:
+        return False
+    return signer == document.receipt.parties.node
 
 
 def split_faults(document: ReceiptDocument, terms: SplitTerms) -> Iterator[str]:

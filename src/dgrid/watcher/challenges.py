@@ -1,4 +1,4 @@
-"""From a fault to the call that proves it: `Challenges.sol` 1 to 4, argument for argument.
+"""From a fault to the call that proves it: `Challenges.sol` 1 to 4, `Splits.sol` 5, argument for argument.
 
 A call is built from records that lead to their roots; what no record can show has no call. Sends nothing.
 """
@@ -13,12 +13,12 @@ from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.core.places import Place
-from dgrid.settlement.faults import BrokenTotal, Gap, MissingPrevious
+from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
 from dgrid.settlement.proofs import LeafProof, absence, lane_proof, leaf_arguments, seal_arguments
 from dgrid.settlement.records import EpochRecords, Records
 from dgrid.settlement.sums import wrong_sum
 from dgrid.watcher.evidence import HeldReceipt, HeldRoot
-from dgrid.wire.messages import EpochRoot
+from dgrid.wire.messages import Dispatch, EpochRoot, InferenceReceipt, NodeReceipt
 
 IDLE_ROOTS_MAX = 500  # more do not fit one transaction
 
@@ -99,6 +99,15 @@ class Prosecutor:
         between = proof_at(await self._epoch_of(fault.between, records), fault.between)
         later, charge = proof_at(records, fault.later), _charge(Number.BROKEN_TOTAL, records, text=fault.text)
         return self._call(charge, "proveGap", fault.party, later.arguments(), between.arguments())
+
+    def bad_split(self, fault: BadSplit, records: EpochRecords) -> Challenge:
+        """5. Raises ValueError, CheckFailed when the record cannot be read."""
+        place = fault.place
+        record = records.blob.record_at(place.lane, place.sequence)
+        proof, usage = proof_at(records, place), InferenceReceipt.unpacked(record.receipt).usage
+        opened = NodeReceipt.unpacked(record.node_receipt), Dispatch.unpacked(record.dispatch)
+        charge = _charge(Number.BAD_SPLIT, records, text=fault.text)
+        return Challenge(charge, self._contracts.splits, "proveBadSplit", (proof.arguments(), usage, *opened))
 
     def wrong_sum(self, records: EpochRecords, text: str) -> Challenge | None:
         """4. None when no single sum explains the root. The records need not lead to it."""

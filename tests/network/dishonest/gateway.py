@@ -112,6 +112,27 @@ def misplaced(receipt: InferenceReceipt) -> InferenceReceipt:
     return replace(receipt, place=replace(receipt.place, sequence=receipt.place.sequence + 100))
 
 
+def unsigned(liar: Liar, closing: Closing, rows: Rows) -> Rows:
+    """The node never signed what it is said to have done."""
+    return [*rows[:-1], recorded(rows[-1], node_seal=decode_record(rows[-1].record).seal)]
+
+
+def repeated(liar: Liar, closing: Closing, rows: Rows) -> Rows:
+    """One receipt stands twice, where another should."""
+    last, before = rows[-1], rows[-2]
+    return [*rows[:-1], ClosingRow(last.lane, last.sequence, before.record, before.struct_hash, before.fee)]
+
+
+def unordered(liar: Liar, closing: Closing, rows: Rows) -> Rows:
+    """The order that the node's receipt speaks of is not the one in the record."""
+    return [*rows[:-1], recorded(rows[-1], dispatch=decode_record(rows[0].record).dispatch)]
+
+
+def recorded(row: ClosingRow, **changes: Any) -> ClosingRow:
+    record = encode_record(replace(decode_record(row.record), **changes))
+    return ClosingRow(row.lane, row.sequence, record, row.struct_hash, row.fee)
+
+
 # --- lies about the root ----------------------------------------------------------------------------------------------
 
 
@@ -166,6 +187,9 @@ def second_root(root: EpochRoot) -> EpochRoot:
 
 ROW_LIES: dict[str, Callable[[Liar, Closing, Rows], Rows]] = {
     "omitted": omitted,
+    "repeated": repeated,
+    "unsigned": unsigned,
+    "unordered": unordered,
     "altered": functools.partial(last_changed, altered),
     "pointing-nowhere": functools.partial(last_changed, pointing_nowhere),
     "pointing-ahead": functools.partial(last_changed, pointing_ahead),

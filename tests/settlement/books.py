@@ -58,6 +58,8 @@ class Books:
     clock_start_s: int
     epoch_seconds: int
     listing: tuple[bytes, int, Price] = (NO_LISTING, 0, FREE)
+    protocol_bps: int = 200
+    margin_bps: int = 500
     previous_root: bytes = ZERO_HASH
     rows: dict[int, list[ClosingRow]] = field(default_factory=dict)
     receipts: list[InferenceReceipt] = field(default_factory=list)
@@ -75,7 +77,11 @@ class Books:
             output = salted_hash(work.said.salt, work.said.answer.encode())
             evidence = salted_hash(work.said.salt, work.said.evidence)
         node_receipt = NodeReceipt(dispatch.struct_hash(), output, evidence, work.tokens_in, work.tokens_out)
-        split = split_fee(Terms(PRICE, self.listing[2], 200, 500), tokens_in=work.tokens_in, tokens_out=work.tokens_out)
+        split = split_fee(
+            Terms(PRICE, self.listing[2], self.protocol_bps, self.margin_bps),
+            tokens_in=work.tokens_in,
+            tokens_out=work.tokens_out,
+        )
         place = Place(epoch, lane, sum(row.lane == lane for row in self.rows.get(epoch, [])))
         receipt = self._receipt(place, work, split, request_id, node_receipt)
         (dispatch_seal,) = seal(self.key, self.domain, [dispatch.struct_hash()])

@@ -3,6 +3,7 @@
 Archives, settlers and watchers all do, each with what it can fetch. One answer is enough; the contract pays the first.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Answerer:
         blob = await self.fetch(anchor.root.blob_id)
         if blob is None:
             return None
-        records = open_records(anchor, blob)
+        records = await asyncio.to_thread(open_records, anchor, blob)
         if place.sequence >= len(records.blob.receipts.get(place.lane, ())):
             return "answerAbsent", [lane_proof(anchor.root, records.tree, lane=place.lane), place.sequence]
         record = record_arguments(records, place, domain=self.domain)

@@ -208,6 +208,7 @@ class Contracts:
         """Those whose events make up the network's state."""
         return (
             self.parameters,
+            self.timelock,
             self.governor,
             self.registry,
             self.listings,
@@ -217,6 +218,11 @@ class Contracts:
             self.quality_court,
             self.cases,
         )
+
+    @property
+    def all(self) -> tuple[Contract, ...]:
+        """Every contract of the network."""
+        return (*self.watched, self.dgai, self.challenges, self.splits)
 
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dgrid.chain.ballots import BallotEvent
+from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
@@ -25,16 +27,6 @@ class Kind(IntEnum):
     LISTING = 1
     GATEWAY = 2
     PROTOCOL = 3
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
-    """Where in the chain something happened."""
-
-    block: int
-    index: int
-    timestamp_ms: int
-    transaction: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +312,7 @@ CourtEvent = (
     | PayoutClaimed
 )
 
-ChainEvent = (
+StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
@@ -336,7 +328,8 @@ ChainEvent = (
     | LineLowering
     | BondChanged
     | Convicted
-    | ParameterSet
     | DemandEvent
     | CourtEvent
 )
+
+ChainEvent = StateEvent | ParameterSet | BallotEvent

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from dgrid.chain.ballot_reading import BALLOT_READERS
 from dgrid.chain.contracts import LogEvent
 from dgrid.chain.events import (
     Anchored,
@@ -123,6 +124,7 @@ def _payout_claimed(at: Moment, a: _Arguments) -> PayoutClaimed:
 
 
 _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
+    **BALLOT_READERS,
     ("registry", "Registered"): _registered,
     ("registry", "Updated"): _updated,
     ("registry", "StakeChanged"): lambda at, a: StakeChanged(at, Role(a["role"]), Address(a["operator"]), a["stake"]),

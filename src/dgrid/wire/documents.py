@@ -108,11 +108,11 @@ class ReceiptDocument:
             "settlement": to_hex(self.settlement),
             "model": self.model,
             "receipt": self.receipt.to_json(),
-            "seal": _seal_to_json(self.seal),
+            "seal": seal_to_json(self.seal),
             "dispatch": self.dispatch.to_json(),
-            "dispatchSeal": _seal_to_json(self.dispatch_seal),
+            "dispatchSeal": seal_to_json(self.dispatch_seal),
             "nodeReceipt": self.node_receipt.to_json(),
-            "nodeSeal": _seal_to_json(self.node_seal),
+            "nodeSeal": seal_to_json(self.node_seal),
             "label": self.label.to_json(),
         }
         if self.salt is None:
@@ -171,7 +171,7 @@ def _bytes(text: str, size: int) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def _seal_to_json(seal: Seal) -> dict[str, Any]:
+def seal_to_json(seal: Seal) -> dict[str, Any]:
     path = [to_hex(sibling) for sibling in seal.path]
     return {"signature": to_hex(seal.signature), "index": seal.index, "count": seal.count, "path": path}
 

@@ -21,7 +21,7 @@ class AnchorCall:
     stored: tuple[tuple[Address, bytes], ...]  # (archive, its signature under the blob's id)
 
 
-async def anchor_call(rpc: Rpc, contracts: Contracts, anchor: Anchor) -> AnchorCall:
+async def anchor_call(rpc: Rpc, contracts: Contracts, *, anchor: Anchor) -> AnchorCall:
     """The call behind an anchored root. Raises CheckFailed when a contract made it, ChainUnavailable, RpcError."""
     settlement = contracts.settlement
     topic = next(topic for topic, event in settlement.interface.events.items() if event.name == EVENT)

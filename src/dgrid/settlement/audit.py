@@ -90,7 +90,7 @@ def audit_epoch(
         receipts, tree = opened.receipts, tree_of(opened)
     except DGridError as error:
         return _report(root, faults=[*faults, NoWay(error.message)])
-    faults += record_faults(opened, tree, root, terms=terms)
+    faults += record_faults(opened, tree, root=root, terms=terms)
     leaves = [receipt for of_lane in receipts.values() for receipt in of_lane]
     proof = None
     if request_id is not None:
@@ -102,7 +102,7 @@ def audit_epoch(
     return _report(root, faults=faults, leaves=leaves, records_root=tree.records.root.hash, proof=proof)
 
 
-def record_faults(blob: EpochBlob, tree: EpochTree, root: EpochRoot, *, terms: AuditTerms) -> list[Fault]:
+def record_faults(blob: EpochBlob, tree: EpochTree, *, root: EpochRoot, terms: AuditTerms) -> list[Fault]:
     """What is wrong with an opened blob beside its root, and inside."""
     return limited(_record_faults(blob, tree, root, terms))
 

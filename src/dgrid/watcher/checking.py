@@ -60,7 +60,7 @@ def examine(records: EpochRecords, terms: AuditTerms) -> Examined:
         stretches += steps_of(root.epoch, lane, receipts=leaves)[0]
     counts = {lane: len(leaves) for lane, leaves in receipts.items()}
     checked = CheckedEpoch(Address(root.gateway), root.epoch, records.anchor.digest, counts, stretches)
-    return Examined(record_faults(records.blob, records.tree, root, terms=terms), checked)
+    return Examined(record_faults(records.blob, records.tree, root=root, terms=terms), checked)
 
 
 def join_with_others(checked: CheckedEpoch, memory: Memory, *, roots: Collection[int]) -> list[Fault]:

@@ -86,7 +86,7 @@ class Comparer:
             return False
         if anchor.digest != held[0].root.struct_hash():
             try:
-                call = await anchor_call(self.rpc, self.contracts, anchor)
+                call = await anchor_call(self.rpc, self.contracts, anchor=anchor)
             except CheckFailed as error:
                 logger.warning("cannot show two roots of epoch %d: %s", anchor.root.epoch, error.message)
                 return True

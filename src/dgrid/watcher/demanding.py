@@ -122,7 +122,7 @@ class Demander:
     async def _convict(self, demand: Demand, anchor: Anchor) -> None:
         """Nobody showed the record: the gateway pays, and the archives that promised to keep it."""
         try:
-            stored = (await anchor_call(self.rpc, self.contracts, anchor)).stored
+            stored = (await anchor_call(self.rpc, self.contracts, anchor=anchor)).stored
         except CheckFailed as error:
             logger.warning("the archives of %s cannot be named: %s", demand.place, error.message)
             stored = ()

@@ -111,6 +111,16 @@ class SettlerConfig(RoleConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class WatcherConfig(RoleConfig):
+    """A watcher's own settings. It needs no stake; it pays gas, and deposits for the records it demands."""
+
+    archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+    receipts_folder: str = ""  # receipts as JSON files, to be compared with what is anchored
+    patience_s: int = 30  # how long all archives may be without an epoch's records before they are demanded on chain
+    purse_wei: str = "100000000000000000000"  # on a dev network: 100 DGAI, for deposits
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderConfig(RoleConfig):
     """The sentence encoder's own settings. It touches no chain and signs nothing."""
 

@@ -1,4 +1,4 @@
-"""Commands that run one role: `dgrid gateway|node|settler|archive|evaluator run`. The supervisor uses the same door."""
+"""Commands that run one role, such as `dgrid node run` or `dgrid watch run`. The supervisor uses the same door."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
         ("author", "asks what it knows the answers to, and opens them when judging is over"),
     ):
         app.add_typer(_group(name, what), name=name)
+    what = "recomputes what gateways anchor and proves to the contracts what is wrong"
+    app.add_typer(_group("watcher", what), name="watch")
     app.add_typer(_node_group(), name="node")
     app.command()(new)
 
@@ -38,7 +40,7 @@ def _group(kind: str, what: str) -> typer.Typer:
 
     run.__doc__ = f"""Run one {kind} until it is told to stop (SIGTERM or Ctrl-C).
 
-    Example: `dgrid {kind} run --config .dgrid/config/{kind}-1.toml --dev`
+    Example: `dgrid {"watch" if kind == "watcher" else kind} run --config .dgrid/config/{kind}-1.toml --dev`
     """
     group.command("run")(run)
     group.callback()(lambda: None)

@@ -109,7 +109,15 @@ def _disk(home: Path) -> Finding:
 def _ports(home: Path, ports: Ports) -> Finding:
     if Home(home).holder() is not None:
         return Finding("ports", True, "the network of this home has them")
-    wanted = [ports.gateway(0), ports.gateway(1), ports.chain, ports.settler, ports.encoder, ports.author]
+    wanted = [
+        ports.gateway(0),
+        ports.gateway(1),
+        ports.chain,
+        ports.settler,
+        ports.encoder,
+        ports.author,
+        ports.watcher,
+    ]
     wanted += [ports.node(index) for index in range(5)] + [ports.evaluator(index) for index in range(5)]
     wanted += [ports.archive(index) for index in range(3)]
     taken = [port for port in wanted if not port_is_free(port)]

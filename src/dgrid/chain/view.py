@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
 from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
+from dgrid.chain.demands import Demand, change_demands
 from dgrid.chain.events import (
     Anchored,
     BondChanged,
@@ -12,6 +13,7 @@ from dgrid.chain.events import (
     Claimed,
     Collected,
     Convicted,
+    Demanded,
     Deposited,
     Drawn,
     Kind,
@@ -21,6 +23,8 @@ from dgrid.chain.events import (
     MemberRegistered,
     MemberUpdated,
     ParameterSet,
+    RecordShown,
+    RecordWithheld,
     Role,
     StakeChanged,
     StateEvent,
@@ -134,6 +138,7 @@ class ChainView(JudgingView):
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+    demands: dict[bytes, Demand] = field(default_factory=dict)
 
     @property
     def clock(self) -> EpochClock:
@@ -207,6 +212,8 @@ def _change(draft: ChainView, event: StateEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
+        case Demanded() | RecordShown() | RecordWithheld():
+            change_demands(draft.demands, event)
         case _:
             change_judging(draft, event, ready=_ready_to_judge(draft))
 

@@ -29,7 +29,7 @@ def up(  # noqa: PLR0913 one for each flag
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Leave a role that died dead.")] = False,
     port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
 ) -> int:
-    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author.
+    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author, a watcher.
 
     State is kept in the home; the next start resumes it. Ctrl-C stops everything.
 

@@ -22,9 +22,12 @@ from dgrid.chain.sender import TIP_WEI, Sender
 from dgrid.cli.signers import Signer
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
+from dgrid.config import ChainConfig
 from dgrid.core.errors import ChainUnavailable, InsufficientBudget
 from dgrid.core.identity import Address, to_hex
 from dgrid.wire.http import HttpClient
+
+_MINIMUM_STAKE = tunable("minimum_stake_wei").index
 
 # What each call takes at most, about: a later one of a plan cannot be estimated before the one it follows is mined.
 GAS = {
@@ -148,6 +151,22 @@ def carried_out(home: Path, plan: Plan) -> list[str]:
     async def main() -> list[str]:
         async with _desk(home, plan.signer) as desk:
             return await _send(desk, plan)
+
+    return asyncio.run(main())
+
+
+def least_stake_wei(chain: ChainConfig) -> int:
+    """What the network asks of a member at least; zero where its chain does not answer now."""
+
+    async def main() -> int:
+        http = HttpClient()
+        try:
+            found: int = await Contracts(chain).parameters.read(Rpc.of(chain, http), "get", [_MINIMUM_STAKE])
+        except ChainUnavailable:
+            return 0
+        finally:
+            await http.close()
+        return found
 
     return asyncio.run(main())
 

@@ -17,7 +17,7 @@ from typing import Any
 from dgrid.chain.contracts import Contract, Reverted, revert_of
 from dgrid.chain.journal import CREATION, Attempt, Call, Entry, Journal, State
 from dgrid.chain.rpc import Call as RpcCall
-from dgrid.chain.rpc import RawLog, Rpc, RpcError, log_of
+from dgrid.chain.rpc import RawLog, Rpc, RpcError, block_of, log_of
 from dgrid.chain.transactions import Transaction, transaction_hash
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
@@ -176,10 +176,10 @@ class Sender:
     # --- what to pay --------------------------------------------------------------------------------------------------
 
     async def _base_fee(self) -> int:
-        block = await self._rpc.block("latest")
-        if block is None:
-            raise ChainUnavailable("the chain does not know its latest block")
-        return block.base_fee_wei
+        """What gas costs now, by what a majority says: one endpoint alone neither overcharges nor stops us."""
+        calls: list[RpcCall] = [("eth_getBlockByNumber", ["latest", False])]
+        (fee,) = await self._rpc.reached(calls, lambda said: block_of(said).base_fee_wei, what="what gas costs")
+        return fee
 
     async def _until_affordable(self, label: str) -> None:
         """Waits while gas costs more than the ceiling: nothing is journaled yet, so nothing is stuck."""
@@ -236,7 +236,8 @@ class Sender:
 
     async def _gas(self, call: Call) -> int:
         try:
-            estimate = int(await self._rpc.call("eth_estimateGas", [self._shown(call), "pending"]), 16)
+            calls: list[RpcCall] = [("eth_estimateGas", [self._shown(call), "pending"])]
+            (estimate,) = await self._rpc.reached(calls, lambda said: int(said, 16), what=f"the gas of {call.label}")
         except RpcError as error:
             raise revert_of(error) from None
         if estimate > self._ceilings.gas:

@@ -154,15 +154,16 @@ def test_channels_survive_a_killed_chain_that_keeps_its_state(tmp_path: Path) ->
 def test_nothing_is_read_of_blocks_before_the_contracts_first(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         sender = await net.sender("payer")
+        net.chain.pause_final()
         await open_one(net, sender)
-        await net.chain.make_final()
+        await net.rpc.call("anvil_mine", ["0x3"])
         head = await net.rpc.finalized_block()
         contracts = Contracts(replace(net.config, first_block=head.number + 1))
         watcher = ChainWatcher(net.rpc, contracts, None, poll_ms=POLL_MS)
         with pytest.raises(ChainUnavailable, match="has not come to block"):
             await watcher.poll()
         config = await open_one(net, await net.sender("later"), amount_wei=WEI)
-        await net.chain.make_final()
+        await net.rpc.call("anvil_mine", ["0x3"])
         await watcher.poll()
         assert list(watcher.finalized.channels) == [channel_id(net.contracts, config)]
         await watcher.stop()

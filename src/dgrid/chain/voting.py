@@ -61,7 +61,7 @@ async def quorum_at(rpc: Rpc, contracts: Contracts, *, time_s: int) -> int:
 
 
 async def chain_now_s(rpc: Rpc) -> int:
-    """The latest block's time: what the governor goes by. Raises ChainUnavailable."""
+    """The latest block's time: before it, the governor knows every vote. Raises ChainUnavailable."""
     block = await rpc.block("latest")
     if block is None:
         raise ChainUnavailable("the chain has no blocks")
@@ -113,6 +113,12 @@ async def delegate_votes(sender: Sender, contracts: Contracts, *, to: Address, n
     """Lets an address vote with the sender's DGAI from now on. Raises Reverted, ChainUnavailable."""
     label = f"delegate-votes:{to_hex(to)}:{now_s}"
     return await sender.send(contracts.dgai, "delegate", [to], label=label)
+
+
+async def delegate_stake_votes(sender: Sender, contracts: Contracts, *, to: Address, now_s: int) -> TransactionReceipt:
+    """The same for what the sender has at stake; the stake stays where it is. Raises Reverted, ChainUnavailable."""
+    label = f"delegate-stake-votes:{to_hex(to)}:{now_s}"
+    return await sender.send(contracts.registry, "delegate", [to], label=label)
 
 
 def _columns(calls: Sequence[Call]) -> list[list[Any]]:

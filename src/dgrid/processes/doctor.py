@@ -1,4 +1,7 @@
-"""Says what this machine lacks to run a network, each with its remedy. Changes nothing."""
+"""Says what this machine lacks to run a network, and whether its chain can be believed, each with its remedy.
+
+Changes nothing.
+"""
 
 import os
 import platform
@@ -7,24 +10,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from dgrid.core.errors import DGridError
+from dgrid.processes.chain_doctor import chain_findings
+from dgrid.processes.findings import Finding
 from dgrid.processes.home import HOST, PORT_BASE, Home, Ports
 
 DISK_BYTES_MIN = 1024**3
 GLIBC_MIN = (2, 35)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 def diagnose(home: Path, *, port_base: int = PORT_BASE) -> list[Finding]:
@@ -35,10 +29,11 @@ def diagnose(home: Path, *, port_base: int = PORT_BASE) -> list[Finding]:
         _anvil,
         _engine,
         _models,
+        _encoder,
         lambda: _disk(home),
         lambda: _ports(home, Ports(port_base)),
     )
-    return [check() for check in checks]
+    return [*(check() for check in checks), *chain_findings(home)]
 
 
 def _python() -> Finding:
@@ -89,6 +84,17 @@ def _models() -> Finding:
     except (DGridError, OSError) as error:
         return Finding("models", False, str(error), "restore the models folder from the repository")
     return Finding("models", True, ", ".join(model.id for model in models))
+
+
+def _encoder() -> Finding:
+    """A network runs without it, and judges less well: that is said, and is no fault."""
+    from dgrid.engines.encoder_server import encoder_file
+
+    try:
+        found = encoder_file()
+    except DGridError:
+        return Finding("encoder", True, "none, so answers are judged by rules alone: `make setup` makes it")
+    return Finding("encoder", True, f"{found.name}, {found.stat().st_size / 1024**2:.0f} MiB")
 
 
 def _disk(home: Path) -> Finding:

@@ -104,6 +104,14 @@ class Home:
     def contracts_file(self) -> Path:
         return self.path / "chain" / "contracts.json"
 
+    @property
+    def deployments(self) -> Path:
+        """Address books, one a chain."""
+        return self.path / "deployments"
+
+    def deployment_file(self, chain_id: int) -> Path:
+        return self.deployments / f"{chain_id}.json"
+
     def key_file(self, name: str) -> Path:
         return self.path / "keys" / f"{name}.key"
 

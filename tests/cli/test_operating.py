@@ -213,3 +213,31 @@ def test_a_key_file_from_elsewhere_signs_too(operator: Operator, tmp_path: Path)
 
 def test_the_terms_shown_are_those_in_effect(operator: Operator) -> None:
     assert now(operator, "minimum_stake_wei") == Parameters().minimum_stake_wei
+
+
+def test_a_new_role_is_made_with_what_the_network_asks_and_says_how_to_start_it(operator: Operator) -> None:
+    made = operator.types("new", "watch", "--listen", "127.0.0.1:7499")
+    assert made.code == 0, made.err
+    assert made.data["name"] == "watcher-1"
+    assert made.data["command"].startswith("dgrid watch run --config ")
+    archive = operator.types("new", "archive").data
+    assert int(archive["needs"]["stake_wei"]) >= now(operator, "minimum_stake_wei")
+    assert to_hex(operator.address(archive["name"])) == archive["address"]
+    assert operator.types("new", "gardener").error["code"] == "config_error"
+
+
+def test_who_was_jailed_serves_again_after_its_time(operator: Operator) -> None:
+    operator.registers("node-1", Role.NODE)
+    node = operator.address("node-1")
+    cases = chain_config(operator.home).contracts["cases"]
+    registry = chain_config(operator.home).contracts["registry"]
+    data = Contracts(chain_config(operator.home)).registry.encode("jail", [Role.NODE, node])
+    operator.chain.call("anvil_impersonateAccount", cases)
+    operator.chain.fund(cases)
+    operator.chain.call("eth_sendTransaction", {"from": cases, "to": registry, "data": to_hex(data)})
+    assert not operator.reads("registry", "isActive", Role.NODE, node)
+    early = operator.types("unjail", "node", "--yes")
+    assert (early.code, early.error["code"]) == (6, "not_yet")
+    operator.passes(now(operator, "jail_seconds") + 1)
+    operator.done("unjail", "node")
+    assert operator.reads("registry", "isActive", Role.NODE, node)

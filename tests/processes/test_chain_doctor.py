@@ -6,10 +6,9 @@ from pathlib import Path
 from tests.chain.endpoints import another_block, endpoints
 from tests.devnet import Devnet, OnDevnet, free_port
 
-from dgrid.config import ChainConfig, WalletConfig, to_toml
+from dgrid.config import ChainConfig
 from dgrid.core.identity import to_hex
 from dgrid.processes.chain_doctor import _look, chain_findings
-from dgrid.processes.home import Home
 
 
 def test_endpoints_that_agree_and_contracts_of_this_version_are_well(on_devnet: OnDevnet) -> None:
@@ -56,8 +55,8 @@ def test_other_code_under_a_contracts_address_is_named(on_devnet: OnDevnet) -> N
 
 
 def test_a_home_without_a_chain_that_runs_has_nothing_to_look_at(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    assert chain_findings(tmp_path) == []
-    wallet = WalletConfig((), home.api_key_file, home.key_file("user"), ChainConfig(("http://127.0.0.1:1",), 31337, {}))
-    home.wallet_file.write_text(to_toml(wallet))
-    assert chain_findings(tmp_path) == []
+    assert chain_findings(tmp_path, None) == []
+    assert chain_findings(tmp_path, ChainConfig((), 56, {})) == []
+    assert chain_findings(tmp_path, ChainConfig(("http://127.0.0.1:1",), 31337, {})) == []
+    (alone,) = chain_findings(tmp_path, ChainConfig(("http://127.0.0.1:1",), 56, {}))
+    assert "one endpoint" in alone.detail

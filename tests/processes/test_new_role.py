@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dgrid.config import ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, load_role, to_toml
+from dgrid.core.money import WEI
 from dgrid.processes.home import Home, Plan, Ports
 from dgrid.processes.new_role import NewRole, write_role
 
@@ -34,6 +35,14 @@ def test_in_an_empty_home_it_has_the_usual_settings(tmp_path: Path) -> None:
         made = write_role(tmp_path, NewRole(kind, host="127.0.0.1", port=7499), chain=CHAIN)
         assert made.name == f"{kind}-1"
         assert (made.config.port, made.config.chain) == (7499, CHAIN)
+
+
+def test_its_stake_is_no_less_than_the_network_asks(tmp_path: Path) -> None:
+    for stake_wei_min, stake_wei in ((0, 2_000 * WEI), (25_000 * WEI, 25_000 * WEI)):
+        made = write_role(tmp_path, NewRole("evaluator", stake_wei_min=stake_wei_min), chain=CHAIN)
+        assert made.needs_wei["stake_wei"] == stake_wei
+    settler = write_role(tmp_path, NewRole("settler", stake_wei_min=25_000 * WEI), chain=CHAIN)
+    assert settler.needs_wei == {}
 
 
 def test_named_again_it_is_the_same_role(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Votes(Generic[Said]):
         if refused and len(refused) + len(self.said) >= self.needed:
             return refused[0]  # the chain's own word: asked in another way, it may answer
         if not self.said:
-            return self.failures[-1]
+            return (refused or self.failures)[-1]
         if self.is_full():
             names = ", ".join(url for url, _ in self.said)
             return ChainUnavailable(f"the chain's endpoints disagree about {what}: {names}")
@@ -102,6 +102,13 @@ class Electorate:
             raise votes.problem(what)
         columns = zip(*(numbers for _, numbers in votes.said), strict=True)
         return tuple(sorted(column, reverse=True)[votes.needed - 1] for column in columns)
+
+    async def anyone(self, tell: Ask[Said], *, what: str) -> None:
+        """Tells all that are trusted; one that takes it is enough. Raises what the last of them says if none does."""
+        votes: Votes[Said] = Votes(len(self.urls))
+        await self._poll(self.trusted or self.urls, tell, votes=votes, decided=lambda votes: bool(votes.said))
+        if not votes.said:
+            raise votes.problem(what)
 
     async def _collect(self, ask: Ask[Said], decided: Callable[[Votes[Said]], bool]) -> Votes[Said]:
         """Asks those that are trusted, and the others where that decides nothing."""

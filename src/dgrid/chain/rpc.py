@@ -6,7 +6,6 @@ another chain, and a single endpoint of a public chain unless the configuration 
 deposits.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -139,11 +138,11 @@ class Rpc:
     async def broadcast(self, raw: bytes) -> None:
         """Hands a signed transaction to all endpoints; one that takes it will do. Raises ChainUnavailable, RpcError."""
         calls: list[Call] = [("eth_sendRawTransaction", ["0x" + raw.hex()])]
-        urls = self._electorate.trusted or self.urls
-        told = await asyncio.gather(*(self._ask(url, calls) for url in urls), return_exceptions=True)
-        problems = [one for one in told if isinstance(one, BaseException)]
-        if len(problems) == len(told) or not all(isinstance(one, DGridError) for one in problems):
-            raise min(problems, key=lambda one: isinstance(one, ChainUnavailable))  # the chain's own word first
+
+        async def tell(url: str) -> Any:
+            return await self._ask(url, calls)
+
+        await self._electorate.anyone(tell, what="a transaction")
 
     async def heads(self) -> tuple[Block, Block]:
         """The latest block that a majority calls final, and the latest it knows. Raises ChainUnavailable."""

@@ -189,7 +189,12 @@ async def delegation_cost(network: NetworkReader, *, to: Address, address: Addre
 
 
 async def send_delegation(network: NetworkReader, sender: Sender, *, to: Address) -> Electorate:
-    """Delegates; the sender's tokens then vote for `to`. Raises Reverted, ChainUnavailable."""
+    """Delegates; the sender's tokens, and what it has at stake itself, then vote for `to`.
+
+    Raises Reverted, ChainUnavailable.
+    """
     now_s = await voting.chain_now_s(network.rpc)
     await voting.delegate_votes(sender, network.contracts, to=to, now_s=now_s)
+    if any(address == sender.address and member.stake_wei for (_, address), member in network.view.members.items()):
+        await voting.delegate_stake_votes(sender, network.contracts, to=to, now_s=now_s)
     return await _electorate(network, sender.address)

@@ -80,12 +80,15 @@ def doctor(
 ) -> int:
     """Check whether this machine has all that a network needs; what is missing is named with its remedy.
 
+    Of a network that runs, or lies on a public chain, it also says whether endpoints agree and contracts are there.
+
     Example: `dgrid doctor`
     """
+    from dgrid.cli.wallet_config import known_chain
     from dgrid.processes.doctor import diagnose
 
     terminal: Terminal = context.obj
-    findings = diagnose(terminal.home, port_base=port_base)
+    findings = diagnose(terminal.home, port_base=port_base, chain=known_chain(terminal.home))
     ok = all(finding.ok for finding in findings)
     lines = [
         f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<18} {finding.detail}"

@@ -18,13 +18,16 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import tunable
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import TIP_WEI, Sender
+from dgrid.chain.sender import Sender
 from dgrid.cli.signers import Signer
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
+from dgrid.config import ChainConfig
 from dgrid.core.errors import ChainUnavailable, InsufficientBudget
 from dgrid.core.identity import Address, to_hex
 from dgrid.wire.http import HttpClient
+
+_MINIMUM_STAKE = tunable("minimum_stake_wei").index
 
 # What each call takes at most, about: a later one of a plan cannot be estimated before the one it follows is mined.
 GAS = {
@@ -152,6 +155,22 @@ def carried_out(home: Path, plan: Plan) -> list[str]:
     return asyncio.run(main())
 
 
+def least_stake_wei(chain: ChainConfig) -> int:
+    """What the network asks of a member at least; zero where its chain does not answer now."""
+
+    async def main() -> int:
+        http = HttpClient()
+        try:
+            found: int = await Contracts(chain).parameters.read(Rpc.of(chain, http), "get", [_MINIMUM_STAKE])
+        except ChainUnavailable:
+            return 0
+        finally:
+            await http.close()
+        return found
+
+    return asyncio.run(main())
+
+
 async def _send(desk: Desk, plan: Plan) -> list[str]:
     signer, contracts = plan.signer, desk.contracts
     signer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -178,6 +197,6 @@ async def _desk(home: Path, signer: Signer) -> AsyncIterator[Desk]:
         if block is None:
             raise ChainUnavailable("the chain does not know its latest block")
         now_s = max(block.timestamp_s, int(time.time()))
-        yield Desk(rpc, contracts, signer, now_s, block.base_fee_wei + TIP_WEI)
+        yield Desk(rpc, contracts, signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))
     finally:
         await http.close()

@@ -56,7 +56,7 @@ def _node_group() -> typer.Typer:
 
 def new(
     context: typer.Context,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="evaluator, archive, gateway, settler, author, …")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="evaluator, archive, gateway, settler, author, watch.")],
     *,
     name: Annotated[str, typer.Option(help="What to call it; else the next number of its kind.")] = "",
     network_url: NetworkUrl = "",
@@ -68,6 +68,7 @@ def new(
 
     Example: `dgrid new evaluator`
     """
+    from dgrid.cli.operations import least_stake_wei
     from dgrid.cli.terminal import dgai
     from dgrid.cli.wallet_config import network_of
     from dgrid.core.identity import to_hex
@@ -76,9 +77,12 @@ def new(
     terminal: Terminal = context.obj
     host, port = _place(listen)
     chain = network_of(terminal.home, network_url)
-    made = write_role(terminal.home, NewRole(role, name, host, port), chain=chain)
+    kind = "watcher" if role == "watch" else role
+    wanted = NewRole(kind, name, host, port, stake_wei_min=least_stake_wei(chain))
+    made = write_role(terminal.home, wanted, chain=chain)
     address = to_hex(made.config.key().address)
-    command = f"dgrid {role} run --config {made.file}{' --dev' if chain.is_dev else ''}"
+    command = f"dgrid {'watch' if kind == 'watcher' else kind} run --config {made.file}"
+    command += " --dev" if chain.is_dev else ""
     needs = [f"{dgai(amount)} of {field.removesuffix('_wei')}" for field, amount in made.needs_wei.items()]
     money = f"its key must hold {', '.join([*needs, 'and some gas money'])}"
     text = [
@@ -87,7 +91,7 @@ def new(
         f"money      {money}{'; --dev gives it all' if chain.is_dev else ' before it starts'}",
         f"start      {command}",
     ]
-    data = {"name": made.name, "role": role, "address": address, "url": made.config.url, "config": str(made.file)}
+    data = {"name": made.name, "role": kind, "address": address, "url": made.config.url, "config": str(made.file)}
     needs_wei = {field: str(amount) for field, amount in made.needs_wei.items()}
     terminal.show("new", {**data, "needs": needs_wei, "command": command}, text="\n".join(text))
 

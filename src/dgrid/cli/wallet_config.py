@@ -57,6 +57,14 @@ def chain_config(home_path: Path) -> ChainConfig:
     return chain
 
 
+def known_chain(home_path: Path) -> ChainConfig | None:
+    """The home's chain, if it has one. Raises ConfigError where its files cannot be read."""
+    try:
+        return wallet_config(home_path).chain
+    except NetworkUnreachable:
+        return None
+
+
 def api_key(config: WalletConfig) -> ApiKey:
     """The key to ask with. Raises InvalidApiKey."""
     if key := os.environ.get("DGRID_API_KEY"):

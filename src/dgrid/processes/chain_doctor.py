@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dgrid.chain.deploy import strange_contracts
 from dgrid.chain.rpc import Block, Rpc
-from dgrid.config import ChainConfig, load_wallet
+from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError
 from dgrid.processes.findings import Finding
 from dgrid.processes.home import Home
@@ -18,16 +18,9 @@ from dgrid.wire.http import ClientLimits, HttpClient
 LIMITS = ClientLimits(first_byte_s=5.0)
 
 
-def chain_findings(home_path: Path) -> list[Finding]:
-    """What there is to say of the chain that the home's config.toml names."""
-    home = Home(home_path)
-    if not home.wallet_file.exists():
-        return []
-    try:
-        chain = load_wallet(home.wallet_file).chain
-    except DGridError as error:
-        return [Finding("chain", False, error.message, error.hint or "write config.toml anew")]
-    if not chain.rpc_urls or (chain.is_dev and home.holder() is None):
+def chain_findings(home: Path, chain: ChainConfig | None) -> list[Finding]:
+    """What there is to say of a home's chain."""
+    if chain is None or not chain.rpc_urls or (chain.is_dev and Home(home).holder() is None):
         return []
     return asyncio.run(_look(chain))
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError
 from dgrid.processes.chain_doctor import chain_findings
 from dgrid.processes.findings import Finding
@@ -21,8 +22,8 @@ DISK_BYTES_MIN = 1024**3
 GLIBC_MIN = (2, 35)
 
 
-def diagnose(home: Path, *, port_base: int = PORT_BASE) -> list[Finding]:
-    """All findings, in the order in which a start would need them."""
+def diagnose(home: Path, *, port_base: int = PORT_BASE, chain: ChainConfig | None = None) -> list[Finding]:
+    """All findings, in the order in which a start would need them; last those about the home's `chain`, if any."""
     checks: tuple[Callable[[], Finding], ...] = (
         _python,
         _glibc,
@@ -33,7 +34,7 @@ def diagnose(home: Path, *, port_base: int = PORT_BASE) -> list[Finding]:
         lambda: _disk(home),
         lambda: _ports(home, Ports(port_base)),
     )
-    return [*(check() for check in checks), *chain_findings(home)]
+    return [*(check() for check in checks), *chain_findings(home, chain)]
 
 
 def _python() -> Finding:

@@ -16,7 +16,7 @@ from dgrid.processes.new_node import free_port
 from dgrid.processes.roles import ROLES
 
 WITHOUT = ("node", "encoder")  # a node begins with its model; an encoder has no key's business
-NEEDS = ("stake_wei", "bond_wei", "deposit_wei")
+NEEDS = ("stake_wei", "bond_wei", "deposit_wei", "purse_wei")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class NewRole:
     name: str = ""  # empty: the next number of its kind
     host: str = HOST
     port: int = 0  # 0: a free one
+    stake_wei_min: int = 0  # what the network asks at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ def _config(home: Home, name: str, wanted: NewRole, chain: ChainConfig) -> RoleC
         "dev": False,
     }
     sibling = home.role_file(f"{wanted.kind}-1")
+    made = kind(**own)
     if name != f"{wanted.kind}-1" and sibling.exists():
-        return replace(load_role(kind, sibling), **own)
-    return kind(**own)
+        made = replace(load_role(kind, sibling), **own)
+    if int(getattr(made, "stake_wei", wanted.stake_wei_min)) < wanted.stake_wei_min:
+        enough: dict[str, Any] = {"stake_wei": str(wanted.stake_wei_min)}
+        made = replace(made, **enough)
+    return made

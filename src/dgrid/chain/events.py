@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dgrid.chain.case_events import CaseEvent
+from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
@@ -25,16 +27,6 @@ class Kind(IntEnum):
     LISTING = 1
     GATEWAY = 2
     PROTOCOL = 3
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
-    """Where in the chain something happened."""
-
-    block: int
-    index: int
-    timestamp_ms: int
-    transaction: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +58,30 @@ class StakeChanged:
     role: Role
     operator: Address
     stake_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jailed:
+    at: Moment
+    role: Role
+    operator: Address
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unjailed:
+    at: Moment
+    role: Role
+    operator: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed:
+    at: Moment
+    role: Role
+    operator: Address
+    amount_wei: int
+    reporter: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +303,9 @@ ChainEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
+    | Jailed
+    | Unjailed
+    | Slashed
     | Listed
     | Deposited
     | WithdrawRequested
@@ -300,4 +319,5 @@ ChainEvent = (
     | BondChanged
     | Convicted
     | CourtEvent
+    | CaseEvent
 )

@@ -4,6 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
+from dgrid.chain.case_events import (
+    CaseAppealed,
+    CaseEnrolled,
+    CaseExecuted,
+    CaseOpened,
+    CaseSeeded,
+    VoteCommitted,
+    VoteRevealed,
+)
+from dgrid.chain.case_view import CasesView, change_cases
 from dgrid.chain.events import (
     Anchored,
     BondChanged,
@@ -13,6 +23,7 @@ from dgrid.chain.events import (
     Convicted,
     Deposited,
     Drawn,
+    Jailed,
     Kind,
     LineChanged,
     LineLowering,
@@ -20,11 +31,13 @@ from dgrid.chain.events import (
     MemberRegistered,
     MemberUpdated,
     Role,
+    Slashed,
     StakeChanged,
+    Unjailed,
     Withdrawn,
     WithdrawRequested,
 )
-from dgrid.chain.judging import Draw, DrawnEvaluator, JudgingView, Opening, PostedQuality, change_judging
+from dgrid.chain.judging import Draw, DrawnEvaluator, Opening, PostedQuality, change_judging
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot
@@ -55,7 +68,8 @@ class Member:
     margin_bps: int
     offer_digest: bytes
     encryption_key: bytes
-    active: bool
+    active: bool  # stake enough, and not in jail
+    jailed_until_s: int = 0  # Unix seconds; zero: free. Stays until the member asks to be let out
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainView(JudgingView):
+class ChainView(CasesView):
     """Everything our contracts said up to some block. Treat its collections as read-only."""
 
     minimum_stake_wei: int = 0
@@ -118,9 +132,10 @@ class ChainView(JudgingView):
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+    slashed: dict[tuple[Role, Address], int] = field(default_factory=dict)  # in all
 
     def active(self, role: Role) -> list[Member]:
-        """The members of a role with enough stake."""
+        """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
     def last_anchor(self, gateway: Address) -> Anchor | None:
@@ -156,6 +171,8 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
     match event:
         case MemberRegistered() | MemberUpdated() | StakeChanged():
             _change_member(draft, event)
+        case Jailed() | Unjailed() | Slashed():
+            _change_freedom(draft, event)
         case Listed():
             _change_listing(draft, event)
         case Deposited() | WithdrawRequested() | Withdrawn() | Drawn():
@@ -164,6 +181,16 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
+        case (
+            CaseOpened()
+            | CaseSeeded()
+            | CaseEnrolled()
+            | VoteCommitted()
+            | VoteRevealed()
+            | CaseAppealed()
+            | CaseExecuted()
+        ):
+            change_cases(draft, event)
         case _:
             change_judging(draft, event, ready=_ready_to_judge(draft))
 
@@ -177,21 +204,31 @@ def _ready_to_judge(draft: ChainView) -> Iterable[DrawnEvaluator]:
 def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:
     key = event.role, event.operator
     known = draft.members.get(key)
-    stake = known.stake_wei if known is not None else 0
+    stake, jailed_s = (known.stake_wei, known.jailed_until_s) if known is not None else (0, 0)
     if isinstance(event, StakeChanged):
         if known is not None:
-            active = _is_active(draft, event.stake_wei)
+            active = _is_active(draft, event.stake_wei, jailed_s=jailed_s)
             draft.members[key] = replace(known, stake_wei=event.stake_wei, active=active)
         return
     if isinstance(event, MemberRegistered):
         stake = event.stake_wei
-    active = _is_active(draft, stake)
+    active = _is_active(draft, stake, jailed_s=jailed_s)
     keys = event.offer_digest, event.encryption_key
-    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active)
+    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active, jailed_s)
 
 
-def _is_active(draft: ChainView, stake_wei: int) -> bool:
-    return stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+def _is_active(draft: ChainView, stake_wei: int, *, jailed_s: int) -> bool:
+    return not jailed_s and stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+
+
+def _change_freedom(draft: ChainView, event: Jailed | Unjailed | Slashed) -> None:
+    key = event.role, event.operator
+    if isinstance(event, Slashed):
+        draft.slashed[key] = draft.slashed.get(key, 0) + event.amount_wei
+    elif (known := draft.members.get(key)) is not None:
+        until_s = event.until_s if isinstance(event, Jailed) else 0
+        active = _is_active(draft, known.stake_wei, jailed_s=until_s)
+        draft.members[key] = replace(known, jailed_until_s=until_s, active=active)
 
 
 def _change_listing(draft: ChainView, event: Listed) -> None:

@@ -13,7 +13,7 @@ from dgrid.core.money import BPS
 from dgrid.poq.credibility import ALL_TASKS, Cause
 from dgrid.poq.dimensions import cost_score, overall
 from dgrid.poq.evidence import CanaryTruth, LeafFacts, RoundEvidence
-from dgrid.poq.identity import NEVER, agreed_gap, suspect, threshold_of
+from dgrid.poq.identity import NEVER, agreed_gap, cleared, suspect, threshold_of
 from dgrid.poq.levels import Levels
 from dgrid.poq.panels import Panel
 from dgrid.poq.readings import Calibrations, Reading
@@ -24,10 +24,17 @@ NodeAndModel = tuple[bytes, bytes]
 
 
 def suspicions_after(
-    rows: Sequence[SuspicionRow], found: Iterable[Panel], *, round_: int, rules: QualityRules
+    rows: Sequence[SuspicionRow], found: Iterable[Panel], *, evidence: RoundEvidence, rules: QualityRules
 ) -> tuple[SuspicionRow, ...]:
-    """The identity evidence after the round, ascending by node and model."""
+    """The identity evidence after the round, ascending by node and model. An acquittal counts once the round has a leaf
+    that says of which model the digest is.
+    """
     known = {(row.node, row.model): row for row in rows}
+    round_ = evidence.round
+    for leaf in (leaf for draw in evidence.draws for leaf in draw.leaves):
+        key, acquitted = (leaf.node, leaf.model_id), evidence.acquittals.get((leaf.node, leaf.model_digest))
+        if acquitted is not None and key in known:
+            known[key] = cleared(known[key], acquitted_round=acquitted)
     for panel in found:  # in order of the leaves
         leaf = panel.leaf
         threshold = threshold_of(leaf.model_digest, rules.identity)

@@ -1,10 +1,11 @@
 """Whether a node runs the model it claims: a rule over the gaps between committed and recomputed log-probabilities.
 
-A reply counts only where its members agree on which side of the threshold it lies: so neither a liar among honest
-members condemns a node, nor does a bribed one clear it (its replies with other members still count). What counts is the
-panel's lower median, clipped. A node is flagged when the mean of its latest replies, at least five and at most fifty,
-exceeds the threshold. The window passes from table to table and never restarts, and a flag stands for good: looking
-often is no new chance, for no single honest reply comes near the threshold.
+A reply counts on the side of the threshold where most of its members find it, two of three: so one liar neither
+condemns a node nor clears it. What counts is the panel's lower median, clipped. A node is flagged when at least five of
+its latest replies (at most fifty) lie above the threshold, and their mean does. The window passes from table to table
+and never restarts: looking often is no new chance. A flag stands until a case acquits the node; then all is forgotten.
+
+A flag takes no stake. It opens a case, whose members ask for themselves: `convicts` is what they go by.
 
 Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
 in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.
@@ -55,9 +56,25 @@ def suspect(
 ) -> SuspicionRow:
     """The row with one more agreed gap, and flagged if that is one too many."""
     kept = (*row.gaps_micros, gap_micros)[-rules.window :]
-    beyond = len(kept) >= rules.replies_min and sum(kept) > threshold_micros * len(kept)
+    detections = sum(gap > threshold_micros for gap in kept)
+    beyond = detections >= rules.detections_min and sum(kept) > threshold_micros * len(kept)
     flagged = round_ if beyond and row.flagged_round == NEVER else row.flagged_round
     return SuspicionRow(row.node, row.model, kept, flagged)
+
+
+def cleared(row: SuspicionRow, *, acquitted_round: int) -> SuspicionRow:
+    """The row after a case found nothing: an older flag goes, with what led to it."""
+    return SuspicionRow(row.node, row.model, (), NEVER) if NEVER < row.flagged_round < acquitted_round else row
+
+
+def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, rules: IdentityRules) -> bool:
+    """Whether one asker's fresh replies show another model: enough were measured, and three of ten are far off.
+
+    Counting, not a mean: where an honest reply is far off with probability p, that happens to an honest node with
+    P(Binomial(n, p) ≥ ⌈0.3 n⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps.
+    """
+    far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
+    return len(gaps_micros) >= rules.fresh_min and far * BPS >= rules.far_bps * len(gaps_micros)
 
 
 def laundering(findings: Iterable[tuple[bytes, bytes, Identity]]) -> tuple[Likelihood, ...]:

@@ -95,17 +95,23 @@ class CredibilityRules:
 class IdentityRules:
     """When a node is said to run another model than it claims.
 
-    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16;
-    no honest reply of the built-in models had a mean gap of 6e-2. A swap among them gives five times that and more.
+    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16.
+    Of 3,000 honest replies of the built-in models 2 had a mean gap above that, the widest 6.1e-2; swapped among them,
+    60 to 80 in a hundred are above 8e-2 (`tests/poq/measured_gaps.json`).
+
+    A flag costs credibility and pay and opens a case; only the case, on fresh replies, costs stake.
     """
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=dict)  # by model digest
-    replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
+    detections_min: int = 5  # replies above the threshold that flag: fewer are what two liars of eight make by chance
     window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
-    clip: int = 8  # thresholds that one reply counts at most, so that one alone cannot flag
+    clip: int = 4  # thresholds that one reply counts at most: a fifth of the replies at least must be above it
     members_min: int = 2
-    agreement_bps: int = 8_000  # of the members must say the same of a reply, or it counts for neither side
+    agreement_bps: int = 6_000  # of the members must say the same of a reply: two of three, so that one has no veto
+    fresh_min: int = 5  # replies without which a case is not decided against a node
+    far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
+    far_bps: int = 3_000  # of the fresh replies must be that far off to convict: three of ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

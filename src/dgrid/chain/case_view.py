@@ -1,0 +1,151 @@
+"""What the events of cases come to: one record a case, with its hearings and its end. A pure fold, as all of `view`.
+
+A hearing's seats are the contract's to say: here stands who enrolled, who voted and how.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from dgrid.chain.case_events import (
+    CaseAppealed,
+    CaseEnrolled,
+    CaseEvent,
+    CaseExecuted,
+    CaseOpened,
+    CaseSeeded,
+    Outcome,
+    Refund,
+    Subject,
+    VoteCommitted,
+    VoteRevealed,
+)
+from dgrid.chain.judging import JudgingView
+from dgrid.core.identity import Address
+
+Charge = tuple[Subject, Address, bytes]  # subject, accused, matter
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A member's opened vote; `evidence` names the blob that it rests on."""
+
+    guilty: bool
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """One stage of a case: the first, or that of the appeal. Without a seed nobody can enrol yet."""
+
+    called_ms: int  # when the case was opened, or appealed
+    seed: bytes = b""
+    seeded_ms: int = 0
+    enrolled: tuple[Address, ...] = ()
+    commitments: dict[Address, bytes] = field(default_factory=dict)
+    votes: dict[Address, Vote] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a case ended, and where the money went."""
+
+    outcome: Outcome
+    slashed_wei: int
+    refunded_wei: int
+    rewarded_wei: int
+    burned_wei: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything the chain says of one case. Treat its collections as read-only."""
+
+    id: bytes
+    subject: Subject
+    accused: Address
+    matter: bytes
+    evidence: bytes
+    opener: Address
+    refunds: tuple[Refund, ...]
+    opened_ms: int
+    hearings: tuple[Hearing, ...]
+    appellant: Address | None = None
+    ending: Ending | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.ending is None
+
+    @property
+    def stage(self) -> int:
+        """0 in the first hearing, 1 on appeal."""
+        return len(self.hearings) - 1
+
+    @property
+    def hearing(self) -> Hearing:
+        """The latest."""
+        return self.hearings[-1]
+
+    @property
+    def charge(self) -> Charge:
+        """What it is about: of each there is one open case at most."""
+        return self.subject, self.accused, self.matter
+
+    def ended_with(self, outcome: Outcome) -> bool:
+        return self.ending is not None and self.ending.outcome is outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasesView(JudgingView):
+    """The courts' part of a `ChainView`. Treat its collections as read-only."""
+
+    cases: dict[bytes, Case] = field(default_factory=dict)  # in the order of their opening
+
+    def open_cases(self) -> list[Case]:
+        """Those without an end yet."""
+        return [case for case in self.cases.values() if case.is_open]
+
+
+def change_cases(draft: CasesView, event: CaseEvent) -> None:
+    """Adds one event. Nothing happens to a case before it was opened."""
+    if isinstance(event, CaseOpened):
+        names = event.case, event.subject, event.accused, event.matter, event.evidence, event.opener
+        opened_ms = event.at.timestamp_ms
+        draft.cases[event.case] = Case(*names, event.refunds, opened_ms, (Hearing(opened_ms),))
+    elif (known := draft.cases.get(event.case)) is not None:
+        draft.cases[event.case] = _changed(known, event)
+
+
+def _changed(
+    case: Case, event: CaseSeeded | CaseEnrolled | VoteCommitted | VoteRevealed | CaseAppealed | CaseExecuted
+) -> Case:
+    match event:
+        case CaseAppealed():
+            hearings = (*case.hearings, Hearing(event.at.timestamp_ms))
+            return replace(case, hearings=hearings, appellant=event.appellant)
+        case CaseExecuted():
+            amounts = event.slashed_wei, event.refunded_wei, event.rewarded_wei, event.burned_wei
+            return replace(case, ending=Ending(event.outcome, *amounts, event.at.timestamp_ms))
+        case CaseSeeded() | CaseEnrolled() | VoteCommitted() | VoteRevealed():
+            hearings = tuple(
+                _heard(one, event) if stage == event.stage else one for stage, one in enumerate(case.hearings)
+            )
+            return replace(case, hearings=hearings)
+        case _:
+            assert_never(event)
+
+
+def _heard(hearing: Hearing, event: CaseSeeded | CaseEnrolled | VoteCommitted | VoteRevealed) -> Hearing:
+    match event:
+        case CaseSeeded():
+            return replace(hearing, seed=event.seed, seeded_ms=event.at.timestamp_ms)
+        case CaseEnrolled():
+            return replace(hearing, enrolled=(*hearing.enrolled, event.evaluator))
+        case VoteCommitted():
+            return replace(hearing, commitments={**hearing.commitments, event.evaluator: event.commitment})
+        case VoteRevealed():
+            vote = Vote(event.guilty, event.evidence)
+            return replace(hearing, votes={**hearing.votes, event.evaluator: vote})
+        case _:
+            assert_never(event)

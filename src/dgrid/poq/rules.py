@@ -130,6 +130,21 @@ class PayRules:
     withheld_micros: int = 60_000  # likewise, after a commitment that was not opened (tuned: more than hiding can save)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseTerms:
+    """From the chain, as they stood in the epoch in which a case was opened."""
+
+    bond_wei: int
+    samples: int  # fresh requests that each member makes
+    refund_wei_max: int  # what one payer gets back at most
+    enrol_seconds: int
+    vote_seconds: int
+    unseal_seconds: int
+    appeal_seconds: int
+    committee: int
+    appeal_committee: int
+
+
 # Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
 # machine that does other things too, and what a gateway and a node need before the first token.
 BUILT_IN_REFERENCES: Mapping[bytes, CostReference] = {

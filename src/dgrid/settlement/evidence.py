@@ -45,6 +45,10 @@ class NotEvidence(CheckFailed):
     code = "not_evidence"
 
 
+class NotHeld(NotEvidence):
+    """No archive holds what was published: to whoever asks now it is as if it had not been."""
+
+
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
 

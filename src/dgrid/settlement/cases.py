@@ -1,0 +1,170 @@
+"""What cases are about, from chain and archives: which charges follow from the tables, and whom a conviction refunds.
+
+Whoever computes it gets the same: nothing rests on who asks, or when. Refuses to run a model: whether a reply is of
+the claimed one is measured elsewhere and decided by `poq.identity`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_view import Case, Charge
+from dgrid.chain.view import ChainView
+from dgrid.core.identity import Address
+from dgrid.core.keccak import keccak
+from dgrid.poq.credibility import Cause
+from dgrid.poq.evidence import LeafFacts
+from dgrid.poq.identity import NEVER
+from dgrid.poq.panels import panels
+from dgrid.poq.rules import QualityRules
+from dgrid.settlement.quality import QualityReader
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.quality import LeafKey, QualityTable, SuspicionRow
+
+REFUNDS_MAX = 16  # `Cases.sol`
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A node that a table says runs another model than it sells, and who paid for what flagged it."""
+
+    node: Address
+    model: str
+    digest: bytes
+    round: int
+    seed: bytes  # the digest of the root that flagged it: nobody chose it
+    paid_wei: Mapping[Address, int]  # by payer
+
+    @property
+    def charge(self) -> Charge:
+        return Subject.IDENTITY, self.node, self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A drawn leaf that was shown to none of those who had to judge it."""
+
+    leaf: LeafFacts
+    evidence: bytes  # the blob with the epoch's records
+
+    @property
+    def charge(self) -> Charge:
+        return Subject.UNDISCLOSED, Address(self.leaf.key.gateway), leaf_matter(self.leaf.key)
+
+    def refunds(self, *, most_wei: int) -> tuple[Refund, ...]:
+        """What its payer gets back."""
+        return refunds_of({Address(self.leaf.payer): self.leaf.fee_wei}, most_wei=most_wei)
+
+
+def leaf_matter(key: LeafKey) -> bytes:
+    """How a case names a leaf: keccak(abi.encode(gateway, epoch, lane, sequence))."""
+    numbers = (number.to_bytes(32, "big") for number in (key.epoch, key.lane, key.sequence))
+    return keccak(key.gateway.rjust(32, b"\0") + b"".join(numbers))
+
+
+def root_matter(judged_round: int) -> bytes:
+    """How a case names a quality root: its round as a word."""
+    return judged_round.to_bytes(32, "big")
+
+
+def refunds_of(paid_wei: Mapping[Address, int], *, most_wei: int) -> tuple[Refund, ...]:
+    """What payers get back: what they paid, up to a bound each; the sixteen who paid most, the most first."""
+    amounts = ((min(wei, most_wei), payer) for payer, wei in paid_wei.items())
+    ranked = sorted((-wei, payer) for wei, payer in amounts if wei > 0)
+    return tuple(Refund(payer, -wei) for wei, payer in ranked[:REFUNDS_MAX])
+
+
+def exceeds(asked: Iterable[Refund], due: Iterable[Refund]) -> bool:
+    """Whether refunds give anybody more than is due. An amount named twice counts twice."""
+    left = {one.payer: one.amount_wei for one in due}
+    for one in asked:
+        left[one.payer] = left.get(one.payer, 0) - one.amount_wei
+    return any(wei < 0 for wei in left.values())
+
+
+def was_convicted(view: ChainView, charge: Charge, *, before_ms: int) -> bool:
+    """Whether an earlier case has settled the charge: its payers were refunded then."""
+    return any(
+        case.charge == charge and case.opened_ms < before_ms and case.ended_with(Outcome.CONVICTED)
+        for case in view.cases.values()
+    )
+
+
+def due_refunds(
+    view: ChainView, charge: Charge, paid_wei: Mapping[Address, int], *, before_ms: int, most_wei: int
+) -> tuple[Refund, ...]:
+    """The refunds of a case that is opened at a moment; none where an earlier one has paid them."""
+    return () if was_convicted(view, charge, before_ms=before_ms) else refunds_of(paid_wei, most_wei=most_wei)
+
+
+class ChargeReader:
+    """Reads what the posted tables and the opened reports charge members with."""
+
+    def __init__(self, quality: QualityReader) -> None:
+        self._quality = quality
+
+    @property
+    def view(self) -> ChainView:
+        return self._quality.view
+
+    async def flags(self, table: QualityTable) -> list[Flag]:
+        """The nodes that stand flagged in a table. Raises CheckFailed, NotYet, NetworkUnreachable."""
+        rows = [row for row in table.suspicions if row.flagged_round != NEVER]
+        found = [await self._flag(row) for row in rows]
+        return [flag for flag in found if flag is not None]
+
+    async def _flag(self, row: SuspicionRow) -> Flag | None:
+        posted = self.view.quality_roots.get(row.flagged_round)
+        if posted is None:
+            return None
+        table = await self._quality.table(row.flagged_round)
+        keys = {
+            change.key
+            for change in table.changes
+            if (change.node, change.model, change.cause) == (row.node, row.model, Cause.IDENTITY)
+        }
+        documents = await self._documents(keys)
+        if not documents:
+            return None
+        one = documents[0]
+        paid = paid_by(document for document in documents)
+        return Flag(Address(row.node), one.model, one.dispatch.model_digest, row.flagged_round, posted.digest, paid)
+
+    async def _documents(self, keys: Iterable[LeafKey]) -> list[ReceiptDocument]:
+        """The receipts at the places that were drawn, in their order."""
+        found: list[ReceiptDocument] = []
+        places = defaultdict(list)
+        for key in sorted(keys):
+            places[Address(key.gateway), key.epoch].append(key)
+        for place, of_place in places.items():
+            draw = self.view.draws.get(place)
+            documents = {} if draw is None else (await self._quality.records_of(draw)).documents
+            found += [documents[key] for key in of_place if key in documents]
+        return found
+
+    async def hidden(self, judged_round: int, rules: QualityRules) -> list[Hidden]:
+        """The leaves of a posted round that most of their members report as not shown. Raises as `collect`."""
+        collected = await self._quality.collect(judged_round)
+        leaves = [panel.leaf for panel in panels(collected.evidence, rules) if panel.is_undisclosed]
+        roots = self.view.roots
+        return [Hidden(leaf, roots[Address(leaf.key.gateway), leaf.key.epoch].root.blob_id) for leaf in leaves]
+
+
+def paid_by(documents: Iterable[ReceiptDocument]) -> dict[Address, int]:
+    """The fees of receipts, by payer."""
+    paid: dict[Address, int] = defaultdict(int)
+    for document in documents:
+        paid[Address(document.receipt.parties.payer)] += document.receipt.shares.fee
+    return dict(paid)
+
+
+def paid_by_flag(flags: Iterable[Flag], charge: Charge) -> Mapping[Address, int]:
+    """What was paid for the replies that flagged the accused; nothing where it is not flagged."""
+    return next((flag.paid_wei for flag in flags if flag.charge == charge), {})
+
+
+def case_about(view: ChainView, charge: Charge) -> Case | None:
+    """The latest case about a charge."""
+    found = [case for case in view.cases.values() if case.charge == charge]
+    return found[-1] if found else None

@@ -2,10 +2,11 @@
 pragma solidity 0.8.37;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Convictions} from "./Convictions.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {Receipts} from "./Receipts.sol";
+import {Registry} from "./Registry.sol";
 import {Seals} from "./Seals.sol";
+import {Settlement} from "./Settlement.sol";
 import {Signatures} from "./Signatures.sol";
 import {EpochRoot, Kind, LaneLeaf, LaneProof, Leaf, LeafProof, NO_PREVIOUS, Place, Seal, Step} from "./Types.sol";
 
@@ -37,7 +38,8 @@ struct SumTrail {
 }
 
 /// @title Evidence against a gateway, decided here
-/// @notice Anyone may send it, at any time; it needs no answer. What a conviction does is Settlement's to carry out.
+/// @notice Anyone may send it, at any time; it needs no answer. Three more judges decide what takes prices, time or a jury,
+/// and convict through here. What a conviction does is Settlement's to carry out.
 contract Challenges {
     using Receipts for EpochRoot;
     using Receipts for Leaf;
@@ -48,18 +50,35 @@ contract Challenges {
     error NotIncluded();
     error NotEvidence();
     error WrongToken(address token);
+    error WrongPrediction(address predictedBySettlement);
+    error NotAJudge(address caller);
 
     uint8 public constant OMITTED = 1;
     uint8 public constant DOUBLE = 2;
     uint8 public constant BROKEN_TOTAL = 3;
     uint8 public constant WRONG_POT = 4;
 
-    Convictions public immutable settlement;
+    Settlement public immutable settlement;
     address public immutable token;
+    address public immutable splits;
+    address public immutable demands;
+    address public immutable cases;
 
-    constructor(Convictions settlement_, address token_) {
-        settlement = settlement_;
-        token = token_;
+    /// @dev Settlement was given this contract's address before it existed; the registry knows those of two judges.
+    /// @param splits_ the address that Splits will have
+    constructor(Settlement settlement_, address splits_) {
+        require(settlement_.challenges() == address(this), WrongPrediction(settlement_.challenges()));
+        Registry registry = settlement_.registry();
+        (settlement, token, splits) = (settlement_, address(settlement_.token()), splits_);
+        (demands, cases) = (registry.demands(), registry.cases());
+    }
+
+    /// @notice What another judge found: bad splits, withheld records, what a jury decided.
+    function convictFor(address gateway, uint64 epoch, uint8 challenge, address reporter) external {
+        bool judge = msg.sender == splits || msg.sender == demands || msg.sender == cases;
+        require(judge, NotAJudge(msg.sender));
+
+        settlement.convict(gateway, epoch, challenge, reporter);
     }
 
     /// @notice 1. A receipt that the gateway sealed, and its place in the root is empty, altered or not there. With no

@@ -5,6 +5,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Canaries} from "./Canaries.sol";
 import {DGAI} from "./DGAI.sol";
 import {MerkleSum} from "./MerkleSum.sol";
+import {Parameter} from "./Parameter.sol";
 import {Step} from "./Types.sol";
 
 /// @dev What quality leaves of a node's part, what it takes off and gives back to payers, what judging earns.
@@ -172,7 +173,8 @@ abstract contract Payouts is Canaries {
     }
 
     function _isFinal(Posted storage posted) private view returns (bool) {
-        return posted.digest != bytes32(0) && block.timestamp >= posted.postedAt + _judging().challengeSeconds;
+        if (posted.digest == bytes32(0)) return false;
+        return block.timestamp >= posted.postedAt + _at(Parameter.RootSeconds, posted.round);
     }
 
     function _min(uint256 a, uint256 b) private pure returns (uint256) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DGAI} from "./DGAI.sol";
-import {Judging, JudgingRules} from "./Judging.sol";
+import {Canaries} from "./Canaries.sol";
+import {Judging} from "./Judging.sol";
+import {Parameter} from "./Parameter.sol";
 import {Posted, Release} from "./Payouts.sol";
 import {Payouts} from "./Payouts.sol";
-import {Registry} from "./Registry.sol";
 import {Settlement} from "./Settlement.sol";
 import {Signatures} from "./Signatures.sol";
 import {BPS} from "./Types.sol";
@@ -49,9 +49,8 @@ contract QualityCourt is Payouts {
         "uint128 payoutsTotal,bytes32 releasesHash,bytes32 blobId,bytes32 previous)"
     );
 
-    constructor(DGAI token_, Registry registry_, Settlement settlement_, address governor_, JudgingRules memory rules_)
-        Judging(token_, registry_, settlement_, governor_, rules_)
-    {}
+    /// @param authors who may set known-answer tasks from the start
+    constructor(Settlement settlement_, address[] memory authors) Judging(settlement_) Canaries(authors) {}
 
     /// @notice Posts a round's root. Rounds go forward only; a later root covers those that were left out. Whoever sends
     /// it pays the gas, and gains nothing by it.
@@ -68,7 +67,7 @@ contract QualityCourt is Payouts {
         _requireQuorum(root.round, _hashTypedDataV4(digest), signatures);
 
         uint256 least = _last.payoutsTotal;
-        uint256 most = least + _owe(releases) + _judging().poolCap;
+        uint256 most = least + _owe(releases) + _at(Parameter.PoolCap, root.round);
         bool inRange = root.payoutsTotal >= least && root.payoutsTotal <= most;
         require(inRange, PayoutsOutOfRange(root.payoutsTotal, least, most));
         _before = _last;
@@ -101,7 +100,7 @@ contract QualityCourt is Payouts {
             last = evaluator;
         }
         uint256 revealed = revealedIn[round];
-        bool reached = signatures.length * BPS > revealed * _judging().quorumBps;
+        bool reached = signatures.length * BPS > revealed * _at(Parameter.QuorumBps, round);
         require(reached, QuorumNotReached(signatures.length, revealed));
     }
 }

@@ -5,8 +5,8 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {DGAI} from "./DGAI.sol";
 import {Draws} from "./Draws.sol";
-import {Role} from "./Registry.sol";
-import {BPS} from "./Types.sol";
+import {Parameter} from "./Parameter.sol";
+import {BPS, Role} from "./Types.sol";
 
 /// @title One commitment and one opening per evaluator and round
 /// @notice A commitment names its evaluator, so that nobody can commit to another's reports without knowing them. Who
@@ -67,8 +67,9 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
         require(_commitments[round][evaluator] > PENALIZED, NothingWithheld(evaluator, round));
 
         _commitments[round][evaluator] = PENALIZED;
-        uint128 amount = registry.slash(Role.Evaluator, evaluator, _judging().latePenalty, msg.sender);
-        uint128 rewarded = uint128(uint256(amount) * _judging().reporterBps / BPS);
+        uint128 penalty = uint128(_at(Parameter.LatePenalty, round));
+        uint128 amount = registry.slash(Role.Evaluator, evaluator, penalty, msg.sender);
+        uint128 rewarded = uint128(amount * _at(Parameter.ReporterBps, round) / BPS);
 
         emit Penalized(evaluator, round, amount, msg.sender);
         if (rewarded != 0) token.safeTransfer(msg.sender, rewarded);

@@ -8,6 +8,14 @@ uint128 constant NO_PREVIOUS = type(uint128).max;
 
 uint256 constant BPS = 10_000;
 
+/// @dev What a member takes part as.
+enum Role {
+    Node,
+    Evaluator,
+    Gateway,
+    Archive
+}
+
 /// @dev Whose running total a claim or a challenge speaks of. `Payer` is never claimed.
 enum Kind {
     Node,

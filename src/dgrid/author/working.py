@@ -135,7 +135,7 @@ class AuthorLoop:
     def _terms(self, epoch: int) -> PlanTerms:
         watcher = self.desk.watcher
         span = watcher.clock.opens_at_ms(epoch), watcher.clock.closes_at_ms(epoch)
-        return PlanTerms(watcher.parameters.judging.canary_bps, *span, accounts=len(self.accounts))
+        return PlanTerms(watcher.finalized.parameters.at(epoch).canary_bps, *span, accounts=len(self.accounts))
 
     def _share_gone(self, epoch: int, now_ms: int) -> int:
         """How much of an epoch is over, in basis points."""
@@ -189,13 +189,12 @@ class AuthorLoop:
 
     async def open_judged(self) -> None:
         """Opens, in its window, what each gateway served; gives up what is past it. Raises DGridError."""
-        view, parameters = self.desk.watcher.finalized, self.desk.watcher.parameters
-        now_s = self.now_ms() // 1000
+        view, now_s = self.desk.watcher.finalized, self.now_ms() // 1000
         for gateway, epoch in self.journal.unopened():
             draw = view.draws.get((gateway, epoch))
             if draw is None:
                 continue
-            windows = windows_of(parameters, draw.round)
+            windows = windows_of(view, draw.round)
             if now_s >= windows.post_from_s:
                 self.journal.note_opened(gateway, epoch, is_opened=False)
                 logger.warning("the canaries of epoch %d at %s were not opened in time", epoch, to_hex(gateway))

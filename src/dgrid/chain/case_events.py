@@ -21,9 +21,10 @@ class Subject(IntEnum):
 class Outcome(IntEnum):
     """How a case ended."""
 
-    DISMISSED = 0  # too few members enrolled: nothing was decided
-    ACQUITTED = 1
-    CONVICTED = 2
+    OPEN = 0
+    DISMISSED = 1  # too few members enrolled: nothing was decided
+    ACQUITTED = 2
+    CONVICTED = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,10 +53,20 @@ class CaseSeeded:
     case: bytes
     stage: int
     seed: bytes
+    enrol_until_s: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class CaseEnrolled:
+    at: Moment
+    case: bytes
+    stage: int
+    evaluator: Address
+
+
+@dataclass(frozen=True, slots=True)
+class CaseUnseated:
     at: Moment
     case: bytes
     stage: int
@@ -68,7 +79,6 @@ class VoteCommitted:
     case: bytes
     stage: int
     evaluator: Address
-    commitment: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class CaseAppealed:
     at: Moment
     case: bytes
     appellant: Address
+    guilty: bool  # the first verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +110,5 @@ class CaseExecuted:
     burned_wei: int
 
 
-CaseEvent = CaseOpened | CaseSeeded | CaseEnrolled | VoteCommitted | VoteRevealed | CaseAppealed | CaseExecuted
+HearingEvent = CaseSeeded | CaseEnrolled | CaseUnseated | VoteCommitted | VoteRevealed
+CaseEvent = CaseOpened | HearingEvent | CaseAppealed | CaseExecuted

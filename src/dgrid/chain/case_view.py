@@ -1,6 +1,6 @@
 """What the events of cases come to: one record a case, with its hearings and its end. A pure fold, as all of `view`.
 
-A hearing's seats are the contract's to say: here stands who enrolled, who voted and how.
+Who sits is who enrolled and was not unseated by a lower rank, so the contract's own lottery is repeated nowhere.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,8 @@ from dgrid.chain.case_events import (
     CaseExecuted,
     CaseOpened,
     CaseSeeded,
+    CaseUnseated,
+    HearingEvent,
     Outcome,
     Refund,
     Subject,
@@ -39,10 +41,21 @@ class Hearing:
 
     called_ms: int  # when the case was opened, or appealed
     seed: bytes = b""
-    seeded_ms: int = 0
-    enrolled: tuple[Address, ...] = ()
-    commitments: dict[Address, bytes] = field(default_factory=dict)
+    enrol_until_s: int = 0
+    size: int = 0
+    seats: tuple[Address, ...] = ()
+    sealed: frozenset[Address] = frozenset()  # who voted, opened or not
     votes: dict[Address, Vote] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every seat is taken: else there is no jury."""
+        return self.size > 0 and len(self.seats) == self.size
+
+    @property
+    def guilty(self) -> int:
+        """How many members said so."""
+        return sum(vote.guilty for vote in self.votes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +105,14 @@ class Case:
         """What it is about: of each there is one open case at most."""
         return self.subject, self.accused, self.matter
 
-    def ended_with(self, outcome: Outcome) -> bool:
-        return self.ending is not None and self.ending.outcome is outcome
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.OPEN if self.ending is None else self.ending.outcome
+
+    @property
+    def is_acquittal(self) -> bool:
+        """Whether members heard it and found nothing: nobody's silence clears anybody."""
+        return self.outcome is Outcome.ACQUITTED and any(one.votes for one in self.hearings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +136,7 @@ def change_cases(draft: CasesView, event: CaseEvent) -> None:
         draft.cases[event.case] = _changed(known, event)
 
 
-def _changed(
-    case: Case, event: CaseSeeded | CaseEnrolled | VoteCommitted | VoteRevealed | CaseAppealed | CaseExecuted
-) -> Case:
+def _changed(case: Case, event: HearingEvent | CaseAppealed | CaseExecuted) -> Case:
     match event:
         case CaseAppealed():
             hearings = (*case.hearings, Hearing(event.at.timestamp_ms))
@@ -127,23 +144,22 @@ def _changed(
         case CaseExecuted():
             amounts = event.slashed_wei, event.refunded_wei, event.rewarded_wei, event.burned_wei
             return replace(case, ending=Ending(event.outcome, *amounts, event.at.timestamp_ms))
-        case CaseSeeded() | CaseEnrolled() | VoteCommitted() | VoteRevealed():
-            hearings = tuple(
-                _heard(one, event) if stage == event.stage else one for stage, one in enumerate(case.hearings)
-            )
-            return replace(case, hearings=hearings)
         case _:
-            assert_never(event)
+            staged = enumerate(case.hearings)
+            hearings = tuple(_heard(one, event) if stage == event.stage else one for stage, one in staged)
+            return replace(case, hearings=hearings)
 
 
-def _heard(hearing: Hearing, event: CaseSeeded | CaseEnrolled | VoteCommitted | VoteRevealed) -> Hearing:
+def _heard(hearing: Hearing, event: HearingEvent) -> Hearing:
     match event:
         case CaseSeeded():
-            return replace(hearing, seed=event.seed, seeded_ms=event.at.timestamp_ms)
+            return replace(hearing, seed=event.seed, enrol_until_s=event.enrol_until_s, size=event.size)
         case CaseEnrolled():
-            return replace(hearing, enrolled=(*hearing.enrolled, event.evaluator))
+            return replace(hearing, seats=(*hearing.seats, event.evaluator))
+        case CaseUnseated():
+            return replace(hearing, seats=tuple(one for one in hearing.seats if one != event.evaluator))
         case VoteCommitted():
-            return replace(hearing, commitments={**hearing.commitments, event.evaluator: event.commitment})
+            return replace(hearing, sealed=hearing.sealed | {event.evaluator})
         case VoteRevealed():
             vote = Vote(event.guilty, event.evidence)
             return replace(hearing, votes={**hearing.votes, event.evaluator: vote})

@@ -21,10 +21,13 @@ _PANIC = selector("Panic(uint256)")
 # Names in a configuration → names in the artifact file.
 ARTIFACT_NAMES = {
     "dgai": "DGAI",
+    "timelock": "TimelockController",
+    "governor": "DGridGovernor",
+    "parameters": "Parameters",
+    "listings": "Listings",
     "registry": "Registry",
     "channel_escrow": "ChannelEscrow",
     "settlement": "Settlement",
-    "listings": "Listings",
     "challenges": "Challenges",
     "quality_court": "QualityCourt",
 }
@@ -184,16 +187,28 @@ class Contracts:
     def __init__(self, chain: ChainConfig) -> None:
         self.chain_id = chain.chain_id
         self.dgai = Contract("dgai", chain.address("dgai"))
+        self.timelock = Contract("timelock", chain.address("timelock"))
+        self.governor = Contract("governor", chain.address("governor"))
+        self.parameters = Contract("parameters", chain.address("parameters"))
         self.registry = Contract("registry", chain.address("registry"))
         self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))
         self.settlement = Contract("settlement", chain.address("settlement"))
         self.listings = Contract("listings", chain.address("listings"))
+        self.challenges = Contract("challenges", chain.address("challenges"))
         self.quality_court = Contract("quality_court", chain.address("quality_court"))
 
     @property
     def watched(self) -> tuple[Contract, ...]:
         """Those whose events make up the network's state."""
-        return self.registry, self.listings, self.channel_escrow, self.settlement, self.quality_court
+        return (
+            self.parameters,
+            self.governor,
+            self.registry,
+            self.listings,
+            self.channel_escrow,
+            self.settlement,
+            self.quality_court,
+        )
 
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""

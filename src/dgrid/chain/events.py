@@ -193,6 +193,14 @@ class Convicted:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterSet:
+    at: Moment
+    parameter: int  # its place in the contract's enum
+    value: int
+    from_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsDeclared:
     at: Moment
     role: Role
@@ -318,6 +326,7 @@ ChainEvent = (
     | LineLowering
     | BondChanged
     | Convicted
+    | ParameterSet
     | CourtEvent
     | CaseEvent
 )

@@ -26,6 +26,7 @@ from dgrid.chain.events import (
     MemberUpdated,
     ModelsDeclared,
     Moment,
+    ParameterSet,
     PayoutClaimed,
     Penalized,
     QualityPosted,
@@ -131,6 +132,7 @@ _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("settlement", "LineLowering"): _line_lowering,
     ("settlement", "BondChanged"): lambda at, a: BondChanged(at, Address(a["gateway"]), a["bond"]),
     ("settlement", "Convicted"): _convicted,
+    ("parameters", "ParameterSet"): lambda at, a: ParameterSet(at, a["parameter"], a["value"], a["fromEpoch"]),
     ("registry", "ModelsDeclared"): lambda at, a: ModelsDeclared(
         at, Role(a["role"]), Address(a["operator"]), tuple(a["digests"])
     ),

@@ -10,6 +10,7 @@ from dgrid.chain.case_events import (
     CaseExecuted,
     CaseOpened,
     CaseSeeded,
+    CaseUnseated,
     VoteCommitted,
     VoteRevealed,
 )
@@ -30,6 +31,7 @@ from dgrid.chain.events import (
     Listed,
     MemberRegistered,
     MemberUpdated,
+    ParameterSet,
     Role,
     Slashed,
     StakeChanged,
@@ -37,9 +39,13 @@ from dgrid.chain.events import (
     Withdrawn,
     WithdrawRequested,
 )
+from dgrid.chain.facts import Facts
 from dgrid.chain.judging import Draw, DrawnEvaluator, Opening, PostedQuality, change_judging
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters
+from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
-from dgrid.core.money import Price
+from dgrid.core.money import BPS, Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot
 
 __all__ = [
@@ -112,11 +118,19 @@ class Anchor:
     timestamp_ms: int
 
 
+UNSEEN = Facts(genesis_s=0, epoch_seconds=1, base_share_bps=BPS, withdraw_delay_s=0, treasury=bytes(20))
+
+
 @dataclass(frozen=True, slots=True)
 class ChainView(CasesView):
-    """Everything our contracts said up to some block. Treat its collections as read-only."""
+    """Everything our contracts said up to some block. Treat its collections as read-only.
 
-    minimum_stake_wei: int = 0
+    Who is active is said as of the last event: a vote on the least stake shows with the first event it counts for.
+    """
+
+    facts: Facts = UNSEEN
+    parameters: ParameterHistory = field(default_factory=ParameterHistory)
+    minimum_stake_wei: int = 0  # as of the last event
     members: dict[tuple[Role, Address], Member] = field(default_factory=dict)
     listings: dict[ModelId, Listing] = field(default_factory=dict)  # of several for one model, the first
     listing_versions: dict[tuple[ListingId, int], Listing] = field(default_factory=dict)
@@ -133,6 +147,14 @@ class ChainView(CasesView):
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
     slashed: dict[tuple[Role, Address], int] = field(default_factory=dict)  # in all
+
+    @property
+    def clock(self) -> EpochClock:
+        return self.facts.clock
+
+    def parameters_at(self, time_ms: int) -> Parameters:
+        """What counts in the epoch of a moment. Raises NotYet before anything was seen of the contract."""
+        return self.parameters.at(self.clock.epoch_at(time_ms))
 
     def active(self, role: Role) -> list[Member]:
         """The members of a role with enough stake that are not in jail."""
@@ -157,7 +179,11 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
     """The view after all the events, in order; the given view stays as it is."""
     draft = _copied(view)
     for event in events:
-        _change(draft, event)
+        draft = _at_the_time_of(event, draft)
+        if isinstance(event, ParameterSet):
+            draft = replace(draft, parameters=draft.parameters.changed(event))
+        else:
+            _change(draft, event)
     return draft
 
 
@@ -165,6 +191,19 @@ def _copied(view: ChainView) -> ChainView:
     held = [(one.name, getattr(view, one.name)) for one in fields(view)]
     copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set))}
     return replace(view, **copies)
+
+
+def _at_the_time_of(event: ChainEvent, draft: ChainView) -> ChainView:
+    """Before an event counts: who has the least stake of its epoch."""
+    if draft.parameters.is_empty:
+        return draft
+    minimum_wei = draft.parameters_at(event.at.timestamp_ms).minimum_stake_wei
+    if minimum_wei == draft.minimum_stake_wei:
+        return draft
+    moved = replace(draft, minimum_stake_wei=minimum_wei)
+    for key, member in moved.members.items():
+        moved.members[key] = replace(member, active=_is_active(moved, member.stake_wei, jailed_s=member.jailed_until_s))
+    return moved
 
 
 def _change(draft: ChainView, event: ChainEvent) -> None:
@@ -181,16 +220,12 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
-        case (
-            CaseOpened()
-            | CaseSeeded()
-            | CaseEnrolled()
-            | VoteCommitted()
-            | VoteRevealed()
-            | CaseAppealed()
-            | CaseExecuted()
-        ):
+        case CaseOpened() | CaseAppealed() | CaseExecuted():
             change_cases(draft, event)
+        case CaseSeeded() | CaseEnrolled() | CaseUnseated() | VoteCommitted() | VoteRevealed():
+            change_cases(draft, event)
+        case ParameterSet():
+            raise AssertionError("a vote moves the whole view")
         case _:
             change_judging(draft, event, ready=_ready_to_judge(draft))
 

@@ -108,7 +108,7 @@ def _names(home: Path, network: NetworkReader) -> dict[Address, str]:
     """The addresses behind the keys of a home, and the treasury, by what they are called here."""
     keys = sorted((home / "keys").glob("*.key"))
     names = {Home(home).key(file.stem).address: file.stem for file in keys}
-    return {**names, Address(network.parameters.treasury): TREASURY}
+    return {**names, Address(network.view.facts.treasury): TREASURY}
 
 
 def _accounts(home: Path) -> dict[str, dict[str, str]]:

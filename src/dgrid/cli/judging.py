@@ -22,7 +22,6 @@ from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
-from dgrid.settlement.rounds import rules_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
@@ -46,8 +45,7 @@ def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certif
 
 async def _certificate(home: Path, request_id: bytes) -> Certificate:
     async with reading(chain_config(home)) as network:
-        rules = rules_of(network.parameters).draw
-        return await certify(network.quality, network.records, request_id=request_id, rules=rules)
+        return await certify(network.quality, network.records, request_id=request_id)
 
 
 # --- evaluators -------------------------------------------------------------------------------------------------------
@@ -249,8 +247,8 @@ async def _round(
     }
     if posted is None:
         return {**entry, "recomputes": None, "differences": []}
-    rules, token = rules_of(network.parameters), network.contracts.dgai.address
-    return {**entry, **_round_data(await recompute(network.quality, posted, rules=rules, token=token))}
+    token = network.contracts.dgai.address
+    return {**entry, **_round_data(await recompute(network.quality, posted, token=token))}
 
 
 def _round_data(found: RoundAudit) -> dict[str, Any]:

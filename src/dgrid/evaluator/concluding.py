@@ -16,7 +16,6 @@ import msgspec
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature, Release, post_quality
 from dgrid.chain.events import Role
-from dgrid.chain.parameters import Parameters
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView, Member
 from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, StorageUnavailable
@@ -71,7 +70,6 @@ class Desk:
     sender: Sender
     contracts: Contracts
     http: HttpClient
-    parameters: Parameters
 
 
 class Concluder:
@@ -100,7 +98,7 @@ class Concluder:
             collected = await self._quality.collect(number)
             for reason in collected.refused:
                 logger.warning("round %d: %s", number, reason)
-            rules = rules_of(self._desk.parameters)
+            rules = rules_of(view, number)
             table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules)
             token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
             self._result = Result(basis, root_of(table, token=token, previous=previous), table)
@@ -149,7 +147,7 @@ class Concluder:
 
     def _require_quorum(self, number: int, view: ChainView, *, count: int) -> None:
         judges = sum(of == number for of, _ in view.openings)
-        if count * BPS <= judges * self._desk.parameters.judging.quorum_bps:
+        if count * BPS <= judges * view.parameters.at(number).quorum_bps:
             raise NotYet(f"{count} of {judges} evaluators have signed this root of round {number}")
 
     async def _post(self, result: Result, signatures: Iterable[EvaluatorSignature]) -> None:

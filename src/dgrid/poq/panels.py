@@ -84,7 +84,7 @@ def all_duties(draws: Iterable[DrawnEpoch], rules: QualityRules) -> tuple[Duty, 
     by_round: dict[int, list[DrawnEpoch]] = defaultdict(list)
     for draw in draws:
         by_round[draw.round].append(draw)
-    return tuple(duty for number in sorted(by_round) for duty in duties(by_round[number], rules.draw))
+    return tuple(duty for number in sorted(by_round) for duty in duties(by_round[number], rules.draw_in(number)))
 
 
 def panels(evidence: RoundEvidence, rules: QualityRules) -> tuple[Panel, ...]:

@@ -15,7 +15,7 @@ MICROS = 10**6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawRules:
-    """From the chain (`QualityCourt.rules`): which leaves are drawn, and for how many evaluators."""
+    """From the chain (`Parameters.sol`): which leaves are drawn, and for how many evaluators."""
 
     quality_bps: int
     identity_bps: int
@@ -25,10 +25,11 @@ class DrawRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How the four dimensions combine; only their ratios count, for missing ones are dropped.
+    """From the chain: how the four dimensions combine. Only their ratios count, for missing ones are dropped.
 
-    Accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and faster than
-    the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for itself.
+    By default accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and
+    faster than the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for
+    itself; no vote lifts it above a fifth (`economics.Rule.WEIGHTS`).
     """
 
     format: int = 20
@@ -130,21 +131,6 @@ class PayRules:
     withheld_micros: int = 60_000  # likewise, after a commitment that was not opened (tuned: more than hiding can save)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseTerms:
-    """From the chain, as they stood in the epoch in which a case was opened."""
-
-    bond_wei: int
-    samples: int  # fresh requests that each member makes
-    refund_wei_max: int  # what one payer gets back at most
-    enrol_seconds: int
-    vote_seconds: int
-    unseal_seconds: int
-    appeal_seconds: int
-    committee: int
-    appeal_committee: int
-
-
 # Prices as in the built-in catalogue. Times: the model card's 0.1 to 0.3 ms a token on one idle thread, times ten for a
 # machine that does other things too, and what a gateway and a node need before the first token.
 BUILT_IN_REFERENCES: Mapping[bytes, CostReference] = {
@@ -159,6 +145,7 @@ class QualityRules:
 
     draw: DrawRules
     pay: PayRules
+    drawn_before: Mapping[int, DrawRules] = field(default_factory=dict)  # of earlier rounds that this one takes in
     weights: Weights = field(default_factory=Weights)
     references: Mapping[bytes, CostReference] = field(default_factory=lambda: BUILT_IN_REFERENCES)  # by model id
     calibration: CalibrationRules = field(default_factory=CalibrationRules)
@@ -172,3 +159,7 @@ class QualityRules:
             raise ValueError("shares lie between 0 and 10,000 basis points")
         if self.draw.committee_size < 1 or self.draw.duty_cap < 1:
             raise ValueError("a committee and a cap are at least 1")
+
+    def draw_in(self, judged_round: int) -> DrawRules:
+        """By which rules a round's leaves were drawn: its own, also where a later root takes them in."""
+        return self.drawn_before.get(judged_round, self.draw)

@@ -65,7 +65,7 @@ def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stac
     asker = Asker()
     stack.push_async_callback(asker.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
-    records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+    records = Records(lambda: watcher.finalized, archives)
     accounts = accounts_of(key, config.accounts)
     own = {account.address for account in accounts}
     court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)

@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 BOOKS_NAME: Final = "node.sqlite"
 OFFER_NAME: Final = "offer.json"
-PROTOCOL_BPS_ACCEPTED: Final = 200  # what the protocol may take of this node's price
 ENROL_AGAIN_S: Final = 2.0
 ENROL_AGAIN_S_MAX: Final = 60.0
 
@@ -74,6 +73,9 @@ class ChainCredit:
         anchored = view.last_epochs.get(address, -1)
         return min(anchored, view.convicted.get(address, anchored + 1) - 1)
 
+    def protocol_bps(self, epoch: int) -> int:
+        return self._watcher.finalized.parameters.at(epoch).protocol_bps
+
 
 @asynccontextmanager
 async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
@@ -97,7 +99,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
 def stand_of(config: NodeConfig, sold: Sold, *, access: ChainAccess, books: Books) -> Stand:
     node, chain = config.key().address, config.chain
     domain = dgrid_domain(chain.chain_id, chain.address("settlement"))
-    terms = MeterTerms(domain, node, chain.address("dgai"), PROTOCOL_BPS_ACCEPTED)
+    terms = MeterTerms(domain, node, chain.address("dgai"))
     meter = Meter(terms, ChainCredit(access.watcher, node), books)
     return Stand(terms, {bytes(sold.terms.id): sold}, meter, books, Presence(config.parallel), now_ms)
 

@@ -86,7 +86,7 @@ def exceeds(asked: Iterable[Refund], due: Iterable[Refund]) -> bool:
 def was_convicted(view: ChainView, charge: Charge, *, before_ms: int) -> bool:
     """Whether an earlier case has settled the charge: its payers were refunded then."""
     return any(
-        case.charge == charge and case.opened_ms < before_ms and case.ended_with(Outcome.CONVICTED)
+        case.charge == charge and case.opened_ms < before_ms and case.outcome is Outcome.CONVICTED
         for case in view.cases.values()
     )
 

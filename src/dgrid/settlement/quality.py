@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dgrid.chain.case_events import Outcome, Subject
+from dgrid.chain.case_events import Subject
 from dgrid.chain.view import ChainView, Draw, Opening
-from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
@@ -86,12 +85,12 @@ def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
     )
 
 
-def acquittals(view: ChainView, clock: EpochClock, *, until: int) -> dict[tuple[bytes, bytes], int]:
+def acquittals(view: ChainView, *, until: int) -> dict[tuple[bytes, bytes], int]:
     """The epochs up to one in which cases about identity found nothing, by node and model digest; the last of each."""
     found: dict[tuple[bytes, bytes], int] = {}
     for case in view.cases.values():
-        if case.subject is Subject.IDENTITY and case.ending is not None and case.ended_with(Outcome.ACQUITTED):
-            key, epoch = (case.accused, case.matter), clock.epoch_at(case.ending.timestamp_ms)
+        if case.subject is Subject.IDENTITY and case.ending is not None and case.is_acquittal:
+            key, epoch = (case.accused, case.matter), view.clock.epoch_at(case.ending.timestamp_ms)
             if epoch <= until:
                 found[key] = max(epoch, found.get(key, epoch))
     return found
@@ -130,7 +129,7 @@ class QualityReader:
             openings=openings,
             committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
             canaries=canaries,
-            acquittals=acquittals(self.view, self._records.parameters.clock, until=judged_round),
+            acquittals=acquittals(self.view, until=judged_round),
         )
         table = None if before is None else await self.table(before.root.round)
         return CollectedRound(table, evidence, tuple(found.refused), frozenset(found.missing))

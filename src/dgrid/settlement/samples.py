@@ -117,7 +117,7 @@ def _since_ms(view: ChainView, case: Case) -> int:
 
 
 def _convicted(one: Case, case: Case) -> bool:
-    return one.charge == case.charge and one.ended_with(Outcome.CONVICTED)
+    return one.charge == case.charge and one.outcome is Outcome.CONVICTED
 
 
 def is_asked(request: bytes, body: bytes) -> bool:

@@ -6,7 +6,6 @@ failure of this machine, of an archive or of a gateway convicts anybody.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +18,11 @@ from dgrid.core.keccak import ZERO_HASH
 from dgrid.evaluator.cases.sampling import Sampler, gaps_in
 from dgrid.evaluator.rerun import Peer
 from dgrid.poq.identity import convicts, threshold_of
-from dgrid.poq.rules import CaseTerms, QualityRules
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.rounds import rules_of
 from dgrid.settlement.samples import open_sworn
 from dgrid.wire.blob import blob_id
 from dgrid.wire.quality import Content, Samples, encode_quality
@@ -51,8 +50,6 @@ class Bar:
     archives: Archives
     sampler: Sampler
     token: bytes
-    rules: Callable[[int], QualityRules]  # of a round
-    terms: Callable[[Case], CaseTerms]
 
 
 class Jury:
@@ -99,7 +96,7 @@ class Jury:
         return blob_id(blob)
 
     def _convicts(self, digest: bytes, gaps: list[int]) -> bool:
-        identity = self._bar.rules(self.view.last_quality_round).identity
+        identity = rules_of(self.view, self.view.last_quality_round).identity
         return convicts(gaps, threshold_of(digest, identity), rules=identity)
 
     async def _swore_falsely(self, case: Case) -> bool:
@@ -129,7 +126,7 @@ class Jury:
         table = await self._bar.quality.latest_table(until_s=case.opened_ms // 1000)
         flags = [] if table is None else await self._charges.flags(table)
         paid = paid_by_flag(flags, case.charge)
-        most_wei = self._bar.terms(case).refund_wei_max
+        most_wei = self.view.parameters_at(case.opened_ms).request_value_max_wei
         return due_refunds(self.view, case.charge, paid, before_ms=case.opened_ms, most_wei=most_wei)
 
     # --- what all can compute -----------------------------------------------------------------------------------------
@@ -138,7 +135,7 @@ class Jury:
         for number in sorted(self.view.quality_roots, reverse=True)[:ROUNDS_SEARCHED]:
             for hidden in await self._hidden_in(number):
                 if hidden.charge == case.charge:
-                    due = hidden.refunds(most_wei=self._bar.terms(case).refund_wei_max)
+                    due = hidden.refunds(most_wei=self.view.parameters_at(case.opened_ms).request_value_max_wei)
                     return Finding(not exceeds(case.refunds, due), hidden.evidence)
         return Finding(guilty=False)
 
@@ -146,7 +143,7 @@ class Jury:
         """Remembered, for a posted round does not change."""
         if number not in self._hidden:
             try:
-                self._hidden[number] = await self._charges.hidden(number, self._bar.rules(number))
+                self._hidden[number] = await self._charges.hidden(number, rules_of(self.view, number))
             except DGridError as error:
                 logger.info("round %d cannot be read again: %s", number, error.message)
                 return []
@@ -160,7 +157,7 @@ class Jury:
         if posted is None:
             return Finding(guilty=False)
         try:
-            wrong = await is_wrong(self._bar.quality, number, rules=self._bar.rules(number), token=self._bar.token)
+            wrong = await is_wrong(self._bar.quality, number, rules=rules_of(self.view, number), token=self._bar.token)
         except DGridError as error:
             logger.info("round %d cannot be computed again: %s", number, error.message)
             wrong = False

@@ -1,6 +1,6 @@
 """Asks a node what it is asked every day, and holds what it committed to against the model that it claims.
 
-The requests go through gateways like any client's, for the evaluator's own money; their owner may see what the receipt's
+The requests go through gateways like any client's, for the evaluator's own money. Who pays may see what the receipt's
 hashes cover, so the node's committed tokens and log-probabilities come without asking the node for anything special.
 What fails or comes too late is absent. Refuses to say guilty: it measures.
 """

@@ -23,7 +23,7 @@ from dgrid.store.ledger_rows import BudgetExceeded
 from dgrid.wire.openai import ChatRequest
 
 NO_NODE_RETRY_MS = 1000
-NOBODY_LEFT = "every node that offers it has failed, is full or has no credit left"
+NOBODY_LEFT = "every node that offers it has failed, is full, or has no credit or stake left"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -55,6 +55,8 @@ class Router:
 
     counts: Counts
     owed_wei: Callable[[bytes], int]
+    exposed_wei: Callable[[bytes], int]
+    new_share: Callable[[], float]
     now_ms: Callable[[], int]
     task_of: Callable[[ChatRequest], str]
     loads: Loads = field(default_factory=Loads)
@@ -141,7 +143,7 @@ class Router:
         return any(can_serve(seller, moment) for found in self.market.models.values() for seller in found.sellers)
 
     def _moment(self) -> Moment:
-        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei)
+        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei, self.exposed_wei, self.new_share())
 
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""

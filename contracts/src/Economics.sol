@@ -69,9 +69,10 @@ library Economics {
         return caught * lost >= SAVED_BPS * worth * BPS * BPS;
     }
 
-    /// @dev σS ≥ 0.8 · P · n. After NodeHonesty, which no check rate of zero passes.
+    /// @dev σS ≥ 0.8 · P · n, where n requests are certain to convict; none are where nothing is checked.
     function _isExposureCovered(uint256[] memory values) private pure returns (bool) {
         uint256 caught = _of(values, Parameter.IdentityBps) * DETECTION_BPS;
+        if (caught == 0) return false;
         uint256 requests = (FIVE_DETECTIONS + caught - 1) / caught;
         bool covered = _slashedStake(values) >= SAVED_BPS * _of(values, Parameter.RequestValueMax) * requests;
         return covered && _of(values, Parameter.ExposureBps) <= BPS;

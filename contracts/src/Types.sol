@@ -185,3 +185,44 @@ struct Voucher {
     bytes32 channelId;
     uint128 maxClaimableAmount;
 }
+
+/// @dev A payer's order, when it signs itself. Its digest is the id of the request.
+struct InferenceRequest {
+    bytes32 requestHash;
+    address payer;
+    bytes32 modelId;
+    uint8 grade;
+    uint8 privacy;
+    uint128 maxFee;
+    bytes32 policyHash;
+    uint64 nonce;
+    uint64 deadline;
+    address gateway;
+}
+
+/// @dev A gateway's order to a node.
+struct Dispatch {
+    bytes32 requestId;
+    bytes32 forwardedHash;
+    address gateway;
+    address node;
+    bytes32 modelId;
+    bytes32 modelDigest;
+    address token;
+    uint128 inPrice;
+    uint128 outPrice;
+    uint64 seed;
+    uint64 nonce;
+    uint64 deadline;
+    bytes32 configHash;
+    bytes32 lastReceipt;
+}
+
+/// @dev What a node says it did. It knows neither the fee nor the wire, so it signs only its part.
+struct NodeReceipt {
+    bytes32 dispatchHash;
+    bytes32 outputHash;
+    bytes32 evidenceHash;
+    uint32 tokensIn;
+    uint32 tokensOut;
+}

@@ -45,7 +45,7 @@ contract CourtActions is Courtroom {
 
     function serve(uint64 toNode, bool collected) public {
         if (_epochs.length >= 30) return; // the payer's deposit
-        _passTo(settlement.endOf(settlement.epochOf(uint64(block.timestamp) * 1000)) - 1);
+        _passTo(settlement.endOf(parameters.epochNow()) - 1);
         uint64 epoch = _anchorEpoch(1e9 + toNode % 50e18).epoch;
         _anchoredBlock[epoch] = block.number;
         _epochs.push(epoch);

@@ -93,7 +93,9 @@ contract Demands is Evidence, ReentrancyGuardTransient {
     event Answered(bytes32 indexed id, address indexed answerer, bool absent);
     event Withheld(bytes32 indexed id, address indexed demander, bool convicted);
     event Excused(address indexed gateway, uint64 indexed epoch, bytes32 blobId);
-    event ArchiveSlashed(bytes32 indexed id, address indexed archive, uint128 slashed, uint128 rewarded, uint128 burned);
+    event ArchiveSlashed(
+        bytes32 indexed id, address indexed archive, uint128 slashed, uint128 rewarded, uint128 burned
+    );
 
     uint8 public constant WITHHELD = 6;
 
@@ -236,7 +238,8 @@ contract Demands is Evidence, ReentrancyGuardTransient {
 
     /// @dev What stands behind a root may leave so long after it was anchored.
     function _requireBacked(address gateway, uint64 epoch, uint64 until) private view {
-        uint256 backedUntil = uint256(settlement.anchorOf(gateway, epoch).anchoredAt) + parameters.get(Parameter.BondSeconds);
+        uint256 backedUntil =
+            uint256(settlement.anchorOf(gateway, epoch).anchoredAt) + parameters.get(Parameter.BondSeconds);
         require(until <= backedUntil, DemandTooLate(backedUntil));
     }
 

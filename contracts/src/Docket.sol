@@ -108,13 +108,11 @@ abstract contract Docket is ReentrancyGuardTransient {
     /// @notice Accuses. Approve the bond first. The refunds are part of what the jury says yes or no to.
     /// @param accused zero for a quality root, whose signers are found one by one after the verdict
     /// @param evidence the blob from which the jury can see what is alleged
-    function open(
-        Subject subject,
-        address accused,
-        bytes32 matter,
-        bytes32 evidence,
-        Refund[] calldata refunds
-    ) external nonReentrant returns (bytes32 id) {
+    function open(Subject subject, address accused, bytes32 matter, bytes32 evidence, Refund[] calldata refunds)
+        external
+        nonReentrant
+        returns (bytes32 id)
+    {
         require(evidence != bytes32(0), NoEvidence());
         _checkRefunds(subject, refunds);
         id = _newId(subject, accused, matter, evidence);

@@ -2,21 +2,23 @@
 pragma solidity 0.8.37;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Time} from "@openzeppelin/contracts/utils/types/Time.sol";
 import {DGAI} from "./DGAI.sol";
 import {Delegations} from "./Delegations.sol";
 import {Parameter} from "./Parameter.sol";
 import {Parameters} from "./Parameters.sol";
 import {Role} from "./Types.sol";
 
-/// @dev Stake is the member's own. `jailedUntil` is zero unless it is jailed; `declaration` counts the times it declared
-/// its models.
+/// @dev Stake is the member's own; it last grew at `raisedAt`. `jailedUntil` is zero unless it is jailed; `declaration`
+/// counts the times it declared its models.
 struct Member {
     uint128 stake;
     uint128 unbonding;
-    uint64 availableAt;
+    uint48 availableAt;
     uint16 marginBps;
-    uint64 registeredAt;
-    uint64 jailedUntil;
+    uint48 registeredAt;
+    uint48 raisedAt;
+    uint48 jailedUntil;
     uint32 declaration;
     bytes32 offerDigest;
     bytes32 encryptionKey;
@@ -108,7 +110,8 @@ contract Registry is Delegations {
 
         _follow(msg.sender);
         member_.stake = stake;
-        (member_.marginBps, member_.registeredAt) = (marginBps, uint64(block.timestamp));
+        member_.marginBps = marginBps;
+        (member_.registeredAt, member_.raisedAt) = (Time.timestamp(), Time.timestamp());
         member_.offerDigest = offerDigest;
         member_.encryptionKey = encryptionKey;
         _gainVotes(msg.sender, stake);
@@ -149,6 +152,7 @@ contract Registry is Delegations {
         require(amount != 0, ZeroAmount());
 
         member_.stake += amount;
+        member_.raisedAt = Time.timestamp();
         _gainVotes(msg.sender, amount);
 
         emit StakeChanged(role, msg.sender, member_.stake);
@@ -164,7 +168,7 @@ contract Registry is Delegations {
         uint64 availableAt = _unbondedAt();
         member_.stake -= amount;
         member_.unbonding += amount;
-        member_.availableAt = availableAt;
+        member_.availableAt = uint48(availableAt);
 
         emit StakeChanged(role, msg.sender, member_.stake);
         emit Unbonding(role, msg.sender, amount, availableAt);
@@ -208,7 +212,7 @@ contract Registry is Delegations {
         _requireSlasher(role);
         uint64 until = uint64(block.timestamp + parameters.get(Parameter.JailSeconds));
 
-        _members[role][operator].jailedUntil = until;
+        _members[role][operator].jailedUntil = uint48(until);
 
         emit Jailed(role, operator, until);
     }

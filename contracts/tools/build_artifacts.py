@@ -12,15 +12,18 @@ import tomllib
 from pathlib import Path
 
 CONTRACTS = (
+    "Cases",
     "Challenges",
     "ChannelEscrow",
     "DGAI",
     "DGridGovernor",
+    "Demands",
     "Listings",
     "Parameters",
     "QualityCourt",
     "Registry",
     "Settlement",
+    "Splits",
     "TimelockController",
 )
 MAX_RUNTIME_BYTES = 24_576

@@ -29,7 +29,10 @@ ARTIFACT_NAMES = {
     "channel_escrow": "ChannelEscrow",
     "settlement": "Settlement",
     "challenges": "Challenges",
+    "splits": "Splits",
+    "demands": "Demands",
     "quality_court": "QualityCourt",
+    "cases": "Cases",
 }
 
 
@@ -195,7 +198,10 @@ class Contracts:
         self.settlement = Contract("settlement", chain.address("settlement"))
         self.listings = Contract("listings", chain.address("listings"))
         self.challenges = Contract("challenges", chain.address("challenges"))
+        self.splits = Contract("splits", chain.address("splits"))
+        self.demands = Contract("demands", chain.address("demands"))
         self.quality_court = Contract("quality_court", chain.address("quality_court"))
+        self.cases = Contract("cases", chain.address("cases"))
 
     @property
     def watched(self) -> tuple[Contract, ...]:
@@ -207,7 +213,9 @@ class Contracts:
             self.listings,
             self.channel_escrow,
             self.settlement,
+            self.demands,
             self.quality_court,
+            self.cases,
         )
 
     def decode_log(self, log: RawLog) -> LogEvent | None:

@@ -179,7 +179,10 @@ def constructor_arguments(terms: Deployment, at: dict[str, Address], *, deployer
         "channel_escrow": [token, settlement, terms.withdraw_delay_s],
         "settlement": [registry, at["channel_escrow"], at["listings"], at["challenges"], terms.base_share_bps],
         "challenges": [settlement, at["splits"]],
+        "splits": [at["challenges"]],
+        "demands": [at["challenges"]],
         "quality_court": [settlement, list(terms.authors)],
+        "cases": [at["quality_court"]],
     }
 
 
@@ -199,14 +202,8 @@ async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> d
 
 
 def predicted(deployer: Address, nonce: int) -> dict[str, Address]:
-    """Where every contract will lie, if the first is created with this nonce.
-
-    A contract that this package has no code of is not created and takes no nonce: it gets an address after the others,
-    where nothing ever answers.
-    """
-    known = [name for name in ORDER if name in ARTIFACT_NAMES]
-    unknown = [name for name in ORDER if name not in ARTIFACT_NAMES]
-    return {name: created_address(deployer, nonce + place) for place, name in enumerate([*known, *unknown])}
+    """Where every contract will lie, if the first is created with this nonce."""
+    return {name: created_address(deployer, nonce + place) for place, name in enumerate(ORDER)}
 
 
 async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:

@@ -3,6 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+from dgrid.chain.case_events import (
+    CaseAppealed,
+    CaseEnrolled,
+    CaseExecuted,
+    CaseOpened,
+    CaseSeeded,
+    CaseUnseated,
+    Outcome,
+    Refund,
+    Subject,
+    VoteCommitted,
+    VoteRevealed,
+)
 from dgrid.chain.contracts import LogEvent
 from dgrid.chain.events import (
     Anchored,
@@ -18,6 +31,7 @@ from dgrid.chain.events import (
     Deposited,
     Disclosed,
     Drawn,
+    Jailed,
     Kind,
     LineChanged,
     LineLowering,
@@ -33,7 +47,9 @@ from dgrid.chain.events import (
     Revealed,
     Role,
     SeedFixed,
+    Slashed,
     StakeChanged,
+    Unjailed,
     Withdrawn,
     WithdrawRequested,
 )
@@ -114,10 +130,36 @@ def _payout_claimed(at: Moment, a: _Arguments) -> PayoutClaimed:
     return PayoutClaimed(at, Address(a["payee"]), PayoutKind(a["kind"]), a["amount"], a["claimedTotal"])
 
 
+def _slashed(at: Moment, a: _Arguments) -> Slashed:
+    return Slashed(at, Role(a["role"]), Address(a["operator"]), a["amount"], Address(a["reporter"]))
+
+
+def _case_opened(at: Moment, a: _Arguments) -> CaseOpened:
+    refunds = tuple(Refund(Address(payer), amount) for payer, amount in a["refunds"])
+    names = a["id"], Subject(a["subject"]), Address(a["accused"]), a["matter"], a["evidence"]
+    return CaseOpened(at, *names, Address(a["opener"]), refunds)
+
+
+def _vote_revealed(at: Moment, a: _Arguments) -> VoteRevealed:
+    return VoteRevealed(at, *_seat(a), a["guilty"], a["evidence"])
+
+
+def _case_executed(at: Moment, a: _Arguments) -> CaseExecuted:
+    amounts = a["slashed"], a["refunded"], a["rewarded"], a["burned"]
+    return CaseExecuted(at, a["id"], Outcome(a["outcome"]), *amounts)
+
+
+def _seat(a: _Arguments) -> tuple[bytes, int, Address]:
+    return a["id"], a["stage"], Address(a["evaluator"])
+
+
 _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("registry", "Registered"): _registered,
     ("registry", "Updated"): _updated,
     ("registry", "StakeChanged"): lambda at, a: StakeChanged(at, Role(a["role"]), Address(a["operator"]), a["stake"]),
+    ("registry", "Jailed"): lambda at, a: Jailed(at, Role(a["role"]), Address(a["operator"]), a["until"]),
+    ("registry", "Unjailed"): lambda at, a: Unjailed(at, Role(a["role"]), Address(a["operator"])),
+    ("registry", "Slashed"): _slashed,
     ("listings", "Listed"): _listed,
     ("channel_escrow", "Deposited"): _deposited,
     ("channel_escrow", "WithdrawRequested"): _withdraw_requested,
@@ -152,4 +194,12 @@ _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("quality_court", "CanariesOpened"): _canaries_opened,
     ("quality_court", "QualityPosted"): _quality_posted,
     ("quality_court", "PayoutClaimed"): _payout_claimed,
+    ("cases", "CaseOpened"): _case_opened,
+    ("cases", "SeedFixed"): lambda at, a: CaseSeeded(at, a["id"], a["stage"], a["seed"], a["enrolUntil"], a["size"]),
+    ("cases", "Enrolled"): lambda at, a: CaseEnrolled(at, *_seat(a)),
+    ("cases", "Unseated"): lambda at, a: CaseUnseated(at, *_seat(a)),
+    ("cases", "VoteCommitted"): lambda at, a: VoteCommitted(at, *_seat(a)),
+    ("cases", "VoteRevealed"): _vote_revealed,
+    ("cases", "Appealed"): lambda at, a: CaseAppealed(at, a["id"], Address(a["appellant"]), a["guilty"]),
+    ("cases", "Executed"): _case_executed,
 }

@@ -85,6 +85,7 @@ class NodeConfig(RoleConfig):
     parallel: int = 4
     region: str = "local"
     stake_wei: str = "1000000000000000000000"
+    appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,5 +110,20 @@ class CaseExecuted:
     burned_wei: int
 
 
+@dataclass(frozen=True, slots=True)
+class RootDisputed:
+    at: Moment
+    round: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSettled:
+    at: Moment
+    round: int
+    digest: bytes
+    overturned: bool
+
+
 HearingEvent = CaseSeeded | CaseEnrolled | CaseUnseated | VoteCommitted | VoteRevealed
-CaseEvent = CaseOpened | HearingEvent | CaseAppealed | CaseExecuted
+CaseEvent = CaseOpened | HearingEvent | CaseAppealed | CaseExecuted | RootDisputed | DisputeSettled

@@ -14,14 +14,16 @@ from dgrid.chain.case_events import (
     CaseOpened,
     CaseSeeded,
     CaseUnseated,
+    DisputeSettled,
     HearingEvent,
     Outcome,
     Refund,
+    RootDisputed,
     Subject,
     VoteCommitted,
     VoteRevealed,
 )
-from dgrid.chain.judging import JudgingView
+from dgrid.chain.judging import JudgingView, PostedQuality
 from dgrid.core.identity import Address
 
 Charge = tuple[Subject, Address, bytes]  # subject, accused, matter
@@ -120,6 +122,8 @@ class CasesView(JudgingView):
     """The courts' part of a `ChainView`. Treat its collections as read-only."""
 
     cases: dict[bytes, Case] = field(default_factory=dict)  # in the order of their opening
+    disputed: set[int] = field(default_factory=set)  # rounds whose root a case keeps from counting
+    overturned: dict[int, PostedQuality] = field(default_factory=dict)  # by round: the last that a jury took away
 
     def open_cases(self) -> list[Case]:
         """Those without an end yet."""
@@ -128,12 +132,24 @@ class CasesView(JudgingView):
 
 def change_cases(draft: CasesView, event: CaseEvent) -> None:
     """Adds one event. Nothing happens to a case before it was opened."""
-    if isinstance(event, CaseOpened):
+    if isinstance(event, (RootDisputed, DisputeSettled)):
+        _change_dispute(draft, event)
+    elif isinstance(event, CaseOpened):
         names = event.case, event.subject, event.accused, event.matter, event.evidence, event.opener
         opened_ms = event.at.timestamp_ms
         draft.cases[event.case] = Case(*names, event.refunds, opened_ms, (Hearing(opened_ms),))
     elif (known := draft.cases.get(event.case)) is not None:
         draft.cases[event.case] = _changed(known, event)
+
+
+def _change_dispute(draft: CasesView, event: RootDisputed | DisputeSettled) -> None:
+    """An overturned root never counted: the round waits for a true one."""
+    if isinstance(event, RootDisputed):
+        draft.disputed.add(event.round)
+        return
+    draft.disputed.discard(event.round)
+    if event.overturned and event.round in draft.quality_roots:
+        draft.overturned[event.round] = draft.quality_roots.pop(event.round)
 
 
 def _changed(case: Case, event: HearingEvent | CaseAppealed | CaseExecuted) -> Case:

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Contracts
+from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
+from dgrid.chain.judging import PostedQuality
+from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 
@@ -83,7 +87,7 @@ async def appeal(sender: Sender, contracts: Contracts, *, case: bytes, bond_wei:
 
 
 async def execute(sender: Sender, contracts: Contracts, *, case: bytes) -> TransactionReceipt:
-    """Carries out what was decided. Raises Reverted (TooEarly, CaseClosed when another was faster), ChainUnavailable."""
+    """Carries out what was decided. Raises Reverted (TooEarly; CaseClosed: another was faster), ChainUnavailable."""
     return await sender.send(contracts.cases, "execute", [case], label=f"execute:{to_hex(case)}:{time.time_ns()}")
 
 
@@ -96,5 +100,14 @@ async def slash_signer(
 
 
 async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> TransactionReceipt:
-    """As a member whose time is over: takes part again. Raises Reverted (StillJailed, StakeTooLow), ChainUnavailable."""
+    """As a member whose time is over: comes back. Raises Reverted (StillJailed, StakeTooLow), ChainUnavailable."""
     return await sender.send(contracts.registry, "unjail", [role], label=f"unjail:{role.name}:{time.time_ns()}")
+
+
+async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
+    """Who signed a posted root, from the transaction that posted it. Raises ChainUnavailable, CheckFailed."""
+    found = await rpc.call("eth_getTransactionByHash", [to_hex(posted.transaction)])
+    if found is None:
+        raise CheckFailed("the chain does not know the transaction that posted the root")
+    _, _, signatures = contracts.quality_court.decode_call("post", bytes.fromhex(found["input"][2:]))
+    return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in signatures]

@@ -11,6 +11,8 @@ from dgrid.chain.case_events import (
     CaseOpened,
     CaseSeeded,
     CaseUnseated,
+    DisputeSettled,
+    RootDisputed,
     VoteCommitted,
     VoteRevealed,
 )
@@ -220,7 +222,7 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
-        case CaseOpened() | CaseAppealed() | CaseExecuted():
+        case CaseOpened() | CaseAppealed() | CaseExecuted() | RootDisputed() | DisputeSettled():
             change_cases(draft, event)
         case CaseSeeded() | CaseEnrolled() | CaseUnseated() | VoteCommitted() | VoteRevealed():
             change_cases(draft, event)

@@ -75,6 +75,7 @@ class Sight:
     me: Address
     view: ChainView  # final
     now_s: int
+    final_s: int | None = None  # the time of the view's block; None: now
     judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
     fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
     resting: frozenset[Step] = frozenset()  # tried just now
@@ -164,8 +165,13 @@ def _penalties(sight: Sight) -> Iterator[Step]:
 
 
 def _conclusions(sight: Sight) -> Iterator[Step]:
-    """The latest round whose windows are over takes in those before it that nobody posted."""
-    due = rounds_due(sight.view, now_s=sight.now_s)
+    """The latest round whose windows are over takes in those before it that nobody posted.
+
+    Over on the final chain: a root that leaves out what was opened in the last blocks would be a wrong one, and whoever
+    signed it could be slashed for it.
+    """
+    settled_s = sight.now_s if sight.final_s is None else min(sight.now_s, sight.final_s)
+    due = rounds_due(sight.view, now_s=settled_s)
     if not due:
         return
     number = due[-1]

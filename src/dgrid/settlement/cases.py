@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dgrid.chain.case_events import Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.view import ChainView
-from dgrid.core.identity import Address
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
 from dgrid.poq.credibility import Cause
 from dgrid.poq.evidence import LeafFacts
@@ -68,6 +68,11 @@ def root_matter(judged_round: int) -> bytes:
     return judged_round.to_bytes(32, "big")
 
 
+def root_charge(judged_round: int) -> Charge:
+    """A root has no accused: who signed it is found after the verdict."""
+    return Subject.QUALITY_ROOT, Address(ZERO_ADDRESS), root_matter(judged_round)
+
+
 def refunds_of(paid_wei: Mapping[Address, int], *, most_wei: int) -> tuple[Refund, ...]:
     """What payers get back: what they paid, up to a bound each; the sixteen who paid most, the most first."""
     amounts = ((min(wei, most_wei), payer) for payer, wei in paid_wei.items())
@@ -83,18 +88,20 @@ def exceeds(asked: Iterable[Refund], due: Iterable[Refund]) -> bool:
     return any(wei < 0 for wei in left.values())
 
 
-def was_convicted(view: ChainView, charge: Charge, *, before_ms: int) -> bool:
+def was_convicted(view: ChainView, charge: Charge, *, before_ms: int | None) -> bool:
     """Whether an earlier case has settled the charge: its payers were refunded then."""
     return any(
-        case.charge == charge and case.opened_ms < before_ms and case.outcome is Outcome.CONVICTED
+        case.charge == charge
+        and (before_ms is None or case.opened_ms < before_ms)
+        and case.outcome is Outcome.CONVICTED
         for case in view.cases.values()
     )
 
 
 def due_refunds(
-    view: ChainView, charge: Charge, paid_wei: Mapping[Address, int], *, before_ms: int, most_wei: int
+    view: ChainView, charge: Charge, paid_wei: Mapping[Address, int], *, most_wei: int, before_ms: int | None = None
 ) -> tuple[Refund, ...]:
-    """The refunds of a case that is opened at a moment; none where an earlier one has paid them."""
+    """The refunds of a case that is opened at a moment, or now; none where an earlier one has paid them."""
     return () if was_convicted(view, charge, before_ms=before_ms) else refunds_of(paid_wei, most_wei=most_wei)
 
 

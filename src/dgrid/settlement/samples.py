@@ -17,6 +17,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
 from dgrid.settlement.evidence import NotEvidence, is_signed
+from dgrid.settlement.hearings import terms_of
 from dgrid.wire.documents import ReceiptDocument, Record
 from dgrid.wire.openai import ABOUT_THE_WAY
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, decode_quality
@@ -37,7 +38,6 @@ class SampleTerms:
     domain: Domain  # the receipts'
     court: Domain
     write: WriteSample
-    count: int  # how many a sample set has
 
 
 def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
@@ -45,10 +45,10 @@ def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
     return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))
 
 
-def sample_bodies(seed: bytes, salt: bytes, *, model: str, terms: SampleTerms) -> Iterator[bytes]:
-    """The requests of a set, in order."""
-    for index in range(terms.count):
-        yield terms.write(sample_chance(seed, salt, index=index), model)
+def sample_bodies(seeds: tuple[bytes, bytes], *, model: str, count: int, write: WriteSample) -> Iterator[bytes]:
+    """The requests of a set under (seed, salt), in order."""
+    for index in range(count):
+        yield write(sample_chance(*seeds, index=index), model)
 
 
 def record_of(document: ReceiptDocument) -> Record:
@@ -77,10 +77,11 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     _require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
     here = terms.court.chain_id, terms.court.verifying_contract
     _require((blob.chain_id, blob.court) == here, "the samples are of another network")
-    _require(0 < len(blob.samples) == terms.count <= SAMPLES_MAX, f"a set has {terms.count} samples")
+    count = terms_of(view, case).case_samples
+    _require(0 < len(blob.samples) == count <= SAMPLES_MAX, f"a set has {count} samples")
     documents = [_document(sample, terms) for sample in blob.samples]
     _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
-    bodies = sample_bodies(blob.seed, blob.salt, model=blob.model, terms=terms)
+    bodies = sample_bodies((blob.seed, blob.salt), model=blob.model, count=count, write=terms.write)
     since_ms = _since_ms(view, case)
     for sample, document, body in zip(blob.samples, documents, bodies, strict=True):
         _check(sample, document, case=case, body=body)

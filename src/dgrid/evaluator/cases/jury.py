@@ -21,6 +21,7 @@ from dgrid.poq.identity import convicts, threshold_of
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag
 from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.rounds import rules_of
 from dgrid.settlement.samples import open_sworn
@@ -79,7 +80,8 @@ class Jury:
         if peer is None:
             fresh, evidence = None, ZERO_HASH
         else:
-            fresh = await self._bar.sampler.take(peer, seeds=(case.hearing.seed, salt), within_s=within_s)
+            seeds, count = (case.hearing.seed, salt), terms_of(self.view, case).case_samples
+            fresh = await self._bar.sampler.take(peer, seeds=seeds, count=count, within_s=within_s)
             evidence = await self.publish(fresh)
         guilty = (fresh is not None and self.convicted_by(fresh)) or await self._swore_falsely(case)
         return Finding(guilty and await self._refunds_are_due(case), evidence)
@@ -126,7 +128,7 @@ class Jury:
         table = await self._bar.quality.latest_table(until_s=case.opened_ms // 1000)
         flags = [] if table is None else await self._charges.flags(table)
         paid = paid_by_flag(flags, case.charge)
-        most_wei = self.view.parameters_at(case.opened_ms).request_value_max_wei
+        most_wei = terms_of(self.view, case).request_value_max_wei
         return due_refunds(self.view, case.charge, paid, before_ms=case.opened_ms, most_wei=most_wei)
 
     # --- what all can compute -----------------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ class Jury:
         for number in sorted(self.view.quality_roots, reverse=True)[:ROUNDS_SEARCHED]:
             for hidden in await self._hidden_in(number):
                 if hidden.charge == case.charge:
-                    due = hidden.refunds(most_wei=self.view.parameters_at(case.opened_ms).request_value_max_wei)
+                    due = hidden.refunds(most_wei=terms_of(self.view, case).request_value_max_wei)
                     return Finding(not exceeds(case.refunds, due), hidden.evidence)
         return Finding(guilty=False)
 

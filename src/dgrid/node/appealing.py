@@ -33,7 +33,7 @@ def verdicts_against(view: ChainView, accused: Address, *, now_s: int) -> Iterat
     """The cases in which a node stands convicted and can still appeal."""
     for case in view.open_cases():
         is_against = case.subject is Subject.IDENTITY and case.accused == accused
-        if is_against and can_be_appealed(view, case, now_s=now_s) and is_guilty(view, case, case.hearing):
+        if is_against and can_be_appealed(view, case, now_s=now_s) and is_guilty(view, case, hearing=case.hearing):
             yield case
 
 

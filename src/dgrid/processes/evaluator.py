@@ -98,7 +98,7 @@ async def _live(config: EvaluatorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(own), opened_court(own, loop, stack).run()):
+        async with background(enrol(own), opened_court(own, stack, loop=loop).run()):
             await loop.run()
 
 
@@ -123,7 +123,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 
-def opened_court(own: Own, loop: EvaluatorLoop, stack: AsyncExitStack) -> CaseLoop:
+def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> CaseLoop:
     """What it does in cases, to be closed with `stack`."""
     config, side, key = own.config, own.side, own.config.key()
     watcher, contracts = side.watcher, side.contracts

@@ -99,7 +99,7 @@ def was_convicted(view: ChainView, charge: Charge, *, before_ms: int | None) -> 
 
 
 def due_refunds(
-    view: ChainView, charge: Charge, paid_wei: Mapping[Address, int], *, most_wei: int, before_ms: int | None = None
+    view: ChainView, charge: Charge, *, paid_wei: Mapping[Address, int], most_wei: int, before_ms: int | None = None
 ) -> tuple[Refund, ...]:
     """The refunds of a case that is opened at a moment, or now; none where an earlier one has paid them."""
     return () if was_convicted(view, charge, before_ms=before_ms) else refunds_of(paid_wei, most_wei=most_wei)

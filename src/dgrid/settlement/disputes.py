@@ -33,7 +33,7 @@ async def is_wrong(reader: QualityReader, judged_round: int, *, rules: QualityRu
     collected = await reader.collect(judged_round)
     table = await _table(reader, judged_round)
     previous = posted_before(reader.view, judged_round)
-    for evidence in possible(collected, table, rules):
+    for evidence in possible(collected, table, rules=rules):
         computed = await asyncio.to_thread(judge, collected.table, evidence, rules)
         if root_of(computed, token=token, previous=previous) == posted.root:
             return False
@@ -43,7 +43,7 @@ async def is_wrong(reader: QualityReader, judged_round: int, *, rules: QualityRu
 
 def _require_complete(collected: CollectedRound, posted: QualityTable | None, rules: QualityRules) -> None:
     """What the posted table counts and is nowhere to be had now may make the difference. Raises CheckFailed."""
-    absent = set() if posted is None else absent_evaluators(collected, posted, rules)
+    absent = set() if posted is None else absent_evaluators(collected, posted, rules=rules)
     counted = set() if posted is None else _canaries_in(posted) - collected.evidence.canaries.keys()
     evaluators = {evaluator for _, evaluator in collected.evidence.committed}
     for author in collected.missing:
@@ -59,7 +59,7 @@ async def _table(reader: QualityReader, judged_round: int) -> QualityTable | Non
         return None
 
 
-def possible(collected: CollectedRound, posted: QualityTable | None, rules: QualityRules) -> Iterator[RoundEvidence]:
+def possible(collected: CollectedRound, posted: QualityTable | None, *, rules: QualityRules) -> Iterator[RoundEvidence]:
     """What an honest evaluator may have had: all of it, and all but what came late.
 
     Without the posted table nothing says what came late: then any one blob may have.
@@ -70,7 +70,7 @@ def possible(collected: CollectedRound, posted: QualityTable | None, rules: Qual
         yield from (without(evidence, evaluators=[one]) for one in sorted({e for _, e in evidence.openings}))
         yield from (without(evidence, authors=[one]) for one in sorted({c.author for c in evidence.canaries.values()}))
         return
-    evaluators = absent_evaluators(collected, posted, rules)
+    evaluators = absent_evaluators(collected, posted, rules=rules)
     authors = absent_authors(evidence, posted)
     nobody: set[bytes] = set()
     for late in ((evaluators, nobody), (nobody, authors), (evaluators, authors)):
@@ -89,7 +89,7 @@ def without(
     )
 
 
-def absent_evaluators(collected: CollectedRound, posted: QualityTable, rules: QualityRules) -> set[bytes]:
+def absent_evaluators(collected: CollectedRound, posted: QualityTable, *, rules: QualityRules) -> set[bytes]:
     """Evaluators that committed to reports, and whose every duty the posted table counts as missed."""
     before = {row.evaluator: row.missed for row in collected.table.balances} if collected.table is not None else {}
     missed = {row.evaluator: row.missed - before.get(row.evaluator, 0) for row in posted.balances}

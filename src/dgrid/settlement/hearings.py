@@ -36,7 +36,7 @@ def windows_of_hearing(view: ChainView, case: Case, *, stage: int | None = None)
     return HearingWindows(hearing.enrol_until_s, vote_until_s, unseal_until_s, unseal_until_s + terms.appeal_seconds)
 
 
-def is_guilty(view: ChainView, case: Case, hearing: Hearing) -> bool:
+def is_guilty(view: ChainView, case: Case, *, hearing: Hearing) -> bool:
     """What a hearing's votes come to: of all its seats, not of those that voted."""
     return hearing.guilty * BPS >= hearing.size * terms_of(view, case).verdict_bps
 

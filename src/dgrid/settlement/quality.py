@@ -53,7 +53,7 @@ class Gathered:
     refused: list[str] = field(default_factory=list)
     missing: set[bytes] = field(default_factory=set)
 
-    def refuse(self, author: bytes, where: str, error: NotEvidence) -> None:
+    def refuse(self, author: bytes, error: NotEvidence, *, where: str) -> None:
         self.refused.append(f"{where}: {error.message}")
         if isinstance(error, NotHeld):
             self.missing.add(author)
@@ -169,7 +169,7 @@ class QualityReader:
             try:
                 found[key] = (await self._reports(key, opening)).reports
             except NotEvidence as error:
-                gathered.refuse(key[1], f"evaluator {to_hex(key[1])}, round {key[0]}", error)
+                gathered.refuse(key[1], error, where=f"evaluator {to_hex(key[1])}, round {key[0]}")
         return found
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
@@ -187,7 +187,7 @@ class QualityReader:
                 truths = await self._truths((author, gateway, epoch), blob_id, documents=documents)
             except NotEvidence as error:
                 where = f"author {to_hex(author)}, gateway {to_hex(gateway)}, epoch {epoch}"
-                gathered.refuse(author, where, error)
+                gathered.refuse(author, error, where=where)
             else:
                 found.update((key, truth) for key, truth in truths.items() if key not in found)
         return found

@@ -144,7 +144,7 @@ class Accuser:
         if not self.jury.convicted_by(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
-        refunds = due_refunds(self.view, flag.charge, flag.paid_wei, most_wei=self._most_wei())
+        refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self._most_wei())
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
 
     def _evaluators(self, digest: bytes) -> list[Address]:

@@ -129,7 +129,7 @@ class Jury:
         flags = [] if table is None else await self._charges.flags(table)
         paid = paid_by_flag(flags, case.charge)
         most_wei = terms_of(self.view, case).request_value_max_wei
-        return due_refunds(self.view, case.charge, paid, before_ms=case.opened_ms, most_wei=most_wei)
+        return due_refunds(self.view, case.charge, paid_wei=paid, before_ms=case.opened_ms, most_wei=most_wei)
 
     # --- what all can compute -----------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ async def books(found: NetworkReader) -> Books:
         return balance
 
     claimable = await found.claimable(now_s=int(time.time()))
-    to_court = view.received.get((Address(found.parameters.treasury), Kind.PROTOCOL), 0)
+    to_court = view.received.get((Address(found.view.facts.treasury), Kind.PROTOCOL), 0)
     return Books(
         deposited_wei=sum(channel.deposited_wei for channel in view.channels.values()),
         escrow_wei=await held(contracts.channel_escrow.address),

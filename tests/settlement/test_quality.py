@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from tests.settlement.judged import (
     AUTHOR,
+    BLANK,
     EPOCH,
-    PARAMETERS,
+    FACTS,
     ROUND,
     Judged,
     a_judged_epoch,
@@ -223,16 +224,16 @@ def test_a_table_that_no_archive_has_stops_the_next_round() -> None:
 def test_a_round_is_due_when_its_windows_are_over_and_someone_judged() -> None:
     judged = a_judged_epoch()
     judged.view.quality_roots.clear()
-    post_from_s = windows_of(PARAMETERS, ROUND).post_from_s
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s - 1) == []
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s) == [ROUND]
+    post_from_s = windows_of(judged.view, ROUND).post_from_s
+    assert rounds_due(judged.view, now_s=post_from_s - 1) == []
+    assert rounds_due(judged.view, now_s=post_from_s) == [ROUND]
     judged.post(a_table())
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s) == []
+    assert rounds_due(judged.view, now_s=post_from_s) == []
 
 
 def test_the_windows_follow_one_another() -> None:
-    windows = windows_of(PARAMETERS, ROUND)
-    closes_s = PARAMETERS.genesis_s + (ROUND + 1) * PARAMETERS.epoch_seconds
+    windows = windows_of(BLANK, ROUND)
+    closes_s = FACTS.genesis_s + (ROUND + 1) * FACTS.epoch_seconds
     assert windows.commit_from_s == closes_s
     assert windows.post_from_s - closes_s == 10 + 8 + 8
 

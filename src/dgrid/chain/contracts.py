@@ -216,6 +216,7 @@ class Contracts:
         """Those whose events make up the network's state."""
         return (
             self.parameters,
+            self.timelock,
             self.governor,
             self.registry,
             self.listings,

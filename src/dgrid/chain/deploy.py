@@ -6,7 +6,7 @@ Many contracts are told the addresses of others before these exist: all addresse
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dgrid.chain.contracts import ARTIFACT_NAMES, bytecode, interface, revert_of
@@ -73,7 +73,7 @@ class Deployment:
 
     genesis_s: int
     epoch_seconds: int = 20
-    parameters: Parameters = Parameters()
+    parameters: Parameters = field(default_factory=Parameters)
     ballot: Ballot = DEV_BALLOT
     withdraw_delay_s: int = 120  # ≥ epoch + anchor + collection windows
     base_share_bps: int = 8_000  # a fifth of a node's part waits for its quality

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dgrid.chain.ballots import BallotEvent
 from dgrid.chain.case_events import CaseEvent
 from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
@@ -307,7 +308,7 @@ CourtEvent = (
     | PayoutClaimed
 )
 
-ChainEvent = (
+StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
@@ -326,7 +327,7 @@ ChainEvent = (
     | LineLowering
     | BondChanged
     | Convicted
-    | ParameterSet
     | CourtEvent
-    | CaseEvent
 )
+
+ChainEvent = StateEvent | ParameterSet | BallotEvent | CaseEvent

@@ -4,18 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
-from dgrid.chain.case_events import (
-    CaseAppealed,
-    CaseEnrolled,
-    CaseExecuted,
-    CaseOpened,
-    CaseSeeded,
-    CaseUnseated,
-    DisputeSettled,
-    RootDisputed,
-    VoteCommitted,
-    VoteRevealed,
-)
+from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
+from dgrid.chain.case_events import CaseEvent
 from dgrid.chain.case_view import CasesView, change_cases
 from dgrid.chain.events import (
     Anchored,
@@ -37,6 +27,7 @@ from dgrid.chain.events import (
     Role,
     Slashed,
     StakeChanged,
+    StateEvent,
     Unjailed,
     Withdrawn,
     WithdrawRequested,
@@ -132,6 +123,7 @@ class ChainView(CasesView):
 
     facts: Facts = UNSEEN
     parameters: ParameterHistory = field(default_factory=ParameterHistory)
+    ballots: BallotView = field(default_factory=BallotView)
     minimum_stake_wei: int = 0  # as of the last event
     members: dict[tuple[Role, Address], Member] = field(default_factory=dict)
     listings: dict[ModelId, Listing] = field(default_factory=dict)  # of several for one model, the first
@@ -184,6 +176,10 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
         draft = _at_the_time_of(event, draft)
         if isinstance(event, ParameterSet):
             draft = replace(draft, parameters=draft.parameters.changed(event))
+        elif isinstance(event, BallotEvent):
+            change_ballots(draft.ballots, event)
+        elif isinstance(event, CaseEvent):
+            change_cases(draft, event)
         else:
             _change(draft, event)
     return draft
@@ -191,7 +187,7 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
 
 def _copied(view: ChainView) -> ChainView:
     held = [(one.name, getattr(view, one.name)) for one in fields(view)]
-    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set))}
+    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set, BallotView))}
     return replace(view, **copies)
 
 
@@ -208,7 +204,7 @@ def _at_the_time_of(event: ChainEvent, draft: ChainView) -> ChainView:
     return moved
 
 
-def _change(draft: ChainView, event: ChainEvent) -> None:
+def _change(draft: ChainView, event: StateEvent) -> None:
     match event:
         case MemberRegistered() | MemberUpdated() | StakeChanged():
             _change_member(draft, event)
@@ -222,12 +218,6 @@ def _change(draft: ChainView, event: ChainEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
-        case CaseOpened() | CaseAppealed() | CaseExecuted() | RootDisputed() | DisputeSettled():
-            change_cases(draft, event)
-        case CaseSeeded() | CaseEnrolled() | CaseUnseated() | VoteCommitted() | VoteRevealed():
-            change_cases(draft, event)
-        case ParameterSet():
-            raise AssertionError("a vote moves the whole view")
         case _:
             change_judging(draft, event, ready=_ready_to_judge(draft))
 

@@ -101,7 +101,7 @@ def copying_bench(own: Own, stack: AsyncExitStack) -> Any:
     stack.push_async_callback(http.close)
     court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)
     archives = Archives(http, lambda: doors_of(side.watcher.latest), domain=side.domain)
-    records = Records(lambda: side.watcher.finalized, side.watcher.parameters, archives)
+    records = Records(lambda: side.watcher.finalized, archives)
     return CopyingBench(own, QualityReader(records, archives, domain=side.domain, court=court))
 
 

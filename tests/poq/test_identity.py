@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.poq.world import RULES
 
 from dgrid.core.keccak import keccak
-from dgrid.poq.identity import NEVER, agreed_gap, laundering, panel_finding, suspect, threshold_of
+from dgrid.poq.identity import NEVER, agreed_gap, cleared, convicts, laundering, panel_finding, suspect, threshold_of
 from dgrid.wire.quality import Identity, SuspicionRow
 
 KNOWN = RULES.identity
@@ -57,9 +57,32 @@ def test_a_flag_stands_and_its_round_is_the_first() -> None:
     assert after([300_000] * 5 + [0] * 200).flagged_round == 4
 
 
-def test_one_liar_neither_condemns_nor_clears() -> None:
-    assert agreed_gap([finding(5_000), finding(6_000), finding(500_000)], THRESHOLD, rules=KNOWN) is None
-    assert agreed_gap([finding(400_000), finding(450_000), finding(1_000)], THRESHOLD, rules=KNOWN) is None
+def test_one_liar_of_three_neither_condemns_nor_clears() -> None:
+    assert agreed_gap([finding(5_000), finding(6_000), finding(500_000)], THRESHOLD, rules=KNOWN) == 6_000
+    seen = agreed_gap([finding(400_000), finding(450_000), finding(1_000)], THRESHOLD, rules=KNOWN)
+    assert seen == KNOWN.clip * THRESHOLD
+
+
+def test_a_panel_in_two_halves_says_nothing() -> None:
+    assert agreed_gap([finding(5_000), finding(500_000)], THRESHOLD, rules=KNOWN) is None
+    assert (
+        agreed_gap([finding(5_000), finding(6_000), finding(500_000), finding(500_000)], THRESHOLD, rules=KNOWN) is None
+    )
+
+
+def test_an_acquittal_forgets_an_older_flag_and_no_newer_one() -> None:
+    row = after([300_000] * 5)
+    assert cleared(row, acquitted_round=5) == SuspicionRow(NODE, MODEL, (), NEVER)
+    assert cleared(row, acquitted_round=4) == row
+    assert cleared(after([300_000] * 4), acquitted_round=9) == after([300_000] * 4)
+
+
+@pytest.mark.parametrize(
+    ("far", "of", "convicted"), [(3, 10, True), (2, 10, False), (2, 5, True), (4, 4, False), (0, 0, False)]
+)
+def test_three_of_ten_far_replies_convict_if_five_were_measured(far: int, of: int, convicted: bool) -> None:  # noqa: FBT001
+    gaps = [2 * THRESHOLD + 1] * far + [2 * THRESHOLD] * (of - far)
+    assert convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN) is convicted
 
 
 def test_one_members_word_is_not_enough() -> None:

@@ -67,14 +67,14 @@ def cleared(row: SuspicionRow, *, acquitted_round: int) -> SuspicionRow:
     return SuspicionRow(row.node, row.model, (), NEVER) if NEVER < row.flagged_round < acquitted_round else row
 
 
-def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, rules: IdentityRules) -> bool:
-    """Whether one asker's fresh replies show another model: enough were measured, and three of ten are far off.
+def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, share_bps: int, rules: IdentityRules) -> bool:
+    """Whether one asker's replies show another model: enough were measured, and at least that share is far off.
 
     Counting, not a mean: where an honest reply is far off with probability p, that happens to an honest node with
-    P(Binomial(n, p) ≥ ⌈0.3 n⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps.
+    P(Binomial(n, p) ≥ ⌈share · n⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps.
     """
     far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
-    return len(gaps_micros) >= rules.fresh_min and far * BPS >= rules.far_bps * len(gaps_micros)
+    return len(gaps_micros) >= rules.fresh_min and far * BPS >= share_bps * len(gaps_micros)
 
 
 def laundering(findings: Iterable[tuple[bytes, bytes, Identity]]) -> tuple[Likelihood, ...]:

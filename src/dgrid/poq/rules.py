@@ -112,7 +112,8 @@ class IdentityRules:
     agreement_bps: int = 6_000  # of the members must say the same of a reply: two of three, so that one has no veto
     fresh_min: int = 5  # replies without which a case is not decided against a node
     far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
-    far_bps: int = 3_000  # of the fresh replies must be that far off to convict: three of ten
+    far_bps: int = 3_000  # of a member's own fresh replies must be that far off to convict: three of ten
+    sworn_bps: int = 5_000  # likewise of the opener's, on which every member decides alike: five of ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,7 +141,7 @@ class Accuser:
         peer = Peer(flag.node, flag.model, flag.digest)
         seeds, count = (flag.seed, self.salt()), self.view.parameters.last.case_samples
         samples = await self.bar.sampler.take(peer, seeds=seeds, count=count, within_s=SAMPLING_S)
-        if not self.jury.convicted_by(samples):
+        if not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self._most_wei())

@@ -18,6 +18,7 @@ from dgrid.core.keccak import ZERO_HASH
 from dgrid.evaluator.cases.sampling import Sampler, gaps_in
 from dgrid.evaluator.rerun import Peer
 from dgrid.poq.identity import convicts, threshold_of
+from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag
 from dgrid.settlement.disputes import is_wrong
@@ -83,12 +84,15 @@ class Jury:
             seeds, count = (case.hearing.seed, salt), terms_of(self.view, case).case_samples
             fresh = await self._bar.sampler.take(peer, seeds=seeds, count=count, within_s=within_s)
             evidence = await self.publish(fresh)
-        guilty = (fresh is not None and self.convicted_by(fresh)) or await self._swore_falsely(case)
+        guilty = (fresh is not None and self._convicts_afresh(fresh)) or await self._swore_falsely(case)
         return Finding(guilty and await self._refunds_are_due(case), evidence)
 
-    def convicted_by(self, samples: Samples) -> bool:
-        """Whether a set of replies shows another model than the claimed one."""
-        return self._convicts(samples.model_digest, gaps_in(samples))
+    def would_convict(self, samples: Samples) -> bool:
+        """Whether a set convicts whoever gave it in the eyes of all, if a case is opened on it."""
+        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.sworn_bps)
+
+    def _convicts_afresh(self, samples: Samples) -> bool:
+        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.far_bps)
 
     async def publish(self, samples: Samples) -> bytes:
         """Where a set lies. Raises StorageUnavailable."""
@@ -97,15 +101,21 @@ class Jury:
             raise StorageUnavailable("no archive takes the samples")
         return blob_id(blob)
 
-    def _convicts(self, digest: bytes, gaps: list[int]) -> bool:
-        identity = rules_of(self.view, self.view.last_quality_round).identity
-        return convicts(gaps, threshold_of(digest, identity), rules=identity)
+    def _convicts(self, digest: bytes, gaps: list[int], *, share_bps: int) -> bool:
+        rules = self._identity_rules
+        return convicts(gaps, threshold_of(digest, rules), share_bps=share_bps, rules=rules)
+
+    @property
+    def _identity_rules(self) -> IdentityRules:
+        """Published constants: no vote changes them."""
+        return IdentityRules()
 
     async def _swore_falsely(self, case: Case) -> bool:
         """Whether what the node signed before the case convicts it, by this member's own measurement."""
         try:
             contents = await self._sworn(case)
-            return self._convicts(case.matter, await self._bar.sampler.gaps(case.matter, contents))
+            gaps = await self._bar.sampler.gaps(case.matter, contents)
+            return self._convicts(case.matter, gaps, share_bps=self._identity_rules.sworn_bps)
         except DGridError as error:
             logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
             return False

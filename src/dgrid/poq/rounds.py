@@ -43,7 +43,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     known = Calibrations(before.calibration, rules.calibration)
     known.observe(found, evidence.canaries)
     judged = readings(found, evidence.canaries, known=known, rules=rules)
-    suspicions = suspicions_after(before.suspicions, found, evidence=evidence, rules=rules)
+    suspicions = suspicions_after(before, found, evidence=evidence, rules=rules)
     levels = Levels(before.levels, rules.credibility, rounds_passed=evidence.round - before.round)
     levels.observe(judged, flagged=flagged_in(suspicions))
     moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)

@@ -100,16 +100,19 @@ class IdentityRules:
     Of 3,000 honest replies of the built-in models 2 had a mean gap above that, the widest 6.1e-2; swapped among them,
     60 to 80 in a hundred are above 8e-2 (`tests/poq/measured_gaps.json`).
 
-    A flag costs credibility and pay and opens a case; only the case, on fresh replies, costs stake.
+    Three things follow, each surer than the one before: a doubt costs nothing, an evaluator asks the node itself and
+    opens a case if that convicts it; a flag costs credibility and pay; only a case costs stake.
     """
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=dict)  # by model digest
-    detections_min: int = 5  # replies above the threshold that flag: fewer are what two liars of eight make by chance
+    replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
     window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
-    clip: int = 4  # thresholds that one reply counts at most: a fifth of the replies at least must be above it
+    clip: int = 8  # thresholds that one reply counts at most
     members_min: int = 2
-    agreement_bps: int = 6_000  # of the members must say the same of a reply: two of three, so that one has no veto
+    agreement_bps: int = 8_000  # of the members must say the same of a reply, or it flags for neither side
+    majority_bps: int = 6_000  # likewise for a doubt: two of three, so that nobody alone keeps a node from being asked
+    doubts_min: int = 2  # replies above the threshold that make a doubt: one may be chance
     fresh_min: int = 5  # replies without which a case is not decided against a node
     far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
     far_bps: int = 3_000  # of a member's own fresh replies must be that far off to convict: three of ten

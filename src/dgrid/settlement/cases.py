@@ -10,30 +10,29 @@ from dataclasses import dataclass
 
 from dgrid.chain.case_events import Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
-from dgrid.poq.credibility import Cause
 from dgrid.poq.evidence import LeafFacts
-from dgrid.poq.identity import NEVER
+from dgrid.poq.identity import is_doubted, threshold_of
 from dgrid.poq.panels import panels
-from dgrid.poq.rules import QualityRules
+from dgrid.poq.rules import IdentityRules, QualityRules
 from dgrid.settlement.quality import QualityReader
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.quality import LeafKey, QualityTable, SuspicionRow
+from dgrid.wire.quality import LeafKey, SuspicionRow
 
 REFUNDS_MAX = 16  # `Cases.sol`
+TABLES_SEARCHED = 4  # back from a root, for receipts by which a node was judged
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A node that a table says runs another model than it sells, and who paid for what flagged it."""
+    """A node of which a table doubts, or says, that it runs another model, and who paid for what was judged of it."""
 
     node: Address
     model: str
     digest: bytes
-    round: int
-    seed: bytes  # the digest of the root that flagged it: nobody chose it
+    seed: bytes  # the digest of the table's root: nobody chose it
     paid_wei: Mapping[Address, int]  # by payer
 
     @property
@@ -115,28 +114,26 @@ class ChargeReader:
     def view(self) -> ChainView:
         return self._quality.view
 
-    async def flags(self, table: QualityTable) -> list[Flag]:
-        """The nodes that stand flagged in a table. Raises CheckFailed, NotYet, NetworkUnreachable."""
-        rows = [row for row in table.suspicions if row.flagged_round != NEVER]
-        found = [await self._flag(row) for row in rows]
-        return [flag for flag in found if flag is not None]
+    async def flags(self, posted: PostedQuality) -> list[Flag]:
+        """The nodes that a posted table doubts. Raises CheckFailed, NotYet, NetworkUnreachable."""
+        table, rules = await self._quality.table(posted.root.round), IdentityRules()
+        found = []
+        for row in table.suspicions:
+            documents = await self._judged(row, posted)
+            if documents and is_doubted(row, threshold_of(documents[0].dispatch.model_digest, rules), rules=rules):
+                one = documents[0]
+                names = Address(row.node), one.model, one.dispatch.model_digest
+                found.append(Flag(*names, posted.digest, paid_by(documents)))
+        return found
 
-    async def _flag(self, row: SuspicionRow) -> Flag | None:
-        posted = self.view.quality_roots.get(row.flagged_round)
-        if posted is None:
-            return None
-        table = await self._quality.table(row.flagged_round)
-        keys = {
-            change.key
-            for change in table.changes
-            if (change.node, change.model, change.cause) == (row.node, row.model, Cause.IDENTITY)
-        }
-        documents = await self._documents(keys)
-        if not documents:
-            return None
-        one = documents[0]
-        paid = paid_by(document for document in documents)
-        return Flag(Address(row.node), one.model, one.dispatch.model_digest, row.flagged_round, posted.digest, paid)
+    async def _judged(self, row: SuspicionRow, posted: PostedQuality) -> list[ReceiptDocument]:
+        """The receipts by which a node was judged in the table's round, or in the last before in which it was."""
+        for one in tables_up_to(self.view, posted):
+            table = await self._quality.table(one.root.round)
+            keys = {change.key for change in table.changes if (change.node, change.model) == (row.node, row.model)}
+            if documents := await self._documents(keys):
+                return documents
+        return []
 
     async def _documents(self, keys: Iterable[LeafKey]) -> list[ReceiptDocument]:
         """The receipts at the places that were drawn, in their order."""
@@ -156,6 +153,12 @@ class ChargeReader:
         leaves = [panel.leaf for panel in panels(collected.evidence, rules) if panel.is_undisclosed]
         roots = self.view.roots
         return [Hidden(leaf, roots[Address(leaf.key.gateway), leaf.key.epoch].root.blob_id) for leaf in leaves]
+
+
+def tables_up_to(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:
+    """A posted root and a few before it, the newest first."""
+    rounds = sorted((number for number in view.quality_roots if number <= posted.root.round), reverse=True)
+    return [view.quality_roots[number] for number in rounds[:TABLES_SEARCHED]]
 
 
 def paid_by(documents: Iterable[ReceiptDocument]) -> dict[Address, int]:

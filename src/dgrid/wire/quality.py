@@ -233,6 +233,7 @@ class SuspicionRow(msgspec.Struct, frozen=True, array_like=True):
     model: bytes
     gaps_micros: tuple[int, ...]
     flagged_round: int  # when it was found to run another model; -1: never
+    doubts_micros: tuple[int, ...] = ()  # likewise the gaps that most members found, though not nearly all
 
 
 class PayoutKind(IntEnum):

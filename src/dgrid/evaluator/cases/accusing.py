@@ -86,7 +86,7 @@ class Accuser:
         for hidden in await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round)):
             await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
             self._accuse_hiding(hidden)
-        for flag in await reader.flags(await self.bar.quality.table(posted.root.round)):
+        for flag in await reader.flags(posted):
             if self._is_worth_asking(flag):
                 await self._wait_turn(flag.charge, self._evaluators(flag.digest), apart_s=SAMPLING_S, lot=posted.digest)
                 await self._ask(flag)
@@ -123,17 +123,10 @@ class Accuser:
     # --- another model ------------------------------------------------------------------------------------------------
 
     def _is_worth_asking(self, flag: Flag) -> bool:
-        """The node serves, this evaluator runs its model, and no case stands or has just cleared it."""
-        member = self.view.members.get((Role.NODE, flag.node))
-        known = case_about(self.view, flag.charge)
-        is_settled = known is not None and (known.is_open or self._cleared(flag))
-        return member is not None and member.active and self.me in self._evaluators(flag.digest) and not is_settled
-
-    def _cleared(self, flag: Flag) -> bool:
-        known = case_about(self.view, flag.charge)
-        if known is None or known.ending is None or known.outcome is not Outcome.ACQUITTED:
-            return False
-        return self.view.clock.epoch_at(known.ending.timestamp_ms) > flag.round
+        """The node serves, this evaluator runs its model, and no case about it is open."""
+        member, known = self.view.members.get((Role.NODE, flag.node)), case_about(self.view, flag.charge)
+        serves = member is not None and member.active
+        return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
     async def _ask(self, flag: Flag) -> None:
         if not self._is_worth_asking(flag):

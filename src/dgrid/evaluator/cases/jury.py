@@ -20,7 +20,7 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.poq.identity import convicts, threshold_of
 from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag
+from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag, tables_up_to
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.quality import QualityReader
@@ -128,18 +128,23 @@ class Jury:
         if not case.refunds:
             return True
         try:
-            due = await self._due(case)
+            return any(not exceeds(case.refunds, due) for due in await self._due(case))
         except DGridError as error:
             logger.info("case %s: who paid for it cannot be told: %s", to_hex(case.id), error.message)
             return False
-        return not exceeds(case.refunds, due)
 
-    async def _due(self, case: Case) -> tuple[Refund, ...]:
-        table = await self._bar.quality.latest_table(until_s=case.opened_ms // 1000)
-        flags = [] if table is None else await self._charges.flags(table)
-        paid = paid_by_flag(flags, case.charge)
+    async def _due(self, case: Case) -> list[tuple[Refund, ...]]:
+        """By the last tables before the case: its opener may have read any of them."""
+        posted = [one for one in self.view.quality_roots.values() if one.timestamp_ms <= case.opened_ms]
+        if not posted:
+            return []
         most_wei = terms_of(self.view, case).request_value_max_wei
-        return due_refunds(self.view, case.charge, paid_wei=paid, before_ms=case.opened_ms, most_wei=most_wei)
+        found = []
+        for one in tables_up_to(self.view, posted[-1]):
+            paid = paid_by_flag(await self._charges.flags(one), case.charge)
+            due = due_refunds(self.view, case.charge, paid_wei=paid, before_ms=case.opened_ms, most_wei=most_wei)
+            found.append(due)
+        return found
 
     # --- what all can compute -----------------------------------------------------------------------------------------
 

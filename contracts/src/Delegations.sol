@@ -180,6 +180,12 @@ abstract contract Delegations is Votes {
         return (pool.serving.assets, pool.leaving.assets);
     }
 
+    /// @notice Who votes with an account's stake: itself, unless it chose another.
+    function delegates(address account) public view override returns (address) {
+        address chosen = super.delegates(account);
+        return chosen == address(0) ? account : chosen;
+    }
+
     function clock() public view override returns (uint48) {
         return Time.timestamp();
     }
@@ -216,11 +222,16 @@ abstract contract Delegations is Votes {
         if (slashed != 0) _emitPool(role, operator);
     }
 
-    /// @dev Whoever stakes first votes as with its tokens: through the delegate it has there, else for itself.
+    /// @dev Whoever has not chosen here votes as with its tokens: through the delegate it has there when it stakes.
     function _follow(address account) internal {
-        if (delegates(account) != address(0)) return;
+        if (super.delegates(account) != address(0)) return;
         address followed = token.delegates(account);
-        _delegate(account, followed == address(0) ? account : followed);
+        if (followed != address(0) && followed != account) _delegate(account, followed);
+    }
+
+    /// @dev Nobody's vote is lost: to choose no one is to choose oneself.
+    function _delegate(address account, address delegatee) internal override {
+        super._delegate(account, delegatee == address(0) ? account : delegatee);
     }
 
     function _gainVotes(address account, uint256 units) internal {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Economics} from "./Economics.sol";
 import {PARAMETERS, Parameter} from "./Parameter.sol";
@@ -10,6 +11,14 @@ struct Bound {
     uint128 minimum;
     uint128 maximum;
     uint128 maxChange;
+}
+
+/// @dev The last two values and the epochs they count from, in one word: what nearly every look needs.
+struct Setting {
+    uint32 since;
+    uint32 beforeSince;
+    uint96 value;
+    uint96 before;
 }
 
 /// @title Every tunable of the network, and its history
@@ -36,6 +45,7 @@ contract Parameters {
     uint64 public immutable genesis;
     uint64 public immutable epochSeconds;
 
+    mapping(Parameter => Setting) private _settings;
     mapping(Parameter => Checkpoints.Trace208) private _history;
     mapping(Parameter => Bound) private _bounds;
 
@@ -92,7 +102,10 @@ contract Parameters {
 
     /// @notice The value in effect in an epoch, past or to come as far as it is set.
     function at(Parameter parameter, uint64 epoch) public view returns (uint256) {
-        return _history[parameter].upperLookupRecent(_key(epoch));
+        Setting memory setting = _settings[parameter];
+        if (epoch >= setting.since) return setting.value;
+        if (epoch >= setting.beforeSince) return setting.before;
+        return _history[parameter].upperLookupRecent(uint48(epoch));
     }
 
     /// @notice Every value of an epoch, in the order of the enum.
@@ -104,11 +117,11 @@ contract Parameters {
     }
 
     function _change(Parameter parameter, uint256 value, uint64 now_) private {
-        (, uint48 since, uint208 current) = _history[parameter].latestCheckpoint();
-        require(since <= now_, AlreadyChanging(parameter, since));
-        uint256 change = value > current ? value - current : current - value;
+        Setting memory setting = _settings[parameter];
+        require(setting.since <= now_, AlreadyChanging(parameter, setting.since));
+        uint256 change = value > setting.value ? value - setting.value : setting.value - value;
         uint256 maxChange = _bounds[parameter].maxChange;
-        require(change <= maxChange, ChangeTooLarge(parameter, current, value, maxChange));
+        require(change <= maxChange, ChangeTooLarge(parameter, setting.value, value, maxChange));
         _push(parameter, value, now_ + NOTICE);
     }
 
@@ -116,7 +129,10 @@ contract Parameters {
         Bound storage limits = _bounds[parameter];
         (uint256 minimum, uint256 maximum) = (limits.minimum, limits.maximum);
         require(value >= minimum && value <= maximum, OutOfBounds(parameter, value, minimum, maximum));
-        _history[parameter].push(_key(fromEpoch), uint208(value));
+        Setting storage setting = _settings[parameter];
+        (setting.beforeSince, setting.before) = (setting.since, setting.value);
+        (setting.since, setting.value) = (SafeCast.toUint32(fromEpoch), SafeCast.toUint96(value));
+        _history[parameter].push(uint48(fromEpoch), uint208(value));
         emit ParameterSet(parameter, value, fromEpoch);
     }
 
@@ -127,9 +143,5 @@ contract Parameters {
         before[uint256(Parameter.UnbondingSeconds)] = afterwards[uint256(Parameter.UnbondingSeconds)];
         before[uint256(Parameter.BondSeconds)] = afterwards[uint256(Parameter.BondSeconds)];
         Economics.checkDelays(before, epochSeconds);
-    }
-
-    function _key(uint64 epoch) private pure returns (uint48) {
-        return epoch > type(uint48).max ? type(uint48).max : uint48(epoch);
     }
 }

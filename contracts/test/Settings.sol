@@ -18,7 +18,7 @@ library Settings {
     function wide() internal pure returns (Bound[] memory bounds) {
         bounds = new Bound[](PARAMETERS);
         for (uint256 i = 0; i < PARAMETERS; ++i) {
-            bounds[i] = Bound(0, type(uint128).max, type(uint128).max);
+            bounds[i] = Bound(0, type(uint96).max, type(uint96).max);
         }
     }
 

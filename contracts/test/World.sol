@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Cases} from "../src/Cases.sol";
 import {Challenges} from "../src/Challenges.sol";
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {DGAI} from "../src/DGAI.sol";
+import {Demands} from "../src/Demands.sol";
 import {Listings} from "../src/Listings.sol";
 import {Parameter} from "../src/Parameter.sol";
 import {Parameters} from "../src/Parameters.sol";
 import {QualityCourt} from "../src/QualityCourt.sol";
 import {Registry, Role, Slashers} from "../src/Registry.sol";
 import {Claim, Collection, DefaultClaim, Settlement} from "../src/Settlement.sol";
+import {Splits} from "../src/Splits.sol";
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof, Seal, StoredSignature} from "../src/Types.sol";
 import {Bill, Book} from "./Book.sol";
 import {Exposed} from "./Exposed.sol";
@@ -36,7 +39,10 @@ abstract contract World {
     Listings internal listings;
     Settlement internal settlement;
     Challenges internal challenges;
+    Splits internal splits;
+    Demands internal demands;
     QualityCourt internal court;
+    Cases internal cases;
     Exposed internal exposed;
     Book internal book;
 
@@ -47,9 +53,6 @@ abstract contract World {
     address internal creator = address(0xC0DE);
     address internal coauthor = address(0xC0DF);
     address internal governor = address(0x60F); // where the Timelock would be
-    address internal splits = address(0x5917);
-    address internal demands = address(0xDE3A);
-    address internal cases = address(0xCA5E);
     address internal reporter = address(0x8E90);
     address internal constant BURNT = address(0);
 
@@ -97,12 +100,15 @@ abstract contract World {
         exposed = new Exposed();
         parameters = new Parameters(governor, GENESIS, EPOCH, _values(), Settings.wide());
         listings = new Listings();
-        Slashers memory slashers = Slashers(_predicted(2), _predicted(4), cases, demands);
+        Slashers memory slashers = Slashers(_predicted(2), _predicted(6), _predicted(7), _predicted(5));
         registry = new Registry(token, parameters, slashers);
         escrow = new ChannelEscrow(token, slashers.settlement, DELAY);
         settlement = new Settlement(registry, escrow, listings, _predicted(1), _baseShareBps());
-        challenges = new Challenges(settlement, splits);
+        challenges = new Challenges(settlement, _predicted(1));
+        splits = new Splits(challenges);
+        demands = new Demands(challenges);
         court = new QualityCourt(settlement, _authors());
+        cases = new Cases(court);
     }
 
     /// @dev Where the contract will lie that this one creates after `count` others.

@@ -16,9 +16,9 @@ from tests.settlement.network import STAKE_WEI, base_of
 from dgrid.chain import court
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.court import Release, payout_claims, release_hash
-from dgrid.chain.deploy import DEV_JUDGING
 from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Opening
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
@@ -157,7 +157,7 @@ def test_who_withholds_is_penalized_once_and_the_reporter_gets_its_share(on_devn
             await court.penalize(reporter, net.contracts, evaluator=honest, round_=draw.round)
         supply = await net.contracts.dgai.read(net.rpc, "totalSupply")
         await court.penalize(reporter, net.contracts, evaluator=late, round_=draw.round)
-        penalty = int(DEV_JUDGING.late_penalty_wei)
+        penalty = Parameters().late_penalty_wei
         assert await net.balance(reporter.address) == penalty // 5
         assert await net.contracts.dgai.read(net.rpc, "totalSupply") == supply - penalty * 4 // 5
         another = await net.sender("another", dgai_wei=0)

@@ -35,9 +35,7 @@ def ended(outcome: Outcome, *, opened_ms: int, number: int = 0) -> Case:
 
 
 @given(PAID, st.integers(1, 10**19))
-def test_refunds_are_bounded_in_number_and_each_in_amount_and_the_order_is_one(
-    paid: dict[Address, int], most: int
-) -> None:
+def test_refunds_are_few_and_bounded_and_their_order_is_one(paid: dict[Address, int], most: int) -> None:
     found = refunds_of(paid, most_wei=most)
     assert found == refunds_of(dict(reversed(paid.items())), most_wei=most)
     assert len(found) <= REFUNDS_MAX

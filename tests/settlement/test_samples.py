@@ -1,4 +1,4 @@
-"""What a node signed before it was accused counts; nothing that it did not sign, nor only a part of it, nor old things."""
+"""What a node signed before it was accused counts: all of it, nothing else, and nothing old."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -40,7 +40,7 @@ def view_of(*cases: Case, evaluators: tuple[Address, ...] = JURY) -> ChainView:
         (Role.EVALUATOR, one): Member(Role.EVALUATOR, one, "http://a", 10**21, 0, bytes(32), bytes(32), True)
         for one in evaluators
     }
-    declared = {(Role.EVALUATOR, one): (MODEL,) for one in evaluators}
+    declared: dict[tuple[Role, Address], tuple[bytes, ...]] = {(Role.EVALUATOR, one): (MODEL,) for one in evaluators}
     return replace(BLANK, members=members, declared=declared, cases={case.id: case for case in cases})
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.money import Declined, Yes
+from dgrid.cli.money import Yes, agree
 from dgrid.cli.terminal import Terminal, columns, dgai, short
 
 TITLES = "CASE", "ABOUT", "ACCUSED", "OPENED BY", "STATE", "VOTES", "AGE"
@@ -59,8 +59,8 @@ def show(context: typer.Context, case: CaseId) -> None:
 def open_case(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
-    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
     *,
+    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
     model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
     evidence: Evidence = "",
     yes: Yes = False,
@@ -80,7 +80,7 @@ def open_case(
     terminal.note(
         f"accuses {short('0x' + accusation.accused.hex())} of {told}; bond {dgai(bond_wei)}, lost on acquittal"
     )
-    _agreed(yes)
+    agree(terminal, yes=yes)
     found = send_open(terminal.home, accusation, bond_wei=bond_wei)
     shown = {"id": found, "subject": accusation.subject.name.lower(), "bond_wei": str(bond_wei)}
     terminal.show("case-opened", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
@@ -97,14 +97,9 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
 
     terminal: Terminal = context.obj
     terminal.note("an appeal takes twice the case's bond, which is lost if the verdict stays")
-    _agreed(yes)
+    agree(terminal, yes=yes)
     sent = send_appeal(terminal.home, case)
     terminal.show("case-appealed", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
-
-
-def _agreed(yes: bool) -> None:
-    if not yes and not typer.confirm("Send it?", err=True):
-        raise Declined("nothing was sent")
 
 
 def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:

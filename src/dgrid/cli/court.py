@@ -5,8 +5,7 @@ Read from the chain; a leaf's place comes from any archive. Nothing is sent here
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,14 @@ from dgrid.chain import cases
 from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case, Hearing
 from dgrid.chain.cases import Accusation
-from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Role
-from dgrid.chain.funding import fund_dev
-from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
+from dgrid.cli.accounts import sending
 from dgrid.cli.judging import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
 from dgrid.engines.catalog import Catalog
-from dgrid.processes.home import Home
 from dgrid.settlement.cases import leaf_matter, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
 from dgrid.settlement.reading import NetworkReader, reading
@@ -225,7 +221,7 @@ def send_open(home: Path, accusation: Accusation, *, bond_wei: int) -> str:
 
 
 async def _send_open(home: Path, accusation: Accusation, bond_wei: int) -> str:
-    async with _sending(home, bond_wei) as (network, sender):
+    async with sending(home) as (network, sender):
         receipt = await cases.open_case(sender, network.contracts, accusation=accusation, bond_wei=bond_wei)
         opened = (network.contracts.cases.decode_log(log) for log in receipt.logs)
         return to_hex(next(event.arguments["id"] for event in opened if event and event.name == "CaseOpened"))
@@ -243,22 +239,6 @@ async def _send_appeal(home: Path, text: str) -> Json:
             state = state_of(network.view, case, now_s=now_s)
             raise InvalidRequest(f"the case cannot be appealed now: {state}", hint="once, after the votes were opened")
         bond_wei = terms_of(network.view, case).case_bond_wei
-    async with _sending(home, 2 * bond_wei) as (network, sender):
+    async with sending(home) as (network, sender):
         await cases.appeal(sender, network.contracts, case=case.id, bond_wei=bond_wei)
     return {"id": to_hex(case.id), "bond_wei": str(2 * bond_wei)}
-
-
-@asynccontextmanager
-async def _sending(home: Path, wei: int) -> AsyncIterator[tuple[NetworkReader, Sender]]:
-    """The home user's way to the chain; on the dev chain with the money it takes."""
-    chain, key = chain_config(home), Home(home).key("user")
-    async with reading(chain) as network:
-        if chain.chain_id == DEV_CHAIN_ID:
-            await fund_dev(network.rpc, network.contracts, address=key.address, dgai_wei=wei)
-        folder = Home(home).role_folder("user")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sender = Sender(network.rpc, key, folder=folder, chain_id=chain.chain_id)
-        try:
-            yield network, sender
-        finally:
-            await sender.close()

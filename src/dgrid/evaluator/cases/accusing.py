@@ -16,6 +16,7 @@ from dgrid.chain.case_events import Outcome
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
@@ -45,9 +46,11 @@ class Accuser:
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
     _read: set[bytes] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
+    _now_s: int = 0
 
-    def advance(self, view: ChainView) -> None:
+    def advance(self, view: ChainView, now_s: int) -> None:
         """Starts reading the last root, if it is new and nothing else is read; the rest goes on beside."""
+        self._now_s = now_s
         self._drop_settled(view)
         posted = view.quality_roots.get(view.last_quality_round)
         if posted is None or posted.digest in self._read or (self._task is not None and not self._task.done()):
@@ -117,7 +120,7 @@ class Accuser:
         """Once: whether it was shown does not change."""
         known = case_about(self.view, hidden.charge)
         if known is None or known.outcome is Outcome.DISMISSED:
-            refunds = hidden.refunds(most_wei=self._most_wei())
+            refunds = hidden.refunds(most_wei=self.terms.request_value_max_wei)
             self._accuse(Accusation(*hidden.charge, hidden.evidence, refunds))
 
     # --- another model ------------------------------------------------------------------------------------------------
@@ -132,12 +135,12 @@ class Accuser:
         if not self._is_worth_asking(flag):
             return
         peer = Peer(flag.node, flag.model, flag.digest)
-        seeds, count = (flag.seed, self.salt()), self.view.parameters.last.case_samples
+        seeds, count = (flag.seed, self.salt()), self.terms.case_samples
         samples = await self.bar.sampler.take(peer, seeds=seeds, count=count, within_s=SAMPLING_S)
         if not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
-        refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self._most_wei())
+        refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
 
     def _evaluators(self, digest: bytes) -> list[Address]:
@@ -146,8 +149,10 @@ class Accuser:
         declared = self.view.declared
         return [one for one in active if not digest or digest in declared.get((Role.EVALUATOR, one), ())]
 
-    def _most_wei(self) -> int:
-        return self.view.parameters.last.request_value_max_wei
+    @property
+    def terms(self) -> Parameters:
+        """Those that count for a case that is opened now."""
+        return self.view.parameters_at(1000 * self._now_s)
 
     @property
     def view(self) -> ChainView:

@@ -64,9 +64,8 @@ class CourtDesk:
     journal: VoteJournal
     is_dev: bool
 
-    async def open(self, accusation: cases.Accusation, view: ChainView) -> None:
+    async def open(self, accusation: cases.Accusation, *, bond_wei: int) -> None:
         """Raises InsufficientBudget, Reverted, ChainUnavailable."""
-        bond_wei = view.parameters.last.case_bond_wei
         await self.require_wei(bond_wei)
         await cases.open_case(self.sender, self.contracts, accusation=accusation, bond_wei=bond_wei)
         logger.warning("opened a case: %s of %s", accusation.subject.name.lower(), to_hex(accusation.accused))
@@ -140,7 +139,7 @@ class CaseLoop:
     async def step(self) -> None:
         """Finds on, and does all steps that can be done now."""
         now_s = await self.time.read()
-        self.accuser.advance(self.view)
+        self.accuser.advance(self.view, now_s)
         self._attend(now_s)
         for _ in range(STEPS_AT_ONCE):
             step = plan_cases(self._sight(now_s))
@@ -171,12 +170,18 @@ class CaseLoop:
                 task.cancel()
                 del self._finding[seat]
         for seat, case in sits.items():
-            if seat not in self._finding and self.desk.journal.vote(*seat) is None:
+            begun = self._finding.get(seat)
+            if self.desk.journal.vote(*seat) is None and (begun is None or begun.done()):
+                if begun is not None and (error := begun.exception()) is not None:
+                    logger.error("case %s: finding failed", to_hex(case.id), exc_info=error)
                 within_s = min(FINDING_S_MAX, max(0.0, finds_until_s(self.view, case) - now_s))
                 self._finding[seat] = asyncio.ensure_future(self._find(case, within_s))
 
     async def _find(self, case: Case, within_s: float) -> None:
-        """Fixes this member's vote. What cannot be found in time, or at all, is not guilty."""
+        """Fixes this member's vote. What cannot be found in time, or at all, is not guilty.
+
+        Begun again where it failed, until its time is over: a seat whose vote is not opened costs stake.
+        """
         salt = self.salt()
         try:
             async with asyncio.timeout(within_s):
@@ -229,7 +234,8 @@ class CaseLoop:
         match step:
             case OpenCase():
                 with contextlib.suppress(KeyError):
-                    await self.desk.open(self.accuser.accusations[step.charge], self.view)
+                    bond_wei = self.accuser.terms.case_bond_wei
+                    await self.desk.open(self.accuser.accusations[step.charge], bond_wei=bond_wei)
             case FixCaseSeed():
                 await cases.fix_seed(sender, contracts, case=step.case, stage=step.stage)
             case Enrol():

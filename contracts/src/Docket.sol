@@ -67,6 +67,7 @@ abstract contract Docket is ReentrancyGuardTransient {
 
     error WrongPrediction(address predictedByRegistry);
     error NothingAtStake(address accused);
+    error NotARound(address accused, bytes32 matter);
     error NoEvidence();
     error TooManyRefunds(uint256 count, uint256 maximum);
     error RefundOutOfRange(address payer, uint96 amount, uint256 maximum);
@@ -114,6 +115,7 @@ abstract contract Docket is ReentrancyGuardTransient {
         returns (bytes32 id)
     {
         require(evidence != bytes32(0), NoEvidence());
+        _checkAccused(subject, accused, matter);
         _checkRefunds(subject, refunds);
         id = _newId(subject, accused, matter, evidence);
 
@@ -130,7 +132,6 @@ abstract contract Docket is ReentrancyGuardTransient {
         emit CaseOpened(id, subject, accused, matter, evidence, msg.sender, refunds);
         token.safeTransferFrom(msg.sender, address(this), found.bond);
         if (subject == Subject.QualityRoot) found.disputed = court.dispute(uint64(uint256(matter)));
-        else require(registry.slashableOf(_roleOf(subject), accused) != 0, NothingAtStake(accused));
     }
 
     /// @dev Begins a stage: its seed comes from a block that does not exist yet.
@@ -147,10 +148,6 @@ abstract contract Docket is ReentrancyGuardTransient {
         return parameters.at(parameter, found.epoch);
     }
 
-    function _roleOf(Subject subject) internal pure returns (Role) {
-        return subject == Subject.Identity ? Role.Node : Role.Gateway;
-    }
-
     function _newId(Subject subject, address accused, bytes32 matter, bytes32 evidence) private returns (bytes32 id) {
         bytes32 key = keccak256(abi.encode(subject, accused, matter));
         bytes32 before = _latest[key];
@@ -162,6 +159,16 @@ abstract contract Docket is ReentrancyGuardTransient {
         }
         id = keccak256(abi.encode(subject, accused, matter, evidence, _heard[key]++));
         _latest[key] = id;
+    }
+
+    function _checkAccused(Subject subject, address accused, bytes32 matter) private view {
+        if (subject == Subject.QualityRoot) {
+            bool named = accused == address(0) && uint256(matter) <= type(uint64).max;
+            require(named, NotARound(accused, matter));
+            return;
+        }
+        Role role = subject == Subject.Identity ? Role.Node : Role.Gateway;
+        require(registry.slashableOf(role, accused) != 0, NothingAtStake(accused));
     }
 
     function _checkRefunds(Subject subject, Refund[] calldata refunds) private view {

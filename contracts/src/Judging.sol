@@ -49,10 +49,24 @@ abstract contract Judging is EIP712 {
         view
         returns (uint256 commitFrom, uint256 revealFrom, uint256 openFrom, uint256 postFrom)
     {
-        commitFrom = _startOf(round) + _epochSeconds;
+        commitFrom = _commitFrom(round);
         revealFrom = commitFrom + _at(Parameter.CommitSeconds, round);
         openFrom = revealFrom + _at(Parameter.RevealSeconds, round);
         postFrom = openFrom + _at(Parameter.OpenSeconds, round);
+    }
+
+    // The same one by one, for who needs no later one: each takes a look at the parameters.
+
+    function _commitFrom(uint64 round) internal view returns (uint256) {
+        return _startOf(round) + _epochSeconds;
+    }
+
+    function _revealFrom(uint64 round) internal view returns (uint256) {
+        return _commitFrom(round) + _at(Parameter.CommitSeconds, round);
+    }
+
+    function _openFrom(uint64 round) internal view returns (uint256) {
+        return _revealFrom(round) + _at(Parameter.RevealSeconds, round);
     }
 
     function _startOf(uint64 epoch) internal view returns (uint256) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Time} from "@openzeppelin/contracts/utils/types/Time.sol";
 import {DGAI} from "./DGAI.sol";
 import {Delegations} from "./Delegations.sol";
@@ -10,15 +11,15 @@ import {Parameters} from "./Parameters.sol";
 import {Role} from "./Types.sol";
 
 /// @dev Stake is the member's own; it last grew at `raisedAt`. `jailedUntil` is zero unless it is jailed; `declaration`
-/// counts the times it declared its models.
+/// counts the times it declared its models. What says whether it is active lies in one word.
 struct Member {
-    uint128 stake;
-    uint128 unbonding;
-    uint48 availableAt;
+    uint96 stake;
+    uint96 unbonding;
+    uint48 jailedUntil;
     uint16 marginBps;
+    uint48 availableAt;
     uint48 registeredAt;
     uint48 raisedAt;
-    uint48 jailedUntil;
     uint32 declaration;
     bytes32 offerDigest;
     bytes32 encryptionKey;
@@ -37,6 +38,7 @@ struct Slashers {
 /// jailed is out of service until it asks to be let out again; leaving and coming back does not help.
 contract Registry is Delegations {
     using SafeERC20 for DGAI;
+    using SafeCast for uint256;
 
     error AlreadyRegistered(Role role, address operator);
     error StakeTooLow(uint128 stake, uint256 minimum);
@@ -109,8 +111,7 @@ contract Registry is Delegations {
         _checkMargin(role, marginBps);
 
         _follow(msg.sender);
-        member_.stake = stake;
-        member_.marginBps = marginBps;
+        (member_.stake, member_.marginBps) = (uint256(stake).toUint96(), marginBps);
         (member_.registeredAt, member_.raisedAt) = (Time.timestamp(), Time.timestamp());
         member_.offerDigest = offerDigest;
         member_.encryptionKey = encryptionKey;
@@ -151,7 +152,7 @@ contract Registry is Delegations {
         Member storage member_ = _registered(role);
         require(amount != 0, ZeroAmount());
 
-        member_.stake += amount;
+        member_.stake += uint256(amount).toUint96();
         member_.raisedAt = Time.timestamp();
         _gainVotes(msg.sender, amount);
 
@@ -166,8 +167,8 @@ contract Registry is Delegations {
         require(amount <= member_.stake, StakeTooLow(member_.stake, amount));
 
         uint64 availableAt = _unbondedAt();
-        member_.stake -= amount;
-        member_.unbonding += amount;
+        member_.stake -= uint96(amount);
+        member_.unbonding += uint96(amount);
         member_.availableAt = uint48(availableAt);
 
         emit StakeChanged(role, msg.sender, member_.stake);
@@ -194,9 +195,9 @@ contract Registry is Delegations {
         _requireSlasher(role);
         Member storage member_ = _members[role][operator];
 
-        uint128 fromStake = amount < member_.stake ? amount : member_.stake;
+        uint96 fromStake = amount < member_.stake ? uint96(amount) : member_.stake;
         uint128 rest = amount - fromStake;
-        uint128 fromUnbonding = rest < member_.unbonding ? rest : member_.unbonding;
+        uint96 fromUnbonding = rest < member_.unbonding ? uint96(rest) : member_.unbonding;
         member_.stake -= fromStake;
         member_.unbonding -= fromUnbonding;
         _loseVotes(operator, fromStake + fromUnbonding);
@@ -239,13 +240,14 @@ contract Registry is Delegations {
 
     /// @notice A member's weight: its own stake and what others delegated to it, in service.
     function stakeOf(Role role, address operator) external view returns (uint128) {
-        return _members[role][operator].stake + _delegatedTo(role, operator);
+        return uint128(_members[role][operator].stake) + _delegatedTo(role, operator);
     }
 
     /// @notice All that a slash can take: what is on its way out answers for what was done before.
     function slashableOf(Role role, address operator) external view returns (uint128) {
         Member storage member_ = _members[role][operator];
-        return member_.stake + member_.unbonding + _delegatedTo(role, operator) + _undelegatingFrom(role, operator);
+        uint128 own = member_.stake + member_.unbonding;
+        return own + _delegatedTo(role, operator) + _undelegatingFrom(role, operator);
     }
 
     function member(Role role, address operator) external view returns (Member memory) {

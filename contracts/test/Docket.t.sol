@@ -55,8 +55,8 @@ contract DocketTest is Courthouse {
         Refund[] memory refunds = new Refund[](17);
         bytes memory reason = abi.encodeWithSelector(Docket.TooManyRefunds.selector, 17, 16);
         _refused(Subject.Identity, node, BLOB, refunds, reason);
-        reason = abi.encodeWithSelector(Docket.TooManyRefunds.selector, 1, 0);
-        _refused(Subject.QualityRoot, address(0), BLOB, _refund(payer, 1), reason);
+        vm.expectRevert(abi.encodeWithSelector(Docket.TooManyRefunds.selector, 1, 0));
+        cases.open(Subject.QualityRoot, address(0), bytes32(0), BLOB, _refund(payer, 1));
     }
 
     function test_refuses_a_refund_above_what_a_request_may_be_worth_or_to_nobody() public {
@@ -140,8 +140,10 @@ contract DocketTest is Courthouse {
     }
 
     function test_a_round_without_a_root_cannot_be_disputed() public {
-        bytes memory reason = abi.encodeWithSelector(QualityCourt.NotTheLastRound.selector, uint64(uint256(MODEL)), 0);
-        _refused(Subject.QualityRoot, address(0), BLOB, _noRefunds(), reason);
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.NotTheLastRound.selector, 3, 0));
+        vm.prank(opener);
+        cases.open(Subject.QualityRoot, address(0), bytes32(uint256(3)), BLOB, _noRefunds());
+        _assertHeld(0);
     }
 
     function test_deploys_only_where_the_registry_expects_it() public {

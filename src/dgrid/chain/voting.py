@@ -61,7 +61,7 @@ async def quorum_at(rpc: Rpc, contracts: Contracts, *, time_s: int) -> int:
 
 
 async def chain_now_s(rpc: Rpc) -> int:
-    """The latest block's time: what the governor goes by. Raises ChainUnavailable."""
+    """The latest block's time: before it, the governor knows every vote. Raises ChainUnavailable."""
     block = await rpc.block("latest")
     if block is None:
         raise ChainUnavailable("the chain has no blocks")

@@ -1,6 +1,7 @@
 """Behind `dgrid gov`: proposals as the chain has them now, and drafts held to the contract's rules. Sends nothing."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -78,9 +79,9 @@ def read(home: Path, work: Callable[[NetworkReader], Awaitable[Found]]) -> Found
 
 async def all_shown(network: NetworkReader) -> list[Shown]:
     """Every proposal, the oldest first. Raises ChainUnavailable."""
-    now_s, governor = await voting.chain_now_s(network.rpc), network.contracts.governor.address
+    block_s, governor = await voting.chain_now_s(network.rpc), network.contracts.governor.address
     found = enumerate(proposals(network.view.ballots, governor=governor), start=1)
-    return [await _shown(network, number, proposal=one, now_s=now_s) for number, one in found]
+    return [await _shown(network, number, proposal=one, block_s=block_s) for number, one in found]
 
 
 async def shown(network: NetworkReader, name: str) -> Shown:
@@ -92,8 +93,9 @@ async def shown(network: NetworkReader, name: str) -> Shown:
     return found
 
 
-async def _shown(network: NetworkReader, number: int, *, proposal: Proposal, now_s: int) -> Shown:
-    moment_s = min(proposal.proposed.vote_start_s, now_s - 1)
+async def _shown(network: NetworkReader, number: int, *, proposal: Proposal, block_s: int) -> Shown:
+    now_s = max(block_s, int(time.time()))  # a chain that mines on demand may stand still
+    moment_s = min(proposal.proposed.vote_start_s, block_s - 1)
     quorum_wei = await voting.quorum_at(network.rpc, network.contracts, time_s=moment_s)
     before, from_epoch = _values_before(network.view, proposal)
     changes = changes_of(proposal.calls, contracts=network.contracts, before=before)

@@ -1,13 +1,15 @@
 """A wrong quality root before a jury on a real chain: disputed, overturned, its signers slashed, and posted anew."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.chain.courtroom import Courtroom, courtroom
-from tests.chain.test_court import judge
+from tests.chain.test_court import judge, raw
 from tests.devnet import Devnet, OnDevnet
 from tests.settlement.network import STAKE_WEI
 
@@ -27,7 +29,16 @@ from dgrid.wire.messages import QualityRoot
 
 EVALUATORS = tuple(f"evaluator-{number}" for number in range(1, 5))
 SIGNERS = EVALUATORS[:3]
+VECTORS = Path(__file__).parents[2] / "contracts" / "test" / "case_vectors.json"
 SALT, EVIDENCE = keccak(b"salt"), keccak(b"what everybody can compute")
+
+
+def test_a_sealed_vote_is_the_one_that_the_contract_took() -> None:
+    known = json.loads(VECTORS.read_text())["vote"]
+    evaluator, case = (raw(text) for text in (known["evaluator"], json.loads(VECTORS.read_text())["case"]["id"]))
+    said = {name: raw(known[name]) for name in ("evidence", "salt")}
+    word = cases.vote_of(Address(evaluator), case, stage=known["stage"], guilty=known["guilty"], **said)
+    assert word == raw(known["hash"])
 
 
 @given(st.binary(min_size=20, max_size=20), st.integers(0, 1), st.booleans())

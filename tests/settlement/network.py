@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tests.devnet import Devnet
-from tests.settlement.books import Books, Work, voucher
+from tests.settlement.books import Books, Close, Work, voucher
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit
 from dgrid.chain.devchain import DEV_CHAIN_ID
@@ -17,7 +17,7 @@ from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
 from dgrid.settlement.anchoring import AnchorOrder, AnchorQueue
 from dgrid.settlement.archives import Archives, doors_of
-from dgrid.settlement.closing import ClosedEpoch, sign_root
+from dgrid.settlement.closing import ClosedEpoch, close_epoch, sign_root
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
 from dgrid.settlement.records import Records
@@ -74,9 +74,9 @@ class Settling:
     def voucher(self, payer: str, config: ChannelConfig, ceiling_wei: int) -> SignedVoucher:
         return voucher(self.escrow_domain, config, self.net.key(payer), ceiling_wei)
 
-    async def anchor(self, epoch: int, *vouchers: SignedVoucher) -> ClosedEpoch:
+    async def anchor(self, epoch: int, *vouchers: SignedVoucher, close: Close = close_epoch) -> ClosedEpoch:
         """Closes an epoch, stores its blob, hands its root to the settler, and waits until it is final."""
-        closed = self.books.close(epoch, vouchers=vouchers)
+        closed = self.books.close(epoch, vouchers=vouchers, close=close)
         assert closed is not None
         promises = await self.archives.put(closed.blob, key=self.books.key)
         assert len(promises) == len(self.stores)

@@ -14,6 +14,7 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ArchiveConfig
 from dgrid.core.errors import (
     CheckFailed,
+    DGridError,
     InvalidRequest,
     InvalidSignature,
     RouteNotFound,
@@ -21,8 +22,9 @@ from dgrid.core.errors import (
 )
 from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
-from dgrid.processes.life import run_until_signal
+from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
+from dgrid.settlement.demands import Answerer
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import EpochBlob
 from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, decode_quality, is_quality
@@ -33,6 +35,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 BLOBS = "/v1/blobs/"
+ANSWER_LOOK_S = 1.0
 LIMITS = ServerLimits(body_bytes=128 * 1024 * 1024, body_deadline_s=120.0, connections=256)
 
 
@@ -50,10 +53,26 @@ async def _live(config: ArchiveConfig) -> None:
         await server.start()
         logger.info("archive at %s, %d bytes kept", config.url, store.used_bytes)
         try:
-            async with background(*([_enroll(config, side)] if config.dev else [])):
+            enrolling = [_enroll(config, side)] if config.dev else []
+            async with background(_answer(store, side), *enrolling):
                 await asyncio.Event().wait()
         finally:
             await server.stop()
+
+
+async def _answer(store: BlobStore, side: ChainSide) -> None:
+    """Shows what is demanded of the blobs that are here: what it promised to keep, it can be made to show."""
+
+    async def fetch(blob_id: bytes) -> bytes | None:
+        return await asyncio.to_thread(store.get, blob_id)
+
+    answerer = Answerer(fetch, side.sender, side.contracts, side.domain, now_ms)
+    while True:
+        try:
+            await answerer.step(side.watcher.finalized)
+        except DGridError as error:
+            logger.warning("a demand waits for its answer: %s", error.message)
+        await asyncio.sleep(ANSWER_LOOK_S)
 
 
 async def _enroll(config: ArchiveConfig, side: ChainSide) -> None:

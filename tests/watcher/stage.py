@@ -89,7 +89,9 @@ class Watched:
         await self.watch.step()
         head = int(await self.net.rpc.call("eth_blockNumber", []), 16)
         await self.net.rpc.call("anvil_mine", ["0x3"])
-        return await side.watcher.until(lambda view: side.watcher.block >= head, timeout_s=10)
+        for watcher in (self.network.watcher, side.watcher):
+            await watcher.until(lambda view, seen=watcher: seen.block >= head, timeout_s=10)  # type: ignore[misc]
+        return side.watcher.finalized
 
     async def pass_time(self, seconds: int) -> None:
         """On the wall and on the chain."""

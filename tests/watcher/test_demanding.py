@@ -1,5 +1,6 @@
 """Records that nobody gives: demanded on chain, shown by whoever has them, or paid for by those who withhold them."""
 
+import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.watcher.stage import LIAR_EPOCH, WATCHDOG, Watched, watched
@@ -9,7 +10,11 @@ from dgrid.chain.events import Role
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
+from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.closing import sign_root
 from dgrid.settlement.demands import Answerer
+from dgrid.settlement.promising import Excuser, PromisedRoots
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
 from dgrid.watcher.findings import Outcome
 
@@ -65,6 +70,33 @@ def test_a_record_that_cannot_be_shown_is_won_by_asking(on_devnet: OnDevnet, lie
         archive = await answerer(stage, "archive-1")
         assert await archive.step(stage.network.watcher.finalized) == 0
         await convicted_after_its_time(stage)
+
+    on_devnet(main)
+
+
+def test_an_archive_whose_blob_was_put_under_another_root_is_cleared(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        books, network = stage.network.books, stage.network
+        stage.work(LIAR_EPOCH)
+        closed = books.close(LIAR_EPOCH)
+        assert closed is not None
+        promised = SignedRoot.by(books.key, closed.root, domain=net.domain)
+        promises = await network.archives.put(closed.blob, key=books.key, root=promised)
+        root = msgspec.structs.replace(closed.root, records_root=bytes(31) + b"\x01")
+        signature = sign_root(books.key, net.domain, root=root)
+        network.queue.accept(AnchorOrder(root, signature, tuple(promises)))
+        await network.loop.step()
+        await demanded(stage)
+        roots = PromisedRoots(None)
+        roots.keep(promised)
+        excuser = Excuser(roots, await net.sender("archive-1", dgai_wei=0), net.contracts)
+        await excuser.step(network.watcher.finalized)
+        await excuser.step(network.watcher.finalized)
+        stakes = {one.address: one.stake_wei for one in network.watcher.finalized.active(Role.ARCHIVE)}
+        await convicted_after_its_time(stage)
+        for address, stake in stakes.items():
+            assert await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address]) == stake
 
     on_devnet(main)
 

@@ -29,10 +29,11 @@ from dgrid.settlement.demands import record_arguments
 from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
 from dgrid.settlement.proofs import leaf_arguments
 from dgrid.settlement.records import EpochRecords
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.sums import trail_to
 from dgrid.settlement.totals import Line, Party, lines
 from dgrid.watcher.challenges import Challenge, Prosecutor
-from dgrid.watcher.evidence import HeldReceipt, HeldRoot
+from dgrid.watcher.evidence import HeldReceipt
 from dgrid.wire.blob import decode_record
 from dgrid.wire.messages import InferenceReceipt
 
@@ -132,7 +133,7 @@ class World:
                 places = receipt.place.position, other.place.position
                 found.append(await prosecutor.broken_total(BrokenTotal("", party, *places), records))
                 found.append(await prosecutor.gap(Gap("", party, *places), records))
-        roots = [HeldRoot(one.anchor.root, self._signature(one)) for one in epochs]
+        roots = [SignedRoot(one.anchor.root, self._signature(one)) for one in epochs]
         found += [prosecutor.two_roots(roots[0], other) for other in roots]
         return found
 
@@ -198,6 +199,7 @@ async def _voted(net: Devnet, network: Settling) -> int:
     await net.rpc.call("anvil_impersonateAccount", [timelock])
     call = {"from": timelock, "to": to_hex(net.contracts.parameters.address), "data": data}
     await net.rpc.call("eth_sendTransaction", [call])
+    await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=10)
     await net.pass_time(100)
     view = await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=10)
     return view.parameters.first_epochs[-1]

@@ -7,8 +7,9 @@ from tests.watcher.stage import EPOCHS, LIAR_EPOCH, Watched, a_watch, assert_con
 
 from dgrid.core.places import Place
 from dgrid.settlement.closing import sign_root
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
-from dgrid.watcher.evidence import HeldReceipt, HeldRoot
+from dgrid.watcher.evidence import HeldReceipt
 from dgrid.watcher.findings import Finding, Outcome
 from dgrid.wire.seals import seal
 
@@ -118,9 +119,9 @@ def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, *, is_anchore
             closed = books.close(LIAR_EPOCH)
             assert closed is not None
             root = closed.root
-            evidence.hold_root(HeldRoot(root, sign_root(books.key, net.domain, root=root)))
+            evidence.hold_root(SignedRoot(root, sign_root(books.key, net.domain, root=root)))
         other = second_root(root)
-        evidence.hold_root(HeldRoot(other, sign_root(books.key, net.domain, root=other)))
+        evidence.hold_root(SignedRoot(other, sign_root(books.key, net.domain, root=other)))
         await proven(stage, Number.DOUBLE)
 
     on_devnet(main)

@@ -16,8 +16,9 @@ from dgrid.core.places import Place
 from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
 from dgrid.settlement.proofs import LeafProof, absence, lane_proof, leaf_arguments, seal_arguments
 from dgrid.settlement.records import EpochRecords, Records
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.sums import wrong_sum
-from dgrid.watcher.evidence import HeldReceipt, HeldRoot
+from dgrid.watcher.evidence import HeldReceipt
 from dgrid.wire.messages import Dispatch, EpochRoot, InferenceReceipt, NodeReceipt
 
 IDLE_ROOTS_MAX = 500  # more do not fit one transaction
@@ -143,7 +144,7 @@ class Prosecutor:
         charge = Charge(Number.DOUBLE, one.gateway, one.place.epoch, text)
         return self._call(charge, "proveDoublePlace", *_signed(one), *_signed(other))
 
-    def two_roots(self, one: HeldRoot, other: HeldRoot) -> Challenge:
+    def two_roots(self, one: SignedRoot, other: SignedRoot) -> Challenge:
         """2. Two roots for one epoch."""
         charge = Charge(Number.DOUBLE, one.gateway, one.root.epoch, "two roots are signed for the epoch")
         return self._call(charge, "proveTwoRoots", one.root, one.signature, other.root, other.signature)

@@ -11,8 +11,9 @@ from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Challenge, Prosecutor
-from dgrid.watcher.evidence import Evidence, HeldReceipt, HeldRoot
+from dgrid.watcher.evidence import Evidence, HeldReceipt
 from dgrid.watcher.sending import Accuser
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Comparer:
                 for one in held:
                     self.evidence.drop_root(one)
 
-    def _is_void(self, held: HeldRoot, view: ChainView) -> bool:
+    def _is_void(self, held: SignedRoot, view: ChainView) -> bool:
         gateway, epoch = held.gateway, held.root.epoch
         return view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
 
@@ -75,7 +76,7 @@ class Comparer:
                 return True
         return False
 
-    async def _are_done_with(self, held: list[HeldRoot], anchor: Anchor | None, *, is_void: bool) -> bool:
+    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None, *, is_void: bool) -> bool:
         """Whether an epoch's roots need not be kept."""
         if is_void:
             return True
@@ -90,5 +91,5 @@ class Comparer:
             except CheckFailed as error:
                 logger.warning("cannot show two roots of epoch %d: %s", anchor.root.epoch, error.message)
                 return True
-            await self.accuser.accuse(self.prosecutor.two_roots(held[0], HeldRoot(anchor.root, call.signature)))
+            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, call.signature)))
         return True

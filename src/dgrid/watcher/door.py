@@ -11,8 +11,9 @@ from dgrid.chain.events import Role
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import InvalidRequest, InvalidSignature, RouteNotFound
 from dgrid.core.identity import Address, to_hex
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.telemetry import WatcherMetrics
-from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence, HeldReceipt, HeldRoot
+from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence, HeldReceipt
 from dgrid.watcher.findings import Finding, Findings
 from dgrid.watcher.watching import EpochWatch
 from dgrid.wire.server import Reply, Request, ServerLimits, json_reply
@@ -65,7 +66,7 @@ class WatcherService:
         return json_reply({"state": "held", "epoch": held.place.epoch}, 202)
 
     def _take_root(self, body: bytes) -> Reply:
-        held = HeldRoot.from_json(body, domain=self.domain)
+        held = SignedRoot.from_json(body, domain=self.domain)
         self._require_counting(held.gateway, held.root.epoch)
         self.evidence.hold_root(held)
         self.wake()

@@ -15,10 +15,10 @@ import msgspec
 from dgrid.core.errors import CheckFailed, InvalidRequest, InvalidSignature, StorageUnavailable, WrongChain
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.documents import seal_from_json
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
 from dgrid.wire.seals import Seal, sealed_by
-from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 
 KEPT_OF_A_GATEWAY = 20_000
@@ -91,38 +91,6 @@ class _ReceiptJson(msgspec.Struct):
     settlement: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRoot:
-    """A root under its gateway's signature."""
-
-    root: EpochRoot
-    signature: bytes
-
-    @property
-    def gateway(self) -> Address:
-        return Address(self.root.gateway)
-
-    @classmethod
-    def from_json(cls, data: bytes, *, domain: Domain) -> Self:
-        """The root in what a gateway hands to settlers: its fields `root` and `signature`.
-
-        Raises InvalidRequest, InvalidSignature.
-        """
-        try:
-            said = msgspec.json.decode(data, type=_RootJson)
-            held = cls(EpochRoot.from_json(said.root), bytes.fromhex(said.signature.removeprefix("0x")))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidRequest(f"malformed root: {error}") from None
-        if recover(domain.digest(held.root.struct_hash()), held.signature) != held.gateway:
-            raise InvalidSignature("the root is not signed by its gateway")
-        return held
-
-
-class _RootJson(msgspec.Struct):
-    root: Any
-    signature: str
-
-
 class Evidence:
     """All that is held, until it is compared with what the chain holds."""
 
@@ -144,7 +112,7 @@ class Evidence:
         values = held.gateway, *place, held.receipt.struct_hash(), held.receipt.packed()
         self._hold("receipts", held.gateway, (*values, msgspec.msgpack.encode(held.seal)))
 
-    def hold_root(self, held: HeldRoot) -> None:
+    def hold_root(self, held: SignedRoot) -> None:
         """Keeps a checked root. Raises StorageUnavailable, CheckFailed."""
         if held.root.epoch >= 1 << 63:
             raise CheckFailed("there will be no such epoch")
@@ -162,16 +130,16 @@ class Evidence:
         for receipt, seal in self._db.execute(query, (gateway, epoch)).fetchall():
             yield HeldReceipt(InferenceReceipt.unpacked(receipt), msgspec.msgpack.decode(seal, type=Seal))
 
-    def roots(self) -> list[HeldRoot]:
+    def roots(self) -> list[SignedRoot]:
         """All roots that wait, each gateway's in order of epochs."""
         found = self._db.execute("SELECT root, signature FROM roots ORDER BY gateway, epoch, hash")
-        return [HeldRoot(EpochRoot.unpacked(root), signature) for root, signature in found]
+        return [SignedRoot(EpochRoot.unpacked(root), signature) for root, signature in found]
 
     def drop_receipts(self, gateway: Address, epoch: int) -> None:
         """They were compared, or their epoch does not count."""
         self._db.execute("DELETE FROM receipts WHERE gateway = ? AND epoch = ?", (gateway, epoch))
 
-    def drop_root(self, held: HeldRoot) -> None:
+    def drop_root(self, held: SignedRoot) -> None:
         key = held.gateway, held.root.epoch, held.root.struct_hash()
         self._db.execute("DELETE FROM roots WHERE gateway = ? AND epoch = ? AND hash = ?", key)
 

@@ -10,6 +10,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.core.identity import Address
 from dgrid.evaluator.cases.planning import (
+    OPENER_FIRST_S,
     CaseSight,
     CaseStep,
     Enrol,
@@ -163,3 +164,4 @@ def test_the_opener_slashes_the_signers_of_an_overturned_root_once() -> None:
     assert plan_cases(CaseSight(ME, view_of(case), OPENED_S)) == SlashSigners(CASE)
     assert plan_cases(CaseSight(ME, view_of(case), OPENED_S, settled=frozenset({CASE}))) is None
     assert plan_cases(CaseSight(OTHER, view_of(case), OPENED_S)) is None
+    assert plan_cases(CaseSight(OTHER, view_of(case), OPENED_S + OPENER_FIRST_S + LATE_S)) == SlashSigners(CASE)

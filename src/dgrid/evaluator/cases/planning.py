@@ -19,6 +19,7 @@ from dgrid.settlement.hearings import is_decided, windows_of_hearing
 
 LATEST_FINDING_BPS: Final = 6_500  # of the window for votes: what is not found by then is not found
 CASES_AT_ONCE: Final = 8  # in which one evaluator sits
+OPENER_FIRST_S: Final = 60  # before others slash the signers of a root that it had overturned
 
 Seat = tuple[bytes, int]  # case, stage
 
@@ -157,10 +158,13 @@ def _executions(sight: CaseSight) -> Iterator[CaseStep]:
 
 
 def _signers(sight: CaseSight) -> Iterator[CaseStep]:
-    """Whoever opened the case gets the reward, and sends it."""
+    """Whoever opened the case gets the reward, and sends it first; if it does not, the others do in turn."""
     for case in sight.view.cases.values():
         is_over = case.subject is Subject.QUALITY_ROOT and case.outcome is Outcome.CONVICTED
-        if is_over and case.opener == sight.me and case.id not in sight.settled:
+        if not is_over or case.ending is None or case.id in sight.settled:
+            continue
+        wait_s = 0 if case.opener == sight.me else OPENER_FIRST_S + _turn_s(sight, case.id)
+        if sight.now_s >= case.ending.timestamp_ms // 1000 + wait_s:
             yield SlashSigners(case.id)
 
 

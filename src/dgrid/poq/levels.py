@@ -13,7 +13,7 @@ weigh together; what a round adds is scaled down alike, but never below a least 
 The round's own canaries count: before the first ones a level is a guess, and a score that went into a credibility is
 never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. They are
 kept by node, so that a node found to run another model takes its share with it: from then on the level is that of the
-model's other nodes. Refuses to tell nodes of one model apart: the line is the same for all of them and keeps their order.
+model's other nodes. Refuses to tell nodes of one model apart: the line is the same for all and keeps their order.
 """
 
 from collections import defaultdict

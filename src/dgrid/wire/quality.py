@@ -244,8 +244,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LevelRow(msgspec.Struct, frozen=True, array_like=True):
-    """How judgements of a node's work with a model compare with the truth: sums over opened canaries that a panel judged
-    too, in millionths. They fade like credibility.
+    """How judgements of a node's work with a model compare with the truth: sums over opened canaries that a panel
+    judged too, in millionths. They fade like credibility.
     """
 
     node: bytes

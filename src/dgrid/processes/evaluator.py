@@ -106,7 +106,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, watcher.parameters, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
-    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, quality, stack)
+    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
@@ -116,7 +116,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 
-def opened_bench(own: Own, quality: QualityReader, stack: AsyncExitStack) -> Bench:
+def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Bench:
     """The judges, and the way to the peers."""
     http, watcher = own.http(OFFER_LIMITS), own.side.watcher
     stack.push_async_callback(http.close)

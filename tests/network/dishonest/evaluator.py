@@ -89,11 +89,11 @@ class CopyingBench:
                 self.identities[nodes[report.key]] = report.identity
 
 
-def lazy_bench(own: Own, quality: QualityReader, stack: AsyncExitStack) -> Any:
+def lazy_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Any:
     return LazyBench()
 
 
-def copying_bench(own: Own, quality: QualityReader, stack: AsyncExitStack) -> Any:
+def copying_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Any:
     return CopyingBench(own, quality)
 
 
@@ -105,7 +105,7 @@ def withhold() -> None:
     Clerk.reveal = no_opening  # type: ignore[method-assign]
 
 
-def judge_with(bench: Callable[[Own, QualityReader, AsyncExitStack], Any]) -> Callable[[], None]:
+def judge_with(bench: Callable[..., Any]) -> Callable[[], None]:
     def change() -> None:
         vars(evaluator).update(opened_bench=bench)
 

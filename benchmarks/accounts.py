@@ -9,7 +9,7 @@ from dgrid.author.accounts import accounts_of
 from dgrid.chain.events import Role
 from dgrid.config import load_wallet
 from dgrid.core.identity import Address, address_from_hex
-from dgrid.poq.draw import duties
+from dgrid.poq.panels import all_duties
 from dgrid.processes.home import Home
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.rounds import rules_of
@@ -83,7 +83,7 @@ def _payers(home: Home, network: NetworkReader) -> dict[Address, str]:
 
 
 async def _read_rounds(network: NetworkReader, accounts: Accounts) -> None:
-    view, quality, rules = network.view, network.quality, rules_of(network.parameters)
+    view, quality = network.view, network.quality
     for key in view.openings:
         reports = (await quality.reports(*key)).reports
         accounts.reports += len(reports)
@@ -92,13 +92,13 @@ async def _read_rounds(network: NetworkReader, accounts: Accounts) -> None:
     for judged_round in view.quality_roots:
         accounts.rounds += 1
         drawn = [one.facts for one in await quality.drawn(judged_round)]
-        accounts.duties += len(duties(drawn, rules.draw))
+        accounts.duties += len(all_duties(drawn, rules_of(view, judged_round)))
     table = await quality.latest_table()
     if table is not None:
         paid: Counter[int] = Counter()
         for row in table.payouts:
             paid[row.kind] += row.total_wei
-        rate_wei = int(network.parameters.judging.evaluator_rate_wei)
+        rate_wei = view.parameters.at(table.round).evaluator_rate_wei
         accounts.evaluator_pay_wei, accounts.refunds_wei = paid[PayoutKind.EVALUATOR], paid[PayoutKind.PAYER]
         accounts.earned_wei = sum(max(0, row.balance_micros) * rate_wei // 10**6 for row in table.balances)
 

@@ -10,15 +10,14 @@ A test takes the fixture `on_devnet` (import it in the folder's conftest) and ha
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import DEV_JUDGING, Deployment, deploy_contracts
+from dgrid.chain.deploy import Deployment, deploy_contracts, dev_parameters
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
@@ -59,7 +58,7 @@ class Devnet:
         return dgrid_domain(DEV_CHAIN_ID, self.contracts.settlement.address)
 
     def key(self, name: str) -> SigningKey:
-        return SigningKey(keccak(name.encode()))
+        return key_of(name)
 
     async def sender(self, name: str, *, dgai_wei: int = 10_000 * WEI) -> Sender:
         """A funded sender; closed with the devnet."""
@@ -88,6 +87,10 @@ class Devnet:
 OnDevnet = Callable[[Callable[[Devnet], Awaitable[None]]], None]
 
 
+def key_of(name: str) -> SigningKey:
+    return SigningKey(keccak(name.encode()))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -96,16 +99,21 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def running_devnet(folder: Path, *, keep_state: bool = False, epoch_seconds: int = 2) -> AsyncIterator[Devnet]:
-    """A devnet with short windows; its epochs began an hour ago."""
+async def running_devnet(
+    folder: Path, *, keep_state: bool = False, epoch_seconds: int = 2, changed: Mapping[str, int] | None = None
+) -> AsyncIterator[Devnet]:
+    """A devnet with short windows, and parameters that are `changed`; its epochs began an hour ago."""
     chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None)
     await chain.start()
     try:
         block = await chain.rpc.block("latest")
         assert block is not None
         genesis_s = block.timestamp_s - 3600
-        judging = msgspec.structs.replace(DEV_JUDGING, challenge_seconds=2)
-        terms = Deployment(genesis_s=genesis_s, epoch_seconds=epoch_seconds, base_share_bps=8_000, judging=judging)
+        windows = {"commit_seconds": 10, "reveal_seconds": 8, "open_seconds": 8}
+        parameters = replace(dev_parameters(epoch_seconds), stored_quorum=1, **windows, **(changed or {}))
+        terms = Deployment(
+            genesis_s=genesis_s, epoch_seconds=epoch_seconds, parameters=parameters, authors=(key_of("author").address,)
+        )
         addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
         net = Devnet(
             folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s, epoch_seconds

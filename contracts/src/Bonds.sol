@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {DGAI} from "./DGAI.sol";
+import {Parameter} from "./Parameter.sol";
 import {Rules} from "./Rules.sol";
 import {BPS} from "./Types.sol";
 
@@ -63,7 +64,7 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         uint128 free = _free(bond_);
         require(amount <= free, BondReserved(amount, free));
 
-        uint64 availableAt = amount == 0 ? 0 : uint64(block.timestamp) + bondDelay;
+        uint64 availableAt = amount == 0 ? 0 : _releasedAt();
         bond_.withdrawing = amount;
         bond_.availableAt = availableAt;
 
@@ -93,7 +94,7 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         Line storage line_ = _lines[msg.sender][node];
         if (amount < line_.amount) {
             line_.lowered = amount;
-            line_.availableAt = uint64(block.timestamp) + bondDelay;
+            line_.availableAt = _releasedAt();
             emit LineLowering(msg.sender, node, amount, line_.availableAt);
             return;
         }
@@ -180,11 +181,15 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         emit BondChanged(gateway, bond_.amount);
     }
 
-    function _slashBond(address gateway) internal returns (uint128 slashed) {
+    function _slashBond(address gateway, uint256 bps) internal returns (uint128 slashed) {
         Bond storage bond_ = _bonds[gateway];
-        slashed = uint128(uint256(bond_.amount) * slashBps / BPS);
+        slashed = uint128(bond_.amount * bps / BPS);
         bond_.amount -= slashed;
         emit BondChanged(gateway, bond_.amount);
+    }
+
+    function _releasedAt() private view returns (uint64) {
+        return uint64(block.timestamp + _now(Parameter.BondSeconds));
     }
 
     function _free(Bond storage bond_) private view returns (uint128) {

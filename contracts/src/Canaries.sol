@@ -22,12 +22,16 @@ abstract contract Canaries is Rounds {
 
     mapping(address author => mapping(address gateway => mapping(uint64 epoch => bool))) private _opened;
 
+    constructor(address[] memory authors) {
+        for (uint256 i = 0; i < authors.length; ++i) {
+            _setAuthor(authors[i], true);
+        }
+    }
+
     function setAuthor(address author, bool allowed) external {
         _requireGovernor();
 
-        isAuthor[author] = allowed;
-
-        emit AuthorSet(author, allowed);
+        _setAuthor(author, allowed);
     }
 
     /// @param root over the hashes of the tasks and their answers
@@ -53,5 +57,10 @@ abstract contract Canaries is Rounds {
         _opened[msg.sender][gateway][epoch] = true;
 
         emit CanariesOpened(msg.sender, gateway, epoch, blobId);
+    }
+
+    function _setAuthor(address author, bool allowed) private {
+        isAuthor[author] = allowed;
+        emit AuthorSet(author, allowed);
     }
 }

@@ -2,10 +2,12 @@
 pragma solidity 0.8.37;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Convictions} from "./Convictions.sol";
+import {Evidence} from "./Evidence.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {Receipts} from "./Receipts.sol";
+import {Registry} from "./Registry.sol";
 import {Seals} from "./Seals.sol";
+import {Settlement} from "./Settlement.sol";
 import {Signatures} from "./Signatures.sol";
 import {EpochRoot, Kind, LaneLeaf, LaneProof, Leaf, LeafProof, NO_PREVIOUS, Place, Seal, Step} from "./Types.sol";
 
@@ -37,29 +39,43 @@ struct SumTrail {
 }
 
 /// @title Evidence against a gateway, decided here
-/// @notice Anyone may send it, at any time; it needs no answer. What a conviction does is Settlement's to carry out.
-contract Challenges {
+/// @notice Anyone may send it, at any time; it needs no answer. Three more judges decide what takes prices, time or a jury,
+/// and convict through here. What a conviction does is Settlement's to carry out.
+contract Challenges is Evidence {
     using Receipts for EpochRoot;
     using Receipts for Leaf;
     using Seals for Seal;
 
     error NotSealed(address gateway);
-    error NotAnchored(address gateway, uint64 epoch);
-    error NotIncluded();
-    error NotEvidence();
     error WrongToken(address token);
+    error WrongPrediction(address predictedBySettlement);
+    error NotAJudge(address caller);
 
     uint8 public constant OMITTED = 1;
     uint8 public constant DOUBLE = 2;
     uint8 public constant BROKEN_TOTAL = 3;
     uint8 public constant WRONG_POT = 4;
 
-    Convictions public immutable settlement;
     address public immutable token;
+    address public immutable splits;
+    address public immutable demands;
+    address public immutable cases;
 
-    constructor(Convictions settlement_, address token_) {
-        settlement = settlement_;
-        token = token_;
+    /// @dev Settlement was given this contract's address before it existed; the registry knows those of two judges.
+    /// @param splits_ the address that Splits will have
+    constructor(Settlement settlement_, address splits_) Evidence(settlement_) {
+        require(settlement_.challenges() == address(this), WrongPrediction(settlement_.challenges()));
+        Registry registry = settlement_.registry();
+        (token, splits) = (address(settlement_.token()), splits_);
+        (demands, cases) = (registry.demands(), registry.cases());
+    }
+
+    /// @notice What another judge found: bad splits, withheld records, what a jury decided.
+    function convictFor(address gateway, uint64 epoch, uint8 challenge, address reporter) external {
+        bool judge = msg.sender == splits || msg.sender == demands || msg.sender == cases;
+        require(judge, NotAJudge(msg.sender));
+
+        settlement.convict(gateway, epoch, challenge, reporter);
     }
 
     /// @notice 1. A receipt that the gateway sealed, and its place in the root is empty, altered or not there. With no
@@ -189,31 +205,10 @@ contract Challenges {
         return Signatures.byKey(signer, digest, signature);
     }
 
-    function _requireAnchored(EpochRoot calldata root) private view {
-        bool anchored = root.hash() == settlement.digestOf(root.gateway, root.epoch);
-        require(anchored, NotAnchored(root.gateway, root.epoch));
-    }
-
-    /// @dev A void root will do: it still says what the gateway signed.
-    function _requireIncluded(LeafProof calldata proof) private view {
-        _requireAnchored(proof.root);
-        require(Receipts.includes(proof.root, proof.leaf, proof.leaf.hash(), proof.inclusion), NotIncluded());
-    }
-
     function _requireLane(LaneProof calldata proof, address gateway, uint64 epoch, uint32 lane) private view {
         _requireAnchored(proof.root);
         bool sought = proof.root.gateway == gateway && proof.root.epoch == epoch && proof.index == lane;
         require(sought, NotIncluded());
-    }
-
-    /// @dev How many leaves the lane at the proof's index has; none if its root has no such lane.
-    function _leavesIn(LaneProof calldata proof) private pure returns (uint64) {
-        if (proof.index >= proof.root.laneCount) return 0;
-        LaneLeaf calldata lane = proof.laneLeaf;
-        bytes32 node = MerkleSum.leaf(MerkleSum.laneHash(lane), lane.fees);
-        (bytes32 records,) = MerkleSum.climb(node, lane.fees, proof.index, proof.root.laneCount, proof.lanePath);
-        require(records == proof.root.recordsRoot, NotIncluded());
-        return lane.lane == proof.index ? lane.count : 0;
     }
 
     function _isAbsent(Leaf calldata leaf, bytes32 leafHash, Absence calldata absence) private view returns (bool) {

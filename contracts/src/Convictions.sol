@@ -2,11 +2,10 @@
 pragma solidity 0.8.37;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {Challenges} from "./Challenges.sol";
 import {DGAI} from "./DGAI.sol";
 import {Epochs} from "./Epochs.sol";
-import {Role} from "./Registry.sol";
-import {BPS} from "./Types.sol";
+import {Parameter} from "./Parameter.sol";
+import {BPS, Role} from "./Types.sol";
 
 /// @title What a proven challenge does
 /// @notice The first conviction slashes a share of the gateway's bond and of its registered stake, rewards the reporter
@@ -30,21 +29,22 @@ abstract contract Convictions is Epochs {
         uint128 burned
     );
 
-    Challenges public immutable challenges;
+    /// @notice The one contract whose word convicts.
+    address public immutable challenges;
 
-    /// @dev The judge is made here, so that neither address has to be told to the other afterwards.
-    constructor() {
-        challenges = new Challenges(this, address(token));
+    /// @param challenges_ the address that it will have; it refuses to deploy anywhere else
+    constructor(address challenges_) {
+        challenges = challenges_;
     }
 
     function convict(address gateway, uint64 epoch, uint8 challenge, address reporter) external nonReentrant {
-        require(msg.sender == address(challenges), OnlyChallenges(msg.sender));
+        require(msg.sender == challenges, OnlyChallenges(msg.sender));
         require(!isVoid(gateway, epoch), AlreadyConvicted(gateway, epoch));
 
         bool first = _accounts[gateway].voidFrom == 0;
         _accounts[gateway].voidFrom = epoch + 1;
-        uint128 slashed = first ? _slashBond(gateway) + _slashStake(gateway, reporter) : 0;
-        uint128 rewarded = uint128(uint256(slashed) * reporterBps / BPS);
+        uint128 slashed = first ? _slash(gateway, _at(Parameter.GatewaySlashBps, epoch), reporter) : 0;
+        uint128 rewarded = slashed == 0 ? 0 : uint128(slashed * _at(Parameter.ReporterBps, epoch) / BPS);
         uint128 burned = slashed - rewarded;
 
         emit Convicted(gateway, epoch, challenge, reporter, slashed, rewarded, burned);
@@ -52,9 +52,10 @@ abstract contract Convictions is Epochs {
         if (burned != 0) token.burn(burned);
     }
 
-    function _slashStake(address gateway, address reporter) private returns (uint128) {
-        uint256 stake = registry.stakeOf(Role.Gateway, gateway);
-        if (stake == 0) return 0;
-        return registry.slash(Role.Gateway, gateway, uint128(stake * slashBps / BPS), reporter);
+    /// @dev Of the stake, that on its way out as well: leaving does not save it.
+    function _slash(address gateway, uint256 bps, address reporter) private returns (uint128 slashed) {
+        slashed = _slashBond(gateway, bps);
+        uint256 stake = registry.slashableOf(Role.Gateway, gateway);
+        if (stake != 0) slashed += registry.slash(Role.Gateway, gateway, uint128(stake * bps / BPS), reporter);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Anchor} from "./Epochs.sol";
 import {Judging} from "./Judging.sol";
 
 struct Draw {
@@ -26,22 +27,17 @@ abstract contract Draws is Judging {
     /// @dev Blocks from the anchor to the one whose hash decides.
     uint256 public constant SEED_DELAY = 3;
 
-    uint64 private immutable _challengeBlocks;
-
     mapping(address gateway => mapping(uint64 epoch => Draw)) private _draws;
-
-    constructor() {
-        _challengeBlocks = settlement.challengeBlocks();
-    }
 
     /// @notice Fixes what is drawn from an anchored epoch. Anyone may send it, once; what it says does not depend on
     /// who does.
     function fixSeed(address gateway, uint64 epoch) external {
         Draw storage draw = _draws[gateway][epoch];
-        bytes32 digest = settlement.digestOf(gateway, epoch);
+        Anchor memory found = settlement.anchorOf(gateway, epoch);
+        bytes32 digest = found.digest;
         require(digest != bytes32(0), NotAnchored(gateway, epoch));
         require(draw.seed == bytes32(0), SeedAlreadyFixed(gateway, epoch));
-        uint256 deciding = _anchoredBlock(gateway, epoch) + SEED_DELAY;
+        uint256 deciding = found.anchoredBlock + SEED_DELAY;
         require(block.number > deciding, SeedNotYet(deciding));
 
         bytes32 chance = blockhash(deciding); // zero once 256 blocks lie on it
@@ -74,10 +70,5 @@ abstract contract Draws is Judging {
         Draw storage draw = _draws[gateway][epoch];
         require(draw.seed != bytes32(0), SeedNotFixed(gateway, epoch));
         return draw.round;
-    }
-
-    function _anchoredBlock(address gateway, uint64 epoch) private view returns (uint256) {
-        (, uint256 claimableFrom) = settlement.claimableFrom(gateway, epoch);
-        return claimableFrom - _challengeBlocks;
     }
 }

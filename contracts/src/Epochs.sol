@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Bonds} from "./Bonds.sol";
+import {Parameter} from "./Parameter.sol";
 import {Receipts} from "./Receipts.sol";
-import {Role} from "./Registry.sol";
 import {Signatures} from "./Signatures.sol";
-import {EpochRoot, LeafProof, StoredSignature} from "./Types.sol";
+import {EpochRoot, LeafProof, Role, StoredSignature} from "./Types.sol";
 
 /// @dev `pots` is what all its roots say was charged, `collected` what payers' channels delivered of it, `funds` what of
-/// that is still here, `released` what of it quality roots took. `nextEpoch` is one past the last anchored epoch. `voidFrom` is one past the first epoch whose
-/// roots no longer count, zero while there is none.
+/// that is still here, `released` what of it quality roots took. `nextEpoch` is one past the last anchored epoch.
+/// `voidFrom` is one past the first epoch whose roots no longer count, zero while there is none.
 struct Account {
     uint128 funds;
     uint128 pots;
@@ -19,10 +19,13 @@ struct Account {
     uint128 released;
 }
 
+/// @dev Claims against a root are paid from `finalAt` and `finalBlock`, whichever comes later.
 struct Anchor {
     bytes32 digest;
     uint64 anchoredAt;
     uint64 anchoredBlock;
+    uint64 finalAt;
+    uint64 finalBlock;
 }
 
 /// @title One root per gateway and epoch
@@ -38,7 +41,7 @@ abstract contract Epochs is Bonds {
     error EpochNotNew(uint64 epoch, uint64 nextEpoch);
     error WrongPrevious(bytes32 previous, bytes32 expected);
     error GatewayConvicted(address gateway);
-    error BondTooLow(uint128 bond, uint128 minimum);
+    error BondTooLow(uint128 bond, uint256 minimum);
     error WrongRootSignature(address gateway);
     error ArchivesNotAscending(address archive);
     error ArchiveNotActive(address archive);
@@ -67,13 +70,18 @@ abstract contract Epochs is Bonds {
         bytes32 last = nextEpoch == 0 ? bytes32(0) : _anchors[root.gateway][nextEpoch - 1].digest;
         require(root.previous == last, WrongPrevious(root.previous, last));
         require(account_.voidFrom == 0, GatewayConvicted(root.gateway));
-        uint128 bond = _bondStaying(root.gateway);
-        require(bond >= minimumBond, BondTooLow(bond, minimumBond));
+        _checkBond(root.gateway);
         bool signed = Signatures.byKey(root.gateway, _hashTypedDataV4(digest), signature);
         require(signed, WrongRootSignature(root.gateway));
         _checkStored(root.blobId, stored);
 
-        _anchors[root.gateway][root.epoch] = Anchor(digest, uint64(block.timestamp), uint64(block.number));
+        _anchors[root.gateway][root.epoch] = Anchor({
+            digest: digest,
+            anchoredAt: uint64(block.timestamp),
+            anchoredBlock: uint64(block.number),
+            finalAt: uint64(block.timestamp + _now(Parameter.ChallengeSeconds)),
+            finalBlock: uint64(block.number + _now(Parameter.ChallengeBlocks))
+        });
         account_.nextEpoch = root.epoch + 1;
         account_.pots += root.pot;
 
@@ -84,15 +92,9 @@ abstract contract Epochs is Bonds {
         return _anchors[gateway][epoch].digest;
     }
 
-    function anchoredAt(address gateway, uint64 epoch) external view returns (uint64) {
-        return _anchors[gateway][epoch].anchoredAt;
-    }
-
-    /// @notice Both must have come before a claim against this root is paid; zeros while there is no root.
-    function claimableFrom(address gateway, uint64 epoch) public view returns (uint256 timestamp, uint256 blockNumber) {
-        Anchor storage found = _anchors[gateway][epoch];
-        if (found.digest == bytes32(0)) return (0, 0);
-        return (uint256(found.anchoredAt) + challengeSeconds, uint256(found.anchoredBlock) + challengeBlocks);
+    /// @notice Zeros while there is no root.
+    function anchorOf(address gateway, uint64 epoch) external view returns (Anchor memory) {
+        return _anchors[gateway][epoch];
     }
 
     function account(address gateway) external view returns (Account memory) {
@@ -118,9 +120,15 @@ abstract contract Epochs is Bonds {
     }
 
     function _requireFinal(EpochRoot calldata root) internal view {
-        (uint256 timestamp, uint256 blockNumber) = claimableFrom(root.gateway, root.epoch);
-        bool over = block.timestamp >= timestamp && block.number >= blockNumber;
-        require(over, ChallengeOpen(timestamp, blockNumber));
+        Anchor storage found = _anchors[root.gateway][root.epoch];
+        (uint64 finalAt, uint64 finalBlock) = (found.finalAt, found.finalBlock);
+        require(block.timestamp >= finalAt && block.number >= finalBlock, ChallengeOpen(finalAt, finalBlock));
+    }
+
+    function _checkBond(address gateway) private view {
+        uint128 bond = _bondStaying(gateway);
+        uint256 minimum = _now(Parameter.MinimumBond);
+        require(bond >= minimum, BondTooLow(bond, minimum));
     }
 
     function _checkStored(bytes32 blobId, StoredSignature[] calldata stored) private view {
@@ -133,6 +141,7 @@ abstract contract Epochs is Bonds {
             require(Signatures.byKey(archive, digest, stored[i].signature), WrongStoredSignature(archive));
             last = archive;
         }
-        require(stored.length >= storedQuorum, QuorumNotReached(stored.length, storedQuorum));
+        uint256 quorum = _now(Parameter.StoredQuorum);
+        require(stored.length >= quorum, QuorumNotReached(stored.length, quorum));
     }
 }

@@ -5,6 +5,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Canaries} from "./Canaries.sol";
 import {DGAI} from "./DGAI.sol";
 import {MerkleSum} from "./MerkleSum.sol";
+import {Parameter} from "./Parameter.sol";
 import {Step} from "./Types.sol";
 
 /// @dev What quality leaves of a node's part, what it takes off and gives back to payers, what judging earns.
@@ -26,6 +27,11 @@ struct PayoutClaim {
 struct Release {
     address gateway;
     uint128 amount;
+}
+
+struct Counted {
+    address gateway;
+    uint96 amount;
 }
 
 /// @dev What is kept of a posted root.
@@ -57,6 +63,10 @@ abstract contract Payouts is Canaries {
     mapping(address gateway => uint128) public owed;
     uint128 public owedTotal;
 
+    /// @notice What overturned roots took of a gateway's pots. The next roots use it up before they take more.
+    mapping(address gateway => uint128) public carried;
+    uint128 public carriedTotal;
+
     /// @notice The purse of nodes and payers: what Settlement paid, less what they claimed.
     uint128 public releasesHeld;
 
@@ -65,6 +75,13 @@ abstract contract Payouts is Canaries {
 
     Posted internal _last;
     Posted internal _before;
+
+    /// @dev What the last root counted of its releases: a slot each, since no amount of the token needs more bits.
+    Counted[] private _counted;
+
+    /// @notice Whether a jury is asked about the last root. Until it has answered, that root is not final.
+    bool public disputed;
+
     mapping(PayoutKind kind => mapping(address payee => uint128)) private _claimed;
 
     /// @notice Fetches what Settlement has of a gateway's releases. Anyone may send it.
@@ -114,22 +131,38 @@ abstract contract Payouts is Canaries {
     /// @notice The pool, less what roots promised beyond what they released: that is the evaluators'.
     function sweepable() public view returns (uint256) {
         uint256 promised = _last.payoutsTotal - paidTotal;
-        uint256 released = uint256(releasesHeld) + owedTotal;
+        uint256 released = uint256(releasesHeld) + owedTotal - carriedTotal;
         uint256 reserved = promised > released ? promised - released : 0;
         uint256 held = pool();
         return held > reserved ? held - reserved : 0;
     }
 
-    /// @dev Counts no more than Settlement will pay in all: a release above that is cut.
+    /// @dev Counts no more than was carried over and Settlement will pay in all: a release above that is cut.
     function _owe(Release[] calldata releases) internal returns (uint256 sum) {
+        delete _counted;
         for (uint256 i = 0; i < releases.length; ++i) {
-            (address gateway, uint128 amount) = (releases[i].gateway, releases[i].amount);
-            uint128 room = settlement.releasableOf(gateway) - owed[gateway];
-            if (amount > room) amount = room;
-            owed[gateway] += amount;
-            sum += amount;
+            address gateway = releases[i].gateway;
+            uint256 wanted = _min(releases[i].amount, type(uint96).max);
+            uint128 reused = uint128(_min(wanted, carried[gateway]));
+            uint128 taken = uint128(_min(wanted - reused, settlement.releasableOf(gateway) - owed[gateway]));
+            carried[gateway] -= reused;
+            carriedTotal -= reused;
+            owed[gateway] += taken;
+            owedTotal += taken;
+            _counted.push(Counted(gateway, uint96(reused + taken)));
+            sum += reused + taken;
         }
-        owedTotal += uint128(sum);
+    }
+
+    /// @dev Back to the root before, as if the last had never been; what it took stays for the next.
+    function _overturn() internal {
+        for (uint256 i = 0; i < _counted.length; ++i) {
+            Counted memory counted = _counted[i];
+            carried[counted.gateway] += counted.amount;
+            carriedTotal += counted.amount;
+        }
+        delete _counted;
+        _last = _before;
     }
 
     function _pull(address gateway) internal returns (uint128 amount) {
@@ -165,14 +198,15 @@ abstract contract Payouts is Canaries {
         token.safeTransfer(payee, paid);
     }
 
-    /// @dev The last root once its window is over, until then the one before, once its own is.
-    function _finalRoot() private view returns (Posted memory posted) {
-        if (_isFinal(_last)) return _last;
-        if (_isFinal(_before)) return _before;
+    /// @dev When the last root becomes final; zero while there is none.
+    function _lastFinalAt() internal view returns (uint256) {
+        return _last.digest == bytes32(0) ? 0 : _last.postedAt + _at(Parameter.RootSeconds, _last.round);
     }
 
-    function _isFinal(Posted storage posted) private view returns (bool) {
-        return posted.digest != bytes32(0) && block.timestamp >= posted.postedAt + _judging().challengeSeconds;
+    /// @dev The last root once it is final, until then the one before: nothing is posted upon a root that is not final.
+    function _finalRoot() private view returns (Posted memory) {
+        bool final_ = !disputed && block.timestamp >= _lastFinalAt();
+        return final_ ? _last : _before;
     }
 
     function _min(uint256 a, uint256 b) private pure returns (uint256) {

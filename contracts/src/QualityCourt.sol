@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DGAI} from "./DGAI.sol";
-import {Judging, JudgingRules} from "./Judging.sol";
+import {Canaries} from "./Canaries.sol";
+import {Judging} from "./Judging.sol";
+import {Parameter} from "./Parameter.sol";
 import {Posted, Release} from "./Payouts.sol";
 import {Payouts} from "./Payouts.sol";
-import {Registry} from "./Registry.sol";
 import {Settlement} from "./Settlement.sol";
 import {Signatures} from "./Signatures.sol";
 import {BPS} from "./Types.sol";
@@ -41,17 +41,29 @@ contract QualityCourt is Payouts {
     error NotRevealed(address evaluator, uint64 round);
     error WrongRootSignature(address evaluator);
     error QuorumNotReached(uint256 signed, uint256 revealed);
+    error RootNotFinal(uint64 round, uint256 until);
+    error RootDisputed(uint64 round);
+    error OnlyCases(address caller);
+    error NotTheLastRound(uint64 round, uint64 last);
+    error RootFinal(uint64 round, uint256 since);
+    error NotDisputed(uint64 round);
 
     event QualityPosted(uint64 indexed round, bytes32 digest, address poster, QualityRoot root);
+    event Disputed(uint64 indexed round, bytes32 digest);
+    event DisputeSettled(uint64 indexed round, bytes32 digest, bool overturned);
 
     bytes32 private constant QUALITY_ROOT_TYPEHASH = keccak256(
         "QualityRoot(uint64 round,address token,bytes32 credibilityRoot,bytes32 payoutsRoot,uint64 payoutsCount,"
         "uint128 payoutsTotal,bytes32 releasesHash,bytes32 blobId,bytes32 previous)"
     );
 
-    constructor(DGAI token_, Registry registry_, Settlement settlement_, address governor_, JudgingRules memory rules_)
-        Judging(token_, registry_, settlement_, governor_, rules_)
-    {}
+    /// @notice The jury's contract: it alone disputes roots.
+    address public immutable cases;
+
+    /// @param authors who may set known-answer tasks from the start
+    constructor(Settlement settlement_, address[] memory authors) Judging(settlement_) Canaries(authors) {
+        cases = registry.cases();
+    }
 
     /// @notice Posts a round's root. Rounds go forward only; a later root covers those that were left out. Whoever sends
     /// it pays the gas, and gains nothing by it.
@@ -68,7 +80,7 @@ contract QualityCourt is Payouts {
         _requireQuorum(root.round, _hashTypedDataV4(digest), signatures);
 
         uint256 least = _last.payoutsTotal;
-        uint256 most = least + _owe(releases) + _judging().poolCap;
+        uint256 most = least + _owe(releases) + _at(Parameter.PoolCap, root.round);
         bool inRange = root.payoutsTotal >= least && root.payoutsTotal <= most;
         require(inRange, PayoutsOutOfRange(root.payoutsTotal, least, most));
         _before = _last;
@@ -81,10 +93,40 @@ contract QualityCourt is Payouts {
         }
     }
 
+    /// @notice Keeps the last root from becoming final until a jury has answered.
+    function dispute(uint64 round) external returns (bytes32 digest) {
+        require(msg.sender == cases, OnlyCases(msg.sender));
+        digest = _last.digest;
+        uint256 finalAt = _lastFinalAt();
+        require(digest != bytes32(0) && round == _last.round, NotTheLastRound(round, _last.round));
+        require(!disputed, RootDisputed(round));
+        require(block.timestamp < finalAt, RootFinal(round, finalAt));
+
+        disputed = true;
+
+        emit Disputed(round, digest);
+    }
+
+    /// @notice Ends the dispute. An overturned root never counts: the one before is the last again, its round and those
+    /// after it are open for a true root, and what the wrong one took is carried over to the next.
+    function settleDispute(uint64 round, bool overturned) external {
+        require(msg.sender == cases, OnlyCases(msg.sender));
+        require(disputed && round == _last.round, NotDisputed(round));
+        bytes32 digest = _last.digest;
+
+        disputed = false;
+        if (overturned) _overturn();
+
+        emit DisputeSettled(round, digest, overturned);
+    }
+
     function _requireNext(QualityRoot calldata root) private view {
         require(root.token == address(token), WrongRootToken(root.token));
         (,,, uint256 postFrom) = windowsOf(root.round);
         require(block.timestamp >= postFrom, TooEarly(postFrom));
+        // Else a wrong root could be buried under a second one before anybody has disputed it.
+        require(!disputed, RootDisputed(_last.round));
+        require(block.timestamp >= _lastFinalAt(), RootNotFinal(_last.round, _lastFinalAt()));
         uint64 nextRound = _last.digest == bytes32(0) ? 0 : _last.round + 1;
         require(root.round >= nextRound, RoundNotNew(root.round, nextRound));
         require(root.previous == _last.digest, WrongPrevious(root.previous, _last.digest));
@@ -101,7 +143,7 @@ contract QualityCourt is Payouts {
             last = evaluator;
         }
         uint256 revealed = revealedIn[round];
-        bool reached = signatures.length * BPS > revealed * _judging().quorumBps;
+        bool reached = signatures.length * BPS > revealed * _at(Parameter.QuorumBps, round);
         require(reached, QuorumNotReached(signatures.length, revealed));
     }
 }

@@ -3,17 +3,22 @@ pragma solidity 0.8.37;
 
 import {
     ChannelConfig,
+    Dispatch,
     EpochRoot,
+    Hashes,
+    InferenceRequest,
     Inclusion,
     Kind,
     LaneLeaf,
     Leaf,
+    NodeReceipt,
     Parties,
     Place,
     Previous,
     Shares,
     Step,
-    Totals
+    Totals,
+    Usage
 } from "./Types.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 
@@ -42,6 +47,24 @@ library Receipts {
         "Totals(uint128 payer,uint128 node,uint128 listing,uint128 protocol,uint128 gateway)"
         "Usage(uint32 tokensIn,uint32 tokensOut,uint8 grade,uint8 privacy,uint32 flags,uint32 ttftMs,uint32 totalMs,"
         "uint64 servedAt)"
+    );
+    bytes32 internal constant USAGE_TYPEHASH = keccak256(
+        "Usage(uint32 tokensIn,uint32 tokensOut,uint8 grade,uint8 privacy,uint32 flags,uint32 ttftMs,uint32 totalMs,"
+        "uint64 servedAt)"
+    );
+    bytes32 internal constant HASHES_TYPEHASH =
+        keccak256("Hashes(bytes32 request,bytes32 route,bytes32 wire,bytes32 label)");
+    bytes32 internal constant NODE_RECEIPT_TYPEHASH = keccak256(
+        "NodeReceipt(bytes32 dispatchHash,bytes32 outputHash,bytes32 evidenceHash,uint32 tokensIn,uint32 tokensOut)"
+    );
+    bytes32 internal constant DISPATCH_TYPEHASH = keccak256(
+        "Dispatch(bytes32 requestId,bytes32 forwardedHash,address gateway,address node,bytes32 modelId,"
+        "bytes32 modelDigest,address token,uint128 inPrice,uint128 outPrice,uint64 seed,uint64 nonce,uint64 deadline,"
+        "bytes32 configHash,bytes32 lastReceipt)"
+    );
+    bytes32 internal constant REQUEST_TYPEHASH = keccak256(
+        "InferenceRequest(bytes32 requestHash,address payer,bytes32 modelId,uint8 grade,uint8 privacy,uint128 maxFee,"
+        "bytes32 policyHash,uint64 nonce,uint64 deadline,address gateway)"
     );
     bytes32 internal constant EPOCH_ROOT_TYPEHASH = keccak256(
         "EpochRoot(address gateway,uint64 epoch,address token,bytes32 recordsRoot,uint32 laneCount,bytes32 blobId,"
@@ -73,6 +96,26 @@ library Receipts {
                 leaf.hashesHash
             )
         );
+    }
+
+    function hash(Usage calldata usage) internal pure returns (bytes32) {
+        return keccak256(abi.encode(USAGE_TYPEHASH, usage));
+    }
+
+    function hash(Hashes calldata hashes) internal pure returns (bytes32) {
+        return keccak256(abi.encode(HASHES_TYPEHASH, hashes));
+    }
+
+    function hash(NodeReceipt calldata nodeReceipt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(NODE_RECEIPT_TYPEHASH, nodeReceipt));
+    }
+
+    function hash(Dispatch calldata dispatch) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DISPATCH_TYPEHASH, dispatch));
+    }
+
+    function hash(InferenceRequest calldata request) internal pure returns (bytes32) {
+        return keccak256(abi.encode(REQUEST_TYPEHASH, request));
     }
 
     function hash(EpochRoot calldata root) internal pure returns (bytes32) {

@@ -5,8 +5,8 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {DGAI} from "./DGAI.sol";
 import {Draws} from "./Draws.sol";
-import {Role} from "./Registry.sol";
-import {BPS} from "./Types.sol";
+import {Parameter} from "./Parameter.sol";
+import {BPS, Role} from "./Types.sol";
 
 /// @title One commitment and one opening per evaluator and round
 /// @notice A commitment names its evaluator, so that nobody can commit to another's reports without knowing them. Who
@@ -35,8 +35,7 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
 
     /// @param commitment keccak256(abi.encode(evaluator, round, reportsRoot, salt))
     function commit(uint64 round, bytes32 commitment) external {
-        (uint256 commitFrom, uint256 revealFrom,,) = windowsOf(round);
-        _requireWindow(commitFrom, revealFrom);
+        _requireWindow(_commitFrom(round), _revealFrom(round));
         require(commitment > PENALIZED, NotACommitment(commitment));
         require(_commitments[round][msg.sender] == bytes32(0), AlreadyCommitted(msg.sender, round));
         require(registry.isActive(Role.Evaluator, msg.sender), EvaluatorNotActive(msg.sender));
@@ -48,8 +47,8 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
 
     /// @param blobId where the reports lie
     function reveal(uint64 round, bytes32 reportsRoot, bytes32 blobId, bytes32 salt) external {
-        (, uint256 revealFrom, uint256 openFrom,) = windowsOf(round);
-        _requireWindow(revealFrom, openFrom);
+        uint256 revealFrom = _revealFrom(round);
+        _requireWindow(revealFrom, revealFrom + _at(Parameter.RevealSeconds, round));
         bytes32 commitment = keccak256(abi.encode(msg.sender, round, reportsRoot, salt));
         require(_commitments[round][msg.sender] == commitment, WrongOpening(msg.sender, round));
 
@@ -62,13 +61,14 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
     /// @notice Slashes an evaluator that committed and did not open in time, once a round. The reporter gets its share,
     /// rounded down; the rest is burned.
     function penalize(address evaluator, uint64 round) external nonReentrant {
-        (,, uint256 openFrom,) = windowsOf(round);
+        uint256 openFrom = _openFrom(round);
         require(block.timestamp >= openFrom, TooEarly(openFrom));
         require(_commitments[round][evaluator] > PENALIZED, NothingWithheld(evaluator, round));
 
         _commitments[round][evaluator] = PENALIZED;
-        uint128 amount = registry.slash(Role.Evaluator, evaluator, _judging().latePenalty, msg.sender);
-        uint128 rewarded = uint128(uint256(amount) * _judging().reporterBps / BPS);
+        uint128 penalty = uint128(_at(Parameter.LatePenalty, round));
+        uint128 amount = registry.slash(Role.Evaluator, evaluator, penalty, msg.sender);
+        uint128 rewarded = uint128(amount * _at(Parameter.ReporterBps, round) / BPS);
 
         emit Penalized(evaluator, round, amount, msg.sender);
         if (rewarded != 0) token.safeTransfer(msg.sender, rewarded);

@@ -7,9 +7,10 @@ import {Convictions} from "./Convictions.sol";
 import {DGAI} from "./DGAI.sol";
 import {Account} from "./Epochs.sol";
 import {Listings, Terms} from "./Listings.sol";
+import {Parameter} from "./Parameter.sol";
 import {Receipts} from "./Receipts.sol";
 import {Registry} from "./Registry.sol";
-import {Config, Rules} from "./Rules.sol";
+import {Rules} from "./Rules.sol";
 import {Seals} from "./Seals.sol";
 import {BPS, ChannelConfig, Kind, Leaf, LeafProof, Parties, Seal} from "./Types.sol";
 
@@ -79,23 +80,20 @@ contract Settlement is Convictions {
 
     mapping(bytes32 tallyKey => Tally) private _tallies;
 
-    /// @dev Escrow and registry were given this contract's address before it existed.
+    /// @dev Escrow and registry were given this contract's address before it existed; the registry knows the court's.
     constructor(
-        DGAI token_,
         Registry registry_,
         ChannelEscrow escrow_,
         Listings listings_,
-        address treasury_,
-        uint64 genesis_,
-        uint64 epochSeconds_,
-        Config memory config
-    ) Rules(token_, registry_, genesis_, epochSeconds_, config) {
+        address challenges_,
+        uint16 baseShareBps_
+    ) Rules(registry_, baseShareBps_) Convictions(challenges_) {
         bool predicted =
             escrow_.settlement() == address(this) && registry_.settlement() == address(this);
         require(predicted, WrongPrediction(escrow_.settlement(), registry_.settlement()));
         escrow = escrow_;
         listings = listings_;
-        treasury = treasury_;
+        treasury = registry_.court();
     }
 
     /// @notice Collects many channels. A row that fails is reported and leaves the others untouched.
@@ -275,7 +273,7 @@ contract Settlement is Convictions {
 
     function _requireDefault(address gateway, uint64 epoch) private view {
         if (isVoid(gateway, epoch)) return;
-        uint256 until = endOf(epoch) + defaultSeconds;
+        uint256 until = endOf(epoch) + _at(Parameter.DefaultSeconds, epoch);
         bool missing = _anchors[gateway][epoch].digest == bytes32(0) && block.timestamp >= until;
         require(missing, RootExpected(until));
     }

@@ -8,6 +8,14 @@ uint128 constant NO_PREVIOUS = type(uint128).max;
 
 uint256 constant BPS = 10_000;
 
+/// @dev What a member takes part as.
+enum Role {
+    Node,
+    Evaluator,
+    Gateway,
+    Archive
+}
+
 /// @dev Whose running total a claim or a challenge speaks of. `Payer` is never claimed.
 enum Kind {
     Node,
@@ -176,4 +184,45 @@ struct ChannelConfig {
 struct Voucher {
     bytes32 channelId;
     uint128 maxClaimableAmount;
+}
+
+/// @dev A payer's order, when it signs itself. Its digest is the id of the request.
+struct InferenceRequest {
+    bytes32 requestHash;
+    address payer;
+    bytes32 modelId;
+    uint8 grade;
+    uint8 privacy;
+    uint128 maxFee;
+    bytes32 policyHash;
+    uint64 nonce;
+    uint64 deadline;
+    address gateway;
+}
+
+/// @dev A gateway's order to a node.
+struct Dispatch {
+    bytes32 requestId;
+    bytes32 forwardedHash;
+    address gateway;
+    address node;
+    bytes32 modelId;
+    bytes32 modelDigest;
+    address token;
+    uint128 inPrice;
+    uint128 outPrice;
+    uint64 seed;
+    uint64 nonce;
+    uint64 deadline;
+    bytes32 configHash;
+    bytes32 lastReceipt;
+}
+
+/// @dev What a node says it did. It knows neither the fee nor the wire, so it signs only its part.
+struct NodeReceipt {
+    bytes32 dispatchHash;
+    bytes32 outputHash;
+    bytes32 evidenceHash;
+    uint32 tokensIn;
+    uint32 tokensOut;
 }

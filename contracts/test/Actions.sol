@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Bond, Line} from "../src/Bonds.sol";
+import {Parameter} from "../src/Parameter.sol";
 import {Claim, Collection, DefaultClaim} from "../src/Settlement.sol";
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof} from "../src/Types.sol";
 import {Bill} from "./Book.sol";
@@ -87,7 +88,7 @@ contract Actions is World {
         uint64 epoch = book.epoch();
         bool empty = book.countAt(epoch, 0) + book.countAt(epoch, 1) == 0;
         Bond memory bond_ = settlement.bond(gateway);
-        if (empty || bond_.amount < bond_.withdrawing + settlement.minimumBond()) return;
+        if (empty || bond_.amount < bond_.withdrawing + parameters.get(Parameter.MinimumBond)) return;
         EpochRoot memory root = book.close();
         _anchor(root);
         _anchoredEpoch = epoch;
@@ -96,7 +97,7 @@ contract Actions is World {
                 _noteAnchored(book.leafAt(epoch, lane, i));
             }
         }
-        uint64 now_ = settlement.epochOf(uint64(block.timestamp) * 1000);
+        uint64 now_ = parameters.epochNow();
         if (now_ > book.epoch()) book.moveTo(now_);
     }
 
@@ -239,7 +240,7 @@ contract Actions is World {
     function _claimAll(uint256 who) private {
         _passWindow();
         uint64 epoch = book.epoch();
-        uint256 overdue = settlement.endOf(epoch) + settlement.defaultSeconds();
+        uint256 overdue = settlement.endOf(epoch) + parameters.get(Parameter.DefaultSeconds);
         if (block.timestamp < overdue) vm.warp(overdue);
         for (uint32 lane = 0; lane < 2; ++lane) {
             claim(0, who, lane);

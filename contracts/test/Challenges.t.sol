@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Absence, Challenges, SumTrail} from "../src/Challenges.sol";
 import {Convictions} from "../src/Convictions.sol";
+import {Evidence} from "../src/Evidence.sol";
 import {Receipts} from "../src/Receipts.sol";
 import {Role} from "../src/Registry.sol";
 import {Settlement} from "../src/Settlement.sol";
@@ -39,7 +40,7 @@ abstract contract ChallengeWorld is World {
     }
 
     function _expectNoEvidence() internal {
-        vm.expectRevert(Challenges.NotEvidence.selector);
+        vm.expectRevert(Evidence.NotEvidence.selector);
         vm.prank(reporter);
     }
 
@@ -190,21 +191,21 @@ contract OmittedTest is ChallengeWorld {
         Seal memory seal = book.seal(leaf);
         Absence memory absence = _absence(0, 0, 1);
         absence.found = keccak256("made up");
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveOmitted(leaf, seal, absence);
         absence = _absence(0, 0, 1);
         absence.lane.laneLeaf.count = 1;
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveOmitted(leaf, seal, absence);
         absence = _absence(0, 1, 1);
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveOmitted(leaf, seal, absence);
         absence = _absence(1, 0, 1);
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveOmitted(leaf, seal, absence);
         absence = _absence(0, 0, 1);
         absence.lane.root.laneCount = 0;
-        vm.expectRevert(abi.encodeWithSelector(Challenges.NotAnchored.selector, gateway, 0));
+        vm.expectRevert(abi.encodeWithSelector(Evidence.NotAnchored.selector, gateway, 0));
         challenges.proveOmitted(leaf, seal, absence);
     }
 
@@ -475,7 +476,7 @@ contract BrokenTotalTest is ChallengeWorld {
         _closeAndAnchor();
         LeafProof memory later = book.proof(0, 0, 0);
         later.leaf.totals.node += 1;
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveBrokenTotal(Kind.Node, later, _none(), _noIdle());
     }
 
@@ -517,7 +518,7 @@ contract BrokenTotalTest is ChallengeWorld {
             challenges.proveMissingPrevious(Kind.Node, later, lane);
         }
         (LeafProof memory first, LaneProof memory other) = (book.proof(1, 0, 0), book.laneProof(0, 1));
-        vm.expectRevert(Challenges.NotIncluded.selector);
+        vm.expectRevert(Evidence.NotIncluded.selector);
         challenges.proveMissingPrevious(Kind.Payer, first, other);
         vm.expectRevert(abi.encodeWithSelector(Receipts.NoSuchParty.selector, Kind.Gateway));
         challenges.proveMissingPrevious(Kind.Gateway, first, other);

@@ -24,6 +24,15 @@ contract CourtActions is Courtroom {
     Row[] private _table;
     bytes[] private _tables; // of all posted roots
     uint256 private _lastTotal;
+    uint256 private _lastAt;
+    bool private _disputed;
+
+    // As they were before the last root, for when it is overturned.
+    bytes private _tableBefore;
+    uint256 private _totalBefore;
+    uint256 private _finalAtBefore;
+    uint256 private _growth;
+    uint256 private _taken;
 
     uint256 public posts;
     uint256 public promisedBeyond; // what roots promised beyond what they released
@@ -32,6 +41,8 @@ contract CourtActions is Courtroom {
     uint256 public paidFromReleases;
     uint256 public paidFromPool;
     uint256 public penalties;
+    uint256 public overturns;
+    uint256 public carriedOver; // what overturned roots took, and no later one has used up
     string public broken; // the first rule that the court did not keep
 
     function setUp() public override {
@@ -45,7 +56,7 @@ contract CourtActions is Courtroom {
 
     function serve(uint64 toNode, bool collected) public {
         if (_epochs.length >= 30) return; // the payer's deposit
-        _passTo(settlement.endOf(settlement.epochOf(uint64(block.timestamp) * 1000)) - 1);
+        _passTo(settlement.endOf(parameters.epochNow()) - 1);
         uint64 epoch = _anchorEpoch(1e9 + toNode % 50e18).epoch;
         _anchoredBlock[epoch] = block.number;
         _epochs.push(epoch);
@@ -183,6 +194,32 @@ contract CourtActions is Courtroom {
         _notePulled();
     }
 
+    function dispute(uint256 which) public {
+        if (_rounds.length == 0) return;
+        uint64 round = _rounds[which % 4 == 0 ? which % _rounds.length : _rounds.length - 1];
+        (uint64 last, bytes32 digest) = court.lastRound();
+        bool allowed = digest != bytes32(0) && round == last && !_disputed && block.timestamp < _lastAt + 15;
+        vm.prank(address(cases));
+        try court.dispute(round) {
+            _expect(allowed, "a dispute out of turn");
+            _disputed = true;
+        } catch {
+            _expect(!allowed, "no dispute in turn");
+        }
+    }
+
+    function settle(bool overturned) external {
+        (uint64 last,) = court.lastRound();
+        vm.prank(address(cases));
+        try court.settleDispute(last, overturned) {
+            _expect(_disputed, "an end without a dispute");
+            _disputed = false;
+            if (overturned) _noteOverturned();
+        } catch {
+            _expect(!_disputed, "a dispute without an end");
+        }
+    }
+
     function pull() external {
         court.pull(gateway);
         _notePulled();
@@ -276,11 +313,12 @@ contract CourtActions is Courtroom {
         (,,, uint256 from) = court.windowsOf(round);
         uint256 signed = signing < _opened[round] ? signing : _opened[round];
         bool next = digest == bytes32(0) || round > last;
-        return next && block.timestamp >= from && 2 * signed > _opened[round];
+        bool settled = !_disputed && block.timestamp >= _lastAt + 15;
+        return next && settled && block.timestamp >= from && 2 * signed > _opened[round];
     }
 
     function _counted(uint128 released) private view returns (uint256) {
-        uint256 room = settlement.releasableOf(gateway) - court.owed(gateway);
+        uint256 room = settlement.releasableOf(gateway) - court.owed(gateway) + carriedOver;
         return released < room ? released : room;
     }
 
@@ -299,12 +337,28 @@ contract CourtActions is Courtroom {
     }
 
     function _notePost(Row[] memory rows, uint256 row, uint256 growth, uint256 counted) private {
+        (_tableBefore, _totalBefore, _finalAtBefore) = (abi.encode(_table), _lastTotal, _lastAt);
+        (_growth, _taken, _lastAt) = (growth, counted, block.timestamp);
         _table[row] = rows[row];
         _tables.push(abi.encode(rows));
         _lastTotal += growth;
         ++posts;
         if (growth > counted) promisedBeyond += growth - counted;
         else releasedBeyond += counted - growth;
+        carriedOver -= counted < carriedOver ? counted : carriedOver;
+    }
+
+    function _noteOverturned() private {
+        Row[] memory rows = abi.decode(_tableBefore, (Row[]));
+        for (uint256 i = 0; i < PAYEES; ++i) {
+            _table[i].total = rows[i].total;
+        }
+        (_lastTotal, _lastAt) = (_totalBefore, _finalAtBefore);
+        if (_growth > _taken) promisedBeyond -= _growth - _taken;
+        else releasedBeyond -= _taken - _growth;
+        carriedOver += _taken;
+        ++overturns;
+        --posts;
     }
 
     function _notePulled() private {

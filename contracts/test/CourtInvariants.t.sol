@@ -23,7 +23,7 @@ contract CourtInvariantsTest {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](29);
+        bytes4[] memory selectors = new bytes4[](33);
         selectors[0] = CourtActions.draw.selector;
         selectors[1] = CourtActions.draw.selector;
         selectors[2] = CourtActions.draw.selector;
@@ -53,6 +53,10 @@ contract CourtInvariantsTest {
         selectors[26] = CourtActions.fund.selector;
         selectors[27] = CourtActions.sweep.selector;
         selectors[28] = CourtActions.stall.selector;
+        selectors[29] = CourtActions.dispute.selector;
+        selectors[30] = CourtActions.dispute.selector;
+        selectors[31] = CourtActions.settle.selector;
+        selectors[32] = CourtActions.settle.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(_actions), selectors);
     }
@@ -70,6 +74,7 @@ contract CourtInvariantsTest {
         vm.assertEq(paid, _actions.paidFromReleases() + _actions.paidFromPool());
         vm.assertLe(_actions.promisedBeyond(), _actions.posts() * 1e18, "pool use within the cap");
         uint256 promised = _actions.lastTotal() - paid + _actions.paidFromPool() + _actions.releasedBeyond();
+        promised += _actions.carriedOver();
         vm.assertEq(promised, held + owed + _actions.promisedBeyond(), "every promise has its cover");
     }
 

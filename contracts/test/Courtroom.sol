@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {PayoutClaim, PayoutKind, Release} from "../src/Payouts.sol";
 import {EvaluatorSignature, QualityRoot} from "../src/QualityCourt.sol";
 import {Role} from "../src/Registry.sol";
-import {Config} from "../src/Rules.sol";
 import {EpochRoot, Step} from "../src/Types.sol";
 import {Trees} from "./Trees.sol";
 import {vm} from "./Vm.sol";
@@ -28,7 +27,7 @@ abstract contract Courtroom is World {
     bytes32 internal constant SALT = keccak256("salt");
 
     uint256[EVALUATORS] private _keys;
-    address internal author = address(0xA0704);
+    address internal constant author = address(0xA0704);
     address internal judge = address(0xB0B);
 
     function setUp() public virtual override {
@@ -41,13 +40,15 @@ abstract contract Courtroom is World {
             _keys[slot] = 0xE7A1 + i;
             _join(Role.Evaluator, vm.addr(0xE7A1 + i), 0);
         }
-        vm.prank(governor);
-        court.setAuthor(author, true);
     }
 
-    function _config() internal pure virtual override returns (Config memory config_) {
-        config_ = super._config();
-        config_.baseShareBps = 8_000;
+    function _baseShareBps() internal pure virtual override returns (uint16) {
+        return 8_000;
+    }
+
+    function _authors() internal pure override returns (address[] memory authors) {
+        authors = new address[](1);
+        authors[0] = author;
     }
 
     function _evaluator(uint256 i) internal view returns (address) {
@@ -57,7 +58,7 @@ abstract contract Courtroom is World {
     // The way of a round.
 
     function _anchorEpoch(uint128 toNode) internal returns (EpochRoot memory root) {
-        book.moveTo(settlement.epochOf(uint64(block.timestamp) * 1000));
+        book.moveTo(parameters.epochNow());
         book.write(_bill(node, toNode));
         root = _closeAndAnchor();
     }

@@ -13,7 +13,7 @@ contract DrawsTest is Courtroom {
         vm.roll(anchored + 4);
         vm.warp(block.timestamp + 7);
         bytes32 seed = keccak256(abi.encode(exposed.hash(root), blockhash(anchored + 3)));
-        uint64 round = settlement.epochOf(uint64(block.timestamp) * 1000);
+        uint64 round = parameters.epochNow();
         vm.expectEmit();
         emit Draws.SeedFixed(gateway, root.epoch, round, seed, false);
         vm.prank(judge);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Epochs} from "../src/Epochs.sol";
-import {Registry, Role} from "../src/Registry.sol";
-import {Config, Rules} from "../src/Rules.sol";
+import {Anchor, Epochs} from "../src/Epochs.sol";
+import {Parameter} from "../src/Parameter.sol";
+import {Role} from "../src/Registry.sol";
+import {Rules} from "../src/Rules.sol";
 import {Settlement} from "../src/Settlement.sol";
-import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {EpochRoot, StoredSignature} from "../src/Types.sol";
 import {Book} from "./Book.sol";
 import {vm} from "./Vm.sol";
@@ -35,22 +35,31 @@ contract EpochsTest is World {
         vm.prank(address(0xABC));
         settlement.anchor(_root, signature, stored);
         vm.assertEq(settlement.digestOf(gateway, 0), digest);
-        vm.assertEq(settlement.anchoredAt(gateway, 0), block.timestamp);
+        Anchor memory kept = settlement.anchorOf(gateway, 0);
+        vm.assertEq(kept.digest, digest);
+        vm.assertEq(kept.anchoredAt, block.timestamp);
+        vm.assertEq(kept.anchoredBlock, block.number);
         vm.assertEq(settlement.account(gateway).pots, _root.pot);
         vm.assertEq(settlement.account(gateway).nextEpoch, 1);
-        (uint256 timestamp, uint256 blockNumber) = settlement.claimableFrom(gateway, 0);
-        vm.assertEq(timestamp, block.timestamp + 15);
-        vm.assertEq(blockNumber, block.number + 2);
+        vm.assertEq(kept.finalAt, block.timestamp + 15);
+        vm.assertEq(kept.finalBlock, block.number + 2);
     }
 
-    function test_a_moment_has_one_epoch() public view {
-        vm.assertEq(settlement.genesis(), GENESIS);
-        vm.assertEq(settlement.epochSeconds(), EPOCH);
-        vm.assertEq(settlement.epochOf(GENESIS * 1000), 0);
-        vm.assertEq(settlement.epochOf(GENESIS * 1000 + 19_999), 0);
-        vm.assertEq(settlement.epochOf(GENESIS * 1000 + 20_000), 1);
-        vm.assertEq(settlement.epochOf(GENESIS * 1000 - 1), 0);
+    function test_what_an_anchor_was_given_to_wait_no_later_vote_moves() public {
+        _anchor(_root);
+        uint64 finalAt = settlement.anchorOf(gateway, 0).finalAt;
+        _decide(Parameter.ChallengeSeconds, 20);
+        vm.warp(parameters.genesis() + 5 * EPOCH);
+        vm.assertEq(settlement.anchorOf(gateway, 0).finalAt, finalAt);
+        book.moveTo(4);
+        book.write(_bill(node, 1e18));
+        _closeAndAnchor();
+        vm.assertEq(settlement.anchorOf(gateway, 4).finalAt, block.timestamp + 20);
+    }
+
+    function test_an_epoch_ends_where_the_next_begins() public view {
         vm.assertEq(settlement.endOf(0), GENESIS + 20);
+        vm.assertEq(settlement.endOf(1), GENESIS + 40);
     }
 
     function test_a_late_root_is_welcome() public {
@@ -171,8 +180,7 @@ contract EpochsTest is World {
     }
 
     function test_nothing_is_claimable_where_no_root_is() public view {
-        (uint256 timestamp, uint256 blockNumber) = settlement.claimableFrom(gateway, 9);
-        vm.assertEq(timestamp + blockNumber, 0);
+        vm.assertEq(settlement.anchorOf(gateway, 9).finalAt, 0);
         vm.assertFalse(settlement.isVoid(gateway, 9));
     }
 
@@ -180,35 +188,11 @@ contract EpochsTest is World {
         vm.expectRevert(
             abi.encodeWithSelector(Settlement.WrongPrediction.selector, address(settlement), address(settlement))
         );
-        new Settlement(token, registry, escrow, listings, address(court), GENESIS, EPOCH, _config());
+        new Settlement(registry, escrow, listings, address(challenges), 8_000);
     }
 
-    function test_refuses_rules_that_cannot_hold() public {
-        Config memory config_ = _config();
-        config_.slashBps = 10_001;
+    function test_refuses_a_base_share_above_the_whole() public {
         vm.expectRevert(abi.encodeWithSelector(Rules.ShareAboveWhole.selector, 10_001));
-        this.make(config_, EPOCH);
-        config_ = _config();
-        config_.reporterBps = 10_001;
-        vm.expectRevert(abi.encodeWithSelector(Rules.ShareAboveWhole.selector, 10_001));
-        this.make(config_, EPOCH);
-        config_ = _config();
-        config_.baseShareBps = 10_001;
-        vm.expectRevert(abi.encodeWithSelector(Rules.ShareAboveWhole.selector, 10_001));
-        this.make(config_, EPOCH);
-        config_ = _config();
-        config_.bondDelay = 214;
-        vm.expectRevert(abi.encodeWithSelector(Rules.BondDelayTooShort.selector, 214, 215));
-        this.make(config_, EPOCH);
-        config_ = _config();
-        vm.expectRevert(Rules.ZeroEpochSeconds.selector);
-        this.make(config_, 0);
-    }
-
-    function make(Config calldata config_, uint64 epochSeconds) external {
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        Registry registry_ = new Registry(token, predicted, address(court), STAKE, 300);
-        ChannelEscrow escrow_ = new ChannelEscrow(token, predicted, DELAY);
-        new Settlement(token, registry_, escrow_, listings, address(court), GENESIS, epochSeconds, config_);
+        new Settlement(registry, escrow, listings, address(challenges), 10_001);
     }
 }

@@ -5,7 +5,19 @@ import {MerkleSum} from "../src/MerkleSum.sol";
 import {Receipts} from "../src/Receipts.sol";
 import {Seals} from "../src/Seals.sol";
 import {Signatures} from "../src/Signatures.sol";
-import {ChannelConfig, EpochRoot, LaneLeaf, Leaf, Seal, Step} from "../src/Types.sol";
+import {
+    ChannelConfig,
+    Dispatch,
+    EpochRoot,
+    Hashes,
+    InferenceRequest,
+    LaneLeaf,
+    Leaf,
+    NodeReceipt,
+    Seal,
+    Step,
+    Usage
+} from "../src/Types.sol";
 
 /// @notice The libraries' internal functions, callable from memory.
 contract Exposed {
@@ -19,6 +31,26 @@ contract Exposed {
 
     function hash(ChannelConfig calldata config) external pure returns (bytes32) {
         return Receipts.hash(config);
+    }
+
+    function hash(Usage calldata usage) external pure returns (bytes32) {
+        return Receipts.hash(usage);
+    }
+
+    function hash(Hashes calldata hashes) external pure returns (bytes32) {
+        return Receipts.hash(hashes);
+    }
+
+    function hash(NodeReceipt calldata nodeReceipt) external pure returns (bytes32) {
+        return Receipts.hash(nodeReceipt);
+    }
+
+    function hash(Dispatch calldata dispatch) external pure returns (bytes32) {
+        return Receipts.hash(dispatch);
+    }
+
+    function hash(InferenceRequest calldata request) external pure returns (bytes32) {
+        return Receipts.hash(request);
     }
 
     function laneHash(LaneLeaf calldata lane) external pure returns (bytes32) {

@@ -1,76 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Judging, JudgingRules} from "../src/Judging.sol";
+import {Judging} from "../src/Judging.sol";
+import {Parameter} from "../src/Parameter.sol";
+import {PayoutKind} from "../src/Payouts.sol";
 import {QualityCourt} from "../src/QualityCourt.sol";
 import {Courtroom} from "./Courtroom.sol";
 import {vm} from "./Vm.sol";
 
-/// @dev A court at another address than the one that was told is refused before anything else, so the rules are tried
-/// at the address that was.
 contract JudgingTest is Courtroom {
-    function _refused(JudgingRules memory rules, bytes memory reason) private {
-        address told = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
-        vm.mockCall(address(settlement), abi.encodeCall(settlement.treasury, ()), abi.encode(told));
-        vm.mockCall(address(registry), abi.encodeCall(registry.court, ()), abi.encode(told));
-        vm.expectRevert(reason);
-        new QualityCourt(token, registry, settlement, governor, rules);
-    }
-
-    function test_the_court_publishes_what_it_was_told() public view {
-        JudgingRules memory rules = court.rules();
-        vm.assertEq(keccak256(abi.encode(rules)), keccak256(abi.encode(_judgingRules())));
+    function test_the_court_belongs_to_the_others_and_to_the_timelock() public view {
         vm.assertEq(address(court.token()), address(token));
         vm.assertEq(address(court.registry()), address(registry));
         vm.assertEq(address(court.settlement()), address(settlement));
         vm.assertEq(court.governor(), governor);
+        vm.assertEq(settlement.treasury(), address(court));
+        vm.assertTrue(court.isAuthor(author));
     }
 
     function test_refuses_an_address_that_the_others_were_not_told() public {
-        vm.expectRevert(abi.encodeWithSelector(Judging.WrongPrediction.selector, address(court), address(court)));
-        new QualityCourt(token, registry, settlement, governor, _judgingRules());
+        vm.expectRevert(abi.encodeWithSelector(Judging.WrongPrediction.selector, address(court)));
+        new QualityCourt(settlement, _authors());
     }
 
-    function test_refuses_to_have_no_governor() public {
-        governor = address(0);
-        _refused(_judgingRules(), abi.encodeWithSelector(Judging.ZeroGovernor.selector));
+    function test_a_round_goes_by_its_own_epochs_parameters() public {
+        _decide(Parameter.RevealSeconds, 5);
+        uint64 now_ = parameters.epochNow();
+        (uint256 commitFrom, uint256 revealFrom, uint256 openFrom, uint256 postFrom) = court.windowsOf(now_ + 1);
+        vm.assertEq(commitFrom, settlement.endOf(now_ + 1));
+        vm.assertEq(revealFrom, commitFrom + 10);
+        vm.assertEq(openFrom, revealFrom + 8);
+        vm.assertEq(postFrom, openFrom + 8);
+        (, revealFrom, openFrom,) = court.windowsOf(now_ + 2);
+        vm.assertEq(openFrom, revealFrom + 5);
+        vm.warp(block.timestamp + 1 days);
+        (, revealFrom, openFrom,) = court.windowsOf(now_ + 1);
+        vm.assertEq(openFrom, revealFrom + 8);
     }
 
-    function test_refuses_shares_above_the_whole() public {
-        bytes memory reason = abi.encodeWithSelector(Judging.ShareAboveWhole.selector, 10_001);
-        JudgingRules[6] memory wrong;
-        for (uint256 i = 0; i < 6; ++i) {
-            wrong[i] = _judgingRules();
-        }
-        (wrong[0].qualityBps, wrong[1].identityBps, wrong[2].canaryBps) = (10_001, 10_001, 10_001);
-        (wrong[3].gainBps, wrong[4].quorumBps, wrong[5].reporterBps) = (10_001, 10_001, 10_001);
-        for (uint256 i = 0; i < 6; ++i) {
-            _refused(wrong[i], reason);
-        }
-    }
-
-    function test_refuses_a_quorum_that_two_roots_could_reach() public {
-        JudgingRules memory rules = _judgingRules();
-        rules.quorumBps = 4_999;
-        _refused(rules, abi.encodeWithSelector(Judging.QuorumBelowHalf.selector, 4_999));
-    }
-
-    function test_refuses_windows_and_committees_of_nothing() public {
-        JudgingRules[4] memory wrong;
-        for (uint256 i = 0; i < 4; ++i) {
-            wrong[i] = _judgingRules();
-        }
-        (wrong[0].commitSeconds, wrong[1].revealSeconds, wrong[2].openSeconds) = (0, 0, 0);
-        for (uint256 i = 0; i < 3; ++i) {
-            _refused(wrong[i], abi.encodeWithSelector(Judging.EmptyWindow.selector));
-        }
-        wrong[3].committeeSize = 0;
-        _refused(wrong[3], abi.encodeWithSelector(Judging.EmptyCommittee.selector));
-    }
-
-    function test_refuses_to_challenge_for_longer_than_an_epoch() public {
-        JudgingRules memory rules = _judgingRules();
-        rules.challengeSeconds = EPOCH + 1;
-        _refused(rules, abi.encodeWithSelector(Judging.ChallengeTooLong.selector, EPOCH + 1, EPOCH));
+    function test_a_root_waits_as_long_as_its_round_was_told() public {
+        uint64 round = _judged(100e18, _row(PayoutKind.Node, node, 1e18), 20e18);
+        uint256 postedAt = block.timestamp;
+        _decide(Parameter.RootSeconds, 1);
+        vm.warp(postedAt + 14);
+        vm.assertEq(court.current().digest, bytes32(0));
+        vm.warp(postedAt + 15);
+        vm.assertEq(court.current().round, round);
     }
 }

@@ -125,6 +125,7 @@ contract QualityCourtTest is Courtroom {
         (QualityRoot memory root, Release[] memory releases) = _simple();
         _post(root, releases, 2);
         bytes32 last = _hashOf(root);
+        _passChallenge();
         _refused(root, releases, abi.encodeWithSelector(QualityCourt.RoundNotNew.selector, _round, _round + 1));
         (, uint64 round) = _draw(1e18);
         _hear(round, 3, 3);

@@ -2,21 +2,37 @@
 pragma solidity 0.8.37;
 
 import {DGAI} from "../src/DGAI.sol";
-import {Member, Registry, Role} from "../src/Registry.sol";
+import {Delegations} from "../src/Delegations.sol";
+import {Parameter} from "../src/Parameter.sol";
+import {Parameters} from "../src/Parameters.sol";
+import {Member, Registry, Role, Slashers} from "../src/Registry.sol";
+import {Settings} from "./Settings.sol";
 import {vm} from "./Vm.sol";
 
 contract RegistryTest {
+    using Settings for uint256[];
+
     uint128 private constant MINIMUM = 100e18;
     uint64 private constant DELAY = 300;
     address private constant SETTLEMENT = address(0x5E77);
     address private constant COURT = address(0xC0047);
+    address private constant CASES = address(0xCA5E);
+    address private constant DEMANDS = address(0xDE3A);
     address private constant REPORTER = address(0x8E90);
 
     DGAI private _token = new DGAI(address(this));
-    Registry private _registry = new Registry(_token, SETTLEMENT, COURT, MINIMUM, DELAY);
+    Registry private _registry = _make(MINIMUM);
 
     function setUp() public {
         _token.approve(address(_registry), type(uint256).max);
+    }
+
+    /// @dev A minimum of nothing is safe only where a request is worth nothing.
+    function _make(uint256 minimum) private returns (Registry) {
+        uint256[] memory values = Settings.dev().with(Parameter.MinimumStake, minimum);
+        if (minimum == 0) values.with(Parameter.RequestValueMax, 0);
+        Parameters parameters = new Parameters(address(this), 0, 20, values, Settings.wide());
+        return new Registry(_token, parameters, Slashers(SETTLEMENT, COURT, CASES, DEMANDS));
     }
 
     function _join() private {
@@ -62,7 +78,7 @@ contract RegistryTest {
     }
 
     function test_refuses_no_stake_even_where_the_minimum_is_none() public {
-        Registry free = new Registry(_token, SETTLEMENT, COURT, 0, DELAY);
+        Registry free = _make(0);
         vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, 0, 0));
         free.register(Role.Node, 0, "", 0, 0, 0);
         vm.assertFalse(free.isActive(Role.Node, address(this)));
@@ -87,7 +103,7 @@ contract RegistryTest {
     }
 
     function test_refuses_a_stranger() public {
-        bytes memory refusal = abi.encodeWithSelector(Registry.NotRegistered.selector, Role.Node, address(this));
+        bytes memory refusal = abi.encodeWithSelector(Delegations.NotRegistered.selector, Role.Node, address(this));
         vm.expectRevert(refusal);
         _registry.update(Role.Node, "", 0, 0, 0);
         vm.expectRevert(refusal);
@@ -100,9 +116,9 @@ contract RegistryTest {
 
     function test_refuses_amounts_of_nothing() public {
         _join();
-        vm.expectRevert(Registry.ZeroAmount.selector);
+        vm.expectRevert(Delegations.ZeroAmount.selector);
         _registry.addStake(Role.Node, 0);
-        vm.expectRevert(Registry.ZeroAmount.selector);
+        vm.expectRevert(Delegations.ZeroAmount.selector);
         _registry.unbond(Role.Node, 0);
     }
 
@@ -128,7 +144,7 @@ contract RegistryTest {
         _registry.unbond(Role.Node, 3);
         uint64 availableAt = uint64(block.timestamp) + DELAY;
         vm.warp(availableAt - 1);
-        vm.expectRevert(abi.encodeWithSelector(Registry.StillUnbonding.selector, availableAt));
+        vm.expectRevert(abi.encodeWithSelector(Delegations.StillUnbonding.selector, availableAt));
         _registry.withdraw(Role.Node);
         vm.warp(availableAt);
         uint256 before = _token.balanceOf(address(this));
@@ -137,33 +153,116 @@ contract RegistryTest {
         vm.assertEq(_token.balanceOf(address(_registry)), MINIMUM);
     }
 
-    function test_only_settlement_slashes_and_the_court_evaluators() public {
-        _join();
-        _registry.register(Role.Evaluator, MINIMUM, "", 0, 0, 0);
-        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Node, address(this)));
-        _registry.slash(Role.Node, address(this), 1, REPORTER);
-        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Evaluator, address(this)));
-        _registry.slash(Role.Evaluator, address(this), 1, REPORTER);
-        vm.prank(COURT);
-        vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, Role.Node, COURT));
-        _registry.slash(Role.Node, address(this), 1, REPORTER);
-        vm.prank(COURT);
-        _registry.slash(Role.Evaluator, address(this), 3, REPORTER);
+    function test_each_judge_slashes_and_jails_whom_it_decides_about() public {
+        address[4] memory judges = [SETTLEMENT, COURT, CASES, DEMANDS];
+        bool[4][4] memory may; // by role, then judge
+        may[uint256(Role.Node)] = [false, false, true, false];
+        may[uint256(Role.Evaluator)] = [false, true, true, false];
+        may[uint256(Role.Gateway)] = [true, false, true, false];
+        may[uint256(Role.Archive)] = [false, false, false, true];
+        for (uint256 i = 0; i < 4; ++i) {
+            Role role = Role(i);
+            _registry.register(role, MINIMUM, "", 0, 0, 0);
+            for (uint256 j = 0; j < 4; ++j) {
+                bytes memory refusal = abi.encodeWithSelector(Registry.MayNotSlash.selector, role, judges[j]);
+                vm.prank(judges[j]);
+                if (!may[i][j]) vm.expectRevert(refusal);
+                _registry.slash(role, address(this), 3, REPORTER);
+                vm.prank(judges[j]);
+                if (!may[i][j]) vm.expectRevert(refusal);
+                _registry.jail(role, address(this));
+            }
+            vm.expectRevert(abi.encodeWithSelector(Registry.MayNotSlash.selector, role, address(this)));
+            _registry.slash(role, address(this), 1, REPORTER);
+        }
         vm.assertEq(_token.balanceOf(COURT), 3);
-        vm.assertEq(_registry.stakeOf(Role.Evaluator, address(this)), MINIMUM - 3);
+        vm.assertEq(_token.balanceOf(CASES), 9);
+        vm.assertEq(_registry.stakeOf(Role.Evaluator, address(this)), MINIMUM - 6);
+    }
+
+    function _jail() private returns (uint64 until) {
+        until = uint64(block.timestamp) + 60;
+        vm.expectEmit();
+        emit Registry.Jailed(Role.Node, address(this), until);
+        vm.prank(CASES);
+        _registry.jail(Role.Node, address(this));
+    }
+
+    function test_who_is_jailed_serves_again_when_it_asks_after_its_time() public {
+        _join();
+        vm.expectRevert(abi.encodeWithSelector(Registry.NotJailed.selector, Role.Node, address(this)));
+        _registry.unjail(Role.Node);
+        uint64 until = _jail();
+        vm.assertFalse(_registry.isActive(Role.Node, address(this)));
+        vm.assertEq(_registry.member(Role.Node, address(this)).jailedUntil, until);
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(Registry.StillJailed.selector, until));
+        _registry.unjail(Role.Node);
+        vm.warp(until);
+        vm.assertFalse(_registry.isActive(Role.Node, address(this)));
+        vm.expectEmit();
+        emit Registry.Unjailed(Role.Node, address(this));
+        _registry.unjail(Role.Node);
+        vm.assertTrue(_registry.isActive(Role.Node, address(this)));
+    }
+
+    function test_who_is_jailed_needs_enough_stake_to_serve_again() public {
+        _join();
+        vm.warp(_jail());
+        _registry.unbond(Role.Node, 6);
+        vm.expectRevert(abi.encodeWithSelector(Registry.StakeTooLow.selector, MINIMUM - 1, MINIMUM));
+        _registry.unjail(Role.Node);
+        _registry.unbond(Role.Node, MINIMUM - 1);
+        vm.expectRevert(abi.encodeWithSelector(Delegations.NotRegistered.selector, Role.Node, address(this)));
+        _registry.unjail(Role.Node);
+    }
+
+    function test_leaving_and_coming_back_opens_no_jail() public {
+        _join();
+        uint64 until = _jail();
+        _registry.unbond(Role.Node, MINIMUM + 5);
+        vm.warp(block.timestamp + DELAY);
+        _registry.withdraw(Role.Node);
+        _join();
+        vm.assertEq(_registry.member(Role.Node, address(this)).jailedUntil, until);
+        vm.assertFalse(_registry.isActive(Role.Node, address(this)));
+        vm.assertEq(_registry.member(Role.Node, address(this)).registeredAt, block.timestamp);
+    }
+
+    function test_all_that_has_not_left_can_be_slashed() public {
+        _join();
+        _registry.unbond(Role.Node, MINIMUM);
+        vm.assertEq(_registry.stakeOf(Role.Node, address(this)), 5);
+        vm.assertEq(_registry.slashableOf(Role.Node, address(this)), MINIMUM + 5);
     }
 
     function test_a_member_declares_its_models() public {
         bytes32[] memory digests = new bytes32[](2);
         (digests[0], digests[1]) = (keccak256("one model"), keccak256("another"));
-        vm.expectRevert(abi.encodeWithSelector(Registry.NotRegistered.selector, Role.Node, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(Delegations.NotRegistered.selector, Role.Node, address(this)));
         _registry.declareModels(Role.Node, digests);
         _join();
         vm.expectEmit();
         emit Registry.ModelsDeclared(Role.Node, address(this), digests);
+        vm.assertFalse(_registry.declares(Role.Node, address(this), digests[0]));
         _registry.declareModels(Role.Node, digests);
+        vm.assertTrue(_registry.declares(Role.Node, address(this), digests[0]));
+        vm.assertTrue(_registry.declares(Role.Node, address(this), digests[1]));
+        vm.assertFalse(_registry.declares(Role.Evaluator, address(this), digests[0]));
+        vm.assertFalse(_registry.declares(Role.Node, REPORTER, digests[0]));
         vm.expectRevert(abi.encodeWithSelector(Registry.TooManyModels.selector, 65, 64));
         _registry.declareModels(Role.Node, new bytes32[](65));
+    }
+
+    function test_a_declaration_replaces_the_one_before() public {
+        _join();
+        bytes32[] memory digests = new bytes32[](1);
+        digests[0] = keccak256("one model");
+        _registry.declareModels(Role.Node, digests);
+        _registry.declareModels(Role.Node, new bytes32[](0));
+        vm.assertFalse(_registry.declares(Role.Node, address(this), digests[0]));
+        _registry.declareModels(Role.Node, digests);
+        vm.assertTrue(_registry.declares(Role.Node, address(this), digests[0]));
     }
 
     function testFuzz_a_slash_takes_what_is_there_service_first(uint128 unbonding, uint128 amount) public {
@@ -171,13 +270,14 @@ contract RegistryTest {
         uint128 all = MINIMUM + 5;
         unbonding = 1 + unbonding % all;
         _registry.unbond(Role.Node, unbonding);
-        vm.prank(SETTLEMENT);
+        vm.prank(CASES);
         uint128 slashed = _registry.slash(Role.Node, address(this), amount, REPORTER);
         Member memory member = _registry.member(Role.Node, address(this));
         vm.assertEq(slashed, amount < all ? amount : all);
         vm.assertEq(uint256(member.stake) + member.unbonding + slashed, all);
         vm.assertTrue(member.stake == 0 || member.unbonding == unbonding);
-        vm.assertEq(_token.balanceOf(SETTLEMENT), slashed);
+        vm.assertEq(_token.balanceOf(CASES), slashed);
+        vm.assertEq(_registry.getVotes(address(this)), all - slashed);
         vm.assertEq(_token.balanceOf(address(_registry)), all - slashed);
     }
 }

@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {Epochs} from "../src/Epochs.sol";
 import {Receipts} from "../src/Receipts.sol";
-import {Config} from "../src/Rules.sol";
 import {Claim, Collection, DefaultClaim, Settlement} from "../src/Settlement.sol";
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof} from "../src/Types.sol";
 import {Bill, Book} from "./Book.sol";
@@ -260,7 +259,8 @@ contract ClaimTest is World {
 
     function test_claims_wait_for_seconds_and_for_blocks() public {
         _collectOne(_last());
-        (uint256 timestamp, uint256 blockNumber) = settlement.claimableFrom(gateway, 0);
+        (uint64 timestamp, uint64 blockNumber) =
+            (settlement.anchorOf(gateway, 0).finalAt, settlement.anchorOf(gateway, 0).finalBlock);
         bytes memory refusal = abi.encodeWithSelector(Epochs.ChallengeOpen.selector, timestamp, blockNumber);
         vm.warp(timestamp);
         _refused(refusal, Kind.Node, _first());
@@ -416,9 +416,8 @@ contract ClaimTest is World {
 }
 
 contract BaseShareTest is World {
-    function _config() internal pure override returns (Config memory config_) {
-        config_ = super._config();
-        config_.baseShareBps = 8_000;
+    function _baseShareBps() internal pure override returns (uint16) {
+        return 8_000;
     }
 
     function test_a_node_claims_the_base_share_of_its_lifetime_total() public {

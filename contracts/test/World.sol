@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Cases} from "../src/Cases.sol";
 import {Challenges} from "../src/Challenges.sol";
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {DGAI} from "../src/DGAI.sol";
-import {JudgingRules} from "../src/Judging.sol";
+import {Demands} from "../src/Demands.sol";
 import {Listings} from "../src/Listings.sol";
+import {Parameter} from "../src/Parameter.sol";
+import {Parameters} from "../src/Parameters.sol";
 import {QualityCourt} from "../src/QualityCourt.sol";
-import {Registry, Role} from "../src/Registry.sol";
-import {Config} from "../src/Rules.sol";
+import {Registry, Role, Slashers} from "../src/Registry.sol";
 import {Claim, Collection, DefaultClaim, Settlement} from "../src/Settlement.sol";
+import {Splits} from "../src/Splits.sol";
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof, Seal, StoredSignature} from "../src/Types.sol";
 import {Bill, Book} from "./Book.sol";
 import {Exposed} from "./Exposed.sol";
+import {Settings} from "./Settings.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A small network: one payer with a channel, a bonded gateway, two nodes with lines, three archives.
@@ -29,12 +33,16 @@ abstract contract World {
     uint256 internal constant GATEWAY_KEY = 0x6A7E;
 
     DGAI internal token;
+    Parameters internal parameters;
     Registry internal registry;
     ChannelEscrow internal escrow;
     Listings internal listings;
     Settlement internal settlement;
     Challenges internal challenges;
+    Splits internal splits;
+    Demands internal demands;
     QualityCourt internal court;
+    Cases internal cases;
     Exposed internal exposed;
     Book internal book;
 
@@ -44,7 +52,7 @@ abstract contract World {
     address internal otherNode = address(0x4002);
     address internal creator = address(0xC0DE);
     address internal coauthor = address(0xC0DF);
-    address internal governor = address(0x60F);
+    address internal governor = address(0x60F); // where the Timelock would be
     address internal reporter = address(0x8E90);
     address internal constant BURNT = address(0);
 
@@ -55,7 +63,7 @@ abstract contract World {
     function setUp() public virtual {
         vm.warp(GENESIS);
         vm.roll(100);
-        _deploy(_config());
+        _deploy();
         book = new Book(GATEWAY_KEY, address(token), settlement.domainSeparator(), exposed);
         for (uint256 i = 0; i < 3; ++i) {
             _join(Role.Archive, _archive(i), 0);
@@ -74,51 +82,46 @@ abstract contract World {
         escrow.deposit(config, DEPOSIT);
     }
 
-    function _config() internal pure virtual returns (Config memory) {
-        return Config({
-            challengeSeconds: 15,
-            challengeBlocks: 2,
-            defaultSeconds: 180,
-            bondDelay: 300,
-            slashBps: 5_000,
-            reporterBps: 2_000,
-            baseShareBps: 10_000,
-            storedQuorum: 2,
-            minimumBond: 1_000e18
-        });
+    /// @dev What the network starts with.
+    function _values() internal pure virtual returns (uint256[] memory) {
+        return Settings.dev();
     }
 
-    function _judgingRules() internal pure returns (JudgingRules memory) {
-        return JudgingRules({
-            commitSeconds: 10,
-            revealSeconds: 8,
-            openSeconds: 8,
-            challengeSeconds: 15,
-            committeeSize: 3,
-            dutyCap: 20,
-            qualityBps: 5_000,
-            identityBps: 2_000,
-            canaryBps: 3_000,
-            gainBps: 1_000,
-            quorumBps: 5_000,
-            evaluatorRate: 1e15,
-            poolCap: 1e18,
-            latePenalty: 10e18,
-            reporterBps: 2_000
-        });
+    function _baseShareBps() internal pure virtual returns (uint16) {
+        return 10_000;
     }
 
-    function _deploy(Config memory config_) internal {
+    function _authors() internal pure virtual returns (address[] memory) {
+        return new address[](0);
+    }
+
+    function _deploy() internal {
         token = new DGAI(address(this));
         exposed = new Exposed();
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
-        address predictedCourt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
-        registry = new Registry(token, predicted, predictedCourt, STAKE, 300);
-        escrow = new ChannelEscrow(token, predicted, DELAY);
+        parameters = new Parameters(governor, GENESIS, EPOCH, _values(), Settings.wide());
         listings = new Listings();
-        settlement = new Settlement(token, registry, escrow, listings, predictedCourt, GENESIS, EPOCH, config_);
-        court = new QualityCourt(token, registry, settlement, governor, _judgingRules());
-        challenges = settlement.challenges();
+        Slashers memory slashers = Slashers(_predicted(2), _predicted(6), _predicted(7), _predicted(5));
+        registry = new Registry(token, parameters, slashers);
+        escrow = new ChannelEscrow(token, slashers.settlement, DELAY);
+        settlement = new Settlement(registry, escrow, listings, _predicted(1), _baseShareBps());
+        challenges = new Challenges(settlement, _predicted(1));
+        splits = new Splits(challenges);
+        demands = new Demands(challenges);
+        court = new QualityCourt(settlement, _authors());
+        cases = new Cases(court);
+    }
+
+    /// @dev Where the contract will lie that this one creates after `count` others.
+    function _predicted(uint256 count) internal view returns (address) {
+        return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + count);
+    }
+
+    /// @dev A vote of the members, carried out: it counts two epochs from now.
+    function _decide(Parameter parameter, uint256 value) internal {
+        (Parameter[] memory changed, uint256[] memory values) = (new Parameter[](1), new uint256[](1));
+        (changed[0], values[0]) = (parameter, value);
+        vm.prank(governor);
+        parameters.set(changed, values);
     }
 
     function _archiveKey(uint256 i) internal pure returns (uint256) {

@@ -11,7 +11,21 @@ import sys
 import tomllib
 from pathlib import Path
 
-CONTRACTS = ("Challenges", "ChannelEscrow", "DGAI", "Listings", "QualityCourt", "Registry", "Settlement")
+CONTRACTS = (
+    "Cases",
+    "Challenges",
+    "ChannelEscrow",
+    "DGAI",
+    "DGridGovernor",
+    "Demands",
+    "Listings",
+    "Parameters",
+    "QualityCourt",
+    "Registry",
+    "Settlement",
+    "Splits",
+    "TimelockController",
+)
 MAX_RUNTIME_BYTES = 24_576
 
 HERE = Path(__file__).resolve().parent.parent
@@ -27,7 +41,7 @@ def forge() -> str:
 
 
 def compile_sources() -> None:
-    subprocess.run([forge(), "build", "--skip", "test", "--quiet"], cwd=HERE, check=True)
+    subprocess.run([forge(), "build", "src", "--quiet"], cwd=HERE, check=True)
 
 
 def describe(name: str) -> dict[str, object]:
@@ -44,7 +58,7 @@ def describe(name: str) -> dict[str, object]:
         "abi": abi,
         "bytecode": bytecode["object"],
         "runtime_bytes": runtime_bytes,
-        "source": f"contracts/src/{name}.sol",
+        "source": f"contracts/{next(iter(built['metadata']['settings']['compilationTarget']))}",
     }
 
 

@@ -65,7 +65,6 @@ class GatewayConfig(RoleConfig):
 
     settler_urls: tuple[str, ...] = ()
     margin_bps: int = 500
-    protocol_bps: int = 200
     credit_line_wei: str = "1000000000000000000000"  # for each node, 1,000 DGAI
     bond_wei: str = "20000000000000000000000"
     stake_wei: str = "1000000000000000000000"
@@ -86,6 +85,7 @@ class NodeConfig(RoleConfig):
     parallel: int = 4
     region: str = "local"
     stake_wei: str = "1000000000000000000000"
+    appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from tests.settlement.network import STAKE_WEI, base_of
 from dgrid.chain import court
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.court import Release, payout_claims, release_hash
-from dgrid.chain.deploy import DEV_JUDGING
 from dgrid.chain.events import Role
-from dgrid.chain.funding import NotDevChain, fund_dev
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Opening
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
@@ -157,7 +157,7 @@ def test_who_withholds_is_penalized_once_and_the_reporter_gets_its_share(on_devn
             await court.penalize(reporter, net.contracts, evaluator=honest, round_=draw.round)
         supply = await net.contracts.dgai.read(net.rpc, "totalSupply")
         await court.penalize(reporter, net.contracts, evaluator=late, round_=draw.round)
-        penalty = int(DEV_JUDGING.late_penalty_wei)
+        penalty = Parameters().late_penalty_wei
         assert await net.balance(reporter.address) == penalty // 5
         assert await net.contracts.dgai.read(net.rpc, "totalSupply") == supply - penalty * 4 // 5
         another = await net.sender("another", dgai_wei=0)
@@ -183,10 +183,9 @@ def test_canaries_are_committed_before_their_epoch_and_opened_after_the_reveal(o
         assert block is not None
         clock = room.network.watcher.clock
         epoch = clock.epoch_at(block.timestamp_s * 1000) + 20
+        anyone = await net.sender("anyone", dgai_wei=0)
         with pytest.raises(Reverted, match="OnlyAuthor"):
-            await court.commit_canaries(author, net.contracts, epoch=epoch, root=CANARIES)
-        for _ in range(2):
-            await court.appoint_author_dev(net.rpc, net.contracts, address=author.address)
+            await court.commit_canaries(anyone, net.contracts, epoch=epoch, root=CANARIES)
         with pytest.raises(Reverted, match="TooLate"):
             await court.commit_canaries(author, net.contracts, epoch=epoch - 20, root=CANARIES)
         await court.commit_canaries(author, net.contracts, epoch=epoch, root=CANARIES)
@@ -207,15 +206,6 @@ def test_canaries_are_committed_before_their_epoch_and_opened_after_the_reveal(o
         assert view.canary_roots == {(author.address, epoch): CANARIES}
         assert view.disclosures == {(room.gateway, epoch): keccak(b"content")}
         assert view.disclosed_ms[(room.gateway, epoch)] >= draw.timestamp_ms
-
-    on_devnet(main)
-
-
-def test_authors_are_appointed_on_the_dev_chain_alone(on_devnet: OnDevnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main(net: Devnet) -> None:
-        monkeypatch.setattr("dgrid.chain.funding.DEV_CHAIN_ID", 1)
-        with pytest.raises(NotDevChain):
-            await court.appoint_author_dev(net.rpc, net.contracts, address=net.key("author").address)
 
     on_devnet(main)
 

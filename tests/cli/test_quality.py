@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Dgrid
-from tests.settlement.judged import PARAMETERS, a_judged_epoch, reading, story
+from tests.settlement.judged import a_judged_epoch, reading, story
 
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
-from dgrid.settlement.rounds import rules_of
 
 
 def made() -> Certificate:
@@ -18,8 +17,7 @@ def made() -> Certificate:
 
     async def main() -> Certificate:
         async with reading(judged) as found:
-            rules = rules_of(PARAMETERS).draw
-            return await certify(found.quality, found.records, request_id=story(at).request_id, rules=rules)
+            return await certify(found.quality, found.records, request_id=story(at).request_id)
 
     return asyncio.run(main())
 

@@ -48,7 +48,7 @@ from dgrid.settlement.archives import Archives, doors_of
 from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
-from dgrid.settlement.rounds import Windows, rules_of, windows_of
+from dgrid.settlement.rounds import Windows, draw_rules, windows_of
 from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, SealedKey, encode_content, encode_quality
 from dgrid.wire.server import Handler, Reply, Request, Server
@@ -112,7 +112,7 @@ class Stage:
         return court_domain(self.net.config.chain_id, self.net.contracts.quality_court.address)
 
     def windows(self, number: int) -> Windows:
-        return windows_of(self.watcher.parameters, number)
+        return windows_of(self.view, number)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Stage:
     async def duties(self, draw: Draw, name: str | None = None) -> list[Duty]:
         """All duties of a draw, or one evaluator's."""
         quality = QualityReader(self.network.records, self.network.archives, domain=self.net.domain, court=self.court)
-        found = duties([(await quality.records_of(draw)).facts], rules_of(self.watcher.parameters).draw)
+        found = duties([(await quality.records_of(draw)).facts], draw_rules(self.view.parameters.at(draw.round)))
         return [duty for duty in found if name is None or duty.evaluator == self.seats[name].me]
 
     def _closed(self, draw: Draw, duty: Duty, *, altered: bool) -> DisclosedLeaf:
@@ -208,14 +208,14 @@ class Stage:
         journal, tally = Journal(folder / FILE_NAME), Tally()
         life.callback(journal.close)
         archives = Archives(net.http, lambda: doors_of(watcher.latest), domain=net.domain)
-        records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+        records = Records(lambda: watcher.finalized, archives)
         quality = QualityReader(records, archives, domain=net.domain, court=self.court)
         repeater = Repeater(self._answer, budget_wei=WEI)
         bench = Bench(key.address, repeater, self._peers, PlainJudges(), None, BUILT_IN_REFERENCES)
         reader = Reader(archives, self.court, encryption, key.address)
-        docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=tally)
+        docket = Docket(journal, quality, reader=reader, bench=bench, tally=tally)
         life.push_async_callback(docket.close)
-        desk = Desk(key, self.court, journal, archives, sender, net.contracts, net.http, watcher.parameters)
+        desk = Desk(key, self.court, journal, archives, sender, net.contracts, net.http)
         clerk = Clerk(
             key, self.court, journal, archives, net.rpc, sender, net.contracts, partial(secrets.token_bytes, 32)
         )

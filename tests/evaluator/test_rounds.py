@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.settlement.judged import PARAMETERS
+from tests.settlement.judged import BLANK
 
 from dgrid.chain.events import Role
 from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Opening, PostedQuality
@@ -28,7 +28,7 @@ from dgrid.wire.messages import EpochRoot, QualityRoot
 ME, OTHER, THIRD = (Address(bytes((at,)) * 20) for at in (1, 2, 3))
 GATEWAY = Address(b"\x09" * 20)
 ROUND = 6
-WINDOWS = windows_of(PARAMETERS, ROUND)
+WINDOWS = windows_of(BLANK, ROUND)
 LATE_S = APART_S * 3
 
 
@@ -38,11 +38,12 @@ def member(address: Address, *, active: bool = True) -> Member:
 
 def view_of(*, draws: bool = True, evaluators: tuple[Address, ...] = (ME, OTHER, THIRD)) -> ChainView:
     """Epoch 5 anchored; with draws, its seed fixed in round 6."""
-    opens_ms = PARAMETERS.clock.opens_at_ms(ROUND)
+    opens_ms = BLANK.clock.opens_at_ms(ROUND)
     root = EpochRoot(GATEWAY, 5, bytes(20), bytes(32), 1, bytes(32), 10, bytes(32))
     ready = tuple(DrawnEvaluator(one, 10**21, bytes(32), ()) for one in evaluators)
     draw = Draw(GATEWAY, 5, ROUND, b"s" * 32, False, 12, opens_ms + 1_000, ready)
-    return ChainView(
+    return replace(
+        BLANK,
         members={(Role.EVALUATOR, one): member(one) for one in evaluators},
         roots={(GATEWAY, 5): Anchor(root, Hash(root.struct_hash()), 10, opens_ms)},
         draws={(GATEWAY, 5): draw} if draws else {},
@@ -50,7 +51,7 @@ def view_of(*, draws: bool = True, evaluators: tuple[Address, ...] = (ME, OTHER,
 
 
 def sight(view: ChainView, now_s: int) -> Sight:
-    return Sight(ME, view, now_s, PARAMETERS)
+    return Sight(ME, view, now_s)
 
 
 def committed(view: ChainView, *evaluators: Address) -> ChainView:
@@ -62,11 +63,11 @@ def opened(view: ChainView, *evaluators: Address) -> ChainView:
 
 
 def test_nothing_is_done_where_nothing_was_anchored() -> None:
-    assert plan(sight(ChainView(members={(Role.EVALUATOR, ME): member(ME)}), WINDOWS.commit_from_s)) is None
+    assert plan(sight(replace(BLANK, members={(Role.EVALUATOR, ME): member(ME)}), WINDOWS.commit_from_s)) is None
 
 
 def test_a_seed_is_fixed_by_one_evaluator_and_by_the_next_only_if_that_fails() -> None:
-    opens_s = PARAMETERS.clock.opens_at_ms(ROUND) // 1000
+    opens_s = BLANK.clock.opens_at_ms(ROUND) // 1000
     view = view_of(draws=False)
     turns = [
         next(at for at in range(opens_s, opens_s + 20) if plan(replace(sight(view, at), me=one)) == FixSeed(GATEWAY, 5))
@@ -87,7 +88,7 @@ def test_a_void_root_is_never_drawn_from() -> None:
 
 
 def test_it_commits_when_all_is_judged_and_in_the_end_with_what_there_is() -> None:
-    start_s, last_s = WINDOWS.commit_from_s, judges_until_s(PARAMETERS, ROUND)
+    start_s, last_s = WINDOWS.commit_from_s, judges_until_s(BLANK, ROUND)
     assert plan(sight(view_of(), start_s)) is None
     assert plan(replace(sight(view_of(), start_s), judged=frozenset({ROUND}))) == Commit(ROUND)
     assert plan(replace(sight(view_of(), start_s - 1), judged=frozenset({ROUND}))) is None
@@ -96,7 +97,7 @@ def test_it_commits_when_all_is_judged_and_in_the_end_with_what_there_is() -> No
 
 
 def test_it_does_not_commit_twice_nor_where_it_was_not_there_to_be_drawn() -> None:
-    last_s = judges_until_s(PARAMETERS, ROUND)
+    last_s = judges_until_s(BLANK, ROUND)
     assert plan(sight(committed(view_of(), ME), last_s)) is None
     joined_late = replace(view_of(evaluators=(OTHER,)), members={(Role.EVALUATOR, ME): member(ME)})
     assert plan(sight(joined_late, last_s)) is None
@@ -149,7 +150,7 @@ def test_of_several_rounds_that_are_over_the_latest_takes_the_others_in() -> Non
 
 
 def test_what_was_just_tried_rests() -> None:
-    late = sight(view_of(), judges_until_s(PARAMETERS, ROUND))
+    late = sight(view_of(), judges_until_s(BLANK, ROUND))
     assert plan(replace(late, resting=frozenset[Step]({Commit(ROUND)}))) is None
 
 
@@ -161,7 +162,7 @@ views = st.sampled_from((view_of(), committed(view_of(), ME), opened(committed(v
 def test_a_round_is_never_opened_before_nor_committed_after_its_window(
     after_s: int, view: ChainView, fixed: frozenset[int], judged: frozenset[int]
 ) -> None:
-    now_s = PARAMETERS.clock.opens_at_ms(ROUND) // 1000 + after_s
+    now_s = BLANK.clock.opens_at_ms(ROUND) // 1000 + after_s
     step = plan(replace(sight(view, now_s), fixed=fixed, judged=judged))
     if isinstance(step, Commit):
         assert WINDOWS.commit_from_s <= now_s < WINDOWS.reveal_from_s
@@ -170,7 +171,7 @@ def test_a_round_is_never_opened_before_nor_committed_after_its_window(
 
 
 def test_a_round_is_under_way_until_half_of_its_commit_window() -> None:
-    last_s = judges_until_s(PARAMETERS, ROUND)
+    last_s = judges_until_s(BLANK, ROUND)
     assert WINDOWS.commit_from_s < last_s < WINDOWS.reveal_from_s
-    assert rounds_under_way(view_of(), PARAMETERS, now_s=last_s - 1) == [ROUND]
-    assert rounds_under_way(view_of(), PARAMETERS, now_s=last_s) == []
+    assert rounds_under_way(view_of(), now_s=last_s - 1) == [ROUND]
+    assert rounds_under_way(view_of(), now_s=last_s) == []

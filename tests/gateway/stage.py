@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from tests.gateway.staged_court import StagedCourt
 
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import NO_LISTING, ZERO_ADDRESS, api_key_tag, channel_salt
@@ -20,7 +22,6 @@ from dgrid.engines.scripted import Script, ScriptedEngine
 from dgrid.gateway.closing import Partners
 from dgrid.gateway.facts import ChainState, Channel, Member
 from dgrid.gateway.orders import Listing
-from dgrid.gateway.presence import Shares
 from dgrid.gateway.service import GatewayService, Settings
 from dgrid.node.admit import Sold, Stand
 from dgrid.node.books import Books
@@ -45,6 +46,7 @@ API_KEY = "dg-test"
 PRICE = Price(50 * WEI, 100 * WEI)
 LISTED_PRICE = Price(5 * WEI, 10 * WEI)
 MARGIN_BPS, PROTOCOL_BPS = 500, 200
+PARAMETERS = Parameters(protocol_bps=PROTOCOL_BPS, stored_quorum=2)
 DEPOSIT_WEI = 1000 * WEI
 
 
@@ -67,6 +69,9 @@ class StagedChain:
     listings: dict[bytes, Listing] = field(default_factory=dict)
     roots: dict[int, EpochRoot] = field(default_factory=dict)
     line_wei: int = 10_000 * WEI
+    lines_wei: int = 0  # of all gateways together; nought: only this one's
+    history: ParameterHistory = field(default_factory=lambda: ParameterHistory.of(PARAMETERS))
+    checked: int = -1  # the last epoch past doubt
     degraded: bool = False
     version: int = 0
 
@@ -92,6 +97,15 @@ class StagedChain:
     def credit_line_wei(self, _node: bytes) -> int:
         return self.line_wei
 
+    def credit_lines_wei(self, _node: bytes) -> int:
+        return self.lines_wei or self.line_wei
+
+    def parameters(self, epoch: int) -> Parameters:
+        return self.history.at(epoch)
+
+    def is_checked(self, epoch: int, *, now_ms: int) -> bool:
+        return epoch <= self.checked
+
     def anchored_root(self, epoch: int) -> EpochRoot | None:
         return self.roots.get(epoch)
 
@@ -102,6 +116,9 @@ class StagedChain:
 
     def anchored_epoch(self, _gateway: bytes) -> int:
         return max(self.roots, default=-1)
+
+    def protocol_bps(self, epoch: int) -> int:
+        return self.history.at(epoch).protocol_bps
 
     # --- what a test does ---
 
@@ -249,10 +266,10 @@ class Stage:
         key = SigningKey(keccak(b"node" + bytes([len(self.servers)])))
         engine = ScriptedEngine(script)
         books = Books(None)
-        meter = Meter(MeterTerms(DOMAIN, key.address, TOKEN, PROTOCOL_BPS), self.chain, books)
+        meter = Meter(MeterTerms(DOMAIN, key.address, TOKEN), self.chain, books)
         terms = ModelTerms(model, keccak(b"weights"), price, context=4096, tokenizer="words")
         sold = Sold(terms, engine, StagedTokenizer())  # type: ignore[arg-type]
-        node_terms = MeterTerms(DOMAIN, key.address, TOKEN, PROTOCOL_BPS)
+        node_terms = MeterTerms(DOMAIN, key.address, TOKEN)
         stand = Stand(node_terms, {bytes(terms.id): sold}, meter, books, Presence(capacity), self.now_ms)
         offer = PublishedOffer.sign(key, Place(31337, "scripted", "here", capacity), models=(terms,), now_ms=1)
         service = NodeService(stand, key, offer)
@@ -281,8 +298,7 @@ class Stage:
             TOKEN,
             {},
             self.clock,
-            2,
-            Shares(PROTOCOL_BPS, MARGIN_BPS),
+            MARGIN_BPS,
             self.timeout_s,
             allow=loopback_only,
         )

@@ -1,18 +1,19 @@
 """The quality court on paper, for a gateway's stage."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import Address, Hash
-from dgrid.poq.rules import DrawRules
 from dgrid.wire.messages import EpochRoot
 from dgrid.wire.typed import Domain, court_domain
 
 COURT = court_domain(31337, b"\x13" * 20)
-DRAWN_ALL = DrawRules(quality_bps=10_000, identity_bps=0, committee_size=3, duty_cap=20)
+DRAWN_ALL = Parameters(quality_bps=10_000, identity_bps=0, committee_size=3, duty_cap=20)
 
 
 @dataclass(slots=True)
@@ -23,12 +24,18 @@ class StagedCourt:
     now_ms: Callable[[], int]
     clock: EpochClock
     evaluators: tuple[DrawnEvaluator, ...] = ()
-    rules: DrawRules = DRAWN_ALL
     view: ChainView = field(default_factory=ChainView)
     down: bool = False
     fixed: list[int] = field(default_factory=list)
     disclosed: list[tuple[int, bytes]] = field(default_factory=list)
     domain: Domain = COURT
+
+    def __post_init__(self) -> None:
+        self.rule(DRAWN_ALL)
+
+    def rule(self, parameters: Parameters) -> None:
+        """Lets these count, from the first epoch on."""
+        self.view = replace(self.view, parameters=ParameterHistory.of(parameters))
 
     def anchored(self, root: EpochRoot) -> None:
         anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms())

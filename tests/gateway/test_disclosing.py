@@ -12,6 +12,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 from nacl.secret import SecretBox
 from tests.gateway.stage import API_KEY, GATEWAY_KEY, PAYER_KEY, Stage, play, until
+from tests.gateway.staged_court import DRAWN_ALL
 
 from dgrid.chain.view import DrawnEvaluator
 from dgrid.core.errors import StorageUnavailable
@@ -295,17 +296,13 @@ def test_an_archive_short_of_the_quorum_is_enough_once_time_runs_out(tmp_path: P
 def test_no_more_is_sealed_for_an_evaluator_than_it_may_have_to_judge(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         stage.court.evaluators = evaluators()[:1]
-        stage.court.rules = replace_cap(stage, 4)
+        stage.court.rule(replace(DRAWN_ALL, duty_cap=4))
         for at in range(9):
             await stage.ask(f"Question {at}")
         await anchored(stage)
         assert len((await disclosure(stage)).leaves) == 4
 
     play(tmp_path, scenes)
-
-
-def replace_cap(stage: Stage, cap: int) -> Any:
-    return replace(stage.court.rules, duty_cap=cap)
 
 
 def test_a_place_tells_contents_apart(tmp_path: Path) -> None:

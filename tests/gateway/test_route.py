@@ -24,6 +24,7 @@ from dgrid.gateway.route.wishes import NO_WISHES, Wishes
 from dgrid.wire.openai import decode_chat
 
 NOW_MS = 1_000_000
+NEW_SHARE = 0.2
 
 
 def seller(number: int, *, price_wei: int = 100, capacity: int = 4, model: str = "tiny", line_wei: int = 1) -> Seller:
@@ -34,7 +35,7 @@ def seller(number: int, *, price_wei: int = 100, capacity: int = 4, model: str =
 
 
 def moment_of(loads: Loads | None = None, *, owed_wei: int = 0, seed: int = 1) -> Moment:
-    return Moment(loads or Loads(), NOW_MS, Random(seed), lambda _: owed_wei)
+    return Moment(loads or Loads(), NOW_MS, Random(seed), lambda _: owed_wei, lambda _: 0, new_share=NEW_SHARE)
 
 
 def standing(mean: float, samples: int, *, low_bps: int | None = None, high_bps: int | None = None) -> Standing:
@@ -342,7 +343,7 @@ def test_a_choice_among_ten_thousand_looks_at_a_handful() -> None:
 
     sellers = tuple(replace(seller(1), node=at.to_bytes(20, "big")) for at in range(10_000))
     field = Field.of(sellers, believed(*((one, standing(0.8, 50)) for one in sellers[:9_000])))
-    now = Moment(Loads(), NOW_MS, Random(3), owed_wei)
+    now = Moment(Loads(), NOW_MS, Random(3), owed_wei, lambda _: 0, new_share=NEW_SHARE)
     chosen = set()
     for _ in range(200):
         asked.clear()

@@ -33,7 +33,6 @@ from dgrid.poq.dimensions import overall
 from dgrid.poq.rules import Weights
 from dgrid.settlement.reading import NetworkReader
 from dgrid.settlement.recomputing import RoundAudit, recompute
-from dgrid.settlement.rounds import rules_of
 
 PORT_BASE = 17720
 FIRST, SECOND, PUBLIC, SWAPPED, LONG = 400, 800, 40, 300, 3_000  # requests
@@ -225,5 +224,5 @@ def test_a_stranger_recomputes_everything_while_the_gateway_is_stopped(
 
 async def recomputed(found: NetworkReader) -> list[RoundAudit]:
     """Every posted round, from its reports."""
-    rules, token = rules_of(found.parameters), found.contracts.dgai.address
-    return [await recompute(found.quality, number, rules=rules, token=token) for number in found.view.quality_roots]
+    token = found.contracts.dgai.address
+    return [await recompute(found.quality, number, token=token) for number in found.view.quality_roots]

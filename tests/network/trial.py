@@ -207,7 +207,7 @@ class Trial:
         now_ms = int(time.time() * 1000)
 
         async def is_judged(found: NetworkReader) -> bool:
-            epoch, last = found.parameters.clock.epoch_at(now_ms), found.view.last_quality_round
+            epoch, last = found.view.clock.epoch_at(now_ms), found.view.last_quality_round
             return any(draw.epoch >= epoch and draw.round <= last for draw in found.view.draws.values())
 
         until(lambda: self.read(is_judged), what="the judgement", timeout_s=JUDGED_S)
@@ -223,7 +223,7 @@ class Trial:
                     receipt = document.receipt
                     work[names[Address(receipt.parties.node)]] += receipt.shares.node
         withheld = Counter(names[evaluator] for _, evaluator in found.view.penalized)
-        return Facts(table, names, work, found.parameters.base_share_bps, withheld)
+        return Facts(table, names, work, found.view.facts.base_share_bps, withheld)
 
 
 def least_of_median(values: Mapping[str, float]) -> float:

@@ -54,6 +54,7 @@ class ChainStub:
     gateways: set[bytes] = field(default_factory=lambda: {bytes(GATEWAY_KEY.address)})
     line_wei: int = LINE_WEI
     anchored: int = -1
+    cuts: dict[int, int] = field(default_factory=dict)  # the protocol's, where it is another than usual
 
     def is_gateway(self, gateway: bytes) -> bool:
         return gateway in self.gateways
@@ -63,6 +64,9 @@ class ChainStub:
 
     def anchored_epoch(self, _gateway: bytes) -> int:
         return self.anchored
+
+    def protocol_bps(self, epoch: int) -> int:
+        return self.cuts.get(epoch, PROTOCOL_BPS)
 
 
 @dataclass(slots=True)
@@ -162,7 +166,7 @@ def make_node(
     tokenizer: Tokenizer | None = None,
 ) -> NodeParts:
     engine, chain, clock, books = engine or ScriptedEngine(), ChainStub(), Clock(), books or Books(None)
-    terms = MeterTerms(DOMAIN, NODE_KEY.address, TOKEN, PROTOCOL_BPS)
+    terms = MeterTerms(DOMAIN, NODE_KEY.address, TOKEN)
     sold = {bytes(MODEL.id): Sold(MODEL, engine, tokenizer)}
     stand = Stand(terms, sold, Meter(terms, chain, books), books, Presence(capacity), clock)
     return NodeParts(stand, engine, chain, clock)

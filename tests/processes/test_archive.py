@@ -6,7 +6,6 @@ from tests.devnet import Devnet, OnDevnet, free_port
 from tests.processes.role_process import running
 from tests.settlement.network import STAKE_WEI, Settling, settling
 
-from dgrid.chain.court import appoint_author_dev
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
@@ -142,7 +141,6 @@ def test_it_keeps_what_the_judging_roles_publish_and_nobody_elses(on_devnet: OnD
         network_of = net.contracts.chain_id, net.contracts.quality_court.address
         evaluator = Enroller(net.rpc, net.contracts, await net.sender("evaluator", dgai_wei=0), dev=True)
         await evaluator.enroll(Enrolment(Role.EVALUATOR, "http://127.0.0.1:2", STAKE_WEI), network.watcher.latest)
-        await appoint_author_dev(net.rpc, net.contracts, address=net.key("author").address)
         member = Role.EVALUATOR, net.key("evaluator").address
         await network.watcher.until(lambda view: member in view.members and bool(view.authors), timeout_s=10)
 

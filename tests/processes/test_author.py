@@ -15,7 +15,7 @@ from dgrid.author.chance import Chance
 from dgrid.author.journal import Journal, KeptCanary, Served
 from dgrid.author.traffic import TrafficReader
 from dgrid.author.working import AuthorLoop, Desk, Door, Luck
-from dgrid.chain.court import appoint_author_dev, fix_seed
+from dgrid.chain.court import fix_seed
 from dgrid.chain.events import Role
 from dgrid.core.errors import NodeMisbehaved
 from dgrid.core.identity import Address, api_key_tag, channel_salt
@@ -121,7 +121,6 @@ async def a_loop(net: Devnet, network: Settling, stage: "Stage | None" = None) -
 
 async def a_stage(net: Devnet) -> Stage:
     network = await settling(net, archives=1)
-    await appoint_author_dev(net.rpc, net.contracts, address=net.key("author").address)
     stage = Stage(net, network, accounts_of(net.key("author"), 2), await a_loop(net, network))
     stage.loop.journal.close()
     stage.loop = await a_loop(net, network, stage)
@@ -152,7 +151,7 @@ def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDev
         await net.rpc.call("anvil_mine", ["0x4"])
         await fix_seed(await net.sender("anyone", dgai_wei=0), net.contracts, gateway=gateway, epoch=epoch)
         view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=10)
-        windows = windows_of(network.watcher.parameters, view.draws[gateway, epoch].round)
+        windows = windows_of(view, view.draws[gateway, epoch].round)
         await loop.step()
         assert network.watcher.latest.canary_openings == {}, "not before the reports are open"
         stage.ahead_s = windows.open_from_s + 1 - int(time.time())

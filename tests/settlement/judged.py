@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from tests.wire.making import GATEWAY, NODE, TOKEN, Story, make_record
 
-from dgrid.chain.deploy import DEV_JUDGING
+from dgrid.chain.facts import Facts
+from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
-from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Opening, PostedQuality
+from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Opening, PostedQuality, fold
 from dgrid.core.errors import RouteNotFound
 from dgrid.core.identity import Address, Hash, from_hex, model_id
 from dgrid.core.keccak import ZERO_HASH, keccak, salted_hash
@@ -20,7 +21,7 @@ from dgrid.settlement.closing import Closing, ClosingRow, close_epoch
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.quality import QualityReader, drawn_epoch
 from dgrid.settlement.records import Records, open_records
-from dgrid.settlement.rounds import root_of, rules_of
+from dgrid.settlement.rounds import draw_rules, root_of
 from dgrid.wire.blob import blob_id, encode_record
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import EvaluatorReports, InferenceReceipt, QualityRoot
@@ -51,9 +52,9 @@ DOMAIN, COURT = dgrid_domain(31337, SETTLEMENT), court_domain(31337, COURT_ADDRE
 EPOCH, ROUND = 5, 6
 DIGEST = keccak(b"weights")
 QUESTION = b'{"model":"auto","messages":[{"role":"user","content":"Ada lives in Oslo now. Where does Ada live?"}]}'
-PARAMETERS = Parameters(
-    1_700_000_000, 20, 15, 2, 180, 8_000, 1, str(1000 * WEI), str(1000 * WEI), 120, COURT_ADDRESS, DEV_JUDGING
-)
+FACTS = Facts(1_700_000_000, 20, 8_000, 120, COURT_ADDRESS)
+PARAMETERS = Parameters()
+BLANK = ChainView(facts=FACTS, parameters=ParameterHistory.of(PARAMETERS))
 AUTHOR = SigningKey(keccak(b"author"))
 
 
@@ -80,9 +81,13 @@ class Judged:
     """The chain's view and the archives' blobs, to be changed by tests."""
 
     blobs: dict[bytes, bytes] = field(default_factory=dict)
-    view: ChainView = field(default_factory=ChainView)
+    view: ChainView = field(default_factory=lambda: fold(BLANK, ()))
     leaves: int = 12
     spoiled: frozenset[int] = frozenset()  # leaves whose record names another model than the receipt
+
+    def rule(self, parameters: Parameters) -> None:
+        """Lets other parameters count, from the first epoch on."""
+        self.view = replace(self.view, parameters=ParameterHistory.of(parameters))
 
     def keep(self, blob: QualityBlob | bytes) -> bytes:
         data = blob if isinstance(blob, bytes) else encode_quality(blob)
@@ -118,7 +123,8 @@ class Judged:
         """All duties of the one draw."""
         anchor, draw = self.view.roots[GATEWAY.address, EPOCH], self.view.draws[GATEWAY.address, EPOCH]
         records = open_records(anchor, self.blobs[anchor.root.blob_id])
-        return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules_of(PARAMETERS).draw)
+        rules = draw_rules(self.view.parameters.at(draw.round))
+        return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules)
 
     # --- reports ---
 
@@ -243,7 +249,7 @@ async def reading(judged: Judged, *, silent: int = 0, empty: int = 0) -> AsyncIt
         doors = [ArchiveDoor(f"http://127.0.0.1:{server.port}") for server in servers]
         doors += [ArchiveDoor("http://127.0.0.1:1")] * silent
         archives = Archives(http, lambda: doors, domain=DOMAIN)
-        records = Records(lambda: judged.view, PARAMETERS, archives)
+        records = Records(lambda: judged.view, archives)
         yield Reading(QualityReader(records, archives, domain=DOMAIN, court=COURT), records)
 
 

@@ -102,7 +102,7 @@ async def settling(net: Devnet, *, archives: int = 2) -> Settling:
         servers.append(server)
     await watcher.until(lambda view: len(view.active(Role.ARCHIVE)) == archives, timeout_s=10)
     clients = Archives(net.http, lambda: doors_of(watcher.latest), domain=net.domain)
-    records = Records(lambda: watcher.finalized, watcher.parameters, clients)
+    records = Records(lambda: watcher.finalized, clients)
     sender = await net.sender("settler", dgai_wei=0)
     queue = AnchorQueue(net.folder / "anchors.sqlite")
     net.stack.callback(queue.close)

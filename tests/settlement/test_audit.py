@@ -24,7 +24,8 @@ COUNT = 6
 
 def terms(books: Books) -> AuditTerms:
     listing_id, version, price = LISTING
-    return AuditTerms(books.domain, EpochClock(GENESIS_S, EPOCH_S), {(listing_id, version): price})
+    listings = {(listing_id, version): price}
+    return AuditTerms(books.domain, EpochClock(GENESIS_S, EPOCH_S), listings, protocol_bps=200, margin_bps_max=2_000)
 
 
 def audited(books: Books, blob: bytes, root: EpochRoot, request_id: bytes | None = None) -> AuditReport:

@@ -29,17 +29,17 @@ from dgrid.core.keccak import keccak
 from dgrid.settlement.certificate import Certificate, Member, OpenedReport, is_certificate
 from dgrid.settlement.certificate_checks import compare_with_chain, facts_on_chain, verify_certificate
 from dgrid.settlement.certifying import NOT_A_DUTY, NOT_OPENED, NotDrawn, certify
-from dgrid.settlement.rounds import rules_of
+from dgrid.settlement.rounds import draw_rules
 from dgrid.wire.quality import Report
 
-RULES = rules_of(PARAMETERS).draw
+RULES = draw_rules(PARAMETERS)
 
 
 def certificate_of(judged: Judged, sequence: int) -> Certificate:
     async def main() -> Certificate:
         async with reading(judged) as found:
             request_id = story(sequence).request_id
-            return await certify(found.quality, found.records, request_id=request_id, rules=RULES)
+            return await certify(found.quality, found.records, request_id=request_id)
 
     return asyncio.run(main())
 
@@ -182,7 +182,7 @@ def test_what_only_a_chain_can_confirm_is_listed() -> None:
 
 
 def differences(judged: Judged, certificate: Certificate) -> list[str]:
-    compared = compare_with_chain(certificate, judged.view, rules=RULES)
+    compared = compare_with_chain(certificate, judged.view)
     return [check.name.removeprefix("chain: ") for check in compared if not check.ok]
 
 
@@ -237,19 +237,20 @@ def test_a_chain_that_says_something_else_is_heard(change: Callable[[Judged], No
 
 
 def test_other_rules_than_the_courts_are_no_rules() -> None:
-    lenient = replace(RULES, committee_size=1)
-    compared = compare_with_chain(sound(), a_judged_epoch().view, rules=lenient)
+    judged = a_judged_epoch()
+    judged.rule(replace(PARAMETERS, committee_size=1))
+    compared = compare_with_chain(sound(), judged.view)
     assert [check.name for check in compared if not check.ok] == ["chain: rules"]
 
 
 def test_who_had_its_full_number_of_duties_is_excused() -> None:
     judged = a_judged_epoch()
-    tight = replace(RULES, duty_cap=1)
+    judged.rule(replace(PARAMETERS, duty_cap=1))
     at = drawn_leaf(judged)
 
     async def main() -> Certificate:
         async with reading(judged) as found:
-            return await certify(found.quality, found.records, request_id=story(at).request_id, rules=tight)
+            return await certify(found.quality, found.records, request_id=story(at).request_id)
 
     made = asyncio.run(main())
     assert NOT_A_DUTY in {member.absence for member in made.members}

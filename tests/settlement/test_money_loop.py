@@ -44,7 +44,7 @@ def test_every_party_gets_exactly_its_share_and_nothing_is_lost(on_devnet: OnDev
         network = await settling(net)
         await list_model(network)
         before = {name: await net.balance(net.key(name).address) for name in (*CREATORS, "node-1", "node-2", "gateway")}
-        treasury = network.watcher.parameters.treasury
+        treasury = network.watcher.facts.treasury
         deposits = {"payer-1": 40 * WEI, "payer-2": 7 * WEI}
         channels = {name: await network.open_channel(name, amount_wei=amount) for name, amount in deposits.items()}
         # Everything that is not a bond or a stake: payers' money only.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.settlement.judged import (
     DOMAIN,
     EPOCH,
+    FACTS,
     PARAMETERS,
     ROUND,
     Judged,
@@ -31,7 +32,7 @@ from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.quality import PayoutKind, PayoutRow, amount_of, payout_item
 
 POSTED_S = 1_700_000_180
-CHALLENGE_S = PARAMETERS.judging.challenge_seconds
+CHALLENGE_S = PARAMETERS.root_seconds
 FINAL_S = POSTED_S + CHALLENGE_S
 
 
@@ -39,7 +40,7 @@ def owed(judged: Judged, *, now_s: int = FINAL_S, payees: Iterable[bytes] | None
     async def main() -> Payouts:
         wanted = None if payees is None else list(payees)
         async with reading(judged) as found:
-            return await payouts(found.quality, challenge_seconds=CHALLENGE_S, now_s=now_s, payees=wanted)
+            return await payouts(found.quality, now_s=now_s, payees=wanted)
 
     return asyncio.run(main())
 
@@ -47,7 +48,7 @@ def owed(judged: Judged, *, now_s: int = FINAL_S, payees: Iterable[bytes] | None
 def unjudged(judged: Judged) -> dict[Address, int]:
     async def main() -> dict[Address, int]:
         async with reading(judged) as found:
-            return await unjudged_wei(found.records, domain=DOMAIN, base_share_bps=PARAMETERS.base_share_bps)
+            return await unjudged_wei(found.records, domain=DOMAIN, base_share_bps=FACTS.base_share_bps)
 
     return asyncio.run(main())
 
@@ -120,7 +121,7 @@ def test_what_is_not_judged_yet_is_the_part_above_the_base_share() -> None:
     assert unjudged(judged) == {}
     judged.view.quality_roots.clear()
     earned = earned_wei(judged)
-    assert 0 < unjudged(judged)[NODE.address] <= earned - earned * PARAMETERS.base_share_bps // BPS
+    assert 0 < unjudged(judged)[NODE.address] <= earned - earned * FACTS.base_share_bps // BPS
 
 
 def earned_wei(judged: Judged) -> int:
@@ -147,7 +148,7 @@ def test_base_share_quality_and_refunds_are_all_that_the_node_and_its_payers_get
     async def main() -> None:
         async with reading(judged) as found:
             collected = await found.quality.collect(ROUND)
-            judged.post(judge(collected.table, collected.evidence, rules_of(PARAMETERS)))
+            judged.post(judge(collected.table, collected.evidence, rules_of(judged.view, ROUND)))
 
     asyncio.run(main())
     credited = owed(judged).accounts

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from tests.settlement.judged import (
     AUTHOR,
+    BLANK,
     EPOCH,
+    FACTS,
     PARAMETERS,
     ROUND,
     Judged,
@@ -24,10 +27,11 @@ from tests.settlement.judged import (
 )
 from tests.wire.making import GATEWAY, NODE
 
+from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
 from dgrid.settlement.quality import CollectedRound
-from dgrid.settlement.rounds import rounds_due, windows_of
+from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
 from dgrid.wire.quality import Canaries, Reports, TaskType
 
 
@@ -223,18 +227,31 @@ def test_a_table_that_no_archive_has_stops_the_next_round() -> None:
 def test_a_round_is_due_when_its_windows_are_over_and_someone_judged() -> None:
     judged = a_judged_epoch()
     judged.view.quality_roots.clear()
-    post_from_s = windows_of(PARAMETERS, ROUND).post_from_s
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s - 1) == []
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s) == [ROUND]
+    post_from_s = windows_of(judged.view, ROUND).post_from_s
+    assert rounds_due(judged.view, now_s=post_from_s - 1) == []
+    assert rounds_due(judged.view, now_s=post_from_s) == [ROUND]
     judged.post(a_table())
-    assert rounds_due(judged.view, PARAMETERS, now_s=post_from_s) == []
+    assert rounds_due(judged.view, now_s=post_from_s) == []
 
 
 def test_the_windows_follow_one_another() -> None:
-    windows = windows_of(PARAMETERS, ROUND)
-    closes_s = PARAMETERS.genesis_s + (ROUND + 1) * PARAMETERS.epoch_seconds
+    windows = windows_of(BLANK, ROUND)
+    closes_s = FACTS.genesis_s + (ROUND + 1) * FACTS.epoch_seconds
     assert windows.commit_from_s == closes_s
     assert windows.post_from_s - closes_s == 10 + 8 + 8
+
+
+def test_a_round_has_its_own_windows_and_rules_and_draws_it_takes_in_keep_theirs() -> None:
+    later = replace(PARAMETERS, committee_size=5, commit_seconds=12, accuracy_weight=60)
+    history = ParameterHistory((0, ROUND + 1), (PARAMETERS, later))
+    judged = Judged(view=replace(BLANK, parameters=history, draws={}))
+    judged.draw(ROUND)
+    rules = rules_of(judged.view, ROUND + 1)
+    assert (rules.draw.committee_size, rules.draw_in(ROUND).committee_size) == (5, 3)
+    assert (rules.weights.accuracy, rules_of(judged.view, ROUND).weights.accuracy) == (60, 50)
+    for judged_round, commit_s in ((ROUND, 10), (ROUND + 1, 12)):
+        windows = windows_of(judged.view, judged_round)
+        assert windows.reveal_from_s - windows.commit_from_s == commit_s
 
 
 def test_a_receipt_that_does_not_hold_is_nobodys_leaf() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from tests.settlement.judged import PARAMETERS, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
+from tests.settlement.judged import BLANK, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
 from tests.wire.making import NODE, TOKEN
 
 from dgrid.core.identity import to_hex
@@ -14,13 +14,13 @@ from dgrid.settlement.recomputing import RoundAudit, recompute
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.quality import QualityTable, Report, TaskType, amount_of
 
-RULES = rules_of(PARAMETERS)
+RULES = rules_of(BLANK, ROUND)
 
 
 def audited(judged: Judged, judged_round: int = ROUND) -> RoundAudit:
     async def main() -> RoundAudit:
         async with reading(judged) as found:
-            return await recompute(found.quality, judged_round, rules=RULES, token=TOKEN)
+            return await recompute(found.quality, judged_round, token=TOKEN)
 
     return asyncio.run(main())
 

@@ -21,12 +21,18 @@ _PANIC = selector("Panic(uint256)")
 # Names in a configuration → names in the artifact file.
 ARTIFACT_NAMES = {
     "dgai": "DGAI",
+    "timelock": "TimelockController",
+    "governor": "DGridGovernor",
+    "parameters": "Parameters",
+    "listings": "Listings",
     "registry": "Registry",
     "channel_escrow": "ChannelEscrow",
     "settlement": "Settlement",
-    "listings": "Listings",
     "challenges": "Challenges",
+    "splits": "Splits",
+    "demands": "Demands",
     "quality_court": "QualityCourt",
+    "cases": "Cases",
 }
 
 
@@ -163,6 +169,14 @@ class Contract:
         values = self.interface.functions[function].outputs.decode(data, 0)
         return values[0] if len(values) == 1 else values
 
+    def decode_call(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """The arguments in a call's data. Raises AbiError, also when it is another function's."""
+        shape = self.interface.functions[function]
+        if data[:4] != shape.selector:
+            raise AbiError(f"the call is not one of {function}")
+        arguments: tuple[Any, ...] = shape.inputs.decode(data[4:], 0)
+        return arguments
+
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of this contract; None when it is another's or unknown. Raises AbiError."""
         if log.address != self.address or not log.topics:
@@ -184,16 +198,39 @@ class Contracts:
     def __init__(self, chain: ChainConfig) -> None:
         self.chain_id = chain.chain_id
         self.dgai = Contract("dgai", chain.address("dgai"))
+        self.timelock = Contract("timelock", chain.address("timelock"))
+        self.governor = Contract("governor", chain.address("governor"))
+        self.parameters = Contract("parameters", chain.address("parameters"))
         self.registry = Contract("registry", chain.address("registry"))
         self.channel_escrow = Contract("channel_escrow", chain.address("channel_escrow"))
         self.settlement = Contract("settlement", chain.address("settlement"))
         self.listings = Contract("listings", chain.address("listings"))
+        self.challenges = Contract("challenges", chain.address("challenges"))
+        self.splits = Contract("splits", chain.address("splits"))
+        self.demands = Contract("demands", chain.address("demands"))
         self.quality_court = Contract("quality_court", chain.address("quality_court"))
+        self.cases = Contract("cases", chain.address("cases"))
 
     @property
     def watched(self) -> tuple[Contract, ...]:
         """Those whose events make up the network's state."""
-        return self.registry, self.listings, self.channel_escrow, self.settlement, self.quality_court
+        return (
+            self.parameters,
+            self.timelock,
+            self.governor,
+            self.registry,
+            self.listings,
+            self.channel_escrow,
+            self.settlement,
+            self.demands,
+            self.quality_court,
+            self.cases,
+        )
+
+    @property
+    def all(self) -> tuple[Contract, ...]:
+        """Every contract of the network."""
+        return (*self.watched, self.dgai, self.challenges, self.splits)
 
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""

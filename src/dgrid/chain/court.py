@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from dgrid.chain.abi import Array, Tuple, Word
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import PayoutClaimed, Role
-from dgrid.chain.funding import require_dev, send_dev
 from dgrid.chain.reading import event_of
-from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
@@ -169,16 +167,6 @@ async def declare_models(
     """
     label = f"declare-models:{time.time_ns()}"
     return await sender.send(contracts.registry, "declareModels", [role, list(digests)], label=label)
-
-
-async def appoint_author_dev(rpc: Rpc, contracts: Contracts, *, address: Address) -> None:
-    """Lets an address commit canaries, if it may not yet: the dev chain's first account is its governor.
-
-    Raises NotDevChain, Reverted, ChainUnavailable.
-    """
-    await require_dev(rpc)
-    if not await contracts.quality_court.read(rpc, "isAuthor", [address]):
-        await send_dev(rpc, contracts.quality_court, function="setAuthor", arguments=[address, True])
 
 
 def _paid(contracts: Contracts, receipt: TransactionReceipt) -> Iterable[PayoutClaimed]:

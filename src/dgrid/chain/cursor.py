@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dgrid.chain.parameters import Parameters
+from dgrid.chain.facts import Facts
 from dgrid.chain.rpc import Block, RawLog
 
 _SCHEMA = """
@@ -54,8 +54,9 @@ class Cursor:
         return self._fact("last", Block)
 
     @property
-    def parameters(self) -> Parameters | None:
-        return self._fact("parameters", Parameters)
+    def facts(self) -> Facts | None:
+        """The deployment's terms."""
+        return self._fact("deployment", Facts)
 
     def bind(self, identity: bytes) -> None:
         """Forgets everything that was seen of other contracts or another chain id."""
@@ -64,8 +65,8 @@ class Cursor:
             self.forget()
         self._db.execute("INSERT OR REPLACE INTO facts VALUES ('identity', ?)", (identity,))
 
-    def keep_parameters(self, parameters: Parameters) -> None:
-        self._keep("parameters", parameters)
+    def keep_facts(self, facts: Facts) -> None:
+        self._keep("deployment", facts)
 
     def append(self, logs: Sequence[Timed], last: Block) -> None:
         """Final logs, and how far they reach, in one transaction."""

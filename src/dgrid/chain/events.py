@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dgrid.chain.ballots import BallotEvent
+from dgrid.chain.case_events import CaseEvent
+from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
@@ -25,16 +28,6 @@ class Kind(IntEnum):
     LISTING = 1
     GATEWAY = 2
     PROTOCOL = 3
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
-    """Where in the chain something happened."""
-
-    block: int
-    index: int
-    timestamp_ms: int
-    transaction: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +59,30 @@ class StakeChanged:
     role: Role
     operator: Address
     stake_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jailed:
+    at: Moment
+    role: Role
+    operator: Address
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unjailed:
+    at: Moment
+    role: Role
+    operator: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed:
+    at: Moment
+    role: Role
+    operator: Address
+    amount_wei: int
+    reporter: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +194,14 @@ class Convicted:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterSet:
+    at: Moment
+    parameter: int  # its place in the contract's enum
+    value: int
+    from_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsDeclared:
     at: Moment
     role: Role
@@ -283,10 +308,13 @@ CourtEvent = (
     | PayoutClaimed
 )
 
-ChainEvent = (
+StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
+    | Jailed
+    | Unjailed
+    | Slashed
     | Listed
     | Deposited
     | WithdrawRequested
@@ -301,3 +329,5 @@ ChainEvent = (
     | Convicted
     | CourtEvent
 )
+
+ChainEvent = StateEvent | ParameterSet | BallotEvent | CaseEvent

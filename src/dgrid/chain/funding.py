@@ -1,4 +1,4 @@
-"""What the dev chain's first account does for newcomers: money, and a governor's word. Refuses every other chain."""
+"""What the dev chain's first account does for newcomers: money. Refuses every other chain."""
 
 import asyncio
 from collections.abc import Sequence

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
+from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
+from dgrid.chain.case_events import CaseEvent
+from dgrid.chain.case_view import CasesView, change_cases
 from dgrid.chain.events import (
     Anchored,
     BondChanged,
@@ -13,20 +16,29 @@ from dgrid.chain.events import (
     Convicted,
     Deposited,
     Drawn,
+    Jailed,
     Kind,
     LineChanged,
     LineLowering,
     Listed,
     MemberRegistered,
     MemberUpdated,
+    ParameterSet,
     Role,
+    Slashed,
     StakeChanged,
+    StateEvent,
+    Unjailed,
     Withdrawn,
     WithdrawRequested,
 )
-from dgrid.chain.judging import Draw, DrawnEvaluator, JudgingView, Opening, PostedQuality, change_judging
+from dgrid.chain.facts import Facts
+from dgrid.chain.judging import Draw, DrawnEvaluator, Opening, PostedQuality, change_judging
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters
+from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
-from dgrid.core.money import Price
+from dgrid.core.money import BPS, Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot
 
 __all__ = [
@@ -55,7 +67,8 @@ class Member:
     margin_bps: int
     offer_digest: bytes
     encryption_key: bytes
-    active: bool
+    active: bool  # stake enough, and not in jail
+    jailed_until_s: int = 0  # Unix seconds; zero: free. Stays until the member asks to be let out
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +111,20 @@ class Anchor:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChainView(JudgingView):
-    """Everything our contracts said up to some block. Treat its collections as read-only."""
+UNSEEN = Facts(genesis_s=0, epoch_seconds=1, base_share_bps=BPS, withdraw_delay_s=0, treasury=bytes(20))
 
-    minimum_stake_wei: int = 0
+
+@dataclass(frozen=True, slots=True)
+class ChainView(CasesView):
+    """Everything our contracts said up to some block. Treat its collections as read-only.
+
+    Who is active is said as of the last event: a vote on the least stake shows with the first event it counts for.
+    """
+
+    facts: Facts = UNSEEN
+    parameters: ParameterHistory = field(default_factory=ParameterHistory)
+    ballots: BallotView = field(default_factory=BallotView)
+    minimum_stake_wei: int = 0  # as of the last event
     members: dict[tuple[Role, Address], Member] = field(default_factory=dict)
     listings: dict[ModelId, Listing] = field(default_factory=dict)  # of several for one model, the first
     listing_versions: dict[tuple[ListingId, int], Listing] = field(default_factory=dict)
@@ -118,9 +140,18 @@ class ChainView(JudgingView):
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+    slashed: dict[tuple[Role, Address], int] = field(default_factory=dict)  # in all
+
+    @property
+    def clock(self) -> EpochClock:
+        return self.facts.clock
+
+    def parameters_at(self, time_ms: int) -> Parameters:
+        """What counts in the epoch of a moment. Raises NotYet before anything was seen of the contract."""
+        return self.parameters.at(self.clock.epoch_at(time_ms))
 
     def active(self, role: Role) -> list[Member]:
-        """The members of a role with enough stake."""
+        """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
     def last_anchor(self, gateway: Address) -> Anchor | None:
@@ -142,20 +173,43 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
     """The view after all the events, in order; the given view stays as it is."""
     draft = _copied(view)
     for event in events:
-        _change(draft, event)
+        draft = _at_the_time_of(event, draft)
+        if isinstance(event, ParameterSet):
+            draft = replace(draft, parameters=draft.parameters.changed(event))
+        elif isinstance(event, BallotEvent):
+            change_ballots(draft.ballots, event)
+        elif isinstance(event, CaseEvent):
+            change_cases(draft, event)
+        else:
+            _change(draft, event)
     return draft
 
 
 def _copied(view: ChainView) -> ChainView:
     held = [(one.name, getattr(view, one.name)) for one in fields(view)]
-    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set))}
+    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set, BallotView))}
     return replace(view, **copies)
 
 
-def _change(draft: ChainView, event: ChainEvent) -> None:
+def _at_the_time_of(event: ChainEvent, draft: ChainView) -> ChainView:
+    """Before an event counts: who has the least stake of its epoch."""
+    if draft.parameters.is_empty:
+        return draft
+    minimum_wei = draft.parameters_at(event.at.timestamp_ms).minimum_stake_wei
+    if minimum_wei == draft.minimum_stake_wei:
+        return draft
+    moved = replace(draft, minimum_stake_wei=minimum_wei)
+    for key, member in moved.members.items():
+        moved.members[key] = replace(member, active=_is_active(moved, member.stake_wei, jailed_s=member.jailed_until_s))
+    return moved
+
+
+def _change(draft: ChainView, event: StateEvent) -> None:
     match event:
         case MemberRegistered() | MemberUpdated() | StakeChanged():
             _change_member(draft, event)
+        case Jailed() | Unjailed() | Slashed():
+            _change_freedom(draft, event)
         case Listed():
             _change_listing(draft, event)
         case Deposited() | WithdrawRequested() | Withdrawn() | Drawn():
@@ -177,21 +231,31 @@ def _ready_to_judge(draft: ChainView) -> Iterable[DrawnEvaluator]:
 def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:
     key = event.role, event.operator
     known = draft.members.get(key)
-    stake = known.stake_wei if known is not None else 0
+    stake, jailed_s = (known.stake_wei, known.jailed_until_s) if known is not None else (0, 0)
     if isinstance(event, StakeChanged):
         if known is not None:
-            active = _is_active(draft, event.stake_wei)
+            active = _is_active(draft, event.stake_wei, jailed_s=jailed_s)
             draft.members[key] = replace(known, stake_wei=event.stake_wei, active=active)
         return
     if isinstance(event, MemberRegistered):
         stake = event.stake_wei
-    active = _is_active(draft, stake)
+    active = _is_active(draft, stake, jailed_s=jailed_s)
     keys = event.offer_digest, event.encryption_key
-    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active)
+    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active, jailed_s)
 
 
-def _is_active(draft: ChainView, stake_wei: int) -> bool:
-    return stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+def _is_active(draft: ChainView, stake_wei: int, *, jailed_s: int) -> bool:
+    return not jailed_s and stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+
+
+def _change_freedom(draft: ChainView, event: Jailed | Unjailed | Slashed) -> None:
+    key = event.role, event.operator
+    if isinstance(event, Slashed):
+        draft.slashed[key] = draft.slashed.get(key, 0) + event.amount_wei
+    elif (known := draft.members.get(key)) is not None:
+        until_s = event.until_s if isinstance(event, Jailed) else 0
+        active = _is_active(draft, known.stake_wei, jailed_s=until_s)
+        draft.members[key] = replace(known, jailed_until_s=until_s, active=active)
 
 
 def _change_listing(draft: ChainView, event: Listed) -> None:

@@ -17,7 +17,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.cursor import Cursor, Timed
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import ChainEvent
-from dgrid.chain.parameters import Parameters, read_parameters
+from dgrid.chain.facts import Facts, read_facts
 from dgrid.chain.reading import event_of
 from dgrid.chain.rpc import Block, RawLog, Rpc, RpcError
 from dgrid.chain.view import ChainView, fold
@@ -41,7 +41,9 @@ class ChainWatcher:
         self._cursor = Cursor(None if folder is None else folder / FILE_NAME)
         self._cursor.bind(contracts.chain_id.to_bytes(8, "big") + contracts.settlement.address)
         self._addresses = [contract.address for contract in contracts.watched]
-        self._parameters = self._cursor.parameters
+        self._facts = self._cursor.facts
+        if self._facts is None:  # nothing was seen yet, or by an earlier version that kept other facts
+            self._cursor.forget()
         self._last = self._cursor.last
         self._head: Block | None = None
         self._callbacks: list[Callback] = []
@@ -54,20 +56,21 @@ class ChainWatcher:
         self._news: list[ChainEvent] = []
         self.finalized = self.latest = self._draft
         self.block = -1  # the final block `finalized` stands at
+        self.final_s = 0  # its time, Unix seconds
 
     # --- what others read ---------------------------------------------------------------------------------------------
 
     @property
-    def parameters(self) -> Parameters:
-        """The contracts' terms. Raises NotYet before the chain was seen for the first time."""
-        if self._parameters is None:
+    def facts(self) -> Facts:
+        """The deployment's terms. Raises NotYet before the chain was seen for the first time."""
+        if self._facts is None:
             raise NotYet("the chain has not been seen yet")
-        return self._parameters
+        return self._facts
 
     @property
     def clock(self) -> EpochClock:
         """The network's epochs. Raises NotYet before the chain was seen for the first time."""
-        return self.parameters.clock
+        return self.facts.clock
 
     @property
     def is_stale(self) -> bool:
@@ -88,10 +91,10 @@ class ChainWatcher:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Loads what was seen, reads on, and follows. Waits for the chain only if nothing was ever seen of it."""
+        """Loads what was seen, reads on, and follows. Waits for the chain only if the network was never seen on it."""
         self.load()
         await self._try_poll()
-        while self._last is None or self._parameters is None:
+        while self._last is None or self.finalized.parameters.is_empty:
             await asyncio.sleep(self._poll_ms / 1000)
             await self._try_poll()
         self._task = asyncio.create_task(self._follow())
@@ -101,7 +104,7 @@ class ChainWatcher:
         if self._last is not None:
             self._draft = fold(self._empty_view(), self._events(list(self._cursor.logs())))
             self.finalized = self.latest = self._draft
-            self.block = self._last.number
+            self.block, self.final_s = self._last.number, self._last.timestamp_s
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -114,9 +117,9 @@ class ChainWatcher:
         final, head = await self._rpc.heads()
         if self._last is not None and not await self._still_holds(self._last, final):
             self._start_over()
-        if self._parameters is None or self._last is None:
-            self._parameters = await read_parameters(self._rpc, self._contracts)
-            self._cursor.keep_parameters(self._parameters)
+        if self._facts is None or self._last is None:
+            self._facts = await read_facts(self._rpc, self._contracts)
+            self._cursor.keep_facts(self._facts)
             self._draft = self._empty_view()
         await self._advance(final)
         self._publish(final)
@@ -182,7 +185,7 @@ class ChainWatcher:
             self._news += events
 
     def _publish(self, final: Block) -> None:
-        self.block = final.number
+        self.block, self.final_s = final.number, final.timestamp_s
         if self._draft is self.finalized:
             return
         self.finalized, news = self._draft, self._news
@@ -218,5 +221,4 @@ class ChainWatcher:
         return found
 
     def _empty_view(self) -> ChainView:
-        minimum = 0 if self._parameters is None else int(self._parameters.minimum_stake_wei)
-        return ChainView(minimum_stake_wei=minimum)
+        return ChainView() if self._facts is None else ChainView(facts=self._facts)

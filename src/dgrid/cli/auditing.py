@@ -63,9 +63,9 @@ async def _reports(network: NetworkReader, *, request_id: bytes | None, epoch: i
     if request_id is not None:
         return [await network.auditor.receipt(request_id)]
     assert epoch is not None
-    closes_ms = network.parameters.clock.closes_at_ms(epoch)
+    closes_ms = network.view.clock.closes_at_ms(epoch)
     if closes_ms > time.time() * 1000:
-        raise _still_open(epoch, network.parameters.clock.epoch_at(int(time.time() * 1000)))
+        raise _still_open(epoch, network.view.clock.epoch_at(int(time.time() * 1000)))
     try:
         return await network.auditor.epoch(epoch)
     except NotYet:

@@ -22,7 +22,6 @@ from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
-from dgrid.settlement.rounds import rules_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
@@ -46,8 +45,7 @@ def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certif
 
 async def _certificate(home: Path, request_id: bytes) -> Certificate:
     async with reading(chain_config(home)) as network:
-        rules = rules_of(network.parameters).draw
-        return await certify(network.quality, network.records, request_id=request_id, rules=rules)
+        return await certify(network.quality, network.records, request_id=request_id)
 
 
 # --- evaluators -------------------------------------------------------------------------------------------------------
@@ -123,10 +121,11 @@ async def _judged_nodes(home: Path) -> Rows:
         table = await network.quality.latest_table()
         view = network.view
     members = sorted((one for (role, _), one in view.members.items() if role is Role.NODE), key=_by_stake)
-    return [_node(member.address, table, is_active=member.active) for member in members]
+    return [_node(member, table) for member in members]
 
 
-def _node(address: Address, table: QualityTable | None, *, is_active: bool) -> dict[str, Any]:
+def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
+    address = member.address
     rows = [] if table is None else [row for row in table.credibility if row.node == address and row.task == ""]
     best = max(rows, key=lambda row: row.samples, default=None)
     return {
@@ -137,7 +136,7 @@ def _node(address: Address, table: QualityTable | None, *, is_active: bool) -> d
         "high_bps": 10_000 if best is None else best.high_bps,
         "samples": 0 if best is None else best.samples,
         "traffic_share_bps": None,
-        "state": "registered" if is_active else "inactive",
+        "state": "registered" if member.active else "jailed" if member.jailed_until_s else "inactive",
     }
 
 
@@ -249,8 +248,8 @@ async def _round(
     }
     if posted is None:
         return {**entry, "recomputes": None, "differences": []}
-    rules, token = rules_of(network.parameters), network.contracts.dgai.address
-    return {**entry, **_round_data(await recompute(network.quality, posted, rules=rules, token=token))}
+    token = network.contracts.dgai.address
+    return {**entry, **_round_data(await recompute(network.quality, posted, token=token))}
 
 
 def _round_data(found: RoundAudit) -> dict[str, Any]:

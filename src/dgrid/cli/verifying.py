@@ -77,7 +77,6 @@ async def _compared(certificate: Any, home: Path, rpc: str) -> list[Check]:
     from dgrid.cli.wallet_config import chain_config
     from dgrid.settlement.certificate_checks import compare_with_chain
     from dgrid.settlement.reading import reading
-    from dgrid.settlement.rounds import rules_of
 
     chain = replace(chain_config(home), rpc_urls=(rpc,))
     document = certificate.document
@@ -86,4 +85,4 @@ async def _compared(certificate: Any, home: Path, rpc: str) -> list[Check]:
     if named != known:
         return [Check("chain: network", ok=False, reason="the certificate is of another network than the home's")]
     async with reading(chain) as network:
-        return compare_with_chain(certificate, network.view, rules=rules_of(network.parameters).draw)
+        return compare_with_chain(certificate, network.view)

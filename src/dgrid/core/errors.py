@@ -10,6 +10,8 @@ DGridError
 │   ├── RouteNotFound         404 route_not_found
 │   ├── ModelNotFound         404 model_not_found
 │   ├── ReceiptNotFound       404 receipt_not_found
+│   ├── CaseNotFound          404 case_not_found
+│   ├── UnknownParameter      404 unknown_parameter
 │   └── IdempotencyConflict   409 idempotency_conflict
 ├── AuthenticationError       who asks is not proven
 │   ├── InvalidApiKey         401 invalid_api_key
@@ -99,6 +101,18 @@ class ModelNotFound(RequestError):
 class ReceiptNotFound(RequestError):
     status = 404
     code = "receipt_not_found"
+    exit_code = 5
+
+
+class CaseNotFound(RequestError):
+    status = 404
+    code = "case_not_found"
+    exit_code = 5
+
+
+class UnknownParameter(RequestError):
+    status = 404
+    code = "unknown_parameter"
     exit_code = 5
 
 

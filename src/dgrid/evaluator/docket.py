@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Draw
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
@@ -23,7 +22,7 @@ from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
 from dgrid.settlement.quality import Documents, QualityReader
-from dgrid.settlement.rounds import rules_of, windows_of
+from dgrid.settlement.rounds import draw_rules, windows_of
 from dgrid.wire.quality import DisclosedLeaf, LeafKey
 
 logger = logging.getLogger(__name__)
@@ -55,12 +54,10 @@ class Docket:
         *,
         reader: Reader,
         bench: Bench,
-        parameters: Parameters,
         tally: Tally,
     ) -> None:
         self._journal, self._quality, self._reader = journal, quality, reader
-        self._bench, self._parameters = bench, parameters
-        self._tally = tally
+        self._bench, self._tally = bench, tally
         self._now_s = 0
         self._draws: dict[Where, OpenDraw] = {}
         self._duties: dict[int, dict[LeafKey, Duty]] = {}
@@ -80,7 +77,7 @@ class Docket:
         """The rounds that are over and have a report for every duty."""
         numbers: dict[int, bool] = {}
         for where, draw in self._under_way(view, now_s).items():
-            is_over = now_s >= windows_of(self._parameters, draw.round).commit_from_s
+            is_over = now_s >= windows_of(view, draw.round).commit_from_s
             is_done = is_over and self._known(draw) is not None and not self._journal.open_duties(*where)
             numbers[draw.round] = numbers.get(draw.round, True) and is_done
         return frozenset(number for number, is_done in numbers.items() if is_done)
@@ -95,7 +92,7 @@ class Docket:
     # --- draws --------------------------------------------------------------------------------------------------------
 
     def _under_way(self, view: ChainView, now_s: int) -> dict[Where, Draw]:
-        numbers = set(rounds_under_way(view, self._parameters, now_s=now_s))
+        numbers = set(rounds_under_way(view, now_s=now_s))
         return {where: draw for where, draw in view.draws.items() if draw.round in numbers}
 
     def _known(self, draw: Draw) -> OpenDraw | None:
@@ -117,7 +114,7 @@ class Docket:
         if known is None:
             self._begin(("load", draw, None), lambda: self._load(draw))
             return
-        ends_s = windows_of(self._parameters, draw.round).commit_from_s
+        ends_s = windows_of(view, draw.round).commit_from_s
         blob_id = view.disclosures.get(where)
         is_timely = blob_id is not None and view.disclosed_ms[where] < ends_s * 1000
         if known.leaves is None and blob_id is not None and is_timely:
@@ -132,7 +129,7 @@ class Docket:
         found = await self._quality.records_of(draw)
         self._draws[(draw.gateway, draw.epoch)] = OpenDraw(draw, found.facts, found.documents)
         together = [one for one in self._draws.values() if one.draw.round == draw.round]
-        rules = rules_of(self._parameters).draw
+        rules = draw_rules(self._quality.view.parameters.at(draw.round))
         all_duties = await asyncio.to_thread(duties, [one.drawn for one in together], rules)
         own = {duty.leaf.key: duty for duty in all_duties if duty.evaluator == self._reader.evaluator}
         for one in together:
@@ -167,7 +164,7 @@ class Docket:
         key, document = duty.leaf.key, known.documents[duty.leaf.key]
         assert known.leaves is not None
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
-        within_s = judges_until_s(self._parameters, duty.round) - self._now_s
+        within_s = judges_until_s(self._quality.view, duty.round) - self._now_s
         async with asyncio.timeout(within_s):
             report = await self._bench.report(Case(duty, document, shown), within_s=within_s)
         self._journal.keep_report(report, seed=known.draw.seed)

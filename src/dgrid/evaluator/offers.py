@@ -1,6 +1,6 @@
 """Which nodes serve what, from their own signed offers: an evaluator asks no gateway for it.
 
-Refuses those that cannot be compared with: without enough stake or in jail by the chain, or flagged by the court.
+Refuses those without enough stake or in jail by the chain, and those flagged in the quality table, where it is told.
 """
 
 import asyncio
@@ -24,6 +24,11 @@ NODES_MAX: Final = 256
 LIMITS: Final = ClientLimits(first_byte_s=PATIENCE_S, total_s=PATIENCE_S, reply_bytes=OFFER_BYTES_MAX)
 
 
+async def nobody() -> frozenset[bytes]:
+    """For whoever asks flagged nodes too: those who judge them."""
+    return frozenset()
+
+
 class Offers:
     """The nodes' offers as they were a few seconds ago at most."""
 
@@ -33,7 +38,7 @@ class Offers:
         view: Callable[[], ChainView],
         *,
         chain_id: int,
-        flagged: Callable[[], Awaitable[frozenset[bytes]]],
+        flagged: Callable[[], Awaitable[frozenset[bytes]]] = nobody,
     ) -> None:
         self._http, self._view, self._chain_id, self._flagged = http, view, chain_id, flagged
         self._peers: tuple[Peer, ...] = ()
@@ -41,7 +46,7 @@ class Offers:
         self._reading = asyncio.Lock()
 
     async def peers(self) -> tuple[Peer, ...]:
-        """All nodes that take work and may be compared with, with each model they serve."""
+        """All nodes that take work and are not flagged, with each model they serve."""
         async with self._reading:
             now_s = asyncio.get_running_loop().time()
             if now_s - self._read_s >= FRESH_S:

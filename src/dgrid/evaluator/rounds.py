@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from dgrid.chain.events import Role
-from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
+from dgrid.settlement.payouts import root_pays_from_s
 from dgrid.settlement.rounds import rounds_due, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
@@ -23,9 +23,9 @@ SEEDS_AT_ONCE: Final = 16
 LEFT_S: Final = 60  # of a long epoch; of a short one a quarter
 
 
-def judges_until_s(parameters: Parameters, number: int) -> int:
+def judges_until_s(view: ChainView, number: int) -> int:
     """When what is not judged yet stays so: half of the commit window is left to send what there is."""
-    windows = windows_of(parameters, number)
+    windows = windows_of(view, number)
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
 
 
@@ -76,7 +76,7 @@ class Sight:
     me: Address
     view: ChainView  # final
     now_s: int
-    parameters: Parameters
+    final_s: int | None = None  # the time of the view's block; None: now
     judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
     fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
     resting: frozenset[Step] = frozenset()  # tried just now
@@ -87,16 +87,16 @@ def plan(sight: Sight) -> Step | None:
     return next((step for rule in RULES for step in rule(sight) if step not in sight.resting), None)
 
 
-def recent_rounds(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+def recent_rounds(view: ChainView, *, now_s: int) -> list[int]:
     """The rounds with draws that are not long over, the oldest first."""
-    first = parameters.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
+    first = view.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
     return sorted({draw.round for draw in view.draws.values() if draw.round >= first})
 
 
-def rounds_under_way(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+def rounds_under_way(view: ChainView, *, now_s: int) -> list[int]:
     """The rounds whose duties can still be judged, the oldest first."""
-    recent = recent_rounds(view, parameters, now_s=now_s)
-    return [number for number in recent if now_s < judges_until_s(parameters, number)]
+    recent = recent_rounds(view, now_s=now_s)
+    return [number for number in recent if now_s < judges_until_s(view, number)]
 
 
 def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
@@ -110,13 +110,13 @@ def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
 
 
 def _rounds(sight: Sight) -> list[int]:
-    return recent_rounds(sight.view, sight.parameters, now_s=sight.now_s)
+    return recent_rounds(sight.view, now_s=sight.now_s)
 
 
 def _reveals(sight: Sight) -> Iterator[Step]:
     """What was committed is opened in its window, and in no other."""
     for number in _rounds(sight):
-        key, windows = (number, sight.me), windows_of(sight.parameters, number)
+        key, windows = (number, sight.me), windows_of(sight.view, number)
         is_open = windows.reveal_from_s <= sight.now_s < windows.open_from_s
         if is_open and number in sight.fixed and key in sight.view.commitments and key not in sight.view.openings:
             yield Reveal(number)
@@ -125,11 +125,11 @@ def _reveals(sight: Sight) -> Iterator[Step]:
 def _commits(sight: Sight) -> Iterator[Step]:
     """Once all is judged, or no time is left for the rest. Also without duties: who has opened may sign the result."""
     for number in _rounds(sight):
-        windows = windows_of(sight.parameters, number)
+        windows = windows_of(sight.view, number)
         is_open = windows.commit_from_s <= sight.now_s < windows.reveal_from_s
         if not is_open or (number, sight.me) in sight.view.commitments:
             continue
-        is_late = sight.now_s >= judges_until_s(sight.parameters, number)
+        is_late = sight.now_s >= judges_until_s(sight.view, number)
         is_ready = is_late or number in sight.fixed or number in sight.judged
         if is_ready and _is_active(sight) and may_judge(sight.view, number, evaluator=sight.me):
             yield Commit(number)
@@ -140,7 +140,7 @@ def _seeds(sight: Sight) -> Iterator[Step]:
 
     Not shortly before an epoch ends: the round ends with it, and contents would come too late.
     """
-    clock = sight.parameters.clock
+    clock = sight.view.clock
     left_s = clock.closes_at_ms(clock.epoch_at(sight.now_s * 1000)) // 1000 - sight.now_s
     if not _is_active(sight) or left_s < min(clock.length_s // 4, LEFT_S):
         return
@@ -160,22 +160,34 @@ def _penalties(sight: Sight) -> Iterator[Step]:
     for number, evaluator in sorted(view.commitments):
         if (number, evaluator) in view.openings or (number, evaluator) in view.penalized:
             continue
-        turn_s = windows_of(sight.parameters, number).open_from_s + _turn_s(sight, _word(number))
+        turn_s = windows_of(sight.view, number).open_from_s + _turn_s(sight, _word(number))
         if evaluator != sight.me and sight.now_s >= turn_s:
             yield Penalize(evaluator, number)
 
 
 def _conclusions(sight: Sight) -> Iterator[Step]:
-    """The latest round whose windows are over takes in those before it that nobody posted."""
-    due = rounds_due(sight.view, sight.parameters, now_s=sight.now_s)
+    """The latest round whose windows are over takes in those before it that nobody posted.
+
+    Over on the final chain: a root that leaves out what was opened in the last blocks would be a wrong one, and whoever
+    signed it could be slashed for it.
+    """
+    settled_s = sight.now_s if sight.final_s is None else min(sight.now_s, sight.final_s)
+    due = rounds_due(sight.view, now_s=settled_s)
     if not due:
         return
     number = due[-1]
     judges = sorted(evaluator for of, evaluator in sight.view.openings if of == number)
     if sight.me in judges:
         turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
-        posts_from_s = windows_of(sight.parameters, number).post_from_s
-        yield Conclude(number, posts=sight.now_s >= posts_from_s + turn_s)
+        posts_from_s = windows_of(sight.view, number).post_from_s
+        is_turn = sight.now_s >= posts_from_s + turn_s
+        yield Conclude(number, posts=is_turn and _takes_roots(sight.view, now_s=sight.now_s))
+
+
+def _takes_roots(view: ChainView, *, now_s: int) -> bool:
+    """The court takes no root before the last one counts: a wrong one could be buried under it."""
+    last = view.quality_roots.get(view.last_quality_round)
+    return last is None or (not view.disputed and now_s >= root_pays_from_s(view, last))
 
 
 def _pulls(sight: Sight) -> Iterator[Step]:

@@ -100,13 +100,12 @@ class EvaluatorLoop:
     def _sight(self, now_s: int) -> Sight:
         loop_s, view = asyncio.get_running_loop().time(), self.watcher.finalized
         self._resting = {step: until_s for step, until_s in self._resting.items() if until_s > loop_s}
-        parameters = self.watcher.parameters
-        recent = recent_rounds(view, parameters, now_s=now_s)
+        recent = recent_rounds(view, now_s=now_s)
         return Sight(
             self.me,
             view,
             now_s,
-            parameters,
+            final_s=self.watcher.final_s,
             judged=self.docket.judged(view, now_s),
             fixed=frozenset(number for number in recent if self.journal.commitment(number) is not None),
             resting=frozenset(self._resting),

@@ -10,6 +10,7 @@ import msgspec
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Split, split_fee
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
+from dgrid.gateway.tariff import Tariff
 from dgrid.poq.formats import json_faults
 from dgrid.poq.tasks import wants_json
 from dgrid.store.contents import Contents
@@ -72,29 +73,41 @@ class Case(msgspec.Struct, frozen=True, gc=False):
         return self.decision.seller
 
 
+class Priced(msgspec.Struct, frozen=True, gc=False):
+    """A fee and its parts, and the moment whose epoch they are of."""
+
+    split: Split
+    served_at_ms: int
+
+    @property
+    def fee_wei(self) -> int:
+        return self.split.fee_wei
+
+
 class Times(msgspec.Struct, frozen=True, gc=False):
     ttft_ms: int
     total_ms: int
 
 
-def price(case: Case, counted: Counted) -> Split:
-    """The fee and its parts; never above what was held."""
-    split = split_fee(case.seller.terms, tokens_in=counted.tokens_in, tokens_out=counted.tokens_out)
-    assert split.fee_wei <= case.plan.amount_wei, "a fee exceeds its hold"
-    return split
-
-
 class Cashier:
     """Bills into one ledger, and keeps what the judges may ask for."""
 
-    def __init__(self, ledger: Ledger, contents: Contents, *, cheapest: Callable[[str], int]) -> None:
-        self._ledger, self._contents, self._cheapest = ledger, contents, cheapest
+    def __init__(self, ledger: Ledger, contents: Contents, *, tariff: Tariff, cheapest: Callable[[str], int]) -> None:
+        self._ledger, self._contents, self._tariff, self._cheapest = ledger, contents, tariff, cheapest
+
+    def price(self, case: Case, counted: Counted) -> Priced:
+        """The fee and its parts if it is charged at once; never above what was held."""
+        served_at_ms, epoch = self._ledger.serving()
+        terms = self._tariff.billed(case.seller.terms, epoch=epoch)
+        split = split_fee(terms, tokens_in=counted.tokens_in, tokens_out=counted.tokens_out)
+        assert split.fee_wei <= case.plan.amount_wei, "a fee exceeds its hold"
+        return Priced(split, served_at_ms)
 
     def charge(
-        self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
+        self, case: Case, counted: Counted, *, priced: Priced, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> tuple[Billed, asyncio.Future[None]]:
         """The receipt at its place; it counts once the future is done, which may raise StorageUnavailable."""
-        charge = self._charge_of(case, counted, split=split, wire=wire, times=times, answer=answer)
+        charge = self._charge_of(case, counted, priced=priced, wire=wire, times=times, answer=answer)
         if case.order.privacy not in JUDGED:
             return self._ledger.bill(charge)
         return self._ledger.bill(charge, lambda billed: self._keep(billed, case, counted))
@@ -104,7 +117,7 @@ class Cashier:
         self._contents.keep(billed.receipt.place.position, billed.struct_hash, content=content)
 
     def _charge_of(
-        self, case: Case, counted: Counted, *, split: Split, wire: bytes, times: Times, answer: StoredAnswer | None
+        self, case: Case, counted: Counted, *, priced: Priced, wire: bytes, times: Times, answer: StoredAnswer | None
     ) -> Charge:
         order, seller, done = case.order, case.seller, case.done
         position, known = cost_position(seller, self._cheapest(seller.model)), case.decision.standing
@@ -123,7 +136,9 @@ class Cashier:
         work = Work(seller.node, seller.model, seller.model_id, listing.listing_id, listing.version)
         assignment = case.assignment
         proof = Proof(assignment.packed, assignment.seal, done.receipt, counted.receipt_hash, done.seal)
-        return Charge(order.request_id, work, usage, split, hashes, proof, label, order.salt, answer)
+        return Charge(
+            order.request_id, work, usage, priced.split, hashes, proof, label, order.salt, answer, priced.served_at_ms
+        )
 
 
 def cost_position(seller: Seller, cheapest_wei: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dgrid.chain.events import Role
+from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView
 from dgrid.chain.view import Channel as ViewChannel
 from dgrid.chain.watcher import ChainWatcher
@@ -10,6 +11,7 @@ from dgrid.core.identity import NO_LISTING, Address, ChannelId, ModelId
 from dgrid.core.money import FREE
 from dgrid.gateway.facts import ChainState, Channel, Member
 from dgrid.gateway.orders import Listing
+from dgrid.settlement.finality import is_checked
 from dgrid.wire.messages import EpochRoot
 
 UNLISTED = Listing(NO_LISTING, 0, FREE)
@@ -23,6 +25,7 @@ class WatchedChain:
         self._seen: ChainView | None = None
         self._version = 0
         self._by_salt: dict[bytes, ViewChannel] = {}
+        self._lines_of: dict[bytes, int] = {}
 
     @property
     def version(self) -> int:
@@ -33,6 +36,9 @@ class WatchedChain:
     def state(self) -> ChainState:
         watcher = self._watcher
         return ChainState(watcher.unreachable_since_ms is not None or watcher.is_stale, watcher.block)
+
+    def parameters(self, epoch: int) -> Parameters:
+        return self._watcher.finalized.parameters.at(epoch)
 
     def nodes(self) -> Sequence[Member]:
         return [
@@ -57,6 +63,13 @@ class WatchedChain:
     def credit_line_wei(self, node: bytes) -> int:
         return self._view().lines.get((self._gateway, Address(node)), 0)
 
+    def credit_lines_wei(self, node: bytes) -> int:
+        self._view()
+        return self._lines_of.get(node, 0)
+
+    def is_checked(self, epoch: int, *, now_ms: int) -> bool:
+        return is_checked(self._view(), (self._gateway, epoch), now_s=now_ms // 1000)
+
     def anchored_root(self, epoch: int) -> EpochRoot | None:
         found = self._view().roots.get((self._gateway, epoch))
         return None if found is None else found.root
@@ -66,6 +79,7 @@ class WatchedChain:
         if view is not self._seen:
             self._seen = view
             self._version += 1
+            self._lines_of = lines_by_node(view)
             self._by_salt = {
                 channel.config.salt: channel
                 for channel in view.channels.values()
@@ -82,6 +96,14 @@ class WatchedChain:
             and config.receiver == self._settlement
             and config.receiver_authorizer == self._settlement
         )
+
+
+def lines_by_node(view: ChainView) -> dict[bytes, int]:
+    """What all gateways together back of each node's work."""
+    found: dict[bytes, int] = {}
+    for (_, node), line_wei in view.lines.items():
+        found[node] = found.get(node, 0) + line_wei
+    return found
 
 
 def channel_of(found: ViewChannel) -> Channel:

@@ -78,7 +78,7 @@ class Office:
     channels: Domain
     token: bytes
     clock: EpochClock
-    quorum: int
+    quorum: Callable[[], int]  # of archives, as it counts now
     folder: Path
     now_ms: Callable[[], int]
 
@@ -202,7 +202,7 @@ class EpochCloser:
         anchored = self._partners.chain.anchored_root(row.epoch)
         if anchored is not None:
             await self._anchored(row, root, anchored)
-        elif row.state is EpochState.CLOSED:
+        elif row.state is EpochState.CLOSED or len(row.promises) < self._office.quorum():  # perhaps raised meanwhile
             await self._store(row, root)
         elif row.state is EpochState.STORED:
             await self._partners.settlers.hand_over(root, row.signature, promises=row.promises)
@@ -220,8 +220,8 @@ class EpochCloser:
         blob = await asyncio.to_thread(self._blob, row.epoch, root)
         put = await self._partners.archives.put(blob, key=self._office.key)
         promises = tuple(Promise(one.archive, one.signature) for one in put)
-        if len(promises) < self._office.quorum:
-            raise CheckFailed(f"{len(promises)} of {self._office.quorum} archives keep the blob")
+        if len(promises) < (wanted := self._office.quorum()):
+            raise CheckFailed(f"{len(promises)} of {wanted} archives keep the blob")
         await self._advance(row, EpochState.STORED, promises)
 
     def _blob(self, epoch: int, root: EpochRoot) -> bytes:

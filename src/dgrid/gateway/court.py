@@ -8,8 +8,6 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.identity import Address
-from dgrid.poq.rules import DrawRules
-from dgrid.settlement.rounds import rules_of
 from dgrid.wire.typed import Domain, court_domain
 
 
@@ -25,9 +23,6 @@ class Court(Protocol):
     def domain(self) -> Domain:
         """Of what the judging roles sign."""
         ...
-
-    @property
-    def rules(self) -> DrawRules: ...
 
     async def fix_seed(self, epoch: int) -> None:
         """Fixes what is drawn of one of this gateway's epochs. Raises Reverted, ChainUnavailable."""
@@ -48,10 +43,6 @@ class WatchedCourt:
     @property
     def view(self) -> ChainView:
         return self._watcher.finalized
-
-    @property
-    def rules(self) -> DrawRules:
-        return rules_of(self._watcher.parameters).draw
 
     async def fix_seed(self, epoch: int) -> None:
         await court.fix_seed(self._sender, self._contracts, gateway=Address(self._sender.address), epoch=epoch)

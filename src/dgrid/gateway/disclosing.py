@@ -30,6 +30,7 @@ from dgrid.poq.draw import duties
 from dgrid.poq.evidence import DrawnEpoch, EvaluatorFacts, LeafFacts
 from dgrid.poq.rules import DrawRules
 from dgrid.settlement.evidence import leaf_facts
+from dgrid.settlement.rounds import draw_rules
 from dgrid.store.contents import Contents
 from dgrid.store.ledger_reading import LedgerReader
 from dgrid.store.ledger_rows import EpochState
@@ -74,7 +75,7 @@ class Bureau:
     key: SigningKey
     domain: Domain
     clock: EpochClock
-    quorum: int
+    quorum: Callable[[], int]  # now
     folder: Path
     ledger: Path
     now_ms: Callable[[], int]
@@ -150,7 +151,7 @@ class Discloser:
             return
         promises = await self._archives.put(blob, key=self._bureau.key)
         half_ms = (draw.timestamp_ms + self._ends_ms(draw)) // 2
-        wanted = self._bureau.quorum if self._bureau.now_ms() < half_ms else 1  # better one archive than too late
+        wanted = self._bureau.quorum() if self._bureau.now_ms() < half_ms else 1  # better one archive than too late
         if len(promises) < wanted:
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the disclosure")
         self._not_before_ms[draw.epoch] = self._bureau.now_ms() + AGAIN_MS
@@ -185,7 +186,8 @@ class Discloser:
                 )
                 for one in reader.records(draw.epoch)
             ]
-        return drawings_of(draw, leaves, rules=self._court.rules)
+        rules = draw_rules(self._court.view.parameters.at(draw.round))
+        return drawings_of(draw, leaves, rules=rules)
 
     def _write(self, draw: Draw, kept: list[tuple[Drawing, Content]]) -> bytes:
         """In a thread."""

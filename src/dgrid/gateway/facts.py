@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dgrid.chain.parameters import Parameters
 from dgrid.gateway.orders import Listing
 from dgrid.wire.messages import ChannelConfig, EpochRoot
 
@@ -49,6 +50,10 @@ class ChainFacts(Protocol):
     @property
     def state(self) -> ChainState: ...
 
+    def parameters(self, epoch: int) -> Parameters:
+        """What counts in an epoch. Raises NotYet before the chain was seen."""
+        ...
+
     def nodes(self) -> Sequence[Member]: ...
 
     def channel(self, channel_id: bytes) -> Channel | None: ...
@@ -60,6 +65,14 @@ class ChainFacts(Protocol):
     def listing(self, model_id: bytes) -> Listing: ...
 
     def credit_line_wei(self, node: bytes) -> int: ...
+
+    def credit_lines_wei(self, node: bytes) -> int:
+        """A node's lines at all gateways together."""
+        ...
+
+    def is_checked(self, epoch: int, *, now_ms: int) -> bool:
+        """Whether this gateway's epoch can no longer be found to hold fraud: judged for good, or long over."""
+        ...
 
     def anchored_root(self, epoch: int) -> EpochRoot | None:
         """This gateway's root of an epoch as the chain knows it, once final."""

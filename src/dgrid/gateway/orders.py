@@ -74,6 +74,7 @@ class Seller:
     listing: Listing
     line_wei: int
     stake_wei: int = 0
+    exposure_wei: int = ANY_FEE  # what it may earn here in epochs whose checks are not final
     name: str = field(init=False)  # the node's address in hex
     blended_wei: int = field(init=False)  # one figure to compare prices by: three tokens in for each token out
 

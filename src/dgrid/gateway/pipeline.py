@@ -13,7 +13,7 @@ from typing import TypeVar
 from dgrid.core.errors import DGridError, IdempotencyConflict, NodeFault, NodeUnreachable, RateLimited
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.attempts import Attempts, Opened, bill_of, headers_of, opened_node
-from dgrid.gateway.bill import Case, Cashier, Times, price, wire_hash
+from dgrid.gateway.bill import Case, Cashier, Times, wire_hash
 from dgrid.gateway.counting import Counts
 from dgrid.gateway.dispatch import Dispatcher, told
 from dgrid.gateway.orders import Order, Plan
@@ -186,8 +186,8 @@ class Pipeline:
         answer.add(read_chunk(payload, seller.model))
         verified = self._verify(attempts, answer, delivered=None)
         case = self._case(attempts)
-        split = price(case, verified)
-        body = whole_body(payload, bill_of(attempts, verified, fee_wei=split.fee_wei))
+        priced = parts.cashier.price(case, verified)
+        body = whole_body(payload, bill_of(attempts, verified, fee_wei=priced.fee_wei))
         total_ms = parts.now_ms() - order.received_ms
         headers = headers_of(attempts)
         stored = None
@@ -195,11 +195,11 @@ class Pipeline:
             stored = StoredAnswer(200, b"application/json", tuple(headers), body)
         wire = wire_hash(order.salt, body)
         times = Times(total_ms, total_ms)
-        _, committed = parts.cashier.charge(case, verified, split=split, wire=wire, times=times, answer=stored)
+        _, committed = parts.cashier.charge(case, verified, priced=priced, wire=wire, times=times, answer=stored)
         await committed
         parts.router.loads.of(seller.node).in_flight -= 1
         self._credit(attempts, verified, comparable_ms(total_ms, verified.tokens_out))
-        parts.metrics.answered(split.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
+        parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return Reply(200, body, headers)
 
     # --- streams ---
@@ -258,8 +258,8 @@ class Pipeline:
             raise ClientGone
         verified = self._verify(attempts, relay.answer, delivered=relay.delivered)
         case = self._case(attempts)
-        split = price(case, verified)
-        bill = bill_of(attempts, verified, fee_wei=split.fee_wei)
+        priced = parts.cashier.price(case, verified)
+        bill = bill_of(attempts, verified, fee_wei=priced.fee_wei)
         last = b""
         if relay.delivered is None:
             last = relay.send(self._last_events(attempts, relay, bill))
@@ -269,11 +269,11 @@ class Pipeline:
         if (kept := relay.kept()) is not None and relay.delivered is None:
             stored = StoredAnswer(200, STREAM_TYPE, tuple(headers_of(attempts)), kept + tail[len(last) :])
         _, committed = parts.cashier.charge(
-            case, verified, split=split, wire=relay.wire_hash(), times=times, answer=stored
+            case, verified, priced=priced, wire=relay.wire_hash(), times=times, answer=stored
         )
         await committed
         self._credit(attempts, verified, opened.ttft_ms)
-        parts.metrics.answered(split.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
+        parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return tail
 
     def _last_events(self, attempts: Attempts, relay: Relay, bill: Bill) -> bytes:

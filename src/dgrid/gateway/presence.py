@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from dgrid.core.errors import DGridError, NodeFault, NodeMisbehaved
 from dgrid.core.identity import model_id
-from dgrid.core.money import Price, Terms
+from dgrid.core.money import BPS, Price
 from dgrid.gateway.facts import ChainFacts, Member
 from dgrid.gateway.orders import Seller
 from dgrid.gateway.route.market import Market
+from dgrid.gateway.tariff import Tariff
 from dgrid.wire.http import HttpClient
 from dgrid.wire.offers import OFFER_BYTES_MAX, ModelOffer, Offer, decode_offer, offer_digest
 
@@ -47,14 +48,6 @@ class KnownNode:
         return "draining" if self.offer.draining else "serving"
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """What is added to a node's price."""
-
-    protocol_bps: int
-    margin_bps: int
-
-
 @dataclass(slots=True)
 class Presence:
     """Keeps the market up to date."""
@@ -62,7 +55,7 @@ class Presence:
     chain: ChainFacts
     http: HttpClient
     chain_id: int
-    shares: Shares
+    tariff: Tariff
     quality: Mapping[str, int]
     publish: Callable[[Market], None]
     nodes: dict[bytes, KnownNode] = field(default_factory=dict)
@@ -168,11 +161,20 @@ class Presence:
             model.tokenizer,
             model.context,
             offer.capacity,
-            Terms(price, listing.price, self.shares.protocol_bps, self.shares.margin_bps),
+            self.tariff.offered(price, listing.price),
             listing,
             self.chain.credit_line_wei(known.member.address),
             known.member.stake_wei,
+            exposure_wei(self.chain, known.member, exposure_bps=self.tariff.now.exposure_bps),
         )
+
+
+def exposure_wei(chain: ChainFacts, member: Member, *, exposure_bps: int) -> int:
+    """What a node may earn here in epochs whose checks are not final: this gateway's share, by credit lines, of what
+    its stake allows it. So all gateways together never trust it with more.
+    """
+    own_wei, all_wei = chain.credit_line_wei(member.address), chain.credit_lines_wei(member.address)
+    return member.stake_wei * exposure_bps * own_wei // (BPS * all_wei) if all_wei else 0
 
 
 def amount(text: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dgrid.core.epochs import EpochClock
+from dgrid.core.money import BPS
 from dgrid.gateway.admit import Admission, Door
 from dgrid.gateway.api import GatewayApi, Rooms
 from dgrid.gateway.bill import Cashier
@@ -21,15 +22,17 @@ from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.debts import Debts
 from dgrid.gateway.disclosing import Bureau, Discloser
 from dgrid.gateway.dispatch import Desk, Dispatcher
+from dgrid.gateway.exposure import Exposure
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
-from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.presence import Presence
 from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.standing import Credibility
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import TickSealer
+from dgrid.gateway.tariff import Tariff
 from dgrid.gateway.views import Sources, Views
 from dgrid.poq.tasks import task_of
 from dgrid.store.contents import Contents
@@ -48,6 +51,7 @@ logger = logging.getLogger(__name__)
 REMEMBERED_MAIL = 64
 CONTENTS_BYTES_MAX = 16 * 1024**3
 TIDY_S = 60.0
+EXPOSURE_LOOK_S = 0.5
 Page = Callable[[str], Reply | None]
 
 
@@ -62,8 +66,7 @@ class Settings:
     token: bytes
     contracts: Mapping[str, str]
     clock: EpochClock
-    quorum: int
-    shares: Shares
+    margin_bps: int
     timeout_s: float = 120.0
     attempts: int = 3
     allow: AddressRule = any_address
@@ -100,9 +103,12 @@ class GatewayService:
         self.sealer = ReceiptSealer(self.ledger, self.outbox, key=key, domain=settings.domain)
         self.counts = Counts(tokenizers)
         self.debts = Debts(self.ledger.node_total, lambda: self.presence.nodes)
-        self.router = Router(self.counts, self.debts.owed_wei, now_ms, task_of)
+        self.exposure = Exposure(self.ledger.node_total, lambda: self.presence.nodes)
+        self.tariff = Tariff(settings.margin_bps, chain.parameters, self._epoch_now)
+        owed_wei, exposed_wei = self.debts.owed_wei, self.exposure.exposed_wei
+        self.router = Router(self.counts, owed_wei, exposed_wei, self._new_share, now_ms, task_of)
         self.presence = Presence(
-            chain, self.http, settings.domain.chain_id, settings.shares, settings.quality, self._publish
+            chain, self.http, settings.domain.chain_id, self.tariff, settings.quality, self._publish
         )
         self.credibility = CredibilityReader(partners.court, partners.archives, publish=self._believe)
         self.closer = self._closer()
@@ -121,7 +127,7 @@ class GatewayService:
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
         judged = self.discloser.run(), self.credibility.run()
-        for work in (self.presence.run(), self.closer.run(), *judged, self._tidy()):
+        for work in (self.presence.run(), self.closer.run(), *judged, self._watch_exposure(), self._tidy()):
             self._stack.push_async_callback(ended, self.spawn(work))
 
     async def stop(self) -> None:
@@ -142,6 +148,15 @@ class GatewayService:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a background task failed", exc_info=error)
+
+    def _epoch_now(self) -> int:
+        return self._settings.clock.epoch_at(self._now_ms())
+
+    def _quorum(self) -> int:
+        return self.tariff.now.stored_quorum
+
+    def _new_share(self) -> float:
+        return self.tariff.now.exploration_bps / BPS
 
     def _publish(self, market: Market) -> None:
         self.router.see(market=market)
@@ -165,7 +180,7 @@ class GatewayService:
             settings.channels,
             settings.token,
             settings.clock,
-            settings.quorum,
+            self._quorum,
             settings.folder,
             self._now_ms,
         )
@@ -180,7 +195,7 @@ class GatewayService:
             settings.key,
             settings.domain,
             settings.clock,
-            settings.quorum,
+            self._quorum,
             settings.folder,
             self.ledger.path,
             self._now_ms,
@@ -194,6 +209,7 @@ class GatewayService:
         self.metrics.epochs.add(1, state.value)
         if state is EpochState.CLOSED:
             self.debts.closed(epoch)
+            self.exposure.closed(epoch)
         elif state is EpochState.ANCHORED:
             self.debts.anchored(epoch)
 
@@ -209,7 +225,7 @@ class GatewayService:
             self.router,
             Dispatcher(desk),
             self.counts,
-            Cashier(self.ledger, self.contents, cheapest=self._cheapest_wei),
+            Cashier(self.ledger, self.contents, tariff=self.tariff, cheapest=self._cheapest_wei),
             self.ledger,
             settings.domain,
             self.metrics,
@@ -247,12 +263,13 @@ class GatewayService:
             settings.token,
             settings.contracts,
             settings.clock,
-            settings.shares,
+            self.tariff,
             self._partners.chain,
             self.router,
             self.presence,
             self.ledger,
             self.reader,
+            self.contents,
             self.sealer,
             self._partners.court,
             self.credibility,
@@ -261,6 +278,12 @@ class GatewayService:
 
     def _is_ready(self) -> bool:
         return self.router.can_serve()
+
+    async def _watch_exposure(self) -> None:
+        chain = self._partners.chain
+        while True:
+            self.exposure.look(lambda epoch: chain.is_checked(epoch, now_ms=self._now_ms()))
+            await asyncio.sleep(EXPOSURE_LOOK_S)
 
     async def _tidy(self) -> None:
         while True:

@@ -7,7 +7,7 @@ Public replies hold hashes, counts and addresses; a receipt's salt goes to its o
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dgrid.core.epochs import EpochClock
@@ -17,18 +17,21 @@ from dgrid.core.merkle import TreeNode
 from dgrid.gateway.court import Court
 from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.facts import ChainFacts, Channel
-from dgrid.gateway.presence import Presence, Shares
+from dgrid.gateway.presence import Presence
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import ModelMarket
 from dgrid.gateway.route.models import VIRTUAL_MODELS
 from dgrid.gateway.route.standing import EVERY_TASK
 from dgrid.gateway.sealing import ReceiptSealer
+from dgrid.gateway.tariff import Tariff
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader, ListedReceipt, StoredReceipt
 from dgrid.store.ledger_rows import EpochState
 from dgrid.wire.blob import epoch_tree
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EpochRoot
+from dgrid.wire.messages import EpochRoot, InferenceReceipt
+from dgrid.wire.quality import encode_content
 from dgrid.wire.typed import Domain
 
 Json = dict[str, Any]
@@ -44,12 +47,13 @@ class Sources:
     token: bytes
     contracts: Mapping[str, str]
     clock: EpochClock
-    shares: Shares
+    tariff: Tariff
     chain: ChainFacts
     router: Router
     presence: Presence
     ledger: Ledger
     reader: LedgerReader
+    contents: Contents
     sealer: ReceiptSealer
     court: Court
     credibility: CredibilityReader
@@ -141,6 +145,18 @@ class Views:
             raise ReceiptNotFound(f"no receipt {to_hex(request_id)} was written here")
         return stored
 
+    def content(self, request_id: bytes, *, asks: Channel) -> bytes:
+        """What a receipt's hashes cover, as judges get it, for its owner while it is kept. Raises ReceiptNotFound."""
+        stored = self._stored(request_id)
+        receipt, is_owner = InferenceReceipt.unpacked(stored.record.receipt), asks.channel_id == stored.channel_id
+        kept = self._from.contents.get(receipt.place.position, receipt.struct_hash()) if is_owner else None
+        if kept is None:
+            raise ReceiptNotFound(
+                f"no content of {to_hex(request_id)} is kept for you",
+                hint="it is kept for who paid, under privacy `committee` or `public`, until it is judged",
+            )
+        return encode_content(kept)
+
     async def proof(self, request_id: bytes) -> Json:
         """The way from a receipt to its epoch's root. Raises ReceiptNotFound, NotYet before the epoch is anchored."""
         stored = self._stored(request_id)
@@ -221,7 +237,8 @@ class Views:
 
     def parameters(self) -> Json:
         source, state = self._from, self._from.chain.state
-        epoch = source.clock.epoch_at(source.now_ms())
+        epoch, tariff = source.clock.epoch_at(source.now_ms()), source.tariff
+        counted = tariff.parameters(epoch)
         return {
             "gateway": to_hex(source.gateway),
             "chain_id": source.domain.chain_id,
@@ -233,8 +250,9 @@ class Views:
                 "number": epoch,
                 "closes_at_ms": source.clock.closes_at_ms(epoch),
             },
-            "protocol_bps": source.shares.protocol_bps,
-            "margin_bps": source.shares.margin_bps,
+            "protocol_bps": counted.protocol_bps,
+            "margin_bps": min(tariff.margin_bps, counted.maximum_margin_bps),
+            "parameters": {name: str(value) for name, value in asdict(counted).items()},
             "finalized_block": state.finalized_block,
             "degraded": state.is_degraded,
         }

@@ -195,6 +195,6 @@ class Delivery:
 
     def _work(self, receipt_hash: bytes, counts: Counts) -> Work:
         price = self.admitted.price
-        value_wei = self._desk.terms.part_wei(price, tokens_in=counts.tokens_in, tokens_out=counts.tokens_out)
+        value_wei = price.gross(counts.tokens_in, counts.tokens_out)  # at most: the cut is its receipt's epoch's
         counted, prices = (counts.tokens_in, counts.tokens_out), (price.in_wei, price.out_wei)
         return Work(receipt_hash, self.admitted.dispatch.gateway, value_wei, *counted, *prices, self._now_ms)

@@ -44,6 +44,10 @@ class CreditView(Protocol):
         """The gateway's latest epoch with a root on chain; -1 when there is none. Debt up to it is settled."""
         ...
 
+    def protocol_bps(self, epoch: int) -> int:
+        """What the protocol takes of this node's price in an epoch: the members decide, known before it begins."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MeterTerms:
@@ -52,12 +56,6 @@ class MeterTerms:
     domain: Domain
     node: bytes
     token: bytes
-    protocol_bps: int  # the highest cut of the protocol that the node accepts
-
-    def part_wei(self, price: Price, *, tokens_in: int, tokens_out: int) -> int:
-        """The node's part of a price, at least."""
-        gross = price.gross(tokens_in, tokens_out)
-        return gross - gross * self.protocol_bps // BPS
 
 
 @dataclass(slots=True)
@@ -205,8 +203,8 @@ class Meter:
 
     def _check_billing(self, account: Account, work: Work, receipt: InferenceReceipt) -> None:
         usage, shares = receipt.usage, receipt.shares
-        price = Price(work.in_price_wei, work.out_price_wei)
-        if shares.node < self._terms.part_wei(price, tokens_in=usage.tokens_in, tokens_out=usage.tokens_out):
+        gross = Price(work.in_price_wei, work.out_price_wei).gross(usage.tokens_in, usage.tokens_out)
+        if shares.node < gross - gross * self._chain.protocol_bps(receipt.place.epoch) // BPS:
             account.short = "a receipt gives this node less than its part of the price"
         elif is_far_below(usage.tokens_in, work.tokens_in):
             account.short = f"a receipt bills {usage.tokens_in} of {work.tokens_in} tokens of a prompt"

@@ -8,14 +8,40 @@ A node that saves Δc by running less than it sold is caught on a checked reques
 and for an evaluator, with canaries at rate h and effort c saved, iff h · (δ − ε) · (R + σS + V) ≥ c. Both are exact
 over the integers. They say what one request is worth, in expectation; `requests_until_convicted` says how long an
 impostor earns before, which is what the stake must cover. Refuses to estimate δ and ε: they are measured.
+
+`violations` is the guard over a network's parameters: `Economics.sol` refuses what it names, by the same integers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from math import comb
 
+from dgrid.chain.parameters import Parameters
 from dgrid.core.money import BPS
 
 SQUARED_BPS = BPS * BPS
+HIT_BPS = 9_000  # δ of POQ.md § 5; ε is nought for what only a jury's verdict slashes
+SAVING_BPS = 8_000  # Δc: what of a price the smallest model in place of the claimed one saves
+FIVE_OF_POISSON = 1_161  # hundredths: with a mean of 11.61, five detections happen with 99 %
+DETECTIONS = 5
+QUORUM_BPS_MIN = 5_000
+REPORTER_BPS_MAX = 5_000  # who reports itself must lose
+COST_PARTS_MIN = 5  # cost is at most a fifth of quality: else selling a smaller model would pay for itself
+
+
+class Rule(IntEnum):
+    """What a network's parameters must keep (`Economics.sol`, in its order)."""
+
+    NODE_HONESTY = 0
+    NODE_EXPOSURE = 1
+    EVALUATOR_HONESTY = 2
+    UNBONDING = 3
+    BOND = 4
+    WINDOWS = 5
+    COMMITTEES = 6
+    REPORTER = 7
+    WEIGHTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +106,102 @@ def _convicted(requests: int, temptation: Temptation, *, detections: int, certai
     fewer: int = sum(comb(requests, k) * hit**k * miss ** (requests - k) for k in range(detections))
     whole: int = SQUARED_BPS**requests
     return fewer * BPS <= (BPS - certainty_bps) * whole
+
+
+# --- the guard --------------------------------------------------------------------------------------------------------
+
+
+def violations(parameters: Parameters, *, epoch_seconds: int, before: Parameters | None = None) -> tuple[Rule, ...]:
+    """The rules that these values break together, in order; the contract names the first.
+
+    With `before`, what counts until they do: the delays must outlast the windows that run then, too.
+    """
+    found = [rule for rule, holds in _findings(parameters, epoch_seconds) if not holds]
+    if before is not None:
+        delays = {"unbonding_seconds": parameters.unbonding_seconds, "bond_seconds": parameters.bond_seconds}
+        meanwhile = replace(before, **delays)
+        found += [rule for rule, holds in _delays(meanwhile, epoch_seconds) if not holds and rule not in found]
+    return tuple(found)
+
+
+def request_temptation(parameters: Parameters) -> Temptation:
+    """A request of the highest worth, as a node with the least stake sees it; amounts in 10⁻⁴ wei, so that nothing is
+    rounded.
+    """
+    return Temptation(
+        check_bps=parameters.identity_bps,
+        hit_bps=HIT_BPS,
+        false_bps=0,
+        price_wei=parameters.request_value_max_wei * BPS,
+        slash_wei=parameters.minimum_stake_wei * parameters.node_slash_bps,
+        rents_wei=0,
+        saving_wei=parameters.request_value_max_wei * SAVING_BPS,
+    )
+
+
+def duty_temptation(parameters: Parameters) -> Temptation:
+    """A duty, as an evaluator sees it that would rather guess: judging costs at most what the request was worth."""
+    return Temptation(
+        check_bps=parameters.canary_bps,
+        hit_bps=HIT_BPS,
+        false_bps=0,
+        price_wei=parameters.evaluator_rate_wei,
+        slash_wei=parameters.late_penalty_wei,
+        rents_wei=0,
+        saving_wei=parameters.request_value_max_wei,
+    )
+
+
+def requests_undetected(parameters: Parameters) -> int | None:
+    """A bound from Poisson's law on the requests until five detections, with 99 %; None where none comes."""
+    hit = parameters.identity_bps * HIT_BPS
+    return -(-FIVE_OF_POISSON * SQUARED_BPS // (100 * hit)) if hit else None
+
+
+def detection_seconds(parameters: Parameters, *, epoch_seconds: int) -> int:
+    """From a fraud to the end of the last appeal: its epoch, the next, judging, the challenge, two stages of a case."""
+    p = parameters
+    judging = p.commit_seconds + p.reveal_seconds + p.open_seconds + p.root_seconds
+    case = 2 * (p.enrol_seconds + p.vote_seconds + p.unseal_seconds) + p.appeal_seconds
+    return p.challenge_seconds + judging + case + 2 * epoch_seconds
+
+
+def _findings(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
+    p = parameters
+    yield Rule.NODE_HONESTY, request_temptation(p).is_resisted
+    yield Rule.NODE_EXPOSURE, _covers_exposure(p)
+    yield Rule.EVALUATOR_HONESTY, duty_temptation(p).is_resisted
+    yield from _delays(p, epoch_seconds)
+    yield Rule.WINDOWS, _has_windows(p, epoch_seconds)
+    yield Rule.COMMITTEES, p.committee_size >= 1 and 1 <= p.case_committee < p.appeal_committee
+    yield Rule.REPORTER, p.reporter_bps <= REPORTER_BPS_MAX
+    yield Rule.WEIGHTS, _weighs(p)
+
+
+def _delays(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
+    p = parameters
+    longest_debt = epoch_seconds + p.default_seconds + p.challenge_seconds + p.demand_seconds
+    yield Rule.UNBONDING, p.unbonding_seconds >= detection_seconds(p, epoch_seconds=epoch_seconds)
+    yield Rule.BOND, p.bond_seconds >= longest_debt
+
+
+def _covers_exposure(parameters: Parameters) -> bool:
+    """Whether the slash is worth what an impostor saves until it is convicted."""
+    requests, temptation = requests_undetected(parameters), request_temptation(parameters)
+    if requests is None or parameters.exposure_bps > BPS:
+        return False
+    return temptation.slash_wei >= temptation.saving_wei * requests
+
+
+def _has_windows(parameters: Parameters, epoch_seconds: int) -> bool:
+    p = parameters
+    judging = p.commit_seconds, p.reveal_seconds, p.open_seconds, p.root_seconds
+    case = p.enrol_seconds, p.vote_seconds, p.unseal_seconds, p.appeal_seconds
+    majorities = p.quorum_bps >= QUORUM_BPS_MIN and p.verdict_bps > BPS // 2
+    return all((*judging, *case)) and p.root_seconds <= epoch_seconds and majorities
+
+
+def _weighs(parameters: Parameters) -> bool:
+    p = parameters
+    whole = p.accuracy_weight + p.consistency_weight + p.format_weight + p.cost_weight
+    return whole > 0 and COST_PARTS_MIN * p.cost_weight <= whole

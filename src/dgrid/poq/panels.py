@@ -53,6 +53,12 @@ class Panel:
         return [found for one in self.members if (found := self._identity(one)) is not None]
 
     @property
+    def is_undisclosed(self) -> bool:
+        """Whether most of its members report that the content was not given, and none that it was."""
+        said = [one.report.verdict for one in self.members if one.report is not None]
+        return 2 * said.count(Verdict.UNDISCLOSED) > len(self.members) and Verdict.JUDGED not in said
+
+    @property
     def owing(self) -> Iterator[Member]:
         """Members that did not do what they had to: no report, or none of what most others could give."""
         most = len(self.members) // 2
@@ -78,7 +84,7 @@ def all_duties(draws: Iterable[DrawnEpoch], rules: QualityRules) -> tuple[Duty, 
     by_round: dict[int, list[DrawnEpoch]] = defaultdict(list)
     for draw in draws:
         by_round[draw.round].append(draw)
-    return tuple(duty for number in sorted(by_round) for duty in duties(by_round[number], rules.draw))
+    return tuple(duty for number in sorted(by_round) for duty in duties(by_round[number], rules.draw_in(number)))
 
 
 def panels(evidence: RoundEvidence, rules: QualityRules) -> tuple[Panel, ...]:

@@ -43,7 +43,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     known = Calibrations(before.calibration, rules.calibration)
     known.observe(found, evidence.canaries)
     judged = readings(found, evidence.canaries, known=known, rules=rules)
-    suspicions = suspicions_after(before.suspicions, found, round_=evidence.round, rules=rules)
+    suspicions = suspicions_after(before, found, evidence=evidence, rules=rules)
     passed, flagged = evidence.round - before.round, flagged_in(suspicions)
     levels = Levels(before.levels, rules.credibility, rounds_passed=passed, flagged=flagged)
     levels.observe(judged)

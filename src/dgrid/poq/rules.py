@@ -15,7 +15,7 @@ MICROS = 10**6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawRules:
-    """From the chain (`QualityCourt.rules`): which leaves are drawn, and for how many evaluators."""
+    """From the chain (`Parameters.sol`): which leaves are drawn, and for how many evaluators."""
 
     quality_bps: int
     identity_bps: int
@@ -25,10 +25,11 @@ class DrawRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How the four dimensions combine; only their ratios count, for missing ones are dropped.
+    """From the chain: how the four dimensions combine. Only their ratios count, for missing ones are dropped.
 
-    Accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and faster than
-    the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for itself.
+    By default accuracy leads because it is what a caller buys. Cost stays small: at 10 %, being four times cheaper and
+    faster than the reference outweighs no more than 0.055 of quality, so selling a smaller model does not pay for
+    itself; no vote lifts it above a fifth (`economics.Rule.WEIGHTS`).
     """
 
     format: int = 20
@@ -107,17 +108,27 @@ BUILT_IN_GAPS: Mapping[bytes, int] = {
 class IdentityRules:
     """When a node is said to run another model than it claims.
 
-    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16;
-    no honest reply of the built-in models had a mean gap of 5e-2. A swap among them gives five times that and more.
+    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16.
+    Of 3,000 honest replies of the built-in models 2 had a mean gap above that, the widest 6.1e-2; swapped among them,
+    60 to 80 in a hundred are above 8e-2 (`tests/poq/measured_gaps.json`).
+
+    Three things follow, each surer than the one before: a doubt costs nothing, an evaluator asks the node itself and
+    opens a case if that convicts it; a flag costs credibility and pay; only a case costs stake.
     """
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=lambda: BUILT_IN_GAPS)  # by model digest
     replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
     window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
-    clip: int = 8  # thresholds that one reply counts at most, so that one alone cannot flag
+    clip: int = 8  # thresholds that one reply counts at most
     members_min: int = 2
-    agreement_bps: int = 8_000  # of the members must say the same of a reply, or it counts for neither side
+    agreement_bps: int = 8_000  # of the members must say the same of a reply, or it flags for neither side
+    majority_bps: int = 6_000  # likewise for a doubt: two of three, so that nobody alone keeps a node from being asked
+    doubts_min: int = 2  # replies above the threshold that make a doubt: one may be chance
+    fresh_min: int = 5  # replies without which a case is not decided against a node
+    far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
+    far_bps: int = 3_000  # of a member's own fresh replies must be that far off to convict: three of ten
+    sworn_bps: int = 5_000  # likewise of the opener's, on which every member decides alike: five of ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +161,7 @@ class QualityRules:
 
     draw: DrawRules
     pay: PayRules
+    drawn_before: Mapping[int, DrawRules] = field(default_factory=dict)  # of earlier rounds that this one takes in
     weights: Weights = field(default_factory=Weights)
     references: Mapping[bytes, CostReference] = field(default_factory=lambda: BUILT_IN_REFERENCES)  # by model id
     calibration: CalibrationRules = field(default_factory=CalibrationRules)
@@ -163,3 +175,7 @@ class QualityRules:
             raise ValueError("shares lie between 0 and 10,000 basis points")
         if self.draw.committee_size < 1 or self.draw.duty_cap < 1:
             raise ValueError("a committee and a cap are at least 1")
+
+    def draw_in(self, judged_round: int) -> DrawRules:
+        """By which rules a round's leaves were drawn: its own, also where a later root takes them in."""
+        return self.drawn_before.get(judged_round, self.draw)

@@ -17,7 +17,6 @@ from dgrid.author.chance import Chance
 from dgrid.author.journal import FILE_NAME, Journal
 from dgrid.author.traffic import TrafficReader
 from dgrid.author.working import AuthorLoop, Desk, Luck
-from dgrid.chain.court import appoint_author_dev
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import AuthorConfig
@@ -65,7 +64,7 @@ def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stac
     asker = Asker()
     stack.push_async_callback(asker.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
-    records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+    records = Records(lambda: watcher.finalized, archives)
     accounts = accounts_of(key, config.accounts)
     own = {account.address for account in accounts}
     court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)
@@ -86,9 +85,10 @@ def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stac
 
 
 async def _prepare(config: AuthorConfig, side: ChainSide) -> None:
-    """Appointment where it can be had, then channels, as gateways come."""
+    """Gas money where it can be had, then channels, as gateways come. Who writes canaries the members decide."""
     if config.dev:
-        await until_done(lambda: _appoint(side), what="appointment")
+        address = side.sender.address
+        await until_done(lambda: fund_dev(side.rpc, side.contracts, address=address), what="gas money")
     accounts = accounts_of(config.key(), config.accounts)
     channels = Channels(side.rpc, config.chain, config.folder, accounts, int(config.deposit_wei))
     while True:
@@ -97,11 +97,6 @@ async def _prepare(config: AuthorConfig, side: ChainSide) -> None:
         except DGridError as error:
             logger.warning("no channel yet: %s %s", error.message, error.hint)
         await asyncio.sleep(CHANNELS_LOOK_S)
-
-
-async def _appoint(side: ChainSide) -> None:
-    await fund_dev(side.rpc, side.contracts, address=side.sender.address)
-    await appoint_author_dev(side.rpc, side.contracts, address=side.sender.address)
 
 
 @dataclass(frozen=True, slots=True)

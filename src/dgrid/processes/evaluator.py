@@ -22,6 +22,12 @@ from dgrid.engines.catalog import Catalog
 from dgrid.engines.encoder import EncoderClient
 from dgrid.engines.forcing import Forcing
 from dgrid.engines.models import ModelFacts, model_facts
+from dgrid.evaluator.cases.accusing import Accuser
+from dgrid.evaluator.cases.journal import FILE_NAME as VOTES_NAME
+from dgrid.evaluator.cases.journal import VoteJournal
+from dgrid.evaluator.cases.jury import Bar, Jury
+from dgrid.evaluator.cases.sampling import Sampler
+from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder, Desk
 from dgrid.evaluator.docket import Docket
@@ -43,9 +49,11 @@ from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.processes.repeating import PayingAsker
+from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
+from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
 from dgrid.wire.typed import court_domain
@@ -91,7 +99,7 @@ async def _live(config: EvaluatorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(own)):
+        async with background(enrol(own), opened_court(own, stack, loop=loop).run()):
             await loop.run()
 
 
@@ -104,16 +112,40 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     stack.push_async_callback(http.close)
     stack.callback(journal.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
-    records = Records(lambda: watcher.finalized, watcher.parameters, archives)
+    records = Records(lambda: watcher.finalized, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
     reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
-    docket = Docket(journal, quality, reader=reader, bench=bench, parameters=watcher.parameters, tally=own.tally)
+    docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
-    desk = Desk(key, domain, journal, archives, side.sender, contracts, http, watcher.parameters)
+    desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
     salt = partial(secrets.token_bytes, SALT_BYTES)
     clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, salt)
     time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
+
+
+def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> CaseLoop:
+    """What it does in cases, to be closed with `stack`."""
+    config, side, key = own.config, own.side, own.config.key()
+    watcher, contracts = side.watcher, side.contracts
+    domain = court_domain(contracts.chain_id, contracts.quality_court.address)
+    http, votes = own.http(LIMITS), VoteJournal(config.folder / VOTES_NAME)
+    stack.push_async_callback(http.close)
+    stack.callback(votes.close)
+    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
+    quality = QualityReader(Records(lambda: watcher.finalized, archives), archives, domain=side.domain, court=domain)
+    asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
+    stack.push_async_callback(asker.close)
+    terms = SampleTerms(side.domain, domain, write_sample)
+    sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
+    bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
+    jury = Jury(bar)
+    accuser = Accuser(key.address, bar, jury, loop.journal.agrees_with, salt)
+    desk = CourtDesk(key.address, side.rpc, side.sender, contracts, votes, config.dev)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=contracts.chain_id)
+    court = CaseLoop(watcher, desk, jury, accuser, offers.peers, loop.time, own.tally, salt)
+    stack.push_async_callback(court.close)
+    return court
 
 
 def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Bench:

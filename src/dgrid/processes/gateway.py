@@ -23,7 +23,6 @@ from dgrid.gateway.chain_facts import WatchedChain
 from dgrid.gateway.closing import Partners
 from dgrid.gateway.court import WatchedCourt
 from dgrid.gateway.handover import SettlerDoors
-from dgrid.gateway.presence import Shares
 from dgrid.gateway.service import GatewayService, Settings
 from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -110,7 +109,7 @@ async def opened_service(
 
 
 def settings_of(config: GatewayConfig, access: ChainAccess) -> Settings:
-    chain, parameters = config.chain, access.watcher.parameters
+    chain = config.chain
     return Settings(
         config.key(),
         config.folder,
@@ -118,9 +117,8 @@ def settings_of(config: GatewayConfig, access: ChainAccess) -> Settings:
         channel_domain(chain.chain_id, chain.address("channel_escrow")),
         chain.address("dgai"),
         chain.contracts,
-        parameters.clock,
-        parameters.stored_quorum,
-        Shares(config.protocol_bps, config.margin_bps),
+        access.watcher.clock,
+        config.margin_bps,
         config.request_timeout_s,
         config.attempts,
         loopback_only if config.dev else any_address,

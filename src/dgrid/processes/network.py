@@ -32,6 +32,7 @@ from dgrid.wire.http import ClientLimits, HttpClient
 READY_TIMEOUT_S = 90.0
 CREATOR_PRICE = Price(2 * WEI, 4 * WEI)  # per million tokens, above what the nodes ask
 DEPOSIT_WEI = 1000 * WEI  # the home's API key starts with this much at each gateway
+VOTES_WEI = 100_000_000 * WEI  # what the home's user holds: a tenth of the supply, where a quorum is 4 %
 Say = Callable[[str], None]
 
 
@@ -113,7 +114,10 @@ class Network:
                 raise ChainLost(f"the chain in {home.path / 'chain'} lost its contracts", hint="start in a new --home")
         else:
             genesis_s = int(time.time())
-            contracts = await deploy(self.chain.rpc, epoch_seconds=options.epoch_seconds, genesis_s=genesis_s)
+            authors = (home.key("author-1").address,)
+            contracts = await deploy(
+                self.chain.rpc, epoch_seconds=options.epoch_seconds, genesis_s=genesis_s, authors=authors
+            )
             known = Deployed(DEV_CHAIN_ID, contracts, genesis_s, options.epoch_seconds)
             write_atomically(home.contracts_file, msgspec.json.encode(known))
             self.say("contracts  deployed")
@@ -152,9 +156,12 @@ class Network:
             await sender.close()
 
     async def _fund_channels(self) -> None:
-        """One channel a gateway for the home's API key, filled up to the starting deposit when it is new."""
+        """The user's DGAI, enough for a quorum; and one channel a gateway for the home's API key, filled up to the
+        starting deposit when it is new.
+        """
         assert self.plan is not None
         user, tag = self.home.key("user"), api_key_tag(self.home.api_key())
+        await fund_dev(self.chain.rpc, Contracts(self.plan.chain), address=user.address, dgai_wei=VOTES_WEI)
         for index in range(self.options.gateways):
             gateway = self.home.key(f"gateway-{index + 1}").address
             await open_channel(

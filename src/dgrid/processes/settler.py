@@ -52,7 +52,7 @@ async def _live(config: SettlerConfig) -> None:
         collections = Collections(config.folder / "collections.sqlite", domain=escrow)
         stack.callback(collections.close)
         archives = Archives(http, lambda: doors_of(side.watcher.latest, urls=config.archive_urls), domain=side.domain)
-        records = Records(lambda: side.watcher.finalized, side.watcher.parameters, archives)
+        records = Records(lambda: side.watcher.finalized, archives)
         collector = Collector(collections, records, sender=side.sender, contracts=side.contracts)
         loop = SettlerLoop(side, queue, collector)
         service = SettlerService(queue, side.watcher, side.domain, loop.wake)

@@ -23,7 +23,6 @@ from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
 FAILURES_MAX = 100
-PROTOCOL_BPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class AuditTerms:
     domain: Domain
     clock: EpochClock | None = None
     listings: Mapping[tuple[bytes, int], Price] = field(default_factory=dict)
-    protocol_bps: int = PROTOCOL_BPS
+    protocol_bps: int | None = None  # of the root's epoch, as the one below
+    margin_bps_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ class Auditor:
         blob = await self._archives.fetch(anchor.root.blob_id)
         versions = self._records.view.listing_versions
         listings: dict[tuple[bytes, int], Price] = {key: listing.price for key, listing in versions.items()}
-        terms = AuditTerms(self._domain, self._records.parameters.clock, listings)
+        view, counted = self._records.view, self._records.view.parameters.at(anchor.root.epoch)
+        terms = AuditTerms(self._domain, view.clock, listings, counted.protocol_bps, counted.maximum_margin_bps)
         digest, root = anchor.digest, anchor.root
         return audit_epoch(blob, root, onchain_digest=digest, terms=terms, request_id=request_id)
 
@@ -208,7 +209,10 @@ def _split_faults(document: ReceiptDocument, terms: AuditTerms) -> Iterator[str]
     if usage.flags & (Flag.CACHED | Flag.SUPPORT):
         return
     gross = receipt.shares.node + receipt.shares.protocol
-    yield from _differs("the protocol's share", receipt.shares.protocol, gross * terms.protocol_bps // BPS)
+    if terms.protocol_bps is not None:
+        yield from _differs("the protocol's share", receipt.shares.protocol, gross * terms.protocol_bps // BPS)
+    if terms.margin_bps_max is not None and receipt.shares.gateway > gross * terms.margin_bps_max // BPS:
+        yield f"the gateway's share is {receipt.shares.gateway}, above {terms.margin_bps_max} basis points of {gross}"
     price = terms.listings.get((receipt.parties.listing_id, receipt.parties.listing_version))
     if price is not None:
         asked = price.gross(usage.tokens_in, usage.tokens_out)

@@ -13,10 +13,10 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.merkle import TreeNode, join, lane_item, leaf, root_of_path
 from dgrid.poq.draw import committee, is_drawn
 from dgrid.poq.evidence import DrawnEpoch, EvaluatorFacts, LeafFacts
-from dgrid.poq.rules import DrawRules
 from dgrid.settlement.certificate import Certificate, Member, OpenedReport
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.plain import LEFT, Steps
+from dgrid.settlement.rounds import draw_rules
 from dgrid.wire.blob import LANES_MAX
 from dgrid.wire.messages import EvaluatorReports
 from dgrid.wire.quality import LeafKey, credibility_item, report_item
@@ -51,7 +51,7 @@ def _facts(certificate: Certificate) -> Iterator[ChainFact]:
     yield ChainFact(f"QualityCourt.drawOf({place})", seed)
     shares = draw.rules.quality_bps, draw.rules.identity_bps, draw.rules.committee_size, draw.rules.duty_cap
     yield ChainFact(
-        "QualityCourt.rules(): qualityBps, identityBps, committeeSize, dutyCap", ", ".join(map(str, shares))
+        f"Parameters.at(…, {draw.round}): qualityBps, identityBps, committeeSize, dutyCap", ", ".join(map(str, shares))
     )
     ready = ", ".join(to_hex(one.address) for one in draw.evaluators)
     yield ChainFact(f"evaluators active at SeedFixed({place}), with stake and declared models", ready or "none")
@@ -63,8 +63,8 @@ def _facts(certificate: Certificate) -> Iterator[ChainFact]:
     yield ChainFact(f"QualityPosted, round {quality.round}", to_hex(quality.struct_hash()))
 
 
-def compare_with_chain(certificate: Certificate, view: ChainView, *, rules: DrawRules) -> list[Check]:
-    """Whether a chain says what the certificate says of it. `rules` are the court's."""
+def compare_with_chain(certificate: Certificate, view: ChainView) -> list[Check]:
+    """Whether a chain says what the certificate says of it."""
     root, draw, quality = certificate.epoch_root, certificate.draw, certificate.root
     place = Address(root.gateway), root.epoch
     anchor, drawn = view.roots.get(place), view.draws.get(place)
@@ -79,7 +79,7 @@ def compare_with_chain(certificate: Certificate, view: ChainView, *, rules: Draw
         "anchored root": None if anchor is None else anchor.digest == root.struct_hash(),
         "seed": None if seed is None else seed == (draw.seed, draw.round, draw.expired),
         "evaluators": None if ready is None else ready == draw.evaluators,
-        "rules": rules == draw.rules,
+        "rules": draw_rules(view.parameters.at(draw.round)) == draw.rules,
         "words given and kept": all(_kept(certificate, member, view) for member in certificate.members),
         "quality root": None if posted is None else posted.digest == quality.struct_hash(),
     }

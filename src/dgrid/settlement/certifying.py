@@ -12,6 +12,7 @@ from dgrid.settlement.certificate import Certificate, DrawInputs, Member, Opened
 from dgrid.settlement.evidence import NotEvidence, leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
 from dgrid.settlement.records import EpochRecords, Records
+from dgrid.settlement.rounds import draw_rules
 from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.quality import (
     LeafKey,
@@ -34,7 +35,7 @@ class NotDrawn(DGridError):
     exit_code = 5
 
 
-async def certify(reader: QualityReader, records: Records, *, request_id: bytes, rules: DrawRules) -> Certificate:
+async def certify(reader: QualityReader, records: Records, *, request_id: bytes) -> Certificate:
     """The certificate of a receipt. Raises ReceiptNotFound, NotDrawn, NotYet (no seed, no root), CheckFailed,
     NetworkUnreachable.
     """
@@ -45,9 +46,11 @@ async def certify(reader: QualityReader, records: Records, *, request_id: bytes,
     if document is None:
         raise CheckFailed("the receipt does not hold: nobody judges it", hint="`dgrid audit` says what is wrong")
     leaf, facts = leaf_facts(key, document), drawn.facts
+    rules = draw_rules(reader.view.parameters.at(facts.round))
     _require_drawn(leaf, facts, rules)
     posted = _root_over(reader.view, facts.round)
-    owed = duties([one.facts for one in await reader.drawn(posted.root.round)], rules)
+    together = [one.facts for one in await reader.drawn(posted.root.round) if one.draw.round == facts.round]
+    owed = duties(together, rules)
     panel = [Address(one.address) for one in committee(leaf, facts, size=rules.committee_size)]
     return Certificate(
         reader.court.verifying_contract,

@@ -15,6 +15,7 @@ from dgrid.chain.events import Claimed, Kind
 from dgrid.chain.reading import event_of
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.identity import NO_LISTING, Address, ListingId, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
@@ -97,7 +98,7 @@ async def claimable(
     accounts: dict[Party, _Account] = {}
     for anchor in records.anchors():
         opened = await records.epoch(anchor)
-        ready = anchor.timestamp_ms // 1000 + records.parameters.challenge_seconds <= now_s
+        ready = pays_from_s(records.view, anchor) <= now_s
         for party, receipt in _latest_leaves(opened):
             if party not in accounts:  # epochs come newest first: the first leaf seen is the latest
                 accounts[party] = _Account(receipt, _payees(records, receipt, party.kind))
@@ -108,8 +109,13 @@ async def claimable(
         if address is None or any(payee == address for payee, _ in account.payees)
     }
     claimed = await _claimed(rpc, contracts, list(wanted))
-    base = records.parameters.base_share_bps
+    base = records.view.facts.base_share_bps
     return [_claimable(party, account, claimed=claimed[party], base_bps=base) for party, account in wanted.items()]
+
+
+def pays_from_s(view: ChainView, anchor: Anchor) -> int:
+    """When a root's challenge window is over: as long as counted when it was anchored."""
+    return anchor.timestamp_ms // 1000 + view.parameters_at(anchor.timestamp_ms).challenge_seconds
 
 
 async def claim(sender: Sender, contracts: Contracts, *, rows: Sequence[Claimable]) -> ClaimOutcome:
@@ -184,7 +190,7 @@ def _payees(records: Records, receipt: InferenceReceipt, kind: Kind) -> tuple[tu
         case Kind.GATEWAY:
             return ((Address(parties.gateway), BPS),)
         case Kind.PROTOCOL:
-            return ((Address(records.parameters.treasury), BPS),)
+            return ((Address(records.view.facts.treasury), BPS),)
         case Kind.LISTING:
             listing = records.view.listing_versions.get((ListingId(parties.listing_id), parties.listing_version))
             return () if listing is None else tuple(zip(listing.payees, listing.bps, strict=True))

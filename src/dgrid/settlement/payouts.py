@@ -51,12 +51,10 @@ class Payouts:
     claims: tuple[PayoutClaim, ...]
 
 
-async def payouts(
-    reader: QualityReader, *, challenge_seconds: int, now_s: int, payees: Collection[bytes] | None = None
-) -> Payouts:
+async def payouts(reader: QualityReader, *, now_s: int, payees: Collection[bytes] | None = None) -> Payouts:
     """What the court owes some payees, or everybody. Raises CheckFailed, NetworkUnreachable."""
     view = reader.view
-    newest, final = last_posted(view), final_posted(view, challenge_seconds=challenge_seconds, now_s=now_s)
+    newest, final = last_posted(view), final_posted(view, now_s=now_s)
     waiting = await _totals(reader, newest)
     table = None if final is None else await reader.table(final.root.round)
     credited = _credited(table)
@@ -72,10 +70,15 @@ def last_posted(view: ChainView) -> PostedQuality | None:
     return view.quality_roots[view.last_quality_round] if view.quality_roots else None
 
 
-def final_posted(view: ChainView, *, challenge_seconds: int, now_s: int) -> PostedQuality | None:
+def final_posted(view: ChainView, *, now_s: int) -> PostedQuality | None:
     """The root by which the court pays now: the newest whose window is over (`QualityCourt.current`)."""
-    final = (one for one in view.quality_roots.values() if one.timestamp_ms // 1000 + challenge_seconds <= now_s)
+    final = (one for one in view.quality_roots.values() if root_pays_from_s(view, one) <= now_s)
     return max(final, key=lambda one: one.root.round, default=None)
+
+
+def root_pays_from_s(view: ChainView, posted: PostedQuality) -> int:
+    """When a quality root's window is over: as long as counted in its round."""
+    return posted.timestamp_ms // 1000 + view.parameters.at(posted.root.round).root_seconds
 
 
 async def _totals(reader: QualityReader, posted: PostedQuality | None) -> dict[PayeeAndKind, int]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.parameters import Parameters
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
@@ -30,7 +29,6 @@ class NetworkReader:
     rpc: Rpc
     contracts: Contracts
     view: ChainView  # the latest blocks included
-    parameters: Parameters
     archives: Archives
     records: Records
 
@@ -49,12 +47,11 @@ class NetworkReader:
 
     async def payouts(self, *, now_s: int, payees: Collection[bytes] | None = None) -> Payouts:
         """See `payouts.payouts`."""
-        challenge_seconds = self.parameters.judging.challenge_seconds
-        return await payouts(self.quality, challenge_seconds=challenge_seconds, now_s=now_s, payees=payees)
+        return await payouts(self.quality, now_s=now_s, payees=payees)
 
     async def unjudged_wei(self) -> dict[Address, int]:
         """See `payouts.unjudged_wei`."""
-        return await unjudged_wei(self.records, domain=self.domain, base_share_bps=self.parameters.base_share_bps)
+        return await unjudged_wei(self.records, domain=self.domain, base_share_bps=self.view.facts.base_share_bps)
 
     async def claimable(self, *, now_s: int, address: Address | None = None) -> list[Claimable]:
         """See `claims.claimable`."""
@@ -78,8 +75,8 @@ async def reading(
         view = watcher.latest
         domain = dgrid_domain(chain.chain_id, contracts.settlement.address)
         archives = Archives(http, lambda: doors_of(view, urls=archive_urls), domain=domain)
-        records = Records(lambda: view, watcher.parameters, archives)
-        yield NetworkReader(rpc, contracts, view, watcher.parameters, archives, records)
+        records = Records(lambda: view, archives)
+        yield NetworkReader(rpc, contracts, view, archives, records)
     finally:
         await watcher.stop()
         await http.close()

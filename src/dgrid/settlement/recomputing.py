@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from dgrid.core.identity import to_hex
-from dgrid.poq.draw import Duty, duties
+from dgrid.poq.draw import Duty
 from dgrid.poq.evidence import RoundEvidence
+from dgrid.poq.panels import all_duties
 from dgrid.poq.rounds import judge
-from dgrid.poq.rules import QualityRules
 from dgrid.settlement.quality import QualityReader
-from dgrid.settlement.rounds import posted_before, root_of
+from dgrid.settlement.rounds import posted_before, root_of, rules_of
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, QualityTable, Report, Verdict
 
@@ -56,11 +56,12 @@ class RoundAudit:
         return not self.differences
 
 
-async def recompute(reader: QualityReader, judged_round: int, *, rules: QualityRules, token: bytes) -> RoundAudit:
+async def recompute(reader: QualityReader, judged_round: int, *, token: bytes) -> RoundAudit:
     """Computes a round and compares it with what was posted, if anything was. Raises as `QualityReader.collect`."""
     collected = await reader.collect(judged_round)
-    table = judge(collected.table, collected.evidence, rules)
     view = reader.view
+    rules = rules_of(view, judged_round)
+    table = judge(collected.table, collected.evidence, rules)
     root = root_of(table, token=token, previous=posted_before(view, judged_round))
     posted = view.quality_roots.get(judged_round)
     differences: list[str] = []
@@ -73,7 +74,7 @@ async def recompute(reader: QualityReader, judged_round: int, *, rules: QualityR
         posted is not None,
         root,
         table,
-        obedience_of(collected.evidence, duties(collected.evidence.draws, rules.draw)),
+        obedience_of(collected.evidence, all_duties(collected.evidence.draws, rules)),
         collected.refused,
         tuple(differences[:DIFFERENCES_MAX]),
     )

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import Address
@@ -61,8 +60,8 @@ def tree_of(blob: EpochBlob) -> EpochTree:
 class Records:
     """All anchored epochs as `view` has them, blobs fetched when asked for."""
 
-    def __init__(self, view: Callable[[], ChainView], parameters: Parameters, archives: Archives) -> None:
-        self._view, self.parameters, self._archives = view, parameters, archives
+    def __init__(self, view: Callable[[], ChainView], archives: Archives) -> None:
+        self._view, self._archives = view, archives
         self._known: OrderedDict[bytes, EpochRecords] = OrderedDict()
 
     @property

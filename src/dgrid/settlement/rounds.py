@@ -11,7 +11,7 @@ from dgrid.chain.view import ChainView, Draw, PostedQuality
 from dgrid.core.identity import Address
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.poq.rounds import releases
-from dgrid.poq.rules import DrawRules, PayRules, QualityRules
+from dgrid.poq.rules import DrawRules, PayRules, QualityRules, Weights
 from dgrid.wire.blob import blob_id
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import QualityTable, credibility_root, encode_quality, payouts_tree
@@ -27,31 +27,48 @@ class Windows:
     post_from_s: int
 
 
-def windows_of(parameters: Parameters, judged_round: int) -> Windows:
-    """The windows of a round."""
-    rules = parameters.judging
-    commit_from_s = parameters.clock.closes_at_ms(judged_round) // 1000
-    reveal_from_s = commit_from_s + rules.commit_seconds
-    open_from_s = reveal_from_s + rules.reveal_seconds
-    return Windows(commit_from_s, reveal_from_s, open_from_s, open_from_s + rules.open_seconds)
+def windows_of(view: ChainView, judged_round: int) -> Windows:
+    """The windows of a round, by the seconds that counted in it."""
+    parameters = view.parameters.at(judged_round)
+    commit_from_s = view.clock.closes_at_ms(judged_round) // 1000
+    reveal_from_s = commit_from_s + parameters.commit_seconds
+    open_from_s = reveal_from_s + parameters.reveal_seconds
+    return Windows(commit_from_s, reveal_from_s, open_from_s, open_from_s + parameters.open_seconds)
 
 
-def rules_of(parameters: Parameters) -> QualityRules:
-    """The numbers by which a round is judged: those the chain was told, and the published constants."""
-    judging = parameters.judging
+def rules_of(view: ChainView, judged_round: int) -> QualityRules:
+    """The numbers by which a round is judged: those that counted in it, and the published constants."""
+    return rules_under(view.parameters.at(judged_round), view, judged_round=judged_round)
+
+
+def rules_under(parameters: Parameters, view: ChainView, *, judged_round: int) -> QualityRules:
+    """The same if other weights, pay and gain had counted; what was drawn stays drawn."""
+    earlier = {draw.round for draw in draws_of(view, judged_round)} - {judged_round}
     return QualityRules(
-        draw=DrawRules(
-            quality_bps=judging.quality_bps,
-            identity_bps=judging.identity_bps,
-            committee_size=judging.committee_size,
-            duty_cap=judging.duty_cap,
-        ),
+        draw=draw_rules(view.parameters.at(judged_round)),
         pay=PayRules(
-            base_share_bps=parameters.base_share_bps,
-            gain_bps=judging.gain_bps,
-            evaluator_rate_wei=int(judging.evaluator_rate_wei),
-            pool_cap_wei=int(judging.pool_cap_wei),
+            base_share_bps=view.facts.base_share_bps,
+            gain_bps=parameters.gain_bps,
+            evaluator_rate_wei=parameters.evaluator_rate_wei,
+            pool_cap_wei=parameters.pool_cap_wei,
         ),
+        drawn_before={number: draw_rules(view.parameters.at(number)) for number in earlier},
+        weights=Weights(
+            format=parameters.format_weight,
+            accuracy=parameters.accuracy_weight,
+            consistency=parameters.consistency_weight,
+            cost=parameters.cost_weight,
+        ),
+    )
+
+
+def draw_rules(parameters: Parameters) -> DrawRules:
+    """Which leaves are drawn in a round that has these parameters."""
+    return DrawRules(
+        quality_bps=parameters.quality_bps,
+        identity_bps=parameters.identity_bps,
+        committee_size=parameters.committee_size,
+        duty_cap=parameters.duty_cap,
     )
 
 
@@ -69,10 +86,10 @@ def draws_of(view: ChainView, judged_round: int) -> list[Draw]:
     return sorted(found, key=lambda draw: (draw.gateway, draw.epoch))
 
 
-def rounds_due(view: ChainView, parameters: Parameters, *, now_s: int) -> list[int]:
+def rounds_due(view: ChainView, *, now_s: int) -> list[int]:
     """The rounds that could be posted now, oldest first: over, judged by someone, and above the last posted."""
     opened = {number for number, _ in view.openings if number > view.last_quality_round}
-    return sorted(number for number in opened if windows_of(parameters, number).post_from_s <= now_s)
+    return sorted(number for number in opened if windows_of(view, number).post_from_s <= now_s)
 
 
 def root_of(table: QualityTable, *, token: bytes, previous: PostedQuality | None) -> QualityRoot:

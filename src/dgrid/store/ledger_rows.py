@@ -126,6 +126,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     label: Label
     salt: bytes
     answer: StoredAnswer | None = None
+    served_at_ms: int = 0  # what `Ledger.serving` said; 0: now
 
 
 class UnsealedRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

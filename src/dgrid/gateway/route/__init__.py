@@ -23,7 +23,7 @@ from dgrid.store.ledger_rows import BudgetExceeded
 from dgrid.wire.openai import ChatRequest
 
 NO_NODE_RETRY_MS = 1000
-NOBODY_LEFT = "every node that offers it has failed, is full or has no credit left"
+NOBODY_LEFT = "every node that offers it has failed, is full, or has no credit or stake left"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -55,6 +55,8 @@ class Router:
 
     counts: Counts
     owed_wei: Callable[[bytes], int]
+    exposed_wei: Callable[[bytes], int]
+    new_share: Callable[[], float]
     now_ms: Callable[[], int]
     task_of: Callable[[ChatRequest], str]
     loads: Loads = field(default_factory=Loads)
@@ -93,7 +95,7 @@ class Router:
         found = self._reachable(model, wishes)
         if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
-        moment = self._moment()
+        moment = self.moment()
         for seller in found.sellers:
             if can_serve(seller, moment):
                 break
@@ -137,16 +139,17 @@ class Router:
 
     def can_serve(self) -> bool:
         """Whether some model has a node that takes requests: offered, with credit left, not full."""
-        moment = self._moment()
+        moment = self.moment()
         return any(can_serve(seller, moment) for found in self.market.models.values() for seller in found.sellers)
 
-    def _moment(self) -> Moment:
-        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei)
+    def moment(self) -> Moment:
+        """What a choice made now depends on."""
+        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei, self.exposed_wei, self.new_share())
 
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
         wishes = wishes_of(order.chat)
-        found = choose(plan.field, wishes, moment=self._moment(), excluded=excluded)
+        found = choose(plan.field, wishes, moment=self.moment(), excluded=excluded)
         if found is None:
             raise no_node(plan.model, NOBODY_LEFT)
         seller, standing = found.seller, found.standing

@@ -21,7 +21,6 @@ from dgrid.gateway.route.wishes import Wishes
 CAPACITY_STRETCH = 16  # a node queues a little; more than this many times its places would only wait
 LEAN = 3  # the odds of two nodes are their costs' inverse to this power: 8 to 1 where one costs twice the other
 DOUBTFUL_SHARE = 0.01
-NEW_SHARE = 0.2
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +30,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     now_ms: int
     chance: Random
     owed_wei: Callable[[bytes], int]  # unsettled, by node
+    exposed_wei: Callable[[bytes], int]  # earned and not finally checked, by node
+    new_share: float  # of a model's requests, for nodes hardly judged yet
 
 
 def choose(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Entrant | None:
@@ -38,7 +39,7 @@ def choose(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[
     if wishes.order and (named := _named(field, wishes, moment=moment, excluded=excluded)) is not None:
         return named
     waiting: list[Entrant] = []
-    for entrants in _turn(field, wishes, moment.chance):
+    for entrants in _turn(field, wishes, moment):
         able, ready = _fit(entrants, moment, excluded)
         if ready:
             # Never more than half are kept away: better a node that failed than a crowd at the few that did not.
@@ -50,17 +51,17 @@ def choose(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[
     return _best(waiting, wishes, moment=moment)
 
 
-def _turn(field: Field, wishes: Wishes, chance: Random) -> Iterator[Sequence[Entrant]]:
+def _turn(field: Field, wishes: Wishes, moment: Moment) -> Iterator[Sequence[Entrant]]:
     """Whose turn it is, then who steps in for them. A wish for the cheapest or the fastest looks at all but the
     doubtful, whose answers may be cheap and fast for a reason."""
-    proven, new, doubtful = field.proven, field.new, field.doubtful
+    proven, new, doubtful, chance = field.proven, field.new, field.doubtful, moment.chance
     if wishes.sort:
         yield proven.entrants + new.entrants
         return
     roll = chance.random() if new.entrants or doubtful.entrants else 1.0
     if roll < DOUBTFUL_SHARE:
         yield doubtful.some(chance)
-    elif roll < DOUBTFUL_SHARE + NEW_SHARE:
+    elif roll < DOUBTFUL_SHARE + moment.new_share:
         yield new.some(chance)
     yield proven.some(chance)
     yield new.some(chance)
@@ -93,10 +94,11 @@ def _named(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[
 
 
 def can_serve(seller: Seller, moment: Moment) -> bool:
-    """Whether a node takes one more request: not full, and below its credit line."""
+    """Whether a node may take one more request: not full, below its credit line, and with stake for what it earns."""
     return (
         moment.loads.of(seller.node).in_flight < seller.capacity * CAPACITY_STRETCH
         and moment.owed_wei(seller.node) < seller.line_wei
+        and moment.exposed_wei(seller.node) < seller.exposure_wei
     )
 
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Parameter} from "./Parameter.sol";
+import {BPS} from "./Types.sol";
+
+/// @dev What a set of parameters can break, in the order in which it is looked for.
+enum Rule {
+    NodeHonesty,
+    NodeExposure,
+    EvaluatorHonesty,
+    Unbonding,
+    Bond,
+    Windows,
+    Committees,
+    Reporter,
+    Weights
+}
+
+/// @title Which settings keep honesty the best course
+/// @notice Inequalities over integers, cross-multiplied so that nothing is rounded away. A detector finds what it looks
+/// for nine times in ten; a cheat saves at most four fifths of a request's worth; five detections convict.
+library Economics {
+    error Unsafe(Rule rule);
+
+    uint256 internal constant DETECTION_BPS = 9_000;
+    uint256 internal constant SAVED_BPS = 8_000;
+
+    /// @dev Requests until five are detected with 99 % certainty are 11.61 / (p · δ): the Poisson bound, here in 1e-10,
+    /// as p and δ are basis points each.
+    uint256 internal constant FIVE_DETECTIONS = 1_161_000_000;
+
+    /// @param values every parameter, in the order of the enum
+    function check(uint256[] memory values, uint256 epochSeconds) internal pure {
+        require(_isNodeHonest(values), Unsafe(Rule.NodeHonesty));
+        require(_isExposureCovered(values), Unsafe(Rule.NodeExposure));
+        require(_isEvaluatorHonest(values), Unsafe(Rule.EvaluatorHonesty));
+        checkDelays(values, epochSeconds);
+        require(_areWindowsOpen(values, epochSeconds), Unsafe(Rule.Windows));
+        require(_areCommitteesSound(values), Unsafe(Rule.Committees));
+        require(_of(values, Parameter.ReporterBps) <= BPS / 2, Unsafe(Rule.Reporter)); // to report oneself must lose
+        require(_areWeightsSound(values), Unsafe(Rule.Weights));
+    }
+
+    /// @notice The part that also holds between one set and the next: what leaves must outlast what it answers for.
+    function checkDelays(uint256[] memory values, uint256 epochSeconds) internal pure {
+        uint256 unbonding = _of(values, Parameter.UnbondingSeconds);
+        require(unbonding >= longestAnswer(values) + 2 * epochSeconds, Unsafe(Rule.Unbonding));
+        uint256 backed = epochSeconds + _of(values, Parameter.DefaultSeconds) + _of(values, Parameter.ChallengeSeconds)
+            + _of(values, Parameter.DemandSeconds);
+        require(_of(values, Parameter.BondSeconds) >= backed, Unsafe(Rule.Bond));
+    }
+
+    /// @notice From an epoch's end: detection, the case, its appeal.
+    function longestAnswer(uint256[] memory values) internal pure returns (uint256) {
+        uint256 detection = _of(values, Parameter.ChallengeSeconds) + _of(values, Parameter.CommitSeconds)
+            + _of(values, Parameter.RevealSeconds) + _of(values, Parameter.OpenSeconds)
+            + _of(values, Parameter.RootSeconds);
+        uint256 trial = _of(values, Parameter.EnrolSeconds) + _of(values, Parameter.VoteSeconds)
+            + _of(values, Parameter.UnsealSeconds);
+        return detection + 2 * trial + _of(values, Parameter.AppealSeconds);
+    }
+
+    /// @dev p · δ · (P + σS) ≥ 0.8 · P
+    function _isNodeHonest(uint256[] memory values) private pure returns (bool) {
+        uint256 worth = _of(values, Parameter.RequestValueMax);
+        uint256 lost = worth * BPS + _slashedStake(values);
+        uint256 caught = _of(values, Parameter.IdentityBps) * DETECTION_BPS;
+        return caught * lost >= SAVED_BPS * worth * BPS * BPS;
+    }
+
+    /// @dev σS ≥ 0.8 · P · n, where n requests are certain to convict; none are where nothing is checked.
+    function _isExposureCovered(uint256[] memory values) private pure returns (bool) {
+        uint256 caught = _of(values, Parameter.IdentityBps) * DETECTION_BPS;
+        if (caught == 0) return false;
+        uint256 requests = (FIVE_DETECTIONS + caught - 1) / caught;
+        bool covered = _slashedStake(values) >= SAVED_BPS * _of(values, Parameter.RequestValueMax) * requests;
+        return covered && _of(values, Parameter.ExposureBps) <= BPS;
+    }
+
+    /// @dev h · δ · (R + σS) ≥ the work: a judgement costs at most what the request was worth; it is paid by R, and what
+    /// an evaluator that did not do its work stands to lose is the late penalty.
+    function _isEvaluatorHonest(uint256[] memory values) private pure returns (bool) {
+        uint256 lost = _of(values, Parameter.EvaluatorRate) + _of(values, Parameter.LatePenalty);
+        uint256 caught = _of(values, Parameter.CanaryBps) * DETECTION_BPS;
+        return caught * lost >= _of(values, Parameter.RequestValueMax) * BPS * BPS;
+    }
+
+    function _areWindowsOpen(uint256[] memory values, uint256 epochSeconds) private pure returns (bool) {
+        bool judging = _of(values, Parameter.CommitSeconds) != 0 && _of(values, Parameter.RevealSeconds) != 0
+            && _of(values, Parameter.OpenSeconds) != 0 && _of(values, Parameter.RootSeconds) != 0;
+        bool trial = _of(values, Parameter.EnrolSeconds) != 0 && _of(values, Parameter.VoteSeconds) != 0
+            && _of(values, Parameter.UnsealSeconds) != 0 && _of(values, Parameter.AppealSeconds) != 0;
+        // There is at most one root an epoch, and two are kept: so one of them becomes final before both are replaced.
+        bool timely = _of(values, Parameter.RootSeconds) <= epochSeconds;
+        // With a smaller quorum two roots could each have theirs.
+        bool decided = _of(values, Parameter.QuorumBps) >= BPS / 2 && _of(values, Parameter.VerdictBps) > BPS / 2;
+        return judging && trial && timely && decided;
+    }
+
+    function _areCommitteesSound(uint256[] memory values) private pure returns (bool) {
+        uint256 first = _of(values, Parameter.CaseCommittee);
+        return _of(values, Parameter.CommitteeSize) != 0 && first != 0 && first < _of(values, Parameter.AppealCommittee);
+    }
+
+    /// @dev Cost may weigh at most a fifth: else a cheaper, worse model would gain by it.
+    function _areWeightsSound(uint256[] memory values) private pure returns (bool) {
+        uint256 cost = _of(values, Parameter.CostWeight);
+        uint256 sum = _of(values, Parameter.AccuracyWeight) + _of(values, Parameter.ConsistencyWeight)
+            + _of(values, Parameter.FormatWeight) + cost;
+        return sum != 0 && 5 * cost <= sum;
+    }
+
+    /// @dev In 1e-4 wei.
+    function _slashedStake(uint256[] memory values) private pure returns (uint256) {
+        return _of(values, Parameter.MinimumStake) * _of(values, Parameter.NodeSlashBps);
+    }
+
+    function _of(uint256[] memory values, Parameter parameter) private pure returns (uint256) {
+        return values[uint256(parameter)];
+    }
+}

@@ -1,0 +1,126 @@
+"""The guard over a network's parameters: what the contract would say of them, and what cheats would make of them."""
+
+import json
+from dataclasses import replace
+from math import log1p
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue
+from dgrid.core.money import BPS, WEI
+from dgrid.poq.economics import (
+    DETECTIONS,
+    HIT_BPS,
+    SQUARED_BPS,
+    Rule,
+    Temptation,
+    duty_temptation,
+    request_temptation,
+    requests_undetected,
+    requests_until_convicted,
+    violations,
+)
+
+VECTORS = Path(__file__).parents[2] / "contracts" / "test" / "parameter_vectors.json"
+CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
+RUNS = 400
+
+
+def parameters_of(values: list[str]) -> Parameters:
+    return Parameters(**{one.name: int(value) for one, value in zip(catalogue(), values, strict=True)})
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_guard_says_what_the_contract_says(case: dict[str, Any]) -> None:
+    before = parameters_of(case["before"]) if case["before"] else None
+    found = violations(parameters_of(case["values"]), epoch_seconds=case["epochSeconds"], before=before)
+    assert (int(found[0]) if found else -1) == case["rule"]
+
+
+def test_the_vectors_break_and_keep_every_rule() -> None:
+    assert {case["rule"] for case in CASES} == {-1, *map(int, Rule)}
+
+
+@pytest.mark.parametrize(("parameters", "epoch_seconds"), [(Parameters(), 20), (bsc_parameters(), 3600)])
+def test_what_networks_start_with_is_safe_and_within_bounds(parameters: Parameters, epoch_seconds: int) -> None:
+    assert violations(parameters, epoch_seconds=epoch_seconds) == ()
+    for one in catalogue():
+        assert one.bounds.minimum <= getattr(parameters, one.name) <= one.bounds.maximum
+
+
+@st.composite
+def stakes(draw: st.DrawFn) -> Parameters:
+    """Values around the line between safe and unsafe."""
+    checked, slashed = draw(st.integers(100, BPS)), draw(st.integers(1, BPS))
+    value = draw(st.integers(WEI // 1_000, 10 * WEI))
+    needed = value * 11_610 * BPS // (checked * slashed)
+    stake = needed * draw(st.integers(1, 40_000)) // BPS
+    return replace(
+        Parameters(),
+        identity_bps=checked,
+        node_slash_bps=slashed,
+        request_value_max_wei=value,
+        minimum_stake_wei=stake,
+    )
+
+
+def requests_before_conviction(chance: Random, parameters: Parameters) -> int:
+    """How many requests one impostor cheats on until the fifth is detected: a sum of five geometric waits."""
+    hit = parameters.identity_bps * HIT_BPS / SQUARED_BPS
+    if hit == 1:
+        return DETECTIONS
+    return sum(1 + int(log1p(-chance.random()) / log1p(-hit)) for _ in range(DETECTIONS))
+
+
+@settings(max_examples=60, deadline=None)
+@given(stakes(), st.integers(0, 2**32))
+def test_no_impostor_earns_what_its_slash_costs_where_exposure_is_covered(parameters: Parameters, seed: int) -> None:
+    """At most one of a hundred is lucky enough; where the stake is half of what is asked, most of them are."""
+    chance, temptation = Random(seed), request_temptation(parameters)
+    gains = [
+        requests_before_conviction(chance, parameters) * temptation.saving_wei - temptation.slash_wei
+        for _ in range(RUNS)
+    ]
+    lucky = sum(gain > 0 for gain in gains)
+    if Rule.NODE_EXPOSURE not in violations(parameters, epoch_seconds=20):
+        assert lucky <= RUNS // 20
+    elif temptation.slash_wei * 4 < temptation.saving_wei * (requests_undetected(parameters) or 0):
+        assert lucky > RUNS // 2
+
+
+def mean_gain(chance: Random, terms: Temptation) -> tuple[float, float]:
+    """What cheating on one request earned over honesty, on average over many, with its standard error."""
+    caught = sum(chance.randrange(SQUARED_BPS) < terms.check_bps * terms.hit_bps for _ in range(RUNS * 10))
+    share = caught / (RUNS * 10)
+    error = (max(share * (1 - share), 1e-6) / (RUNS * 10)) ** 0.5
+    return terms.saving_wei - share * terms.at_stake_wei, error * terms.at_stake_wei
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, 2 * WEI), st.integers(0, 2**32))
+def test_evaluators_best_response_has_the_guards_sign(canary_bps: int, value: int, penalty: int, seed: int) -> None:
+    terms = duty_temptation(
+        replace(Parameters(), canary_bps=canary_bps, request_value_max_wei=value, late_penalty_wei=penalty)
+    )
+    gain, error = mean_gain(Random(seed), terms)
+    assume(abs(gain) > 5 * error)
+    assert terms.is_resisted == (gain < 0)
+
+
+@given(st.integers(1, BPS))
+def test_poissons_bound_is_never_below_the_exact_number_of_requests(identity_bps: int) -> None:
+    parameters = replace(Parameters(), identity_bps=max(identity_bps, 200))
+    exact = requests_until_convicted(request_temptation(parameters), detections=DETECTIONS, certainty_bps=9_900)
+    assert (requests_undetected(parameters) or 0) >= exact
+
+
+def test_only_the_ratios_of_weights_count() -> None:
+    weights = ("accuracy_weight", "consistency_weight", "format_weight", "cost_weight")
+    for factor in (1, 2, 5, 10):
+        scaled = {name: getattr(Parameters(), name) * factor for name in weights}
+        assert violations(replace(Parameters(), **scaled), epoch_seconds=20) == ()

@@ -100,10 +100,18 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def running_devnet(
-    folder: Path, *, keep_state: bool = False, epoch_seconds: int = 2, changed: Mapping[str, int] | None = None
+    folder: Path,
+    *,
+    keep_state: bool = False,
+    epoch_seconds: int = 2,
+    slots: int = 1,
+    changed: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Devnet]:
-    """A devnet with short windows, and parameters that are `changed`; its epochs began an hour ago."""
-    chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None)
+    """A devnet with short windows, and parameters that are `changed`; its epochs began an hour ago.
+
+    Blocks are final when 2 · `slots` lie on them.
+    """
+    chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None, slots=slots)
     await chain.start()
     try:
         block = await chain.rpc.block("latest")

@@ -28,11 +28,14 @@ LONG_FUNCTIONS: dict[str, int] = {
     "models/training/out_of_scope.py::_chatter": 64,  # a list of phrases
 }
 MANY_ARGUMENTS: dict[str, int] = {
+    "src/dgrid/cli/chain.py::deploy": 8,  # one for each flag
     "src/dgrid/cli/network.py::up": 8,  # one for each flag
+    "src/dgrid/cli/operating.py::undelegate": 7,  # likewise
     "src/dgrid/cli/roles.py::run_node": 7,  # likewise
 }
 MANY_POSITIONAL: dict[str, int] = {
     "src/dgrid/chain/contracts.py::Contract.read": 3,
+    "src/dgrid/chain/contracts.py::Contract.read_struct": 3,
     "src/dgrid/chain/rpc.py::Rpc.logs": 3,
     "src/dgrid/chain/sender.py::Sender.send": 3,  # reads like the call it makes, as Contract.read does
     "src/dgrid/cli/governing.py::vote": 3,  # as it is typed: which proposal, and what

@@ -8,10 +8,10 @@ from dgrid.core.money import WEI
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "parameters.md"
 HEAD = """# Parameters
 
-Every number that the members can change, in the contract's order. `dgrid gov parameters` shows what counts now and what is decided
-to come; [governance.md](../concepts/governance.md) says how they change and what refuses a change. Bounds and the largest step of one
-vote are fixed at deployment. Shares are basis points (10,000 are the whole), amounts are in DGAI here and in wei on chain; of
-weights only the ratios count.
+Every number that the members can change, in the contract's order. `dgrid gov parameters` shows what counts now and what
+is decided to come; [governance.md](../concepts/governance.md) says how they change and what refuses a change. Bounds
+and the largest step of one vote are fixed at deployment. Shares are basis points (10,000 are the whole), amounts are in
+DGAI here and in wei on chain; of weights only the ratios count.
 
 | Parameter | Unit | Dev | BSC | Bounds | Step | Read by | What it is |
 |---|---|---|---|---|---|---|---|

@@ -35,30 +35,35 @@ library Economics {
         require(_isNodeHonest(values), Unsafe(Rule.NodeHonesty));
         require(_isExposureCovered(values), Unsafe(Rule.NodeExposure));
         require(_isEvaluatorHonest(values), Unsafe(Rule.EvaluatorHonesty));
-        checkDelays(values, epochSeconds);
+        (uint256 unbondingSeconds, uint256 bondSeconds) = leastDelays(values, epochSeconds);
+        checkDelays(values, unbondingSeconds, bondSeconds);
         require(_areWindowsOpen(values, epochSeconds), Unsafe(Rule.Windows));
         require(_areCommitteesSound(values), Unsafe(Rule.Committees));
         require(_of(values, Parameter.ReporterBps) <= BPS / 2, Unsafe(Rule.Reporter)); // to report oneself must lose
         require(_areWeightsSound(values), Unsafe(Rule.Weights));
     }
 
-    /// @notice The part that also holds between one set and the next: what leaves must outlast what it answers for.
-    function checkDelays(uint256[] memory values, uint256 epochSeconds) internal pure {
-        uint256 unbonding = _of(values, Parameter.UnbondingSeconds);
-        require(unbonding >= longestAnswer(values) + 2 * epochSeconds, Unsafe(Rule.Unbonding));
-        uint256 backed = epochSeconds + _of(values, Parameter.DefaultSeconds) + _of(values, Parameter.ChallengeSeconds)
-            + _of(values, Parameter.DemandSeconds);
-        require(_of(values, Parameter.BondSeconds) >= backed, Unsafe(Rule.Bond));
+    /// @notice Stake and bond must stay for as long as a set of parameters asks, be it this one or the one before.
+    function checkDelays(uint256[] memory values, uint256 unbondingSeconds, uint256 bondSeconds) internal pure {
+        require(_of(values, Parameter.UnbondingSeconds) >= unbondingSeconds, Unsafe(Rule.Unbonding));
+        require(_of(values, Parameter.BondSeconds) >= bondSeconds, Unsafe(Rule.Bond));
     }
 
-    /// @notice From an epoch's end: detection, the case, its appeal.
-    function longestAnswer(uint256[] memory values) internal pure returns (uint256) {
-        uint256 detection = _of(values, Parameter.ChallengeSeconds) + _of(values, Parameter.CommitSeconds)
-            + _of(values, Parameter.RevealSeconds) + _of(values, Parameter.OpenSeconds)
-            + _of(values, Parameter.RootSeconds);
+    /// @notice For how long stake must answer (detection, a case, its appeal, two epochs), and a bond stand behind what
+    /// was served: perhaps never closed, then claimed by default, or demanded.
+    function leastDelays(uint256[] memory values, uint256 epochSeconds)
+        internal
+        pure
+        returns (uint256 unbondingSeconds, uint256 bondSeconds)
+    {
+        uint256 challenge = _of(values, Parameter.ChallengeSeconds);
+        uint256 judging = _of(values, Parameter.CommitSeconds) + _of(values, Parameter.RevealSeconds)
+            + _of(values, Parameter.OpenSeconds) + _of(values, Parameter.RootSeconds);
         uint256 trial = _of(values, Parameter.EnrolSeconds) + _of(values, Parameter.VoteSeconds)
             + _of(values, Parameter.UnsealSeconds);
-        return detection + 2 * trial + _of(values, Parameter.AppealSeconds);
+        unbondingSeconds = challenge + judging + 2 * trial + _of(values, Parameter.AppealSeconds) + 2 * epochSeconds;
+        bondSeconds =
+            epochSeconds + _of(values, Parameter.DefaultSeconds) + challenge + _of(values, Parameter.DemandSeconds);
     }
 
     /// @dev p · δ · (P + σS) ≥ 0.8 · P

@@ -76,13 +76,17 @@ contract Parameters {
         require(msg.sender == timelock, OnlyTimelock(msg.sender));
         require(parameters.length == values.length, WrongCount(values.length, parameters.length));
         uint64 now_ = epochNow();
-        uint256[] memory before = all(type(uint64).max);
+        uint256[] memory whole = all(type(uint64).max);
+        (uint256 unbondingSeconds, uint256 bondSeconds) = Economics.leastDelays(whole, epochSeconds);
 
         for (uint256 i = 0; i < parameters.length; ++i) {
             _change(parameters[i], values[i], now_);
+            whole[uint256(parameters[i])] = values[i];
         }
 
-        _requireSafe(before, all(type(uint64).max));
+        Economics.check(whole, epochSeconds);
+        // The windows of before run until then, and may be longer: a delay shrinks only after what it outlasts has.
+        Economics.checkDelays(whole, unbondingSeconds, bondSeconds);
     }
 
     /// @notice The value in effect now.
@@ -134,14 +138,5 @@ contract Parameters {
         (setting.since, setting.value) = (SafeCast.toUint32(fromEpoch), SafeCast.toUint96(value));
         _history[parameter].push(uint48(fromEpoch), uint208(value));
         emit ParameterSet(parameter, value, fromEpoch);
-    }
-
-    /// @dev The set that results must be safe, and its delays must outlast the windows that run until then, which may be
-    /// longer: so a delay shrinks only after what it outlasts has.
-    function _requireSafe(uint256[] memory before, uint256[] memory afterwards) private view {
-        Economics.check(afterwards, epochSeconds);
-        before[uint256(Parameter.UnbondingSeconds)] = afterwards[uint256(Parameter.UnbondingSeconds)];
-        before[uint256(Parameter.BondSeconds)] = afterwards[uint256(Parameter.BondSeconds)];
-        Economics.checkDelays(before, epochSeconds);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Absence, Challenges, SumTrail} from "../src/Challenges.sol";
 import {Convictions} from "../src/Convictions.sol";
 import {Evidence} from "../src/Evidence.sol";
+import {Parameter} from "../src/Parameter.sol";
 import {Receipts} from "../src/Receipts.sol";
 import {Role} from "../src/Registry.sol";
 import {Settlement} from "../src/Settlement.sol";
@@ -769,6 +770,39 @@ contract ConvictionTest is ChallengeWorld {
     function test_the_judge_is_settlements_own() public view {
         vm.assertEq(address(challenges.settlement()), address(settlement));
         vm.assertEq(challenges.token(), address(token));
+    }
+
+    function test_challenges_live_only_where_they_were_predicted() public {
+        vm.expectRevert(abi.encodeWithSelector(Challenges.WrongPrediction.selector, address(challenges)));
+        new Challenges(settlement, address(splits));
+    }
+
+    function test_three_more_judges_convict_through_challenges() public {
+        address[3] memory judges = [challenges.splits(), challenges.demands(), challenges.cases()];
+        for (uint64 i = 0; i < 3; ++i) {
+            vm.prank(judges[i]);
+            challenges.convictFor(gateway, 9 - i, 5, reporter);
+            vm.assertTrue(settlement.isVoid(gateway, 9 - i));
+        }
+        _assertConvicted(7);
+    }
+
+    function test_leaving_saves_no_stake() public {
+        vm.prank(gateway);
+        registry.unbond(Role.Gateway, STAKE);
+        _prove(3);
+        vm.assertEq(registry.slashableOf(Role.Gateway, gateway), STAKE / 2);
+        vm.assertEq(token.balanceOf(reporter), (BOND + STAKE) / 10);
+    }
+
+    /// @dev What was known when it was done.
+    function test_a_conviction_costs_what_it_did_in_its_epoch() public {
+        _decide(Parameter.GatewaySlashBps, 9_000);
+        _decide(Parameter.ReporterBps, 100);
+        vm.warp(GENESIS + 10 * EPOCH);
+        vm.assertEq(parameters.get(Parameter.GatewaySlashBps), 9_000);
+        _prove(1);
+        _assertConvicted(1);
     }
 
     function test_one_epoch_convicts_once_and_with_it_all_later_ones() public {

@@ -216,6 +216,18 @@ contract DelegationsTest {
         _registry.setCommission(Role.Node, 2_000);
     }
 
+    /// @dev A share may come to be worth more than the least amount.
+    function test_refuses_an_amount_that_buys_nothing() public {
+        _delegate(BOB, 1);
+        _give(REPORTER, 1e9);
+        vm.prank(REPORTER);
+        _registry.reward(Role.Node, OPERATOR, 1e9);
+        _give(ALICE, 100);
+        vm.prank(ALICE);
+        vm.expectRevert(Delegations.ZeroShares.selector);
+        _registry.delegateStake(Role.Node, OPERATOR, 100);
+    }
+
     /// @dev Who comes first with a unit and a large reward takes nothing of the next one's stake.
     function testFuzz_nobody_raises_the_price_to_take_the_next_delegation(uint96 gift, uint96 later) public {
         uint128 amount = 1e18 + uint128(later) % 1e25;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {SumTrail} from "../src/Challenges.sol";
+import {Parameter} from "../src/Parameter.sol";
 import {Role} from "../src/Registry.sol";
 import {Claim, Collection, DefaultClaim} from "../src/Settlement.sol";
 import {ChannelConfig, EpochRoot, Kind, Leaf, LeafProof, Seal, StoredSignature} from "../src/Types.sol";
@@ -39,6 +40,46 @@ contract GasTest is World {
         vm.prank(who);
         registry.withdraw(Role.Node);
         _snap("Registry", "withdraw");
+    }
+
+    function test_delegation() public {
+        address who = address(0x4005);
+        _join(Role.Node, node, 0);
+        _fund(who, 2 * STAKE);
+        vm.prank(who);
+        token.approve(address(registry), 2 * STAKE);
+        vm.prank(who);
+        registry.delegateStake(Role.Node, node, STAKE);
+        _snap("Registry", "delegateStake: first of the pool");
+        vm.warp(block.timestamp + 1);
+        vm.prank(who);
+        registry.delegateStake(Role.Node, node, STAKE);
+        _snap("Registry", "delegateStake: again");
+        uint256 shares = registry.delegationOf(Role.Node, node, who).shares;
+        vm.prank(who);
+        registry.undelegateStake(Role.Node, node, shares);
+        _snap("Registry", "undelegateStake");
+        vm.warp(block.timestamp + 300);
+        vm.prank(who);
+        registry.withdrawDelegation(Role.Node, node);
+        _snap("Registry", "withdrawDelegation");
+    }
+
+    function test_parameters() public {
+        _decide(Parameter.ProtocolBps, 250);
+        _snap("Parameters", "set: 1 of 49");
+    }
+
+    function test_slash() public {
+        _join(Role.Node, node, 0);
+        vm.warp(block.timestamp + 1);
+        address jury = registry.cases();
+        vm.prank(jury);
+        registry.slash(Role.Node, node, STAKE / 2, reporter);
+        _snap("Registry", "slash: half of a stake");
+        vm.prank(jury);
+        registry.jail(Role.Node, node);
+        _snap("Registry", "jail");
     }
 
     function test_escrow() public {

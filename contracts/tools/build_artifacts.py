@@ -4,6 +4,7 @@ With ``--check`` it compiles again, compares, and exits 1 on a difference. It re
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import subprocess
@@ -53,11 +54,18 @@ def describe(name: str) -> dict[str, object]:
     runtime_bytes = len(runtime["object"]) // 2 - 1
     if runtime_bytes > MAX_RUNTIME_BYTES:
         sys.exit(f"{name}: {runtime_bytes} bytes of runtime code, {MAX_RUNTIME_BYTES} allowed")
+    immutables = sorted(
+        (place["start"], place["start"] + place["length"])
+        for places in runtime.get("immutableReferences", {}).values()
+        for place in places
+    )
     abi = sorted(built["abi"], key=lambda entry: json.dumps(entry, sort_keys=True))
     return {
         "abi": abi,
         "bytecode": bytecode["object"],
+        "immutables": " ".join(f"{start}-{end}" for start, end in immutables),  # in the runtime code: zero until then
         "runtime_bytes": runtime_bytes,
+        "runtime_sha256": hashlib.sha256(bytes.fromhex(runtime["object"][2:])).hexdigest(),
         "source": f"contracts/{next(iter(built['metadata']['settings']['compilationTarget']))}",
     }
 

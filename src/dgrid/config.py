@@ -11,6 +11,8 @@ from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, address_from_hex
 from dgrid.wire.signatures import SigningKey
 
+DEV_CHAIN_ID = 31337
+
 
 class ConfigError(DGridError):
     """A configuration file is missing or holds something a role cannot run with."""
@@ -27,6 +29,12 @@ class ChainConfig:
     chain_id: int
     contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings, quality_court
     poll_ms: int = 500
+    first_block: int = 0  # no contract of ours is older: nothing before it is read
+    single_endpoint: bool = False  # one endpoint may decide alone: only where it is the operator's own
+
+    @property
+    def is_dev(self) -> bool:
+        return self.chain_id == DEV_CHAIN_ID
 
     def address(self, name: str) -> Address:
         """A contract's address. Raises ConfigError."""
@@ -67,7 +75,7 @@ class GatewayConfig(RoleConfig):
     margin_bps: int = 500
     credit_line_wei: str = "1000000000000000000000"  # for each node, 1,000 DGAI
     bond_wei: str = "20000000000000000000000"
-    stake_wei: str = "1000000000000000000000"
+    stake_wei: str = "2000000000000000000000"  # twice the least: a penalty costs some, and not the seat
     request_timeout_s: float = 120.0
     attempts: int = 3
 
@@ -101,6 +109,16 @@ class SettlerConfig(RoleConfig):
     """A settler's own settings. It needs no stake; it pays gas."""
 
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherConfig(RoleConfig):
+    """A watcher's own settings. It needs no stake; it pays gas, and deposits for the records it demands."""
+
+    archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+    receipts_folder: str = ""  # receipts as JSON files, to be compared with what is anchored
+    patience_s: int = 30  # how long all archives may be without an epoch's records before they are demanded on chain
+    purse_wei: str = "100000000000000000000"  # on a dev network: 100 DGAI, for deposits
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +204,9 @@ def to_toml(config: RoleConfig | WalletConfig) -> str:
     chain: ChainConfig = plain.pop("chain")
     lines = [f"{name} = {_toml_value(value)}" for name, value in plain.items()]
     lines += ["", "[chain]", f"rpc_urls = {_toml_value(chain.rpc_urls)}", f"chain_id = {chain.chain_id}"]
-    lines += [f"poll_ms = {chain.poll_ms}", "", "[chain.contracts]"]
+    settings = "poll_ms", "first_block", "single_endpoint"
+    lines += [f"{name} = {_toml_value(getattr(chain, name))}" for name in settings]
+    lines += ["", "[chain.contracts]"]
     lines += [f"{name} = {_toml_value(address)}" for name, address in chain.contracts.items()]
     return "\n".join(lines) + "\n"
 

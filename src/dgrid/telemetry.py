@@ -94,6 +94,35 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
         money = self.requests, self.tokens, self.fees, self.node_faults, self.receipts
-        later = self.epochs, self.disclosures
-        parts: tuple[Counter | Histogram | Gauge, ...] = (*money, *later, self.duration, *self.gauges)
-        return ("\n".join(line for part in parts for line in part.lines()) + "\n").encode()
+        return text_of(*money, self.epochs, self.disclosures, self.duration, *self.gauges)
+
+
+@dataclass(slots=True)
+class WatcherMetrics:
+    """What a watcher counts."""
+
+    epochs: Counter = field(
+        default_factory=lambda: Counter("dgrid_watcher_epochs_total", "Epochs looked at, by what was found.", "found")
+    )
+    receipts: Counter = field(
+        default_factory=lambda: Counter("dgrid_watcher_receipts_total", "Receipts recomputed from blobs.")
+    )
+    findings: Counter = field(
+        default_factory=lambda: Counter("dgrid_watcher_findings_total", "Findings by what became of them.", "outcome")
+    )
+    demands: Counter = field(
+        default_factory=lambda: Counter("dgrid_watcher_demands_total", "Demands for records, by step.", "step")
+    )
+    duration: Histogram = field(
+        default_factory=lambda: Histogram("dgrid_watcher_check_duration_ms", "Time to check one epoch.")
+    )
+    gauges: list[Gauge] = field(default_factory=list)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return text_of(self.epochs, self.receipts, self.findings, self.demands, self.duration, *self.gauges)
+
+
+def text_of(*parts: Counter | Histogram | Gauge) -> bytes:
+    """Metrics in Prometheus' text format."""
+    return ("\n".join(line for part in parts for line in part.lines()) + "\n").encode()

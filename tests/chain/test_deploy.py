@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 from tests.devnet import Devnet, OnDevnet
@@ -32,7 +33,7 @@ DEFAULT_ADMIN_ROLE = bytes(32)
 PROPOSER_ROLE, EXECUTOR_ROLE = keccak(b"PROPOSER_ROLE"), keccak(b"EXECUTOR_ROLE")
 
 
-async def _deployed(net: Devnet, **changes: object) -> Contracts:
+async def _deployed(net: Devnet, **changes: Any) -> Contracts:
     terms = dataclasses.replace(dev_terms(genesis_s=net.genesis_s, epoch_seconds=20), **changes)
     addresses = await deploy_contracts(net.rpc, DEV_ACCOUNT, terms=terms)
     return Contracts(dataclasses.replace(net.config, contracts=addresses))

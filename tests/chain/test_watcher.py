@@ -1,14 +1,18 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.devnet import POLL_MS, Devnet, OnDevnet, running_devnet
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit, request_withdraw
+from dgrid.chain.contracts import Contracts
 from dgrid.chain.deploy import deploy
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import ChainEvent, Deposited, Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.errors import ChainUnavailable
 from dgrid.core.money import WEI
 from dgrid.wire.messages import ChannelConfig
 
@@ -145,3 +149,23 @@ def test_channels_survive_a_killed_chain_that_keeps_its_state(tmp_path: Path) ->
             assert view.channels[name].deposited_wei == 11 * WEI
 
     asyncio.run(main())
+
+
+def test_nothing_is_read_of_blocks_before_the_contracts_first(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        sender = await net.sender("payer")
+        net.chain.pause_final()
+        await open_one(net, sender)
+        await net.rpc.call("anvil_mine", ["0x3"])
+        head = await net.rpc.finalized_block()
+        contracts = Contracts(replace(net.config, first_block=head.number + 1))
+        watcher = ChainWatcher(net.rpc, contracts, None, poll_ms=POLL_MS)
+        with pytest.raises(ChainUnavailable, match="has not come to block"):
+            await watcher.poll()
+        config = await open_one(net, await net.sender("later"), amount_wei=WEI)
+        await net.rpc.call("anvil_mine", ["0x3"])
+        await watcher.poll()
+        assert list(watcher.finalized.channels) == [channel_id(net.contracts, config)]
+        await watcher.stop()
+
+    on_devnet(main)

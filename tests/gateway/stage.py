@@ -29,6 +29,7 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.ledger_rows import Promise
 from dgrid.wire.blob import blob_id
 from dgrid.wire.http import HttpClient, loopback_only
@@ -149,7 +150,7 @@ class StagedArchives:
             raise NetworkUnreachable("no archive answers")
         return self.blobs[blob_id]
 
-    async def put(self, blob: bytes, *, key: SigningKey) -> list[Promise]:
+    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> list[Promise]:
         if self.refused and blob.startswith(self.refused):
             return []
         name = blob_id(blob)

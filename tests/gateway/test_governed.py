@@ -199,6 +199,25 @@ def test_who_is_jailed_or_has_too_little_stake_is_asked_nothing(tmp_path: Path) 
     play(tmp_path, scenes, Script(), Script())
 
 
+def test_a_restart_frees_no_node_of_what_it_is_exposed_to(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        node = stage.nodes[0].key.address
+        for at in range(5):
+            assert (await stage.ask(f"Question {at}")).status == 200
+            if at in (1, 3):
+                next_epoch(stage)
+                await until(lambda at=at: len(stage.settlers.taken) == (at + 1) // 2)  # type: ignore[misc]
+        share = stage.service.ledger.node_total(node) // 5
+        assert stage.service.exposure.exposed_wei(node) == 5 * share
+        await stage.restart_gateway()
+        assert stage.service.exposure.exposed_wei(node) == 5 * share
+        for epoch, left in ((0, 3), (1, 1)):
+            stage.chain.checked = epoch
+            await until(lambda left=left: stage.service.exposure.exposed_wei(node) == left * share)  # type: ignore[misc]
+
+    play(tmp_path, scenes)
+
+
 prices = st.builds(Price, st.integers(0, 2**60), st.integers(0, 2**60))
 shares = st.integers(0, BPS)
 

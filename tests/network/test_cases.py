@@ -34,9 +34,9 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
     trial = Trial(network, ())
     up = network.up("--gateways", "1", "--nodes", "2", "--evaluators", "4")
     assert up.code == 0, up.err
-    config = replace(trial._like("node-1", NodeConfig, "impostor", PORT_BASE + 70), model="dgrid-mini", appeals=False)
-    trial._join("node", "impostor", config)
     try:
+        like = trial._like("node-1", NodeConfig, "impostor", PORT_BASE + 70)
+        trial._join("node", "impostor", replace(like, model="dgrid-mini", appeals=False))
         until(lambda: "impostor" in trial.serving(), what="the impostor", timeout_s=60)
         until(lambda: trial._active_evaluators() == 4, what="the evaluators", timeout_s=60)
         yield trial

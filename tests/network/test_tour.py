@@ -127,5 +127,6 @@ def test_status_and_doctor_say_all_is_well(network: RunningNetwork) -> None:
         "node",
         "archive",
         "settler",
+        "watcher",
     }
     assert network.dgrid("doctor").code == 0

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 from pathlib import Path
 from random import Random
 
 import pytest
-from tests.poq.world import RULES
+from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
 
 from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect
+from dgrid.poq.rounds import judge
 from dgrid.wire.quality import Identity, SuspicionRow
 
 MEASURED: dict[str, list[int]] = json.loads(Path(__file__).with_name("measured_gaps.json").read_text())["gaps_micros"]
@@ -114,3 +115,20 @@ def test_liars_who_shield_a_swap_do_not_keep_it_from_being_asked_within_400_requ
     """At a check of 5 %: 20 checked replies."""
     found = lives(MEASURED["nano as mini"], 200, checks=20, liars=liars, says=0)
     assert sum(life.doubted is not None for life in found) >= 199
+
+
+def test_an_acquittal_forgets_what_is_older_and_nothing_newer() -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)
+    world = World([cheat], [Evaluator(f"evaluator {at}", honest()) for at in range(4)])
+    table = world.play(2)
+    (row,) = table.suspicions
+    assert row.flagged_round >= 0
+    world.advance(table)
+    evidence = world.evidence()
+    old, new = ({(cheat.address, digest("dgrid-mini")): epoch} for epoch in (row.flagged_round, evidence.round))
+    (kept,) = judge(table, replace(evidence, acquittals=old), world.rules).suspicions
+    assert kept.flagged_round == row.flagged_round
+    quiet = replace(evidence, acquittals=new, openings={})
+    assert [one for one in judge(table, quiet, world.rules).suspicions if one.gaps_micros or one.doubts_micros] == []
+    (again,) = judge(table, replace(evidence, acquittals=new), world.rules).suspicions
+    assert again.flagged_round == evidence.round  # it was found again, in this round

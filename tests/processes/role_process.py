@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from tests.devnet import Devnet, free_port
 
-from dgrid.config import ArchiveConfig, AuthorConfig, EvaluatorConfig, RoleConfig, SettlerConfig, to_toml
+from dgrid.config import ArchiveConfig, AuthorConfig, EvaluatorConfig, RoleConfig, SettlerConfig, WatcherConfig, to_toml
 from dgrid.core.errors import DGridError
 
 START_S = 15.0
@@ -84,6 +84,7 @@ def role_config(net: Devnet, kind: str, name: str) -> RoleConfig:
         "author": AuthorConfig,
         "evaluator": EvaluatorConfig,
         "settler": SettlerConfig,
+        "watcher": WatcherConfig,
     }
     config = types[kind](name, Path(folder), key_file, "127.0.0.1", free_port(), net.config)
     return replace(config, dev=True)

@@ -3,7 +3,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet, free_port
+from tests.network.dishonest.gateway import Liar
 from tests.processes.role_process import running
+from tests.settlement.books import Close
 from tests.settlement.network import STAKE_WEI, Settling, settling
 
 from dgrid.chain.enroll import Enroller, Enrolment
@@ -11,6 +13,8 @@ from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.processes.archive import ArchiveService
 from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest, upload_digest
+from dgrid.settlement.closing import close_epoch
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import blob_id
 from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, Reports, encode_quality
@@ -24,27 +28,28 @@ class Answer:
     body: bytes
 
 
-async def blob_of(network: Settling, epoch: int = 60) -> bytes:
+async def epoch_of(network: Settling, epoch: int = 60, *, close: Close = close_epoch) -> tuple[bytes, SignedRoot]:
+    """An epoch's blob and signed root."""
     config = await network.open_channel("payer-1", amount_wei=10**18)
     network.books.answer(epoch, network.work(config, "node-1", tokens_in=1000, tokens_out=10))
-    closed = network.books.close(epoch)
+    closed = network.books.close(epoch, close=close)
     assert closed is not None
-    return closed.blob
+    return closed.blob, SignedRoot.by(network.books.key, closed.root, domain=network.net.domain)
 
 
 def test_an_archive_process_enrols_promises_serves_and_stops_cleanly(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=0)
-        blob = await blob_of(network)
+        blob, root = await epoch_of(network)
         name, key = blob_id(blob), network.books.key
         async with running(net, "archive", name="archive-9") as archive:
             address = net.key("archive-9").address
             await network.watcher.until(lambda view: (Role.ARCHIVE, address) in view.members, timeout_s=10)
-            (promise,) = await network.archives.put(blob, key=key)
+            (promise,) = await network.archives.put(blob, key=key, root=root)
             assert promise.archive == address
             assert recover(stored_digest(net.domain, address, blob_id=name), promise.signature) == address
             assert await network.archives.fetch(name) == blob
-            assert await network.archives.put(blob, key=key) == [promise]
+            assert await network.archives.put(blob, key=key, root=root) == [promise]
 
             archive.kill()
             await archive.start()
@@ -61,12 +66,12 @@ def test_an_archive_process_enrols_promises_serves_and_stops_cleanly(on_devnet: 
 def test_strangers_and_foreign_blobs_are_refused(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
-        blob = await blob_of(network)
+        blob, root = await epoch_of(network)
         name, stranger = blob_id(blob), net.key("stranger")
         door = f"http://127.0.0.1:{network.servers[0].port}/v1/blobs/"
 
         async def put(body: bytes, signature: str, of: bytes = name) -> Answer:
-            headers = {"x-dgrid-signature": signature}
+            headers = {"x-dgrid-signature": signature, "x-dgrid-root": root.to_header()}
             reply = await net.http.request("PUT", door + to_hex(of), body=body, headers=headers)
             return Answer(reply.status, await reply.read())
 
@@ -91,16 +96,47 @@ def test_strangers_and_foreign_blobs_are_refused(on_devnet: OnDevnet) -> None:
     on_devnet(main)
 
 
+@pytest.mark.parametrize(
+    "lie", ["unrelated", "more-pot", "more-fee", "more-lane", "misplaced", "repeated", "unsigned", "unordered"]
+)
+def test_nothing_is_promised_for_what_could_not_be_shown(on_devnet: OnDevnet, lie: str) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        await epoch_of(network)
+        blob, root = await epoch_of(network, close=Liar(lie, network.books.key, []).close)
+        assert await network.archives.put(blob, key=network.books.key, root=root) == []
+        assert list(network.stores[0].ids()) == []
+
+    on_devnet(main)
+
+
+def test_an_epochs_blob_comes_with_its_own_root(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        blob, root = await epoch_of(network)
+        key = network.books.key
+        assert await network.archives.put(blob, key=key) == []
+        strangers = SignedRoot(root.root, net.key("stranger").sign(net.domain.digest(root.digest)))
+        assert await network.archives.put(blob, key=key, root=strangers) == []
+        other = msgspec.structs.replace(root.root, epoch=61)
+        assert await network.archives.put(blob, key=key, root=SignedRoot.by(key, other, domain=net.domain)) == []
+        assert len(await network.archives.put(blob, key=key, root=root)) == 1
+        again = msgspec.structs.replace(root.root, previous=b"\x01" * 32)
+        assert await network.archives.put(blob, key=key, root=SignedRoot.by(key, again, domain=net.domain)) == []
+
+    on_devnet(main)
+
+
 def test_a_blob_altered_on_disk_is_fetched_from_another_archive(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=2)
-        blob = await blob_of(network)
-        await network.archives.put(blob, key=network.books.key)
+        blob, root = await epoch_of(network)
+        await network.archives.put(blob, key=network.books.key, root=root)
         (path,) = network.stores[0].folder.glob("*/*")
         path.write_bytes(blob[:-1] + b"!")
         assert await network.archives.fetch(blob_id(blob)) == blob
         assert network.stores[0].get(blob_id(blob)) is None  # set aside
-        await network.archives.put(blob, key=network.books.key)
+        await network.archives.put(blob, key=network.books.key, root=root)
         assert network.stores[0].get(blob_id(blob)) == blob
 
     on_devnet(main)
@@ -111,7 +147,7 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
 ) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
-        blob = await blob_of(network)
+        blob, root = await epoch_of(network)
         store, court = BlobStore(net.folder / "impostor", capacity_bytes=10**6), net.contracts.quality_court.address
         impostor = ArchiveService(store, net.key("impostor"), network.watcher, net.domain, court)
 
@@ -124,11 +160,11 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
         registered = net.key("archive-1").address
         doors = [ArchiveDoor(f"http://127.0.0.1:{server.port}", registered)]
         archives = Archives(net.http, lambda: doors, domain=net.domain)
-        assert await archives.put(blob, key=network.books.key) == []
+        assert await archives.put(blob, key=network.books.key, root=root) == []
         assert "not signed by the archive" in caplog.text
         doors += [ArchiveDoor(f"http://127.0.0.1:{free_port()}"), ArchiveDoor("not a url")]
         doors += [ArchiveDoor(f"http://127.0.0.1:{network.servers[0].port}")]
-        await network.archives.put(blob, key=network.books.key)
+        await network.archives.put(blob, key=network.books.key, root=root)
         assert await archives.fetch(blob_id(blob)) == blob
         await server.stop()
 

@@ -88,6 +88,7 @@ def test_the_known_ports_are_the_documented_ones() -> None:
     ports = Ports()
     assert [ports.gateway(0), ports.gateway(1), ports.chain, ports.settler] == [7420, 7425, 7421, 7422]
     assert [ports.node(0), ports.node(9), ports.archive(0)] == [7430, 7439, 7450]
+    assert ports.watcher == 7427
     assert [ports.encoder, ports.author, ports.evaluator(0), ports.evaluator(9)] == [7423, 7424, 7440, 7449]
 
 
@@ -96,7 +97,7 @@ def test_who_judges_comes_with_an_author_and_an_encoder_where_there_is_one(home:
         shape = {"gateways": 1, "nodes": 1, "evaluators": evaluators}
         return {kind for kind, _ in Plan(home, Ports(), CHAIN, **shape, has_encoder=has_encoder).roles()}
 
-    assert kinds(evaluators=0, has_encoder=True) == {"archive", "settler", "node", "gateway"}
+    assert kinds(evaluators=0, has_encoder=True) == {"archive", "settler", "node", "gateway", "watcher"}
     assert kinds(evaluators=2) - kinds(evaluators=0) == {"evaluator", "author"}
     assert kinds(evaluators=2, has_encoder=True) - kinds(evaluators=2) == {"encoder"}
     plan = Plan(home, Ports(), CHAIN, gateways=1, nodes=1, evaluators=1, has_encoder=True)

@@ -13,14 +13,15 @@ from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.closing import ClosedEpoch, sign_root
+from dgrid.settlement.signed_roots import SignedRoot
 
 SETTLED_S = 20
 
 
 async def signed_order(network: Settling, closed: ClosedEpoch) -> AnchorOrder:
-    promises = await network.archives.put(closed.blob, key=network.books.key)
-    signature = sign_root(network.books.key, network.net.domain, root=closed.root)
-    return AnchorOrder(closed.root, signature, tuple(promises))
+    signed = SignedRoot.by(network.books.key, closed.root, domain=network.net.domain)
+    promises = await network.archives.put(closed.blob, key=network.books.key, root=signed)
+    return AnchorOrder(closed.root, signed.signature, tuple(promises))
 
 
 def body_of(order: AnchorOrder) -> bytes:

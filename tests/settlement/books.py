@@ -1,5 +1,6 @@
 """A gateway's books as tests need them: real receipts, sealed by real keys, with totals and places that hold."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -30,6 +31,7 @@ from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain
 
 MODEL = "dgrid-nano"
+Close = Callable[..., ClosedEpoch | None]  # as `close_epoch`
 PRICE = Price(2 * WEI, 6 * WEI)
 
 
@@ -48,7 +50,7 @@ class Work:
 
 @dataclass
 class Books:
-    """What one gateway keeps, in lane 0."""
+    """What one gateway keeps."""
 
     key: SigningKey
     domain: Domain
@@ -56,15 +58,17 @@ class Books:
     clock_start_s: int
     epoch_seconds: int
     listing: tuple[bytes, int, Price] = (NO_LISTING, 0, FREE)
+    protocol_bps: int = 200
+    margin_bps: int = 500
     previous_root: bytes = ZERO_HASH
     deadline_s: int = 0  # of every dispatch; 0: long after the clock's start
     rows: dict[int, list[ClosingRow]] = field(default_factory=dict)
     receipts: list[InferenceReceipt] = field(default_factory=list)
-    _totals: dict[tuple[str, bytes], int] = field(default_factory=dict)
-    _places: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    _totals: dict[tuple[int, str, bytes], int] = field(default_factory=dict)  # by lane
+    _places: dict[tuple[int, str, bytes], int] = field(default_factory=dict)
     _nonces: "count[int]" = field(default_factory=count)
 
-    def answer(self, epoch: int, work: Work) -> InferenceReceipt:
+    def answer(self, epoch: int, work: Work, *, lane: int = 0) -> InferenceReceipt:
         """Bills one answer."""
         nonce = next(self._nonces)
         request_id = keccak(self.key.address + nonce.to_bytes(8, "big"))
@@ -74,8 +78,13 @@ class Books:
             output = salted_hash(work.said.salt, work.said.answer.encode())
             evidence = salted_hash(work.said.salt, work.said.evidence)
         node_receipt = NodeReceipt(dispatch.struct_hash(), output, evidence, work.tokens_in, work.tokens_out)
-        split = split_fee(Terms(PRICE, self.listing[2], 200, 500), tokens_in=work.tokens_in, tokens_out=work.tokens_out)
-        receipt = self._receipt(epoch, work, split, request_id, node_receipt)
+        split = split_fee(
+            Terms(PRICE, self.listing[2], self.protocol_bps, self.margin_bps),
+            tokens_in=work.tokens_in,
+            tokens_out=work.tokens_out,
+        )
+        place = Place(epoch, lane, sum(row.lane == lane for row in self.rows.get(epoch, [])))
+        receipt = self._receipt(place, work, split, request_id, node_receipt)
         (dispatch_seal,) = seal(self.key, self.domain, [dispatch.struct_hash()])
         (node_seal,) = seal(work.node, self.domain, [node_receipt.struct_hash()])
         (receipt_seal,) = seal(self.key, self.domain, [receipt.struct_hash()])
@@ -89,15 +98,18 @@ class Books:
             MODEL,
             Label(),
         )
-        row = ClosingRow(0, receipt.place.sequence, encode_record(record), receipt.struct_hash(), split.fee_wei)
+        row = ClosingRow(lane, place.sequence, encode_record(record), receipt.struct_hash(), split.fee_wei)
         self.rows.setdefault(epoch, []).append(row)
         self.receipts.append(receipt)
         return receipt
 
-    def close(self, epoch: int, *, vouchers: tuple[SignedVoucher, ...] = ()) -> ClosedEpoch | None:
-        """Closes an epoch; its root follows the last one."""
+    def close(
+        self, epoch: int, *, vouchers: tuple[SignedVoucher, ...] = (), close: Close = close_epoch
+    ) -> ClosedEpoch | None:
+        """Closes an epoch; its root follows the last one. A liar closes it otherwise."""
         closing = Closing(self.domain, self.key.address, epoch, self.token, self.previous_root)
-        closed = close_epoch(closing, self.rows.get(epoch, []), vouchers=vouchers)
+        rows = sorted(self.rows.get(epoch, []), key=lambda row: (row.lane, row.sequence))
+        closed = close(closing, rows, vouchers=vouchers)
         if closed is not None:
             self.previous_root = closed.root.struct_hash()
         return closed
@@ -122,11 +134,10 @@ class Books:
         )
 
     def _receipt(
-        self, epoch: int, work: Work, split: Split, request_id: bytes, node_receipt: NodeReceipt
+        self, place: Place, work: Work, split: Split, request_id: bytes, node_receipt: NodeReceipt
     ) -> InferenceReceipt:
         listing_id, version, _ = self.listing
-        place = Place(epoch, 0, len(self.rows.get(epoch, [])))
-        served_ms = (self.clock_start_s + epoch * self.epoch_seconds) * 1000 + 5
+        served_ms = (self.clock_start_s + place.epoch * self.epoch_seconds) * 1000 + 5
         parties = Parties(
             work.channel_id,
             work.channel.payer,
@@ -148,10 +159,11 @@ class Books:
         parts = (split.fee_wei, split.node_wei, split.listing_wei, split.protocol_wei, split.gateway_wei)
         totals, places = [], []
         for (name, key), part in zip(keys.items(), parts, strict=True):
-            places.append(self._places.get((name, key), NO_PLACE))
-            self._totals[(name, key)] = self._totals.get((name, key), 0) + part
-            self._places[(name, key)] = place.position.packed()
-            totals.append(self._totals[(name, key)])
+            line = place.lane, name, key
+            places.append(self._places.get(line, NO_PLACE))
+            self._totals[line] = self._totals.get(line, 0) + part
+            self._places[line] = place.position.packed()
+            totals.append(self._totals[line])
         usage = Usage(work.tokens_in, work.tokens_out, 0, 0, 0, 10, 20, served_ms)
         hashes = Hashes(keccak(b"request"), keccak(b"route"), keccak(b"wire"), Label().digest())
         return InferenceReceipt(

@@ -14,6 +14,7 @@ from dgrid.core.money import WEI
 from dgrid.settlement.audit import AuditReport, AuditTerms, audit_epoch
 from dgrid.settlement.closing import ClosingRow
 from dgrid.settlement.reading import reading
+from dgrid.settlement.splits import SplitTerms
 from dgrid.wire.blob import EpochBlob, encode_blob, encode_record
 from dgrid.wire.documents import Record
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
@@ -24,8 +25,8 @@ COUNT = 6
 
 def terms(books: Books) -> AuditTerms:
     listing_id, version, price = LISTING
-    listings = {(listing_id, version): price}
-    return AuditTerms(books.domain, EpochClock(GENESIS_S, EPOCH_S), listings, protocol_bps=200, margin_bps_max=2_000)
+    agreed = SplitTerms({(listing_id, version): price}, (200,), 2_000)
+    return AuditTerms(books.domain, EpochClock(GENESIS_S, EPOCH_S), agreed)
 
 
 def audited(books: Books, blob: bytes, root: EpochRoot, request_id: bytes | None = None) -> AuditReport:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from tests.devnet import Devnet, OnDevnet
+from tests.network.dishonest.gateway import Liar
 from tests.settlement.books import Books, voucher
 from tests.settlement.network import settling
 from tests.settlement.offline import EPOCH, channel, escrow_domain, key, some_books, some_work
@@ -30,6 +31,17 @@ def view_of(*, deposited_wei: int = 100 * WEI, drawn_wei: int = 0) -> ChainView:
 
 def signed(ceiling_wei: int) -> SignedVoucher:
     return voucher(escrow_domain(), CONFIG, key("payer-0"), ceiling_wei)
+
+
+def test_a_leaf_that_stands_where_it_is_not_signed_for_draws_nothing_and_stops_nobody() -> None:
+    books = some_books()
+    total = books.answer(EPOCH, some_work(0)).totals.payer
+    books.answer(EPOCH, some_work(0))
+    closed = books.close(EPOCH, vouchers=(signed(10 * WEI),), close=Liar("misplaced", books.key, []).close)
+    assert closed is not None
+    collections = Collections(None, domain=escrow_domain())
+    collections.absorb(open_records(Anchor(closed.root, Hash(closed.root.struct_hash()), 1, 1), closed.blob))
+    assert [row.total_wei for row in collections.due(view_of())] == [total]
 
 
 def test_what_is_due_is_the_total_less_what_was_drawn_within_ceiling_and_deposit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from hashlib import sha256
 from importlib import resources
 from typing import Any
 
@@ -53,6 +54,9 @@ class Reverted(DGridError):
 class _Artifact(msgspec.Struct):
     abi: msgspec.Raw
     bytecode: str
+    immutables: str  # where in the runtime code they stand: "start-end start-end …"
+    runtime_bytes: int
+    runtime_sha256: str  # with zeros in their places
 
 
 class _Artifacts(msgspec.Struct):
@@ -68,6 +72,20 @@ def _artifacts() -> dict[str, _Artifact]:
 def bytecode(name: str) -> bytes:
     """A contract's deployment code, by its name in a configuration."""
     return bytes.fromhex(_artifacts()[ARTIFACT_NAMES[name]].bytecode.removeprefix("0x"))
+
+
+def runtime_bytes(name: str) -> int:
+    """How long a contract's code on the chain is."""
+    return _artifacts()[ARTIFACT_NAMES[name]].runtime_bytes
+
+
+def is_code_of(name: str, code: bytes) -> bool:
+    """Whether code found on a chain is this contract's, whatever it was told at its creation (its immutables)."""
+    artifact, masked = _artifacts()[ARTIFACT_NAMES[name]], bytearray(code)
+    for place in artifact.immutables.split():
+        start, end = map(int, place.split("-"))
+        masked[start:end] = bytes(end - start)
+    return sha256(masked).hexdigest() == artifact.runtime_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +182,12 @@ class Contract:
             raise revert_of(error) from None
         return self.decode_result(function, bytes.fromhex(result[2:]))
 
+    async def read_struct(self, rpc: Rpc, function: str, arguments: Sequence[Any] = ()) -> dict[str, Any]:
+        """What a view returns that returns one struct, by the names of its fields. Raises as `read` does."""
+        (shape,) = self.interface.functions[function].outputs.parts
+        assert isinstance(shape, Tuple), f"{function} returns no struct"
+        return dict(zip(shape.names, await self.read(rpc, function, arguments), strict=True))
+
     def decode_result(self, function: str, data: bytes) -> Any:
         """The value behind a call's returned bytes. Raises AbiError."""
         values = self.interface.functions[function].outputs.decode(data, 0)
@@ -197,6 +221,7 @@ class Contracts:
 
     def __init__(self, chain: ChainConfig) -> None:
         self.chain_id = chain.chain_id
+        self.first_block = chain.first_block
         self.dgai = Contract("dgai", chain.address("dgai"))
         self.timelock = Contract("timelock", chain.address("timelock"))
         self.governor = Contract("governor", chain.address("governor"))

@@ -4,25 +4,34 @@ Many contracts are told the addresses of others before these exist: all addresse
 `ORDER`, so they are predicted before the first creation. The deployer keeps no power over anything.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from dgrid.chain.contracts import ARTIFACT_NAMES, bytecode, interface, revert_of
+from dgrid.chain.contracts import Reverted, bytecode, interface, is_code_of, runtime_bytes
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID
 from dgrid.chain.parameters import DAY, Parameters, bsc_parameters, catalogue
-from dgrid.chain.rpc import Rpc, RpcError
-from dgrid.chain.transactions import Transaction, created_address
+from dgrid.chain.rpc import Call, Rpc, RpcError
+from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.chain.transactions import created_address
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.wire.signatures import SigningKey
 
-TIP_WEI = 10**9
-MINED_S = 60.0
 WINDOW_MIN_S = 6  # of judging: what a transaction and those who wait for it may take on a busy machine
 ANYONE = Address(bytes(20))  # as the Timelock's executor
+GAS_OF_CREATION = 53_000
+CONSTRUCTOR_GAS = {
+    "parameters": 5_658_000,
+    "governor": 175_000,
+    "dgai": 145_000,
+    "timelock": 125_000,
+}  # what they store
+CONSTRUCTOR_GAS_USUAL = 13_000
 
 # Every contract a network has, in the order of the deployer's nonces.
 ORDER = (
@@ -40,6 +49,13 @@ ORDER = (
     "quality_court",
     "cases",
 )
+
+
+Say = Callable[[str, TransactionReceipt], None]
+
+
+def _silent(_name: str, _receipt: TransactionReceipt) -> None:
+    pass
 
 
 class DeploymentFailed(DGridError):
@@ -121,47 +137,6 @@ def bsc_terms(*, genesis_s: int, holder: Address | None = None, authors: Sequenc
     )
 
 
-class _Deployer:
-    """Sends creation after creation from one key."""
-
-    def __init__(self, rpc: Rpc, key: SigningKey, chain_id: int, nonce: int) -> None:
-        self._rpc, self._key, self._chain_id, self._nonce = rpc, key, chain_id, nonce
-
-    async def create(self, name: str, arguments: Sequence[Any]) -> Address:
-        """Creates a contract and waits for it. Raises DeploymentFailed, ChainUnavailable."""
-        data = bytecode(name) + interface(name).constructor.encode(tuple(arguments))
-        address = created_address(self._key.address, self._nonce)
-        block = await self._rpc.block("latest")
-        assert block is not None
-        fee = 2 * block.base_fee_wei + TIP_WEI
-        unsigned = Transaction(self._chain_id, self._nonce, TIP_WEI, fee, await self._gas(data), None, 0, data)
-        try:
-            sent = await self._rpc.call("eth_sendRawTransaction", [to_hex(unsigned.signed(self._key))])
-        except RpcError as error:
-            raise DeploymentFailed(f"cannot deploy {name}: {revert_of(error).message}") from None
-        self._nonce += 1
-        await self._mined(name, sent)
-        return address
-
-    async def _gas(self, data: bytes) -> int:
-        try:
-            call = {"from": to_hex(self._key.address), "data": to_hex(data)}
-            return int(await self._rpc.call("eth_estimateGas", [call, "pending"]), 16) * 11 // 10
-        except RpcError as error:
-            raise DeploymentFailed(f"the contract refuses its terms: {revert_of(error).message}") from None
-
-    async def _mined(self, name: str, transaction: str) -> None:
-        deadline = asyncio.get_running_loop().time() + MINED_S
-        while asyncio.get_running_loop().time() < deadline:
-            receipt = await self._rpc.call("eth_getTransactionReceipt", [transaction])
-            if receipt is not None:
-                if int(receipt["status"], 16) != 1:
-                    raise DeploymentFailed(f"{name} refused to be deployed")
-                return
-            await asyncio.sleep(0.02)
-        raise DeploymentFailed(f"{name} was sent but not mined within {MINED_S:.0f} s")
-
-
 def constructor_arguments(terms: Deployment, at: dict[str, Address], *, deployer: Address) -> dict[str, list[Any]]:
     """What each contract is told at its creation, given where all of them lie."""
     entries = catalogue()
@@ -186,19 +161,17 @@ def constructor_arguments(terms: Deployment, at: dict[str, Address], *, deployer
     }
 
 
-async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> dict[str, str]:
-    """Deploys all contracts; returns their addresses by name. Raises DeploymentFailed, ChainUnavailable."""
-    chain_id = int(await rpc.call("eth_chainId", []), 16)
-    if key.address == DEV_ACCOUNT.address and chain_id != DEV_CHAIN_ID:
-        raise DeploymentFailed("the dev chain's key is public: anyone could take what is deployed with it")
-    nonce = int(await rpc.call("eth_getTransactionCount", [to_hex(key.address), "pending"]), 16)
-    at = predicted(key.address, nonce)
-    arguments = constructor_arguments(terms, at, deployer=key.address)
-    deployer = _Deployer(rpc, key, chain_id, nonce)
-    for name in arguments:
-        if await deployer.create(name, arguments[name]) != at[name]:
-            raise DeploymentFailed("another transaction came between: the contracts do not fit together")
-    return {name: to_hex(at[name]) for name in arguments}
+def creations(terms: Deployment, at: dict[str, Address], *, deployer: Address) -> dict[str, bytes]:
+    """What creates each contract, in order: its code with what it is told."""
+    arguments = constructor_arguments(terms, at, deployer=deployer)
+    return {name: bytecode(name) + interface(name).constructor.encode(tuple(arguments[name])) for name in ORDER}
+
+
+def creation_gas(name: str, code: bytes) -> int:
+    """What a creation takes, to within a hundredth: told before the contracts it looks at exist to estimate with."""
+    zeros = code.count(0)
+    data = 16 * (len(code) - zeros) + 4 * zeros + 2 * (len(code) // 32 + 1)
+    return GAS_OF_CREATION + data + 200 * runtime_bytes(name) + CONSTRUCTOR_GAS.get(name, CONSTRUCTOR_GAS_USUAL)
 
 
 def predicted(deployer: Address, nonce: int) -> dict[str, Address]:
@@ -206,14 +179,76 @@ def predicted(deployer: Address, nonce: int) -> dict[str, Address]:
     return {name: created_address(deployer, nonce + place) for place, name in enumerate(ORDER)}
 
 
-async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:
-    """Whether code lies at every contract's address: a dev chain that lost its state holds none, and one of an earlier
-    version not all. Raises ChainUnavailable.
+def is_journaled(sender: Sender, codes: dict[str, bytes]) -> bool:
+    """Whether any of these creations was sent, or is about to be."""
+    return any(sender.nonce_of(_label(name, code)) is not None for name, code in codes.items())
+
+
+def _label(name: str, code: bytes) -> str:
+    return f"deploy:{name}:{keccak(code).hex()}"
+
+
+async def create_all(
+    sender: Sender, codes: dict[str, bytes], *, first_nonce: int, done: Collection[str] = (), say: Say = _silent
+) -> None:
+    """Creates all but what is `done`, in order, each once however often this is called and killed.
+
+    Raises DeploymentFailed where another transaction took a place: the contracts know each other's addresses.
     """
-    if contracts.keys() != ARTIFACT_NAMES.keys():
-        return False
-    calls: list[tuple[str, list[Any]]] = [("eth_getCode", [address, "latest"]) for address in contracts.values()]
-    return all(code not in ("0x", None) for code in await rpc.batch(calls))
+    for place, (name, code) in enumerate(codes.items()):
+        if name in done:
+            continue
+        label = _label(name, code)
+        nonce = sender.nonce_of(label)
+        if (await sender.next_nonce() if nonce is None else nonce) != first_nonce + place:
+            raise DeploymentFailed(
+                f"another transaction of {to_hex(sender.address)} came between: the contracts would not fit together",
+                hint="begin anew with a key that sends nothing else; what is on the chain already is of no use",
+            )
+        try:
+            receipt = await sender.create(code, label=label)
+        except (Reverted, RpcError) as error:
+            raise DeploymentFailed(f"{name} refuses its terms: {error.message}") from None
+        say(name, receipt)
+
+
+async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> dict[str, str]:
+    """Deploys all contracts in one go; their addresses by name. Raises DeploymentFailed, ChainUnavailable."""
+    chain_id = int(await rpc.call("eth_chainId", []), 16)
+    require_own_key(key.address, chain_id)
+    with TemporaryDirectory() as folder:
+        sender = Sender(rpc, key, folder=Path(folder), chain_id=chain_id)
+        try:
+            nonce = await sender.next_nonce()
+            at = predicted(key.address, nonce)
+            await create_all(sender, creations(terms, at, deployer=key.address), first_nonce=nonce)
+        finally:
+            await sender.close()
+    return {name: to_hex(at[name]) for name in ORDER}
+
+
+def require_own_key(address: Address, chain_id: int) -> None:
+    """Raises DeploymentFailed for the public key of the dev chain elsewhere."""
+    if address == DEV_ACCOUNT.address and chain_id != DEV_CHAIN_ID:
+        raise DeploymentFailed("the dev chain's key is public: anyone could take what is deployed with it")
+
+
+async def strange_contracts(rpc: Rpc, contracts: dict[str, str]) -> list[str]:
+    """The names under which another contract lies than this package's, or none. Raises ChainUnavailable."""
+    names = [name for name in ORDER if name in contracts]
+    calls: list[Call] = [("eth_getCode", [contracts[name], "latest"]) for name in names]
+    codes = await rpc.agreed(calls, tuple, what="the contracts' code") if calls else ()
+    missing = [name for name in ORDER if name not in contracts]
+    return missing + [
+        name for name, code in zip(names, codes, strict=True) if not is_code_of(name, bytes.fromhex(code[2:]))
+    ]
+
+
+async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:
+    """Whether our contracts lie at these addresses: a dev chain that lost its state holds none, and one of an earlier
+    version others. Raises ChainUnavailable.
+    """
+    return not await strange_contracts(rpc, contracts)
 
 
 async def deploy(rpc: Rpc, *, epoch_seconds: int, genesis_s: int, authors: Sequence[Address] = ()) -> dict[str, str]:

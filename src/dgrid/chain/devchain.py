@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 
 from dgrid.chain.rpc import Rpc, RpcError
+from dgrid.config import DEV_CHAIN_ID as DEV_CHAIN_ID
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.wire.http import HttpClient
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
-DEV_CHAIN_ID = 31337
 # The first account of the test mnemonic every Ethereum tool ships: public on purpose, worthless off a dev chain.
 DEV_ACCOUNT = SigningKey.from_hex("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 BLOCKS_AFTER = 3  # finality takes 2 (--slots-in-an-epoch 1), a draw's seed the third block after its root
@@ -69,10 +69,10 @@ class DevChain:
     """One anvil process, started again when it dies, and the loop that makes its blocks final."""
 
     def __init__(
-        self, *, port: int, folder: Path | None = None, log_file: Path | None = None, host: str = HOST
+        self, *, port: int, folder: Path | None = None, log_file: Path | None = None, host: str = HOST, slots: int = 1
     ) -> None:
-        """Without a folder the chain forgets everything when it stops."""
-        self.host, self.port, self.folder, self.log_file = host, port, folder, log_file
+        """Without a folder the chain forgets everything when it stops. A block is final when 2 · `slots` lie on it."""
+        self.host, self.port, self.folder, self.log_file, self.slots = host, port, folder, log_file, slots
         self.url = f"http://{host}:{port}"
         self._http = HttpClient()
         self.rpc = Rpc([self.url], self._http, chain_id=DEV_CHAIN_ID)
@@ -133,7 +133,8 @@ class DevChain:
     def arguments(self) -> list[str]:
         """Anvil's command line after the program's name."""
         plain = (
-            f"--host {self.host} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague --slots-in-an-epoch 1"
+            f"--host {self.host} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague"
+            f" --slots-in-an-epoch {self.slots}"
             " --quiet"  # it writes a line for every call it answers, for ever
         )
         if self.folder is None:

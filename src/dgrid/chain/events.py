@@ -294,6 +294,35 @@ class PayoutClaimed:
     claimed_wei: int  # in all, under this kind
 
 
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    at: Moment
+    id: bytes
+    demander: Address
+    gateway: Address
+    epoch: int
+    lane: int
+    sequence: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShown:
+    at: Moment
+    id: bytes
+    answerer: Address
+    absent: bool  # the place lies beyond its lane's end
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWithheld:
+    at: Moment
+    id: bytes
+    convicted: bool  # not where the root was void by then
+
+
+DemandEvent = Demanded | RecordShown | RecordWithheld
+
 CourtEvent = (
     ModelsDeclared
     | SeedFixed
@@ -327,6 +356,7 @@ StateEvent = (
     | LineLowering
     | BondChanged
     | Convicted
+    | DemandEvent
     | CourtEvent
 )
 

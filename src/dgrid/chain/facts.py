@@ -3,7 +3,7 @@
 import msgspec
 
 from dgrid.chain.contracts import Contract, Contracts
-from dgrid.chain.rpc import Rpc
+from dgrid.chain.rpc import Call, Rpc
 from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import to_hex
 
@@ -23,14 +23,15 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 async def read_facts(rpc: Rpc, contracts: Contracts) -> Facts:
-    """The terms of deployed contracts, in one round trip. Raises ChainUnavailable."""
+    """The terms of deployed contracts, as a majority reads them, in one round trip. Raises ChainUnavailable."""
     wanted = [
         (contracts.parameters, "genesis"),
         (contracts.parameters, "epochSeconds"),
         (contracts.settlement, "baseShareBps"),
         (contracts.channel_escrow, "minWithdrawDelay"),
     ]
-    results = await rpc.batch([("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted])
+    calls: list[Call] = [("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted]
+    results = await rpc.agreed(calls, tuple, what="the contracts' terms")
     genesis_s, epoch_seconds, base_share_bps, withdraw_delay_s = (
         contract.decode_result(name, bytes.fromhex(result[2:]))
         for (contract, name), result in zip(wanted, results, strict=True)

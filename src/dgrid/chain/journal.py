@@ -29,6 +29,9 @@ CREATE INDEX IF NOT EXISTS attempts_by_nonce ON attempts (nonce);
 """
 
 
+CREATION = b""  # the recipient of what creates a contract
+
+
 class State(StrEnum):
     """What became of a transaction."""
 
@@ -46,7 +49,7 @@ class Call:
     recipient: bytes
     data: bytes
     value_wei: int
-    gas: int
+    gas: int = 0  # estimated before it is journaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,16 @@ class Journal:
         self._db.execute("INSERT OR IGNORE INTO identity VALUES ('genesis', ?)", (genesis_hash,))
         return same
 
+    def next_nonce(self, nonce_min: int) -> int:
+        """The nonce after all that are journaled, and not below `nonce_min`."""
+        (highest,) = self._db.execute("SELECT max(nonce) FROM transactions").fetchone()
+        return nonce_min if highest is None else max(nonce_min, int(highest) + 1)
+
     def add(self, call: Call, sign: Callable[[int], Attempt], *, nonce_min: int) -> Entry:
         """Gives the call the next nonce and its first attempt, in one transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            (highest,) = self._db.execute("SELECT max(nonce) FROM transactions").fetchone()
-            nonce = nonce_min if highest is None else max(nonce_min, highest + 1)
+            nonce = self.next_nonce(nonce_min)
             attempt = sign(nonce)
             values = (nonce, call.label, State.OPEN, call.recipient, call.data, str(call.value_wei), call.gas)
             self._db.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?)", values)

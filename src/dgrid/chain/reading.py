@@ -17,6 +17,7 @@ from dgrid.chain.events import (
     Collected,
     Committed,
     Convicted,
+    Demanded,
     Deposited,
     Disclosed,
     Drawn,
@@ -33,6 +34,8 @@ from dgrid.chain.events import (
     PayoutClaimed,
     Penalized,
     QualityPosted,
+    RecordShown,
+    RecordWithheld,
     Revealed,
     Role,
     SeedFixed,
@@ -103,6 +106,11 @@ def _convicted(at: Moment, a: _Arguments) -> Convicted:
     return Convicted(at, Address(a["gateway"]), a["epoch"], a["challenge"], Address(a["reporter"]), a["slashed"])
 
 
+def _demanded(at: Moment, a: _Arguments) -> Demanded:
+    names = a["id"], Address(a["demander"]), Address(a["gateway"])
+    return Demanded(at, *names, a["epoch"], a["lane"], a["sequence"], a["until"] * 1000)
+
+
 def _penalized(at: Moment, a: _Arguments) -> Penalized:
     return Penalized(at, Address(a["evaluator"]), a["round"], a["amount"], Address(a["reporter"]))
 
@@ -146,6 +154,9 @@ _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("settlement", "LineLowering"): _line_lowering,
     ("settlement", "BondChanged"): lambda at, a: BondChanged(at, Address(a["gateway"]), a["bond"]),
     ("settlement", "Convicted"): _convicted,
+    ("demands", "Demanded"): _demanded,
+    ("demands", "Answered"): lambda at, a: RecordShown(at, a["id"], Address(a["answerer"]), a["absent"]),
+    ("demands", "Withheld"): lambda at, a: RecordWithheld(at, a["id"], a["convicted"]),
     ("parameters", "ParameterSet"): lambda at, a: ParameterSet(at, a["parameter"], a["value"], a["fromEpoch"]),
     ("registry", "ModelsDeclared"): lambda at, a: ModelsDeclared(
         at, Role(a["role"]), Address(a["operator"]), tuple(a["digests"])

@@ -1,17 +1,19 @@
-"""JSON-RPC over one or several endpoints of one chain: the next one on failure, and agreement where money follows.
+"""JSON-RPC over one or several endpoints of one chain: the next one on failure, and a majority where money follows.
 
-Reading goes to one endpoint at a time. What credits money (finalized blocks and their logs) is asked of all: those that
-answer must say the same, and at least half of them must answer. Refuses endpoints of another chain.
+What is only looked at is asked of one endpoint at a time. What credits money (finalized blocks and their logs,
+receipts, nonces) is asked of all, and counts when a strict majority says the same (`quorum`). Refuses endpoints of
+another chain, and a single endpoint of a public chain unless the configuration says so: who runs it could make up
+deposits.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
-from dgrid.config import ChainConfig
+from dgrid.chain.quorum import Electorate
+from dgrid.config import ChainConfig, ConfigError
 from dgrid.core.errors import ChainUnavailable, DGridError, NodeFault
 from dgrid.wire.http import HttpClient
 
@@ -78,15 +80,21 @@ class Rpc:
     def __init__(self, urls: Sequence[str], http: HttpClient, *, chain_id: int | None = None) -> None:
         if not urls:
             raise ValueError("a chain has at least one endpoint")
-        self.urls = tuple(urls)
+        self.urls = tuple(dict.fromkeys(urls))  # one that is named twice has one voice
         self.chain_id = chain_id
         self._http = http
-        self._first = 0
+        self._electorate = Electorate(self.urls)
+        self._first = self.urls[0]
         self._proven: set[str] = set()
 
     @classmethod
     def of(cls, chain: ChainConfig, http: HttpClient | None = None) -> "Rpc":
-        """The chain of a configuration."""
+        """The chain of a configuration. Raises ConfigError where one endpoint alone would decide about real money."""
+        if len(set(chain.rpc_urls)) < 2 and not (chain.is_dev or chain.single_endpoint):
+            raise ConfigError(
+                f"chain {chain.chain_id} has one endpoint here, which could make up deposits",
+                hint="name three in rpc_urls, run by different people; or set single_endpoint = true if it is your own",
+            )
         return cls(chain.rpc_urls, http or HttpClient(), chain_id=chain.chain_id)
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
@@ -97,44 +105,61 @@ class Rpc:
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The results of several calls, all by the same endpoint. Raises ChainUnavailable, RpcError."""
         failure: DGridError | None = None
-        for step in range(len(self.urls)):
-            at = (self._first + step) % len(self.urls)
+        for url in self._electorate.by_trust(self._first):
             try:
-                results = await self._ask(self.urls[at], calls)
+                results = await self._ask(url, calls)
             except ChainUnavailable as error:
                 failure = error
                 continue
-            self._first = at
+            self._first = url
             return results
         assert failure is not None
         raise failure
 
-    async def agreed(self, calls: Sequence[Call], read: Callable[[list[Any]], Agreed]) -> list[tuple[str, Agreed]]:
-        """What each endpoint says, of those that answer. Raises ChainUnavailable when fewer than half do."""
-        asked = await asyncio.gather(*(self._ask(url, calls) for url in self.urls), return_exceptions=True)
-        answers, failure = [], None
-        for url, results in zip(self.urls, asked, strict=True):
-            if isinstance(results, ChainUnavailable):
-                failure = results
-            elif isinstance(results, BaseException):
-                raise results
-            else:
-                answers.append((url, read(results)))
-        if not answers or 2 * len(answers) < len(self.urls):
-            raise failure or ChainUnavailable("too few endpoints of the chain answer")
-        return answers
+    async def agreed(self, calls: Sequence[Call], read: Callable[[list[Any]], Agreed], *, what: str) -> Agreed:
+        """What a strict majority of the endpoints says to these calls, as `read` reads it.
+
+        Raises ChainUnavailable where there is no majority, RpcError when the chain refuses.
+        """
+
+        async def ask(url: str) -> Agreed:
+            return read(await self._ask(url, calls))
+
+        return await self._electorate.majority(ask, what=what)
+
+    async def reached(self, calls: Sequence[Call], read: Callable[[Any], int], *, what: str) -> tuple[int, ...]:
+        """Of each result the highest number that a strict majority has reached. Raises ChainUnavailable, RpcError."""
+
+        async def ask(url: str) -> tuple[int, ...]:
+            return tuple(read(result) for result in await self._ask(url, calls))
+
+        return await self._electorate.reached(ask, what=what)
+
+    async def broadcast(self, raw: bytes) -> None:
+        """Hands a signed transaction to all endpoints; one that takes it will do. Raises ChainUnavailable, RpcError."""
+        calls: list[Call] = [("eth_sendRawTransaction", ["0x" + raw.hex()])]
+
+        async def tell(url: str) -> Any:
+            return await self._ask(url, calls)
+
+        await self._electorate.anyone(tell, what="a transaction")
 
     async def heads(self) -> tuple[Block, Block]:
-        """The finalized block that all agree on, and the latest block. Raises ChainUnavailable."""
-        calls: list[Call] = [("eth_getBlockByNumber", [tag, False]) for tag in ("finalized", "latest")]
-        answers = await self.agreed(calls, lambda results: (block_of(results[0]), block_of(results[1])))
-        lowest, latest = min((heads for _, heads in answers), key=lambda heads: heads[0].number)
-        if len(answers) > 1:
-            await self._require_same(lowest)
-        return lowest, latest
+        """The latest block that a majority calls final, and the latest it knows. Raises ChainUnavailable."""
+        tags: list[Call] = [("eth_getBlockByNumber", [tag, False]) for tag in ("finalized", "latest")]
+        if len(self.urls) == 1:
+            final, latest = await self.batch(tags)
+            return block_of(final), block_of(latest)
+        final_number, latest_number = await self.reached(tags, lambda block: block_of(block).number, what="its head")
+        final = await self.agreed_block(final_number)
+        try:
+            latest = await self.agreed_block(latest_number)
+        except ChainUnavailable:  # the newest blocks are contested for a moment: there is nothing newer to show
+            latest = final
+        return _known(final), _known(latest or final)
 
     async def finalized_block(self) -> Block:
-        """The finalized block that all agree on. Raises ChainUnavailable."""
+        """The finalized block that a majority agrees on. Raises ChainUnavailable."""
         return (await self.heads())[0]
 
     async def block(self, number: int | str) -> Block | None:
@@ -143,10 +168,26 @@ class Rpc:
         found = await self.call("eth_getBlockByNumber", [name, False])
         return None if found is None else block_of(found)
 
-    async def logs(self, first: int, last: Block, addresses: Sequence[bytes], *, agree: bool = False) -> list[RawLog]:
-        """Logs of the blocks first … last, in order. `agree` asks all endpoints and wants the same from each.
+    async def agreed_block(self, number: int) -> Block | None:
+        """A block as a majority knows it; None when a majority has none of that number. Raises ChainUnavailable."""
+        calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False])]
+        return await self.agreed(calls, lambda results: _block_or_none(results[0]), what=f"block {number}")
 
-        Raises ChainUnavailable, also when an endpoint does not know the last block (a reorganization, or it lags).
+    async def blocks(self, numbers: Sequence[int]) -> list[Block]:
+        """Several blocks, as a majority knows them. Raises ChainUnavailable when one is missing."""
+        found: list[Block] = []
+        for at in range(0, len(numbers), BATCH_MAX):
+            part = numbers[at : at + BATCH_MAX]
+            calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False]) for number in part]
+            what = f"blocks {part[0]} to {part[-1]}"
+            found += await self.agreed(calls, lambda results: tuple(map(block_of, results)), what=what)
+        return found
+
+    async def logs(self, first: int, last: Block, addresses: Sequence[bytes]) -> list[RawLog]:
+        """Logs of the blocks first … last, in order, as a majority knows them.
+
+        Raises ChainUnavailable, also when the last block was replaced (a reorganization); RpcError when the range is
+        more than the endpoints give at once.
         """
         shown = {
             "fromBlock": hex(first),
@@ -154,28 +195,10 @@ class Rpc:
             "address": ["0x" + one.hex() for one in addresses],
         }
         calls: list[Call] = [("eth_getBlockByNumber", [hex(last.number), False]), ("eth_getLogs", [shown])]
-        if not agree or len(self.urls) == 1:
-            return _logs_until(last, await self.batch(calls))
-        answers = await self.agreed(calls, lambda results: _logs_until(last, results))
-        if any(answer != answers[0][1] for _, answer in answers):
-            raise ChainUnavailable(f"the chain's endpoints disagree about the logs up to block {last.number}")
-        return answers[0][1]
-
-    async def blocks(self, numbers: Sequence[int]) -> list[Block]:
-        """Several blocks. Raises ChainUnavailable when one is missing."""
-        found: list[Block] = []
-        for at in range(0, len(numbers), BATCH_MAX):
-            calls: list[Call] = [
-                ("eth_getBlockByNumber", [hex(number), False]) for number in numbers[at : at + BATCH_MAX]
-            ]
-            found += [block_of(result) for result in await self.batch(calls)]
-        return found
-
-    async def _require_same(self, block: Block) -> None:
-        calls: list[Call] = [("eth_getBlockByNumber", [hex(block.number), False])]
-        answers = await self.agreed(calls, lambda results: block_of(results[0]).hash)
-        if any(found != block.hash for _, found in answers):
-            raise ChainUnavailable(f"the chain's endpoints disagree about the finalized block {block.number}")
+        said = await self.agreed(calls, _read_logs, what=f"the logs up to block {last.number}")
+        if said is None or said[0] != last.hash:
+            raise ChainUnavailable(f"block {last.number} was replaced while it was read")
+        return sorted(said[1], key=lambda log: (log.block_number, log.index))
 
     async def _ask(self, url: str, calls: Sequence[Call]) -> list[Any]:
         if self.chain_id is not None and url not in self._proven:
@@ -251,7 +274,17 @@ def log_of(value: Any) -> RawLog:
     )
 
 
-def _logs_until(last: Block, results: list[Any]) -> list[RawLog]:
-    if block_of(results[0]).hash != last.hash:
-        raise ChainUnavailable(f"block {last.number} was replaced while it was read")
-    return sorted((log_of(value) for value in results[1]), key=lambda log: (log.block_number, log.index))
+def _block_or_none(value: Any) -> Block | None:
+    return None if value is None else block_of(value)
+
+
+def _known(block: Block | None) -> Block:
+    if block is None:
+        raise ChainUnavailable("the chain does not know the block")
+    return block
+
+
+def _read_logs(results: list[Any]) -> tuple[bytes, frozenset[RawLog]] | None:
+    """The last block's hash and the logs; None where the endpoint has not got that far."""
+    last = _block_or_none(results[0])
+    return None if last is None else (last.hash, frozenset(map(log_of, results[1])))

@@ -1,7 +1,8 @@
 """Sends transactions of one key so that each intent happens once: journaled before broadcast, re-sent until mined.
 
 A label names an intent. Sending twice under one label, also across a restart, is one transaction, unless the first was
-refused. Refuses: calls that would revert (before anything is journaled), gas and fees above their ceilings.
+refused. While gas costs more than its ceiling it waits, and says so. Refuses: calls that would revert (before anything
+is journaled), and gas above its ceiling.
 """
 
 import asyncio
@@ -9,13 +10,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dgrid.chain.contracts import Contract, Reverted, revert_of
-from dgrid.chain.journal import Attempt, Call, Entry, Journal, State
-from dgrid.chain.rpc import RawLog, Rpc, RpcError, log_of
+from dgrid.chain.journal import CREATION, Attempt, Call, Entry, Journal, State
+from dgrid.chain.rpc import Call as RpcCall
+from dgrid.chain.rpc import RawLog, Rpc, RpcError, block_of, log_of
 from dgrid.chain.transactions import Transaction, transaction_hash
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
@@ -24,14 +26,15 @@ from dgrid.wire.signatures import SigningKey
 logger = logging.getLogger(__name__)
 
 JOURNAL_NAME = "transactions.sqlite"
-POLL_S = 0.1
+POLL_S, POLL_S_MAX = 0.02, 2.0
 TEND_S = 2.0
 BUMP_AFTER_S = 30.0
 TIP_WEI = 10**9
+GAS_OF_NOTHING = 21_000
 
 
 class TransactionRefused(DGridError):
-    """The chain takes the transaction under no circumstances: no gas money, or above our own ceilings."""
+    """The transaction would take more gas than our own ceiling allows."""
 
     code = "transaction_refused"
 
@@ -70,6 +73,7 @@ class Sender:
         self._journal = Journal(folder / JOURNAL_NAME)
         self._lock = asyncio.Lock()
         self._bound = False
+        self._at_ceiling: set[int] = set()  # nonces of which it was said
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -94,28 +98,56 @@ class Sender:
 
         Raises Reverted when the contract refuses, TransactionRefused, and ChainUnavailable only while nothing is sent.
         """
-        data = contract.encode(function, arguments)
+        return await self._carry(Call(label, contract.address, contract.encode(function, arguments), value))
+
+    async def create(self, code: bytes, *, label: str) -> TransactionReceipt:
+        """Creates a contract, as `send` calls one; `code` is its bytecode with the constructor's arguments."""
+        return await self._carry(Call(label, CREATION, code, 0))
+
+    async def _carry(self, call: Call) -> TransactionReceipt:
         if not self._bound:
             await self.tend()  # what an earlier life left unsent comes first: nonces have no gaps
         while True:
+            if not self.is_sent(call.label):
+                await self._until_affordable(call.label)
             async with self._lock:
-                entry = await self._known_or_new(label, contract.address, data, value)
+                entry = await self._known_or_new(call)
             await self._broadcast(entry)
             if (receipt := await self._mined(entry.nonce)) is not None:
                 return receipt
-            logger.warning("another transaction took the nonce of %s; it is sent again", label)
+            logger.warning("another transaction took the nonce of %s; it is sent again", call.label)
 
     def is_sent(self, label: str) -> bool:
         """Whether something under this label is journaled and was not refused."""
         entry = self._journal.latest(label)
         return entry is not None and entry.state in (State.OPEN, State.MINED)
 
-    async def tend(self) -> None:
-        """Broadcasts again all that the chain does not hold, in order. Raises ChainUnavailable."""
+    def nonce_of(self, label: str) -> int | None:
+        """The nonce of the last transaction under a label; None when there is none."""
+        entry = self._journal.latest(label)
+        return None if entry is None else entry.nonce
+
+    async def next_nonce(self) -> int:
+        """What the next new transaction would get. Raises ChainUnavailable."""
         await self._bind()
-        count = int(await self._rpc.call("eth_getTransactionCount", [to_hex(self.address), "latest"]), 16)
-        for entry in self._journal.from_nonce(count):
-            await self._broadcast(entry)
+        return self._journal.next_nonce(await self._count("pending"))
+
+    async def tend(self) -> None:
+        """Broadcasts again all that the chain does not hold, in order; what pays less than gas costs now, for more.
+
+        Raises ChainUnavailable.
+        """
+        await self._bind()
+        if not (missing := self._journal.from_nonce(await self._count("latest"))):
+            return
+        base_fee = await self._base_fee()
+        for entry in missing:
+            if entry.state in (State.REVERTED, State.DISPLACED):
+                await self._fill(entry)
+            elif entry.attempts[-1].fee_wei < base_fee:
+                await self._bump(entry, base_fee)
+            else:
+                await self._broadcast(entry)
 
     async def settle(self) -> None:
         """Waits until nothing that was sent before is open, so that the chain's state is the one to decide on."""
@@ -133,42 +165,92 @@ class Sender:
     async def _bind(self) -> None:
         if self._bound:
             return
-        first = await self._rpc.block(1) or await self._rpc.block(0)  # anvil makes block 0 anew at some restarts
+        # Anvil makes block 0 anew at some restarts. A single endpoint must not make us begin another journal.
+        first = await self._rpc.agreed_block(1) or await self._rpc.agreed_block(0)
         if first is None:
             raise ChainUnavailable("the chain does not know its first block")
         if not self._journal.bind(first.hash):
             logger.warning("the journal was of another chain; it is set aside and a new one begins")
         self._bound = True
 
-    async def _known_or_new(self, label: str, to: Address, data: bytes, value: int) -> Entry:
-        known = self._journal.latest(label)
+    # --- what to pay --------------------------------------------------------------------------------------------------
+
+    async def _base_fee(self) -> int:
+        """What gas costs now, by what a majority says: one endpoint alone neither overcharges nor stops us."""
+        calls: list[RpcCall] = [("eth_getBlockByNumber", ["latest", False])]
+        (fee,) = await self._rpc.reached(calls, lambda said: block_of(said).base_fee_wei, what="what gas costs")
+        return fee
+
+    async def _until_affordable(self, label: str) -> None:
+        """Waits while gas costs more than the ceiling: nothing is journaled yet, so nothing is stuck."""
+        is_said = False
+        while (base_fee := await self._base_fee()) > self._ceilings.fee_wei:
+            if not is_said:
+                logger.warning("%s waits: gas costs %d wei, more than %d", label, base_fee, self._ceilings.fee_wei)
+                is_said = True
+            await asyncio.sleep(TEND_S)
+
+    async def _bump(self, entry: Entry, base_fee: int) -> None:
+        """Replaces a transaction that nobody mines by one that pays more, up to the ceiling."""
+        last = entry.attempts[-1]
+        fee = min(max(last.fee_wei * 5 // 4, 2 * base_fee + TIP_WEI), self._ceilings.fee_wei)
+        if fee * 10 < last.fee_wei * 11:  # what a chain's nodes ask of a replacement
+            if entry.nonce not in self._at_ceiling:
+                logger.warning("%s waits: it already pays the most it may, %d wei", entry.call.label, last.fee_wei)
+                self._at_ceiling.add(entry.nonce)
+            await self._broadcast(entry)
+            return
+        attempt = self._sign(entry.call, entry.nonce, fee=fee, tip=min(last.tip_wei * 5 // 4, fee))
+        self._journal.add_attempt(entry.nonce, attempt)
+        await self._broadcast(self._journal.entry(entry.nonce))
+
+    async def _fill(self, entry: Entry) -> None:
+        """Uses the nonce of a transaction that failed in a block which is gone, for nothing: its sender was told that
+        it failed and has gone on, so it must not happen now; and without its nonce nothing after it could.
+        """
+        nothing = Call(entry.call.label, self.address, b"", 0, GAS_OF_NOTHING)
+        last = entry.attempts[-1]
+        if last.hash != self._sign(nothing, entry.nonce, fee=last.fee_wei, tip=last.tip_wei).hash:
+            fee = max(last.fee_wei * 5 // 4, 2 * await self._base_fee() + TIP_WEI)
+            attempt = self._sign(nothing, entry.nonce, fee=fee, tip=min(last.tip_wei * 5 // 4, fee))
+            self._journal.add_attempt(entry.nonce, attempt)
+        await self._broadcast(self._journal.entry(entry.nonce))
+
+    # --- one transaction ----------------------------------------------------------------------------------------------
+
+    async def _known_or_new(self, call: Call) -> Entry:
+        known = self._journal.latest(call.label)
         if known is not None and known.state in (State.OPEN, State.MINED):
             return known
-        call = Call(label, to, data, value, await self._gas(to, data, value))
-        nonce_min = int(await self._rpc.call("eth_getTransactionCount", [to_hex(self.address), "pending"]), 16)
-        fee, tip = await self._fees()
+        call = replace(call, gas=await self._gas(call))
+        nonce_min, base_fee = await self._count("pending"), await self._base_fee()
+        fee = min(2 * base_fee + TIP_WEI, self._ceilings.fee_wei)
+        tip = min(TIP_WEI, fee)
         return self._journal.add(call, lambda nonce: self._sign(call, nonce, fee=fee, tip=tip), nonce_min=nonce_min)
 
-    async def _gas(self, to: Address, data: bytes, value: int) -> int:
-        call = {"from": to_hex(self.address), "to": to_hex(to), "data": to_hex(data), "value": hex(value)}
+    async def _count(self, block: str) -> int:
+        """How many transactions of this key a majority of endpoints knows: one that invents some makes no gap."""
+        calls: list[RpcCall] = [("eth_getTransactionCount", [to_hex(self.address), block])]
+        (count,) = await self._rpc.reached(calls, lambda said: int(said, 16), what="our transactions")
+        return count
+
+    async def _gas(self, call: Call) -> int:
         try:
-            estimate = int(await self._rpc.call("eth_estimateGas", [call, "pending"]), 16)
+            calls: list[RpcCall] = [("eth_estimateGas", [self._shown(call), "pending"])]
+            (estimate,) = await self._rpc.reached(calls, lambda said: int(said, 16), what=f"the gas of {call.label}")
         except RpcError as error:
             raise revert_of(error) from None
         if estimate > self._ceilings.gas:
             raise TransactionRefused(f"it would take {estimate} gas, more than {self._ceilings.gas}")
         return min(estimate * 5 // 4 + 10_000, self._ceilings.gas)
 
-    async def _fees(self) -> tuple[int, int]:
-        block = await self._rpc.block("latest")
-        assert block is not None
-        fee = min(2 * block.base_fee_wei + TIP_WEI, self._ceilings.fee_wei)
-        if fee < block.base_fee_wei:
-            raise TransactionRefused(f"gas costs {block.base_fee_wei} wei, more than {self._ceilings.fee_wei}")
-        return fee, min(TIP_WEI, fee)
+    def _shown(self, call: Call) -> dict[str, str]:
+        """The call as JSON-RPC takes it."""
+        to = {"to": to_hex(call.recipient)} if call.recipient else {}
+        return {"from": to_hex(self.address), "data": to_hex(call.data), "value": hex(call.value_wei), **to}
 
     def _sign(self, call: Call, nonce: int, *, fee: int, tip: int) -> Attempt:
-        to = Address(call.recipient)
+        to = Address(call.recipient) if call.recipient else None
         unsigned = Transaction(self._chain_id, nonce, tip, fee, call.gas, to, call.value_wei, call.data)
         raw = unsigned.signed(self._key)
         return Attempt(transaction_hash(raw), raw, fee, tip)
@@ -176,7 +258,7 @@ class Sender:
     async def _broadcast(self, entry: Entry) -> None:
         """Hands the latest attempt to the chain; what it says against it is settled by looking for the receipt."""
         try:
-            await self._rpc.call("eth_sendRawTransaction", [to_hex(entry.attempts[-1].raw)])
+            await self._rpc.broadcast(entry.attempts[-1].raw)
         except ChainUnavailable:
             return
         except RpcError as error:
@@ -185,57 +267,73 @@ class Sender:
 
     async def _mined(self, nonce: int) -> TransactionReceipt | None:
         """The receipt once there is one; None when another transaction took the nonce. Raises Reverted."""
-        sent_s = time.monotonic()
+        tended_s = raised_s = time.monotonic()
+        pause_s = POLL_S
         while True:
             with contextlib.suppress(ChainUnavailable):
                 entry = self._journal.entry(nonce)
-                if (found := await self._receipt(entry)) is not None:
-                    return await self._outcome(entry, found)
+                if (found := await self._outcome(entry)) is not None:
+                    return await self._close(entry, found)
                 if await self._is_displaced(entry):
                     self._journal.set_state(nonce, State.DISPLACED)
                     return None
-                if time.monotonic() - sent_s > BUMP_AFTER_S:
-                    await self._bump(entry)
-                    sent_s = time.monotonic()
-            await asyncio.sleep(POLL_S)
+                if time.monotonic() - raised_s > BUMP_AFTER_S:
+                    raised_s = tended_s = time.monotonic()
+                    await self._bump_until(nonce)
+                elif time.monotonic() - tended_s > TEND_S:
+                    tended_s = time.monotonic()
+                    await self.tend()  # the chain may have dropped it, or what stands before it
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 3 / 2, POLL_S_MAX)
 
-    async def _receipt(self, entry: Entry) -> dict[str, Any] | None:
-        for attempt in reversed(entry.attempts):
-            found: dict[str, Any] | None = await self._rpc.call("eth_getTransactionReceipt", [to_hex(attempt.hash)])
-            if found is not None:
-                return found
-        return None
+    async def _bump_until(self, nonce: int) -> None:
+        """Offers more for a transaction, and for all that must come before it."""
+        base_fee = await self._base_fee()
+        for entry in self._journal.from_nonce(await self._count("latest")):
+            if entry.nonce <= nonce and entry.state is State.OPEN:
+                await self._bump(entry, base_fee)
 
-    async def _outcome(self, entry: Entry, found: dict[str, Any]) -> TransactionReceipt:
-        if int(found["status"], 16) != 1:
+    async def _outcome(self, entry: Entry) -> "_Outcome | None":
+        """What a majority of endpoints says became of any attempt; None while they know of none."""
+        calls: list[RpcCall] = [("eth_getTransactionReceipt", [to_hex(one.hash)]) for one in reversed(entry.attempts)]
+        return await self._rpc.agreed(calls, _read_outcome, what=f"transaction {entry.nonce} of {to_hex(self.address)}")
+
+    async def _close(self, entry: Entry, found: "_Outcome") -> TransactionReceipt:
+        self._at_ceiling.discard(entry.nonce)
+        if not found.is_success:
             self._journal.set_state(entry.nonce, State.REVERTED)
-            raise await self._reason(entry, found["blockNumber"])
+            raise await self._reason(entry, found.receipt.block_number)
         self._journal.set_state(entry.nonce, State.MINED)
-        logs = tuple(log_of(log) for log in found["logs"])
-        name = bytes.fromhex(found["transactionHash"][2:])
-        return TransactionReceipt(name, int(found["blockNumber"], 16), int(found["gasUsed"], 16), logs)
+        return found.receipt
 
-    async def _reason(self, entry: Entry, block: str) -> DGridError:
+    async def _reason(self, entry: Entry, block: int) -> DGridError:
         """Why a mined transaction failed, by asking the same once more."""
-        call = {"from": to_hex(self.address), "to": to_hex(entry.call.recipient), "data": to_hex(entry.call.data)}
         try:
-            await self._rpc.call("eth_call", [call, block])
+            await self._rpc.call("eth_call", [self._shown(entry.call), hex(block)])
         except RpcError as error:
             return revert_of(error)
         return Reverted("Unknown", {})
 
     async def _is_displaced(self, entry: Entry) -> bool:
-        count = int(await self._rpc.call("eth_getTransactionCount", [to_hex(self.address), "finalized"]), 16)
-        return count > entry.nonce and await self._receipt(entry) is None
+        """Whether the nonce is used for good, and by none of our attempts; a wrong yes would send twice. One after the
+        other: receipts that were read before the nonce was used would say nothing.
+        """
+        return await self._count("finalized") > entry.nonce and await self._outcome(entry) is None
 
-    async def _bump(self, entry: Entry) -> None:
-        """Replaces a transaction that nobody mines by one that pays more, up to the ceiling."""
-        last = entry.attempts[-1]
-        fee, tip = last.fee_wei * 5 // 4, last.tip_wei * 5 // 4
-        if fee > self._ceilings.fee_wei:
-            logger.warning("%s waits: it already pays the most it may", entry.call.label)
-            await self._broadcast(entry)
-            return
-        attempt = self._sign(entry.call, entry.nonce, fee=fee, tip=tip)
-        self._journal.add_attempt(entry.nonce, attempt)
-        await self._broadcast(self._journal.entry(entry.nonce))
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a receipt says."""
+
+    is_success: bool
+    receipt: TransactionReceipt
+
+
+def _read_outcome(receipts: list[Any]) -> _Outcome | None:
+    found = next((one for one in receipts if one is not None), None)
+    if found is None:
+        return None
+    logs = tuple(log_of(log) for log in found["logs"])
+    name = bytes.fromhex(found["transactionHash"][2:])
+    receipt = TransactionReceipt(name, int(found["blockNumber"], 16), int(found["gasUsed"], 16), logs)
+    return _Outcome(int(found["status"], 16) == 1, receipt)

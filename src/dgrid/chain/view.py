@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
 from dgrid.chain.case_events import CaseEvent
 from dgrid.chain.case_view import CasesView, change_cases
+from dgrid.chain.demands import Demand, change_demands
 from dgrid.chain.events import (
     Anchored,
     BondChanged,
@@ -14,6 +15,7 @@ from dgrid.chain.events import (
     Claimed,
     Collected,
     Convicted,
+    Demanded,
     Deposited,
     Drawn,
     Jailed,
@@ -24,6 +26,8 @@ from dgrid.chain.events import (
     MemberRegistered,
     MemberUpdated,
     ParameterSet,
+    RecordShown,
+    RecordWithheld,
     Role,
     Slashed,
     StakeChanged,
@@ -141,6 +145,7 @@ class ChainView(CasesView):
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
     slashed: dict[tuple[Role, Address], int] = field(default_factory=dict)  # in all
+    demands: dict[bytes, Demand] = field(default_factory=dict)
 
     @property
     def clock(self) -> EpochClock:
@@ -218,6 +223,8 @@ def _change(draft: ChainView, event: StateEvent) -> None:
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
+        case Demanded() | RecordShown() | RecordWithheld():
+            change_demands(draft.demands, event)
         case _:
             change_judging(draft, event, ready=_ready_to_judge(draft))
 

@@ -115,6 +115,12 @@ async def delegate_votes(sender: Sender, contracts: Contracts, *, to: Address, n
     return await sender.send(contracts.dgai, "delegate", [to], label=label)
 
 
+async def delegate_stake_votes(sender: Sender, contracts: Contracts, *, to: Address, now_s: int) -> TransactionReceipt:
+    """The same for what the sender has at stake; the stake stays where it is. Raises Reverted, ChainUnavailable."""
+    label = f"delegate-stake-votes:{to_hex(to)}:{now_s}"
+    return await sender.send(contracts.registry, "delegate", [to], label=label)
+
+
 def _columns(calls: Sequence[Call]) -> list[list[Any]]:
     return [[getattr(call, name) for call in calls] for name in ("target", "value_wei", "data")]
 

@@ -41,6 +41,7 @@ class ChainWatcher:
         self._cursor = Cursor(None if folder is None else folder / FILE_NAME)
         self._cursor.bind(contracts.chain_id.to_bytes(8, "big") + contracts.settlement.address)
         self._addresses = [contract.address for contract in contracts.watched]
+        self._first_block = contracts.first_block
         self._facts = self._cursor.facts
         if self._facts is None:  # nothing was seen yet, or by an earlier version that kept other facts
             self._cursor.forget()
@@ -122,7 +123,9 @@ class ChainWatcher:
             self._cursor.keep_facts(self._facts)
             self._draft = self._empty_view()
         await self._advance(final)
-        self._publish(final)
+        if self._last is None:
+            raise ChainUnavailable(f"the chain has not come to block {self._first_block}, the contracts' first")
+        self._publish(self._last)
         await self._show(head)
 
     async def _follow(self) -> None:
@@ -153,7 +156,7 @@ class ChainWatcher:
     async def _still_holds(self, last: Block, final: Block) -> bool:
         if final.number == last.number:
             return final.hash == last.hash
-        found = await self._rpc.block(last.number)
+        found = await self._rpc.agreed_block(last.number)  # no single endpoint may make us forget
         if found is None and self._contracts.chain_id != DEV_CHAIN_ID:
             raise ChainUnavailable(f"the endpoint does not know block {last.number}, which was final: it lags")
         return found is not None and found.hash == last.hash
@@ -166,10 +169,10 @@ class ChainWatcher:
 
     async def _advance(self, final: Block) -> None:
         span = BLOCKS_AT_ONCE
-        while (first := 0 if self._last is None else self._last.number + 1) <= final.number:
+        while (first := self._first_block if self._last is None else self._last.number + 1) <= final.number:
             until = final if final.number - first < span else (await self._rpc.blocks([first + span - 1]))[0]
             try:
-                logs = await self._rpc.logs(first, until, self._addresses, agree=True)
+                logs = await self._rpc.logs(first, until, self._addresses)
             except RpcError:
                 if span == 1:
                     raise

@@ -31,7 +31,7 @@ class TooFewVotes(DGridError):
 
 
 class WrongMoment(DGridError):
-    """The proposal is past the step, or was defeated: it will never take it."""
+    """The proposal is past the step, or was defeated, or this vote is cast: it will never be taken again."""
 
     code = "wrong_moment"
     exit_code = 4
@@ -110,6 +110,8 @@ async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, add
     one = await shown(network, name)
     require_state(one, ProposalState.ACTIVE)
     number, start_s = one.proposal.id, one.proposal.proposed.vote_start_s
+    if (cast := network.view.ballots.votes.get((number, address))) is not None:
+        raise WrongMoment(f"{to_hex(address)} has voted {Support(cast.support).name.lower()} already: a vote stands")
     weight_wei = await voting.votes_at(network.rpc, network.contracts, address=address, time_s=start_s)
     if not weight_wei:
         raise TooFewVotes(
@@ -187,7 +189,12 @@ async def delegation_cost(network: NetworkReader, *, to: Address, address: Addre
 
 
 async def send_delegation(network: NetworkReader, sender: Sender, *, to: Address) -> Electorate:
-    """Delegates; the sender's tokens then vote for `to`. Raises Reverted, ChainUnavailable."""
+    """Delegates; the sender's tokens, and what it has at stake itself, then vote for `to`.
+
+    Raises Reverted, ChainUnavailable.
+    """
     now_s = await voting.chain_now_s(network.rpc)
     await voting.delegate_votes(sender, network.contracts, to=to, now_s=now_s)
+    if any(address == sender.address and member.stake_wei for (_, address), member in network.view.members.items()):
+        await voting.delegate_stake_votes(sender, network.contracts, to=to, now_s=now_s)
     return await _electorate(network, sender.address)

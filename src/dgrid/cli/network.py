@@ -29,7 +29,7 @@ def up(  # noqa: PLR0913 one for each flag
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Leave a role that died dead.")] = False,
     port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
 ) -> int:
-    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author.
+    """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author, a watcher.
 
     State is kept in the home; the next start resumes it. Ctrl-C stops everything.
 
@@ -80,12 +80,15 @@ def doctor(
 ) -> int:
     """Check whether this machine has all that a network needs; what is missing is named with its remedy.
 
+    Of a network that runs, or lies on a public chain, it also says whether endpoints agree and contracts are there.
+
     Example: `dgrid doctor`
     """
+    from dgrid.cli.wallet_config import known_chain
     from dgrid.processes.doctor import diagnose
 
     terminal: Terminal = context.obj
-    findings = diagnose(terminal.home, port_base=port_base)
+    findings = diagnose(terminal.home, port_base=port_base, chain=known_chain(terminal.home))
     ok = all(finding.ok for finding in findings)
     lines = [
         f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<18} {finding.detail}"

@@ -1,4 +1,4 @@
-"""Commands that run one role: `dgrid gateway|node|settler|archive|evaluator run`. The supervisor uses the same door."""
+"""Commands that run one role, such as `dgrid node run` or `dgrid watch run`. The supervisor uses the same door."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,9 @@ from dgrid.cli.terminal import Terminal
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The role's TOML file.")]
 Dev = Annotated[bool, typer.Option("--dev", help="Fund, stake and register itself; on the dev chain only.")]
+
+NetworkUrl = Annotated[str, typer.Option(help="A gateway to learn the network from, for a machine apart.")]
+Listen = Annotated[str, typer.Option(help="HOST:PORT where others reach it.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +24,10 @@ def register(app: typer.Typer) -> None:
         ("author", "asks what it knows the answers to, and opens them when judging is over"),
     ):
         app.add_typer(_group(name, what), name=name)
+    what = "recomputes what gateways anchor and proves to the contracts what is wrong"
+    app.add_typer(_group("watcher", what), name="watch")
     app.add_typer(_node_group(), name="node")
+    app.command()(new)
 
 
 def _group(kind: str, what: str) -> typer.Typer:
@@ -34,7 +40,7 @@ def _group(kind: str, what: str) -> typer.Typer:
 
     run.__doc__ = f"""Run one {kind} until it is told to stop (SIGTERM or Ctrl-C).
 
-    Example: `dgrid {kind} run --config .dgrid/config/{kind}-1.toml --dev`
+    Example: `dgrid {"watch" if kind == "watcher" else kind} run --config .dgrid/config/{kind}-1.toml --dev`
     """
     group.command("run")(run)
     group.callback()(lambda: None)
@@ -48,14 +54,63 @@ def _node_group() -> typer.Typer:
     return group
 
 
+def new(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="evaluator, archive, gateway, settler, author, watch.")],
+    *,
+    name: Annotated[str, typer.Option(help="What to call it; else the next number of its kind.")] = "",
+    network_url: NetworkUrl = "",
+    listen: Listen = "127.0.0.1:0",
+) -> None:
+    """Make a role of your own: a key, a folder and a configuration in the home. Sends nothing; says what comes next.
+
+    It takes over what the first of its kind in this home has settled. A node is made by `dgrid node run --model`.
+
+    Example: `dgrid new evaluator`
+    """
+    from dgrid.cli.operations import least_stake_wei
+    from dgrid.cli.terminal import dgai
+    from dgrid.cli.wallet_config import network_of
+    from dgrid.core.identity import to_hex
+    from dgrid.processes.new_role import NewRole, write_role
+
+    terminal: Terminal = context.obj
+    host, port = _place(listen)
+    chain = network_of(terminal.home, network_url)
+    kind = "watcher" if role == "watch" else role
+    wanted = NewRole(kind, name, host, port, stake_wei_min=least_stake_wei(chain))
+    made = write_role(terminal.home, wanted, chain=chain)
+    address = to_hex(made.config.key().address)
+    command = f"dgrid {'watch' if kind == 'watcher' else kind} run --config {made.file}"
+    command += " --dev" if chain.is_dev else ""
+    needs = [f"{dgai(amount)} of {field.removesuffix('_wei')}" for field, amount in made.needs_wei.items()]
+    money = f"its key must hold {', '.join([*needs, 'and some gas money'])}"
+    text = [
+        f"{made.name} at {made.config.url}, configured in {made.file}",
+        f"address    {address}",
+        f"money      {money}{'; --dev gives it all' if chain.is_dev else ' before it starts'}",
+        f"start      {command}",
+    ]
+    data = {"name": made.name, "role": kind, "address": address, "url": made.config.url, "config": str(made.file)}
+    needs_wei = {field: str(amount) for field, amount in made.needs_wei.items()}
+    terminal.show("new", {**data, "needs": needs_wei, "command": command}, text="\n".join(text))
+
+
+def _place(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise typer.BadParameter("--listen takes HOST:PORT; port 0 is a free one")
+    return host, int(port)
+
+
 def run_node(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
     config: Annotated[Path | None, typer.Option("--config", help="The node's TOML file.")] = None,
     model: Annotated[str, typer.Option(help="A model's name: a built-in one, or what the engine calls it.")] = "",
     engine_url: Annotated[str, typer.Option(help="Any OpenAI-speaking engine, such as Ollama or vLLM.")] = "",
-    network_url: Annotated[str, typer.Option(help="A gateway to learn the network from, for a machine apart.")] = "",
-    listen: Annotated[str, typer.Option(help="HOST:PORT where gateways reach it.")] = "127.0.0.1:0",
+    network_url: NetworkUrl = "",
+    listen: Listen = "127.0.0.1:0",
     dev: Dev = False,
 ) -> None:
     """Run one node until it is told to stop.
@@ -77,9 +132,6 @@ def run_node(  # noqa: PLR0913 one for each flag
         from dgrid.processes.new_node import NewNode, write_node
 
         chain = network_of(terminal.home, network_url)
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdigit():
-            raise typer.BadParameter("--listen takes HOST:PORT; port 0 is a free one")
-        config = write_node(terminal.home, NewNode(model, engine_url, host, int(port)), chain=chain)
+        config = write_node(terminal.home, NewNode(model, engine_url, *_place(listen)), chain=chain)
         terminal.note(f"node       {config.stem}, configured in {config}")
     run_role("node", config, dev=dev)

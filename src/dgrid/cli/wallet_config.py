@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from dgrid.chain.networks import AddressBook, Stage
 from dgrid.client import ApiKey, Client
 from dgrid.config import ChainConfig, ConfigError, WalletConfig, load_wallet
 from dgrid.core.errors import InvalidApiKey, NetworkUnreachable
@@ -24,6 +25,8 @@ def wallet_config(home_path: Path) -> WalletConfig:
 def _from_home(home: Home) -> WalletConfig:
     if home.wallet_file.exists():
         return load_wallet(home.wallet_file)
+    if (chain := _from_book(home)) is not None:
+        return WalletConfig((), home.api_key_file, home.key_file("user"), chain)
     if "DGRID_GATEWAY_URL" in os.environ:
         return WalletConfig((), home.api_key_file, home.key_file("user"), ChainConfig((), 0, {}))
     raise NetworkUnreachable(
@@ -32,13 +35,34 @@ def _from_home(home: Home) -> WalletConfig:
     )
 
 
+def _from_book(home: Home) -> ChainConfig | None:
+    """The chain of the home's one address book: where a deployment wrote it, or somebody put what was published.
+
+    Which endpoints to ask, no book says: DGRID_CHAIN_RPC does. Raises ConfigError where there are several books.
+    """
+    books = [AddressBook.decode(path.read_bytes()) for path in sorted(home.deployments.glob("*.json"))]
+    done = [book for book in books if book.stage is Stage.DEPLOYED]
+    if len(done) > 1:
+        names = ", ".join(book.network for book in done)
+        raise ConfigError(f"{home.deployments} has books of several networks: {names}", hint="use one --home for each")
+    return done[0].chain(()) if done else None
+
+
 def chain_config(home_path: Path) -> ChainConfig:
     """The chain and contracts that the home names: no gateway is asked for them. Raises ConfigError."""
     chain = wallet_config(home_path).chain
     if not chain.rpc_urls or not chain.contracts:
-        hint = "name the network's folder with --home: its config.toml says where it settles"
+        hint = "name the network's folder with --home; with an address book alone, set DGRID_CHAIN_RPC"
         raise ConfigError("no chain is known here", hint=hint)
     return chain
+
+
+def known_chain(home_path: Path) -> ChainConfig | None:
+    """The home's chain, if it has one. Raises ConfigError where its files cannot be read."""
+    try:
+        return wallet_config(home_path).chain
+    except NetworkUnreachable:
+        return None
 
 
 def api_key(config: WalletConfig) -> ApiKey:

@@ -58,14 +58,24 @@ class SumTree:
 
     def path(self, index: int) -> Path:
         """The siblings from leaf `index` to the root. Raises IndexError."""
-        if not 0 <= index < self.count:
+        return self.path_from(0, index)
+
+    def path_from(self, level: int, index: int) -> Path:
+        """The siblings from a node to the root, the leaves being level 0. Raises IndexError."""
+        if not 0 <= index < len(self._levels[level]):
             raise IndexError(index)
         siblings = []
-        for level in self._levels[:-1]:
-            if (sibling := index ^ 1) < len(level):
-                siblings.append(level[sibling])
+        for nodes in self._levels[level:-1]:
+            if (sibling := index ^ 1) < len(nodes):
+                siblings.append(nodes[sibling])
             index >>= 1
         return tuple(siblings)
+
+    def pairs(self) -> Iterator[tuple[int, int, TreeNode, TreeNode]]:
+        """(level, index, left child, right child) of every inner node; a promoted node is none."""
+        for level, below in enumerate(self._levels[:-1], start=1):
+            for index in range(len(below) // 2):
+                yield level, index, below[2 * index], below[2 * index + 1]
 
 
 def _parents(level: list[TreeNode]) -> list[TreeNode]:

@@ -21,6 +21,7 @@ from dgrid.gateway.court import Court
 from dgrid.gateway.facts import ChainFacts
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, sign_root
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
@@ -52,8 +53,8 @@ class Promised(Protocol):
 class Archives(Protocol):
     """Where blobs are kept."""
 
-    async def put(self, blob: bytes, *, key: SigningKey) -> Sequence[Promised]:
-        """Offers a blob to every archive; the promises of those that took it, by address."""
+    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> Sequence[Promised]:
+        """Offers a blob to every archive; the promises of those that took it, by address. An epoch's has its root."""
         ...
 
     async def fetch(self, blob_id: bytes) -> bytes:
@@ -218,7 +219,8 @@ class EpochCloser:
 
     async def _store(self, row: EpochRow, root: EpochRoot) -> None:
         blob = await asyncio.to_thread(self._blob, row.epoch, root)
-        put = await self._partners.archives.put(blob, key=self._office.key)
+        signed = SignedRoot(root, row.signature)
+        put = await self._partners.archives.put(blob, key=self._office.key, root=signed)
         promises = tuple(Promise(one.archive, one.signature) for one in put)
         if len(promises) < (wanted := self._office.quorum()):
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the blob")

@@ -84,8 +84,9 @@ class Draft:
 def require_adoptable(draft: Draft, history: ParameterHistory, *, epoch_now: int, epoch_seconds: int) -> None:
     """Raises OutOfBounds or UnsafeParameters when the contract would refuse the values now."""
     before = history.last
+    require_bounds(draft)
     for change in draft.changes(before):
-        _require_bounds(change)
+        _require_small(change)
         if (since := history.changed_in(change.parameter.name)) > epoch_now:
             raise OutOfBounds(
                 f"{change.parameter.name} is changing already, from epoch {since}", hint="execute this after it"
@@ -100,10 +101,16 @@ def unsafe(broken: Sequence[Rule]) -> UnsafeParameters:
     return UnsafeParameters(f"the contract will refuse this: {names}", hint="; ".join(REASONS[rule] for rule in broken))
 
 
-def _require_bounds(change: ParameterChange) -> None:
+def require_bounds(draft: Draft) -> None:
+    """Raises OutOfBounds where a value can never be: at a deployment as little as by a vote."""
+    for one, value in draft.values:
+        if not one.bounds.minimum <= value <= one.bounds.maximum:
+            limits = f"{one.bounds.minimum} and {one.bounds.maximum} {one.unit}"
+            raise OutOfBounds(f"{one.name} lies between {limits}, not {value}")
+
+
+def _require_small(change: ParameterChange) -> None:
     one, bounds = change.parameter, change.parameter.bounds
-    if not bounds.minimum <= change.new <= bounds.maximum:
-        raise OutOfBounds(f"{one.name} lies between {bounds.minimum} and {bounds.maximum} {one.unit}, not {change.new}")
     if abs(change.new - change.old) > bounds.change_max:
         raise OutOfBounds(
             f"{one.name} moves by at most {bounds.change_max} {one.unit} at once, not {change.old} to {change.new}",

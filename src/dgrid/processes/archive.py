@@ -1,12 +1,12 @@
 """An archive's whole life: the roles' blobs in, a signed promise out; blobs to anyone who asks.
 
 Gateways bring epochs and disclosures, evaluators reports and tables, authors canaries. Refuses blobs of strangers,
-blobs that are not what their name says, and more than its capacity. It never judges what a blob holds: an audit does.
+blobs that are not what their name says, epochs of which it could not show every record, and more than its capacity.
 """
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
@@ -14,6 +14,7 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ArchiveConfig
 from dgrid.core.errors import (
     CheckFailed,
+    DGridError,
     InvalidRequest,
     InvalidSignature,
     RouteNotFound,
@@ -21,8 +22,11 @@ from dgrid.core.errors import (
 )
 from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
-from dgrid.processes.life import run_until_signal
-from dgrid.settlement.archives import SIGNATURE_HEADER, Promise, stored_digest, upload_digest
+from dgrid.processes.life import now_ms, run_until_signal
+from dgrid.settlement.archives import ROOT_HEADER, SIGNATURE_HEADER, Promise, stored_digest, upload_digest
+from dgrid.settlement.demands import Answerer
+from dgrid.settlement.promising import Excuser, PromisedRoots, require_showable
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import EpochBlob
 from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, decode_quality, is_quality
@@ -33,6 +37,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 BLOBS = "/v1/blobs/"
+ANSWER_LOOK_S = 1.0
 LIMITS = ServerLimits(body_bytes=128 * 1024 * 1024, body_deadline_s=120.0, connections=256)
 
 
@@ -45,15 +50,35 @@ async def _live(config: ArchiveConfig) -> None:
     store = BlobStore(config.folder / "blobs", capacity_bytes=config.capacity_bytes)
     async with chain_side(config) as side:
         court = side.contracts.quality_court.address
-        service = ArchiveService(store, config.key(), watcher=side.watcher, domain=side.domain, court=court)
+        roots = PromisedRoots(config.folder / "roots.sqlite")
+        service = ArchiveService(store, config.key(), side.watcher, side.domain, court, roots)
         server = Server(service.handle, host=config.host, port=config.port, limits=LIMITS)
         await server.start()
         logger.info("archive at %s, %d bytes kept", config.url, store.used_bytes)
         try:
-            async with background(*([_enroll(config, side)] if config.dev else [])):
+            enrolling = [_enroll(config, side)] if config.dev else []
+            async with background(_answer(service, side), *enrolling):
                 await asyncio.Event().wait()
         finally:
             await server.stop()
+            roots.close()
+
+
+async def _answer(service: "ArchiveService", side: ChainSide) -> None:
+    """Shows what is demanded of the blobs that are here: what it promised to keep, it can be made to show."""
+
+    async def fetch(blob_id: bytes) -> bytes | None:
+        return await asyncio.to_thread(service.store.get, blob_id)
+
+    excuser = Excuser(service.roots, side.sender, side.contracts)
+    answerer = Answerer(fetch, side.sender, side.contracts, side.domain, now_ms)
+    while True:
+        try:
+            await answerer.step(side.watcher.finalized)
+            await excuser.step(side.watcher.finalized)
+        except DGridError as error:
+            logger.warning("a demand waits for its answer: %s", error.message)
+        await asyncio.sleep(ANSWER_LOOK_S)
 
 
 async def _enroll(config: ArchiveConfig, side: ChainSide) -> None:
@@ -71,6 +96,7 @@ class ArchiveService:
     watcher: ChainWatcher
     domain: Domain
     court: Address
+    roots: PromisedRoots = field(default_factory=lambda: PromisedRoots(None))
 
     async def handle(self, request: Request) -> Reply:
         """One request. Raises DGridError, which becomes an error reply."""
@@ -89,7 +115,11 @@ class ArchiveService:
         raise RouteNotFound(f"{request.method} is not for blobs")
 
     async def _put(self, blob_id: bytes, request: Request) -> Reply:
-        self._check_author(blob_id, request)
+        signer = self._signer(blob_id, request)
+        if is_quality(request.body):
+            self._check_quality(decode_quality(request.body), signer)
+        else:
+            await self._check_epoch(request, signer)
         is_new = not self.store.has(blob_id)
         await asyncio.to_thread(self.store.put, blob_id, request.body)
         signature = self.key.sign(stored_digest(self.domain, self.key.address, blob_id=blob_id))
@@ -108,24 +138,29 @@ class ArchiveService:
             raise BlobNotFound(f"no blob {to_hex(blob_id)} is here", hint="ask another archive")
         return Reply(200, blob, content_type=b"application/octet-stream")
 
-    def _check_author(self, blob_id: bytes, request: Request) -> None:
-        """The blob is a role's own, of this network. Raises InvalidSignature, CheckFailed, WrongChain."""
+    def _signer(self, blob_id: bytes, request: Request) -> Address:
+        """Who brings the blob. Raises InvalidSignature."""
         try:
             signature = bytes.fromhex(request.header(SIGNATURE_HEADER.encode()).removeprefix("0x"))
         except ValueError:
             raise InvalidSignature("the signature is not hex") from None
-        signer = recover(upload_digest(self.domain, blob_id), signature)
-        if is_quality(request.body):
-            self._check_quality(decode_quality(request.body), signer)
-        else:
-            self._check_epoch(request.body, signer)
+        return recover(upload_digest(self.domain, blob_id), signature)
 
-    def _check_epoch(self, body: bytes, signer: Address) -> None:
+    async def _check_epoch(self, request: Request, signer: Address) -> None:
+        """The blob is a gateway's own, of this network, and can be shown under the root that came with it.
+
+        Raises InvalidRequest, InvalidSignature, CheckFailed, WrongChain.
+        """
         self._require_active(Role.GATEWAY, signer)
-        header = EpochBlob.decode(body).header
+        header = EpochBlob.decode(request.body).header
         self._require_here(header.chain_id, header.settlement, of=self.domain.verifying_contract)
         if header.gateway != signer:
             raise InvalidSignature("the blob is of another gateway")
+        signed = SignedRoot.from_header(request.header(ROOT_HEADER.encode()), domain=self.domain)
+        if (signed.gateway, signed.root.epoch, signed.root.token) != (signer, header.epoch, header.token):
+            raise CheckFailed("the root that came with the blob is of another epoch")
+        await asyncio.to_thread(require_showable, request.body, signed, domain=self.domain)
+        self.roots.keep(signed)
 
     def _check_quality(self, blob: QualityBlob, signer: Address) -> None:
         self._require_here(blob.chain_id, blob.court, of=self.court)

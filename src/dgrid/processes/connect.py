@@ -135,7 +135,7 @@ async def open_wallets(options: ConnectOptions, wallets: Wallets, *, urls: Seque
 
 async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, http: HttpClient) -> ChannelWallet:
     chain = options.wallet.chain
-    contracts, rpc = Contracts(chain), Rpc(chain.rpc_urls, http, chain_id=chain.chain_id)
+    contracts, rpc = Contracts(chain), Rpc.of(chain, http)
     terms = ChannelTerms(await _gateway_at(url, http), key.address, TAG)
     config = await channel_config(rpc, contracts, payer=key.address, terms=terms)
     state = await channel_state(rpc, contracts, config=config)

@@ -1,4 +1,7 @@
-"""Says what this machine lacks to run a network, each with its remedy. Changes nothing."""
+"""Says what this machine lacks to run a network, and whether its chain can be believed, each with its remedy.
+
+Changes nothing.
+"""
 
 import os
 import platform
@@ -7,38 +10,31 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError
+from dgrid.processes.chain_doctor import chain_findings
+from dgrid.processes.findings import Finding
 from dgrid.processes.home import HOST, PORT_BASE, Home, Ports
 
 DISK_BYTES_MIN = 1024**3
 GLIBC_MIN = (2, 35)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-
-
-def diagnose(home: Path, *, port_base: int = PORT_BASE) -> list[Finding]:
-    """All findings, in the order in which a start would need them."""
+def diagnose(home: Path, *, port_base: int = PORT_BASE, chain: ChainConfig | None = None) -> list[Finding]:
+    """All findings, in the order in which a start would need them; last those about the home's `chain`, if any."""
     checks: tuple[Callable[[], Finding], ...] = (
         _python,
         _glibc,
         _anvil,
         _engine,
         _models,
+        _encoder,
         lambda: _disk(home),
         lambda: _ports(home, Ports(port_base)),
     )
-    return [check() for check in checks]
+    return [*(check() for check in checks), *chain_findings(home, chain)]
 
 
 def _python() -> Finding:
@@ -91,6 +87,17 @@ def _models() -> Finding:
     return Finding("models", True, ", ".join(model.id for model in models))
 
 
+def _encoder() -> Finding:
+    """A network runs without it, and judges less well: that is said, and is no fault."""
+    from dgrid.engines.encoder_server import encoder_file
+
+    try:
+        found = encoder_file()
+    except DGridError:
+        return Finding("encoder", True, "none, so answers are judged by rules alone: `make setup` makes it")
+    return Finding("encoder", True, f"{found.name}, {found.stat().st_size / 1024**2:.0f} MiB")
+
+
 def _disk(home: Path) -> Finding:
     folder = home
     while not folder.exists():
@@ -103,7 +110,15 @@ def _disk(home: Path) -> Finding:
 def _ports(home: Path, ports: Ports) -> Finding:
     if Home(home).holder() is not None:
         return Finding("ports", True, "the network of this home has them")
-    wanted = [ports.gateway(0), ports.gateway(1), ports.chain, ports.settler, ports.encoder, ports.author]
+    wanted = [
+        ports.gateway(0),
+        ports.gateway(1),
+        ports.chain,
+        ports.settler,
+        ports.encoder,
+        ports.author,
+        ports.watcher,
+    ]
     wanted += [ports.node(index) for index in range(5)] + [ports.evaluator(index) for index in range(5)]
     wanted += [ports.archive(index) for index in range(3)]
     taken = [port for port in wanted if not port_is_free(port)]

@@ -171,8 +171,11 @@ async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -
 
 
 async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: Enroller) -> None:
-    """A line for every active node, as far as the bond reaches."""
+    """A line for every active node, as far as the bond reaches; none while it leaves, or is jailed, itself."""
     view, line_wei = access.watcher.latest, int(config.credit_line_wei)
+    own = view.members.get((Role.GATEWAY, enroller.sender.address))
+    if own is not None and not own.active:
+        return
     most = int(config.bond_wei) // max(1, line_wei)
     nodes = sorted(member.address for member in view.active(Role.NODE))[:most]
     await enroller.ensure_lines(dict.fromkeys(nodes, line_wei), view)

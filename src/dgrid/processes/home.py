@@ -22,6 +22,7 @@ from dgrid.config import (
     RoleConfig,
     SettlerConfig,
     WalletConfig,
+    WatcherConfig,
     to_toml,
 )
 from dgrid.core.errors import DGridError, NetworkUnreachable
@@ -66,6 +67,10 @@ class Ports:
     def author(self) -> int:
         return self.base + 4
 
+    @property
+    def watcher(self) -> int:
+        return self.base + 7
+
     def node(self, index: int) -> int:
         """Ten beside each other; further ones follow the gateways'."""
         return self.base + 10 + index if index < 10 else self.base + 50 + index
@@ -98,6 +103,14 @@ class Home:
     @property
     def contracts_file(self) -> Path:
         return self.path / "chain" / "contracts.json"
+
+    @property
+    def deployments(self) -> Path:
+        """Address books, one a chain."""
+        return self.path / "deployments"
+
+    def deployment_file(self, chain_id: int) -> Path:
+        return self.deployments / f"{chain_id}.json"
 
     def key_file(self, name: str) -> Path:
         return self.path / "keys" / f"{name}.key"
@@ -205,7 +218,7 @@ class Plan:
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
         """(kind, configuration) of every role, in the order of starting."""
-        return [*self.serving(), *self.judging()]
+        return [*self.serving(), *self.judging(), *self.watching()]
 
     def serving(self) -> list[tuple[str, RoleConfig]]:
         """The roles without which nothing is answered."""
@@ -223,6 +236,10 @@ class Plan:
             *(("evaluator", EvaluatorConfig(*self._base(name, port), encoder_url=url)) for name, port in names),
             ("author", AuthorConfig(*self._base("author-1", self.ports.author))),
         ]
+
+    def watching(self) -> list[tuple[str, RoleConfig]]:
+        """Who checks what the others settle."""
+        return [("watcher", WatcherConfig(*self._base("watcher-1", self.ports.watcher)))]
 
     def wallet(self) -> WalletConfig:
         """The user's side: which doors, which key, which chain."""

@@ -92,7 +92,7 @@ class Network:
         await self._fund_channels()
         self.say("wallet     channels funded at every gateway")
         await self._until_ready()
-        self._run_roles(self.plan.judging())  # last: nobody who asks has to wait for them
+        self._run_roles([*self.plan.judging(), *self.plan.watching()])  # last: nobody who asks has to wait for them
         self._ready = True
         self._write_status()
         self._announce(time.monotonic() - started_s)

@@ -34,7 +34,7 @@ def write_node(home_path: Path, wanted: NewNode, *, chain: ChainConfig) -> Path:
         return path
     home.key(name)
     base = name, home.role_folder(name).resolve(), home.key_file(name).resolve()
-    place = wanted.host, wanted.port or _free_port(wanted.host), chain
+    place = wanted.host, wanted.port or free_port(wanted.host), chain
     prices = _prices(wanted.model)
     config = NodeConfig(
         *base, *place, False, wanted.model, wanted.engine_url, in_price_wei=prices[0], out_price_wei=prices[1]
@@ -71,7 +71,8 @@ def _prices(model: str) -> tuple[str, str]:
     return ("", "") if model in _built_in() else DEFAULT_PRICES
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """A port of the range that roles beside a running network take. Raises ConfigError."""
     from dgrid.processes.doctor import port_is_free
 
     for port in range(FIRST_PORT, LAST_PORT + 1):

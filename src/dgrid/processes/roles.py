@@ -22,6 +22,7 @@ from dgrid.config import (
     NodeConfig,
     RoleConfig,
     SettlerConfig,
+    WatcherConfig,
     load_role,
 )
 
@@ -41,6 +42,7 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
+    "watcher": Role(WatcherConfig, "dgrid.processes.watch"),
     "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
     "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
     "author": Role(AuthorConfig, "dgrid.processes.author"),

@@ -20,11 +20,12 @@ from dgrid.config import SettlerConfig
 from dgrid.core.errors import ChainUnavailable, InvalidRequest, InvalidSignature, RouteNotFound
 from dgrid.core.identity import Address, address_from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
-from dgrid.processes.life import run_until_signal
+from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder, AnchorQueue, AnchorRow
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
+from dgrid.settlement.demands import Answerer
 from dgrid.settlement.records import Records
 from dgrid.wire.http import HttpClient
 from dgrid.wire.server import Reply, Request, Server, json_reply
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 ANCHORS = "/v1/anchors"
 TICK_S = 1.0
+ANSWER_AFTER_MS = 2_000  # archives come first: they are paid to keep
 FINAL_S = 30.0
 
 
@@ -54,7 +56,8 @@ async def _live(config: SettlerConfig) -> None:
         archives = Archives(http, lambda: doors_of(side.watcher.latest, urls=config.archive_urls), domain=side.domain)
         records = Records(lambda: side.watcher.finalized, archives)
         collector = Collector(collections, records, sender=side.sender, contracts=side.contracts)
-        loop = SettlerLoop(side, queue, collector)
+        answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, now_ms, ANSWER_AFTER_MS)
+        loop = SettlerLoop(side, queue, collector, answerer=answerer)
         service = SettlerService(queue, side.watcher, side.domain, loop.wake)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
@@ -64,10 +67,12 @@ async def _live(config: SettlerConfig) -> None:
 
 
 class SettlerLoop:
-    """Anchors and collects whenever something happened, and at every tick."""
+    """Anchors and collects whenever something happened, and at every tick; answers demands where it can."""
 
-    def __init__(self, side: ChainSide, queue: AnchorQueue, collector: Collector) -> None:
-        self._side, self._collector = side, collector
+    def __init__(
+        self, side: ChainSide, queue: AnchorQueue, collector: Collector, *, answerer: Answerer | None = None
+    ) -> None:
+        self._side, self._collector, self._answerer = side, collector, answerer
         self._anchorer = Anchorer(queue, side.sender, side.contracts)
         self._woken = asyncio.Event()
         side.watcher.on_finalized(self._on_event)
@@ -94,6 +99,8 @@ class SettlerLoop:
         watcher = self._side.watcher
         try:
             await self._anchorer.send_waiting(watcher.finalized)
+            if self._answerer is not None:
+                await self._answerer.step(watcher.finalized)
             await self._collector.absorb_new()
             block = await self._collector.collect(watcher.finalized)
         except ChainUnavailable as error:

@@ -57,7 +57,7 @@ class UsageError(DGridError):
 
 def _check_ports(options: UpOptions) -> None:
     ports = Ports(options.port_base)
-    wanted = [ports.chain, ports.settler, *(ports.gateway(index) for index in range(options.gateways))]
+    wanted = [ports.chain, ports.settler, ports.watcher, *(ports.gateway(index) for index in range(options.gateways))]
     wanted += [*(ports.node(index) for index in range(options.nodes)), *(ports.archive(index) for index in range(3))]
     if options.evaluators:
         wanted += [ports.encoder, ports.author, *(ports.evaluator(index) for index in range(options.evaluators))]

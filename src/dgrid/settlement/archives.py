@@ -14,6 +14,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
 from dgrid.core.identity import ZERO_ADDRESS, Address, address_from_hex, to_hex
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.blob import blob_id as id_of
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.messages import Stored
@@ -23,7 +24,9 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "x-dgrid-signature"
+ROOT_HEADER = "x-dgrid-root"
 ANSWER_S = 10
+TAKE_S = 120  # an archive looks at every record before it promises to keep them
 LIMITS = ClientLimits(first_byte_s=ANSWER_S, reply_bytes=128 * 1024 * 1024)
 
 
@@ -121,10 +124,15 @@ class Archives:
                 logger.warning("archive %s sent bytes that are not the blob %s", door.url, to_hex(blob_id))
         return None, _Asked(len(doors), answered)
 
-    async def put(self, blob: bytes, *, key: SigningKey) -> list[Promise]:
-        """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses."""
+    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> list[Promise]:
+        """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses.
+
+        An epoch's blob goes with the root that its gateway signed; without it no archive promises anything.
+        """
         name = id_of(blob)
         header = {SIGNATURE_HEADER: to_hex(key.sign(upload_digest(self._domain, name)))}
+        if root is not None:
+            header[ROOT_HEADER] = root.to_header()
         doors = list(self._doors())
         answers = await asyncio.gather(*(self._put_one(door, name, blob, header) for door in doors))
         promises = {promise.archive: promise for promise in answers if promise is not None}
@@ -154,9 +162,9 @@ class Archives:
     async def _exchange(
         self, method: str, door: ArchiveDoor, name: bytes, *, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        url = f"{door.url.rstrip('/')}/v1/blobs/{to_hex(name)}"
+        url, wait_s = f"{door.url.rstrip('/')}/v1/blobs/{to_hex(name)}", TAKE_S if method == "PUT" else ANSWER_S
         try:
-            reply = await self._http.request(method, url, body=body, headers=headers)
+            reply = await self._http.request(method, url, body=body, headers=headers, first_byte_s=wait_s)
         except ValueError as error:  # a registered endpoint may be any text
             raise NetworkUnreachable(str(error)) from None
         return reply.status, await reply.read()

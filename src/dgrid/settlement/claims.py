@@ -173,7 +173,7 @@ def total_of(receipt: InferenceReceipt, kind: Kind) -> int:
 def _latest_leaves(records: EpochRecords) -> Iterator[tuple[Party, InferenceReceipt]]:
     """Each party's last leaf in each lane of one epoch."""
     gateway = Address(records.anchor.root.gateway)
-    for lane, receipts in records.blob.receipts.items():
+    for lane, receipts in records.standing():
         last: dict[Party, InferenceReceipt] = {}
         for receipt in receipts:
             for kind in Kind:

@@ -82,7 +82,7 @@ class Collections:
             return
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for receipts in records.blob.receipts.values():
+            for _, receipts in records.standing():
                 latest = {receipt.parties.channel_id: receipt for receipt in receipts}
                 for receipt in latest.values():
                     self._keep_leaf(records.proof(receipt))

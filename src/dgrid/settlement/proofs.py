@@ -4,7 +4,9 @@ from typing import Any, Self
 
 import msgspec
 
+from dgrid.core.keccak import ZERO_HASH
 from dgrid.core.merkle import Path, TreeNode, leaf, root_of_path
+from dgrid.core.places import Place
 from dgrid.wire.blob import EpochTree
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
 from dgrid.wire.seals import Seal
@@ -41,6 +43,22 @@ class LeafProof(msgspec.Struct, frozen=True, array_like=True):
         _, receipt = self.opened()
         start = leaf(receipt.struct_hash(), receipt.shares.fee)
         return root_of_path(start, index=receipt.place.sequence, count=self.count, path=_path(self.record_path))
+
+
+def lane_proof(root: EpochRoot, tree: EpochTree, *, lane: int) -> tuple[Any, ...]:
+    """The Solidity struct LaneProof: what the root holds for a lane. One that it does not reach needs no path."""
+    records = tree.lanes.get(lane)
+    count, top = (0, TreeNode(ZERO_HASH, 0)) if records is None else (records.count, records.root)
+    path = tree.records.path(tree.lane_index(lane)) if lane < tree.lane_count else ()
+    return root, lane, (lane, count, top.hash, top.total), path
+
+
+def absence(root: EpochRoot, tree: EpochTree, *, place: Place, found: InferenceReceipt | None) -> tuple[Any, ...]:
+    """The Solidity struct Absence: what stands at a place; `found` is None where the lane ends before it."""
+    lane = lane_proof(root, tree, lane=place.lane)
+    if found is None:
+        return lane, ZERO_HASH, 0, ()
+    return lane, found.struct_hash(), found.shares.fee, tree.lanes[place.lane].path(place.sequence)
 
 
 def _path(steps: tuple[tuple[bytes, int], ...]) -> Path:

@@ -1,12 +1,13 @@
 """Anchored epochs with their records: what the chain says, and the blob that proves it, from any archive."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import Address
+from dgrid.core.places import Place
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.proofs import LeafProof
 from dgrid.wire.blob import EpochBlob, EpochTree, epoch_tree
@@ -24,8 +25,18 @@ class EpochRecords:
     tree: EpochTree
 
     def proof(self, receipt: InferenceReceipt) -> LeafProof:
-        """The way from a receipt of this epoch to its root."""
-        return LeafProof.of(self.anchor.root, self.tree, receipt=receipt)
+        """The way from a receipt of this epoch to its root. Raises CheckFailed when it is signed for another place."""
+        try:
+            return LeafProof.of(self.anchor.root, self.tree, receipt=receipt)
+        except (KeyError, IndexError):
+            raise CheckFailed(f"no leaf of the epoch is at {receipt.place.position}") from None
+
+    def standing(self) -> Iterator[tuple[int, list[InferenceReceipt]]]:
+        """(lane, its receipts) without those that stand where they are not signed for: nothing is owed by them."""
+        epoch = self.anchor.root.epoch
+        for lane, receipts in self.blob.receipts.items():
+            placed = enumerate(receipts)
+            yield lane, [one for at, one in placed if one.place.position == Place(epoch, lane, at)]
 
     def find(self, request_id: bytes) -> InferenceReceipt | None:
         """A request's receipt in this epoch."""

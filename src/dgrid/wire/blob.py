@@ -98,6 +98,17 @@ class EpochBlob:
                 yield lane.lane, sequence, self._decode(self.body[at : at + size])
                 at += size
 
+    def record_at(self, lane: int, sequence: int) -> Record:
+        """The record at a place. Raises KeyError where there is none, CheckFailed."""
+        at = 0
+        for one in self.header.lanes:
+            sizes = one.record_sizes
+            if one.lane == lane and sequence < len(sizes):
+                at += sum(sizes[:sequence])
+                return self._decode(self.body[at : at + sizes[sequence]])
+            at += sum(sizes)
+        raise KeyError((lane, sequence))
+
     @staticmethod
     def _decode(data: bytes) -> Record:
         try:

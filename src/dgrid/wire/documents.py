@@ -108,11 +108,11 @@ class ReceiptDocument:
             "settlement": to_hex(self.settlement),
             "model": self.model,
             "receipt": self.receipt.to_json(),
-            "seal": _seal_to_json(self.seal),
+            "seal": seal_to_json(self.seal),
             "dispatch": self.dispatch.to_json(),
-            "dispatchSeal": _seal_to_json(self.dispatch_seal),
+            "dispatchSeal": seal_to_json(self.dispatch_seal),
             "nodeReceipt": self.node_receipt.to_json(),
-            "nodeSeal": _seal_to_json(self.node_seal),
+            "nodeSeal": seal_to_json(self.node_seal),
             "label": self.label.to_json(),
         }
         if self.salt is None:
@@ -143,11 +143,11 @@ class ReceiptDocument:
             value["chainId"],
             _bytes(value["settlement"], 20),
             InferenceReceipt.from_json(value["receipt"]),
-            _seal_from_json(value["seal"]),
+            seal_from_json(value["seal"]),
             Dispatch.from_json(value["dispatch"]),
-            _seal_from_json(value["dispatchSeal"]),
+            seal_from_json(value["dispatchSeal"]),
             NodeReceipt.from_json(value["nodeReceipt"]),
-            _seal_from_json(value["nodeSeal"]),
+            seal_from_json(value["nodeSeal"]),
             value["model"],
             _label_from_json(value["label"]),
             _salt_from_json(value) if "salt" in value else None,
@@ -171,12 +171,12 @@ def _bytes(text: str, size: int) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def _seal_to_json(seal: Seal) -> dict[str, Any]:
+def seal_to_json(seal: Seal) -> dict[str, Any]:
     path = [to_hex(sibling) for sibling in seal.path]
     return {"signature": to_hex(seal.signature), "index": seal.index, "count": seal.count, "path": path}
 
 
-def _seal_from_json(value: dict[str, Any]) -> Seal:
+def seal_from_json(value: dict[str, Any]) -> Seal:
     if value.keys() != {"signature", "index", "count", "path"}:
         raise ValueError("a seal takes signature, index, count and path")
     if not all(isinstance(value[name], int) and not isinstance(value[name], bool) for name in ("index", "count")):

@@ -25,6 +25,7 @@ from dgrid.wire.signatures import SigningKey, recover
 from dgrid.wire.typed import Domain, digest_under
 
 SEAL_MESSAGES_MAX = 64
+HASH_BYTES = 32
 _KNOWN_NODES, _KNOWN_BATCHES = 1024, 512  # what batches under way need; more would only be cold memory
 _NO_SUM = bytes(SUM_BYTES)
 
@@ -118,6 +119,8 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
         raise InvalidSignature(f"a seal's count is 2 to the power of its path's length, at most {SEAL_MESSAGES_MAX}")
     if not 0 <= seal.index < seal.count:
         raise InvalidSignature("the seal's path is malformed: the index lies outside the tree")
+    if any(len(sibling) != HASH_BYTES for sibling in seal.path):
+        raise InvalidSignature("the seal's path is malformed: a sibling is no hash")
     node, sides = _leaf(struct_hash), seal.index
     for sibling in seal.path:
         node = _known_join(sibling, node) if sides & 1 else _known_join(node, sibling)

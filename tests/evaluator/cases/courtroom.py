@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from tests.devnet import running_devnet
+from tests.devnet import Devnet, running_devnet
 from tests.settlement.books import MODEL
 from tests.settlement.network import STAKE_WEI, Settling, settling
 
@@ -49,6 +49,7 @@ EPOCH_S = 60
 FINAL_S = 20
 NEAR, FAR = b"near", b"far"
 DEADLINE_S = 300
+PAUSED = "paused"
 
 
 def write_body(chance: bytes, model: str) -> bytes:
@@ -217,11 +218,29 @@ class Courtroom:
 
 
 @contextlib.asynccontextmanager
+async def laying(net: Devnet, slots: int) -> AsyncIterator[None]:
+    """Where many blocks must lie on one to make it final: lays them, until the test's file says to pause."""
+
+    async def lay() -> None:
+        while slots > 1:
+            if not (net.folder / PAUSED).exists():
+                await net.rpc.call("anvil_mine", [hex(2 * slots + 1)])
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(lay())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@contextlib.asynccontextmanager
 async def courtroom(
-    folder: Path, *, evaluators: int = 4, changed: dict[str, int] | None = None
+    folder: Path, *, evaluators: int, changed: dict[str, int] | None, slots: int
 ) -> AsyncIterator[Courtroom]:
     """A node that serves one gateway, and evaluators that are registered and have met no case."""
-    async with running_devnet(folder, epoch_seconds=EPOCH_S, changed=changed) as net:
+    devnet = running_devnet(folder, epoch_seconds=EPOCH_S, changed=changed, slots=slots)
+    async with devnet as net, laying(net, slots):
         network = await settling(net)
         node = await net.sender("node-1", dgai_wei=0)
         enroller = Enroller(net.rpc, net.contracts, node, dev=True)
@@ -247,11 +266,12 @@ def in_court(
     *,
     evaluators: int = 4,
     changed: dict[str, int] | None = None,
+    slots: int = 1,
 ) -> None:
     """Runs an async test in a courtroom of its own."""
 
     async def whole() -> None:
-        async with courtroom(folder, evaluators=evaluators, changed=changed) as room:
+        async with courtroom(folder, evaluators=evaluators, changed=changed, slots=slots) as room:
             await main(room)
 
     asyncio.run(whole())

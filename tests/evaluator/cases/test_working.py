@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from tests.evaluator.cases.courtroom import FAR, NEAR, WEIGHTS, Courtroom, in_court
+import pytest
+from tests.evaluator.cases.courtroom import FAR, FINAL_S, NEAR, PAUSED, WEIGHTS, Courtroom, in_court
 from tests.settlement.books import MODEL
 
 from dgrid.chain import cases
@@ -118,6 +119,37 @@ def test_who_is_killed_between_commitment_and_opening_opens_the_same_vote(tmp_pa
         assert not any(room.view.slashed.get((Role.EVALUATOR, seat.me)) for seat in room.seats.values())
 
     in_court(tmp_path, main)
+
+
+@pytest.mark.parametrize("depth", [2, 6, 12])
+def test_a_reorganization_that_undoes_votes_costs_no_member_anything(tmp_path: Path, depth: int) -> None:
+    """What was sent is sent again, and it is the same vote."""
+
+    async def main(room: Courtroom) -> None:
+        net, pause = room.network.net, room.network.net.folder / PAUSED
+        await lie(room)
+        await room.until(lambda view: room.case.hearing.is_complete)
+        await room.until(lambda view: room._have_found())
+        await room.go_to(windows_of_hearing(room.view, room.case).enrol_until_s)
+        pause.touch()
+        fixed = {seat.name: found for seat in room.seats.values() if (found := seat.votes.vote(room.case.id, 0))}
+        watcher = room.network.watcher
+        async with asyncio.timeout(FINAL_S):
+            while len(watcher.latest.cases[room.case.id].hearing.sealed) < room.case.hearing.size:
+                for seat in room.seats.values():
+                    await seat.loop.step()
+                await asyncio.sleep(0.05)
+        await net.rpc.call("anvil_reorg", [depth, []])
+        pause.unlink()
+        await room.until(lambda view: len(room.case.hearing.sealed) == room.case.hearing.size)
+        await room.go_to(windows_of_hearing(room.view, room.case).vote_until_s)
+        await room.until(lambda view: len(room.case.hearing.votes) == room.case.hearing.size)
+        assert fixed == {name: room.seats[name].votes.vote(room.case.id, 0) for name in fixed}
+        case = await room.close_case()
+        assert case.outcome is Outcome.ACQUITTED
+        assert not room.view.slashed
+
+    in_court(tmp_path, main, slots=8)
 
 
 def test_a_convicted_node_appeals_by_itself_and_a_larger_jury_of_others_decides(tmp_path: Path) -> None:

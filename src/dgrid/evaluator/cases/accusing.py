@@ -6,11 +6,10 @@ honest when it is accused has signed the proof before.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from dgrid.chain.case_events import Outcome
 from dgrid.chain.case_view import Case, Charge
@@ -44,52 +43,66 @@ class Accuser:
     salt: Callable[[], bytes]
     accusations: dict[Charge, Accusation] = field(default_factory=dict)
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
-    _read: set[bytes] = field(default_factory=set)
-    _task: asyncio.Task[None] | None = None
+    _read: dict[str, bytes] = field(default_factory=dict)  # the last root that each kind of work has read
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _now_s: int = 0
 
     def advance(self, view: ChainView, now_s: int) -> None:
-        """Starts reading the last root, if it is new and nothing else is read; the rest goes on beside."""
+        """Starts reading the last root, if it is new; the rest goes on beside.
+
+        What all can see does not wait for nodes that are being asked: a root can be disputed for a short while only.
+        """
         self._now_s = now_s
         self._drop_settled(view)
-        posted = view.quality_roots.get(view.last_quality_round)
-        if posted is None or posted.digest in self._read or (self._task is not None and not self._task.done()):
-            return
-        self._read.add(posted.digest)
-        self._task = asyncio.ensure_future(self._guarded(self._examine(posted)))
+        if (posted := view.quality_roots.get(view.last_quality_round)) is not None:
+            self._begin("public", posted, self._examine)
+            self._begin("models", posted, self._ask_doubted)
+
+    def _begin(self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]) -> None:
+        running = self._tasks.get(kind)
+        if self._read.get(kind) != posted.digest and (running is None or running.done()):
+            self._read[kind] = posted.digest
+            self._tasks[kind] = asyncio.ensure_future(self._guarded(work, posted))
 
     async def close(self) -> None:
         """Calls off what is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _drop_settled(self, view: ChainView) -> None:
         """What came before a jury after the accusation was made is settled there."""
         for charge, heard in list(self._heard.items()):
             known = case_about(view, charge)
             if (known and known.id) != (heard and heard.id):
-                del self._heard[charge], self.accusations[charge]
+                self.withdraw(charge)
+
+    def withdraw(self, charge: Charge) -> None:
+        """Forgets what the contract did not take: somebody was faster, or it is too late."""
+        self.accusations.pop(charge, None)
+        self._heard.pop(charge, None)
 
     def _accuse(self, accusation: Accusation) -> None:
         charge = accusation.subject, accusation.accused, accusation.matter
         self.accusations[charge], self._heard[charge] = accusation, case_about(self.view, charge)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[PostedQuality], Awaitable[None]], posted: PostedQuality) -> None:
         try:
-            await work
+            await work(posted)
         except DGridError as error:
-            logger.info("a table cannot be read for accusations: %s", error.message)
+            logger.info("the table of round %d cannot be read for accusations: %s", posted.root.round, error.message)
 
     async def _examine(self, posted: PostedQuality) -> None:
-        """The root first: it can be disputed only until it counts."""
+        """The root first: it can be disputed only until it counts. Of each gateway one hidden leaf: juries are dear."""
         await self._dispute(posted)
         reader = ChargeReader(self.bar.quality)
-        for hidden in await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round)):
+        found = await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round))
+        for hidden in {one.leaf.key.gateway: one for one in reversed(found)}.values():
             await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
             self._accuse_hiding(hidden)
-        for flag in await reader.flags(posted):
+
+    async def _ask_doubted(self, posted: PostedQuality) -> None:
+        for flag in await ChargeReader(self.bar.quality).flags(posted):
             if self._is_worth_asking(flag):
                 await self._wait_turn(flag.charge, self._evaluators(flag.digest), apart_s=SAMPLING_S, lot=posted.digest)
                 await self._ask(flag)

@@ -5,7 +5,6 @@ commitment is sent, and what is on disk is what is opened. Whatever fails rests 
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Final, assert_never
 from dgrid.chain import cases
 from dgrid.chain.case_events import Subject
 from dgrid.chain.case_view import Case
-from dgrid.chain.contracts import Contracts
+from dgrid.chain.contracts import Contracts, Reverted
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
@@ -229,13 +228,22 @@ class CaseLoop:
         else:
             self.tally.steps.add(1, name)
 
+    async def _open(self, step: OpenCase) -> None:
+        """Once: what the contract refuses now it will refuse again, and each try costs gas."""
+        accusation = self.accuser.accusations.get(step.charge)
+        if accusation is None:
+            return
+        try:
+            await self.desk.open(accusation, bond_wei=self.accuser.terms.case_bond_wei)
+        except Reverted:
+            self.accuser.withdraw(step.charge)
+            raise
+
     async def _do(self, step: CaseStep) -> None:
         sender, contracts = self.desk.sender, self.desk.contracts
         match step:
             case OpenCase():
-                with contextlib.suppress(KeyError):
-                    bond_wei = self.accuser.terms.case_bond_wei
-                    await self.desk.open(self.accuser.accusations[step.charge], bond_wei=bond_wei)
+                await self._open(step)
             case FixCaseSeed():
                 await cases.fix_seed(sender, contracts, case=step.case, stage=step.stage)
             case Enrol():

@@ -1,0 +1,73 @@
+"""Whose key a command signs with: one of the home by its name, or a key file. Its journal is the one its role uses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgrid.chain.events import Role
+from dgrid.config import ConfigError
+from dgrid.core.errors import InvalidRequest
+from dgrid.core.identity import Address
+from dgrid.processes.home import Home
+from dgrid.wire.signatures import SigningKey
+
+USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key, what it is called here, and the folder of its transactions."""
+
+    name: str
+    key: SigningKey
+    folder: Path
+
+    @property
+    def address(self) -> Address:
+        return self.key.address
+
+
+def role_of(text: str) -> Role:
+    """A role by its name. Raises InvalidRequest."""
+    try:
+        return Role[text.upper()]
+    except KeyError:
+        names = ", ".join(role.name.lower() for role in Role)
+        raise InvalidRequest(f"there is no role {text!r}; there are {names}") from None
+
+
+def user_of(home: Path) -> Signer:
+    """The home's user."""
+    return _of_home(Home(home), USER)
+
+
+def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:
+    """The key that was named; else the home's only one of the role, or its user without a role.
+
+    Raises ConfigError where nothing or too much fits.
+    """
+    place = Home(home)
+    if not given:
+        return user_of(home) if role is None else _only_of(place, role)
+    if place.key_file(given).exists():
+        return _of_home(place, given)
+    path = Path(given)
+    try:
+        key = SigningKey.from_hex(path.read_text())
+    except (OSError, ValueError):
+        known = ", ".join(file.stem for file in sorted(place.key_file("*").parent.glob("*.key"))) or "none"
+        raise ConfigError(f"{given} is neither a key of this home ({known}) nor a key file") from None
+    return Signer(path.stem, key, place.role_folder(f"key-{key.address.hex()[:8]}"))
+
+
+def _only_of(home: Home, role: Role) -> Signer:
+    found = sorted(home.key_file("*").parent.glob(f"{role.name.lower()}-*.key"))
+    if len(found) != 1:
+        names = ", ".join(file.stem for file in found) or "none"
+        raise ConfigError(
+            f"this home has {len(found)} keys of the role {role.name.lower()}: {names}", hint="name one with --from"
+        )
+    return _of_home(home, found[0].stem)
+
+
+def _of_home(home: Home, name: str) -> Signer:
+    return Signer(name, home.key(name), home.role_folder(name))

@@ -1,0 +1,1 @@
+"""Who checks what gateways settled: every anchored epoch recomputed, what is wrong shown to the contracts."""

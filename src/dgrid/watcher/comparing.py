@@ -1,0 +1,95 @@
+"""Holds what gateways signed, and somebody showed us, against what they anchored: challenges 1 and 2."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from dgrid.chain.anchor_calls import anchor_call
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
+from dgrid.core.identity import Address, to_hex
+from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.watcher.challenges import Challenge, Prosecutor
+from dgrid.watcher.evidence import Evidence, HeldReceipt
+from dgrid.watcher.sending import Accuser
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """Goes through what waits."""
+
+    evidence: Evidence
+    prosecutor: Prosecutor
+    accuser: Accuser
+    rpc: Rpc
+    contracts: Contracts
+
+    async def step(self, view: ChainView) -> None:
+        """Compares what can be compared by now. Raises ChainUnavailable, RpcError."""
+        for gateway, epoch in self.evidence.epochs():
+            if await self._is_done_with(gateway, epoch, view=view):
+                self.evidence.drop_receipts(gateway, epoch)
+        for (gateway, epoch), roots in groupby(self.evidence.roots(), lambda held: (held.gateway, held.root.epoch)):
+            held = list(roots)
+            if await self._are_done_with(held, view.roots.get((gateway, epoch)), is_void=self._is_void(held[0], view)):
+                for one in held:
+                    self.evidence.drop_root(one)
+
+    def _is_void(self, held: SignedRoot, view: ChainView) -> bool:
+        gateway, epoch = held.gateway, held.root.epoch
+        return view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
+
+    async def _is_done_with(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
+        """Whether an epoch's receipts need not be kept: compared, or of an epoch that does not count."""
+        if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+            return True
+        held = list(self.evidence.receipts(gateway, epoch))
+        if await self._convicts(self._doubles(held)):
+            return True
+        if view.last_epochs.get(gateway, -1) < epoch:
+            return False
+        if (gateway, epoch) not in view.roots:
+            await self.accuser.accuse(self.prosecutor.passed_over(held[0]))
+            return True
+        try:
+            records = await self.prosecutor.epoch_at(gateway, epoch)
+        except (CheckFailed, NetworkUnreachable) as error:
+            logger.debug("receipts of %s wait for epoch %d: %s", to_hex(gateway), epoch, error.message)
+            return False
+        found = (self.prosecutor.omitted(one, records) for one in held)
+        await self._convicts(challenge for challenge in found if challenge is not None)
+        return True
+
+    def _doubles(self, held: list[HeldReceipt]) -> Iterator[Challenge]:
+        for one, other in pairwise(held):
+            if one.place == other.place:
+                yield self.prosecutor.double_place(one, other)
+
+    async def _convicts(self, challenges: Iterable[Challenge]) -> bool:
+        for challenge in challenges:
+            if await self.accuser.accuse(challenge):
+                return True
+        return False
+
+    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None, *, is_void: bool) -> bool:
+        """Whether an epoch's roots need not be kept."""
+        if is_void:
+            return True
+        if len(held) > 1:
+            await self.accuser.accuse(self.prosecutor.two_roots(held[0], held[1]))
+            return True
+        if anchor is None:
+            return False
+        if anchor.digest != held[0].root.struct_hash():
+            try:
+                call = await anchor_call(self.rpc, self.contracts, anchor=anchor)
+            except CheckFailed as error:
+                logger.warning("cannot show two roots of epoch %d: %s", anchor.root.epoch, error.message)
+                return True
+            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, call.signature)))
+        return True

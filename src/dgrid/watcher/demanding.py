@@ -1,0 +1,144 @@
+"""Asks on chain for records that nobody gives, and has who withholds them convicted when the time is up: challenge 6.
+
+A demand costs a deposit, which goes to whoever answers; so a record is asked for only after the archives were asked in
+vain for a while, or when what they give is none that could be shown. What was demanded is the chain's to remember.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dgrid.chain.anchor_calls import anchor_call
+from dgrid.chain.channels import approve
+from dgrid.chain.contracts import Contracts, Reverted
+from dgrid.chain.demands import Demand, DemandState, demand_id
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import TransactionRefused
+from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
+from dgrid.core.places import Place
+from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.challenges import Challenge, Charge, Number
+from dgrid.watcher.sending import Accuser
+from dgrid.wire.messages import EpochRoot
+
+logger = logging.getLogger(__name__)
+
+OPEN_MAX = 16  # demands of ours at a time
+OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown
+OTHERS_MS = 30_000  # after which somebody else's overdue demand is brought to its end
+
+
+@dataclass
+class Demander:
+    """One watcher's demands."""
+
+    rpc: Rpc
+    contracts: Contracts
+    accuser: Accuser
+    metrics: WatcherMetrics
+    view: Callable[[], ChainView]
+
+    @property
+    def address(self) -> Address:
+        return self.accuser.sender.address
+
+    async def want(self, anchor: Anchor, place: Place, *, reason: str) -> bool:
+        """Demands the record at a place, unless it was demanded before; whether it is demanded now.
+
+        Raises ChainUnavailable.
+        """
+        gateway, view = Address(anchor.root.gateway), self.view()
+        name = demand_id(gateway, place)
+        label = f"demand:{to_hex(name)}"
+        if name in view.demands or self.accuser.sender.is_sent(label):
+            return True
+        if not self._may_demand(view):
+            return False
+        try:
+            await self._demand(anchor, place, label=label)
+        except (Reverted, TransactionRefused) as error:
+            logger.warning("cannot demand %s of %s: %s", place, to_hex(gateway), error.message)
+            self.metrics.demands.add(1, "refused")
+            return False
+        logger.warning("demanded %s of %s: %s", place, to_hex(gateway), reason)
+        self.metrics.demands.add(1, "made")
+        return True
+
+    async def want_any(self, anchor: Anchor, counts: dict[int, int], *, reason: str) -> None:
+        """Demands one record of an epoch of which none can be proven, or another when the last was shown.
+
+        The first is of the last lane, which has one or the root is of nobody's making; the others are of this
+        watcher's own choice, among the leaves that the blob claims to have.
+        """
+        gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
+        asked = [one for one in self.view().demands.values() if (one.gateway, one.place.epoch) == (gateway, epoch)]
+        mine = sum(one.demander == self.address for one in asked)
+        if any(one.state is not DemandState.ANSWERED for one in asked) or mine >= OF_AN_EPOCH_MAX:
+            return
+        places = [Place(epoch, max(0, anchor.root.lane_count - 1), 0)]
+        seed = int.from_bytes(keccak(self.address + anchor.digest)[:8], "big")
+        leaves = [Place(epoch, lane, at) for lane, count in sorted(counts.items()) for at in range(count)]
+        places += [leaves[(seed + step * seed) % len(leaves)] for step in range(OF_AN_EPOCH_MAX * 2) if leaves]
+        known = {one.place for one in asked}
+        if place := next((one for one in places if one not in known), None):
+            await self.want(anchor, place, reason=reason)
+
+    async def step(self, view: ChainView, *, now_ms: int) -> None:
+        """Brings overdue demands to their end. Raises ChainUnavailable."""
+        due = [one for one in view.demands.values() if one.state is DemandState.OPEN]
+        if not due:
+            return
+        head = await self.rpc.block("latest")
+        assert head is not None
+        now_ms = max(now_ms, head.timestamp_s * 1000)
+        for demand in due:
+            is_void = view.is_void(demand.gateway, demand.place.epoch)
+            grace_ms = 0 if demand.demander == self.address else OTHERS_MS
+            anchor = view.roots[(demand.gateway, demand.place.epoch)]
+            if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
+                continue
+            if is_void:
+                await self._take_back(demand, anchor)
+            else:
+                await self._convict(demand, anchor)
+
+    def _may_demand(self, view: ChainView) -> bool:
+        mine = [one for one in view.demands.values() if one.demander == self.address]
+        return sum(one.state is DemandState.OPEN for one in mine) < OPEN_MAX
+
+    async def _demand(self, anchor: Anchor, place: Place, *, label: str) -> None:
+        deposit = self.view().parameters.last.demand_deposit_wei
+        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.address])
+        if held < deposit:
+            raise TransactionRefused(f"a demand takes a deposit of {deposit} wei of DGAI; this key has {held}")
+        await approve(self.accuser.sender, self.contracts, spender=self.contracts.demands.address, amount_wei=deposit)
+        arguments = anchor.root, place.lane, place.sequence
+        await self.accuser.sender.send(self.contracts.demands, "demand", arguments, label=label)
+
+    async def _convict(self, demand: Demand, anchor: Anchor) -> None:
+        """Nobody showed the record: the gateway pays, and the archives that promised to keep it."""
+        try:
+            stored = (await anchor_call(self.rpc, self.contracts, anchor=anchor)).stored
+        except CheckFailed as error:
+            logger.warning("the archives of %s cannot be named: %s", demand.place, error.message)
+            stored = ()
+        charge = Charge(Number.WITHHELD, demand.gateway, demand.place.epoch, f"nobody shows {demand.place}")
+        call = Challenge(charge, self.contracts.demands, "proveWithheld", (*_at(demand, anchor), stored))
+        if await self.accuser.accuse(call):
+            self.metrics.demands.add(1, "withheld")
+
+    async def _take_back(self, demand: Demand, anchor: Anchor) -> None:
+        """The root was voided meanwhile: the deposit comes back, and nobody pays."""
+        with contextlib.suppress(Reverted, TransactionRefused):
+            label = f"take-back:{to_hex(demand.id)}"
+            await self.accuser.sender.send(
+                self.contracts.demands, "proveWithheld", (*_at(demand, anchor), ()), label=label
+            )
+
+
+def _at(demand: Demand, anchor: Anchor) -> tuple[EpochRoot, int, int]:
+    return anchor.root, demand.place.lane, demand.place.sequence

@@ -1,0 +1,246 @@
+"""A watcher's work, step by step: every epoch that was anchored is fetched, recomputed, and held against the others.
+
+What is wrong goes to the contracts, epoch by epoch, oldest first; what was signed and shown to us is held against what
+stands there. Believes the finalized chain alone. An epoch counts as checked only when its faults are dealt with, so a
+watcher that is killed does it again, and the sender's journal keeps it from saying anything twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dgrid.chain.rpc import RpcError
+from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.errors import (
+    ChainUnavailable,
+    CheckFailed,
+    DGridError,
+    InvalidSignature,
+    NetworkUnreachable,
+    StorageUnavailable,
+)
+from dgrid.core.identity import Address, to_hex
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.audit import AuditTerms
+from dgrid.settlement.faults import (
+    BadSplit,
+    BrokenTotal,
+    Fault,
+    Gap,
+    Irregular,
+    Misplaced,
+    MissingPrevious,
+    NoWay,
+    Unshowable,
+    WrongSum,
+)
+from dgrid.settlement.records import EpochRecords, tree_of
+from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.challenges import Challenge, Prosecutor
+from dgrid.watcher.checking import Examined, examine, join_with_others, late_faults
+from dgrid.watcher.demanding import Demander
+from dgrid.watcher.evidence import Evidence, HeldReceipt
+from dgrid.watcher.memory import Memory
+from dgrid.watcher.sending import Accuser
+from dgrid.wire.blob import EpochBlob
+from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.typed import Domain
+
+logger = logging.getLogger(__name__)
+
+REFUSED_MAX = 8  # challenges of one epoch that the contracts may refuse before it is left
+AGAIN_MS = 3_000
+UNASKED_MS = 60_000
+
+
+@dataclass
+class EpochWatch:
+    """Checks anchored epochs."""
+
+    archives: Archives
+    memory: Memory
+    evidence: Evidence
+    prosecutor: Prosecutor
+    accuser: Accuser
+    demander: Demander
+    metrics: WatcherMetrics
+    terms: Callable[[int], AuditTerms]  # what receipts of an epoch are held to
+    domain: Domain
+    now_ms: Callable[[], int]
+    patience_ms: int
+    away: dict[bytes, int] = field(default_factory=dict)  # since when nobody gives a root's records, by its digest
+    _not_before_ms: dict[bytes, int] = field(default_factory=dict)
+    _lost: dict[bytes, dict[int, int]] = field(default_factory=dict)  # blobs that lead nowhere: leaves by lane
+
+    async def step(self, view: ChainView) -> None:
+        """Checks what is new. Raises ChainUnavailable, RpcError."""
+        known = {gateway: self._known(gateway, view) for gateway in {gateway for gateway, _ in view.roots}}
+        for anchor in sorted(view.roots.values(), key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
+            gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
+            if epoch in known[gateway] or view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+                continue
+            if anchor.digest in self._lost:
+                await self._leads_nowhere(anchor, self._lost[anchor.digest], text="its records lead nowhere")
+            elif self.now_ms() >= self._not_before_ms.get(anchor.digest, 0):
+                await self._try_check(anchor, view)
+
+    def _known(self, gateway: Address, view: ChainView) -> dict[int, bytes]:
+        """The checked epochs. A dev chain may lose what was final: then the gateway is looked at anew."""
+        known = self.memory.digests(gateway)
+        for epoch, digest in known.items():
+            anchor = view.roots.get((gateway, epoch))
+            if anchor is None or anchor.digest != digest:
+                logger.warning("the chain tells another story of %s: it is checked anew", to_hex(gateway))
+                self.memory.forget(gateway)
+                return {}
+        return known
+
+    async def _try_check(self, anchor: Anchor, view: ChainView) -> None:
+        """Whatever a gateway publishes, the others' epochs are checked too."""
+        try:
+            await self._check(anchor, view)
+        except (ChainUnavailable, RpcError):
+            raise
+        except (DGridError, ValueError):
+            logger.exception("epoch %d of %s could not be checked", anchor.root.epoch, to_hex(anchor.root.gateway))
+            self._not_before_ms[anchor.digest] = self.now_ms() + UNASKED_MS
+
+    async def _check(self, anchor: Anchor, view: ChainView) -> None:
+        """Fetches an epoch and deals with what is wrong in it."""
+        started_ms = self.now_ms()
+        try:
+            blob = await self.archives.fetch(anchor.root.blob_id)
+        except (CheckFailed, NetworkUnreachable) as error:
+            await self._is_away(anchor, error.message)
+            return
+        try:
+            records = await asyncio.to_thread(_opened, anchor, blob)
+        except CheckFailed as error:
+            await self._leads_nowhere(anchor, {}, text=error.message)
+            return
+        examined = await asyncio.to_thread(examine, records, self.terms(anchor.root.epoch))
+        if any(isinstance(fault, NoWay | WrongSum) for fault in examined.faults):
+            await self._judge_sums(records, examined)
+        else:
+            await self._judge(records, examined, view)
+        self.metrics.duration.observe(self.now_ms() - started_ms)
+
+    async def _is_away(self, anchor: Anchor, reason: str) -> None:
+        """No archive gives the records: they are asked for again, and after a while demanded."""
+        first_ms = self.away.setdefault(anchor.digest, self.now_ms())
+        self._not_before_ms[anchor.digest] = self.now_ms() + AGAIN_MS
+        if self.now_ms() - first_ms < self.patience_ms:
+            logger.info("epoch %d of %s: %s", anchor.root.epoch, to_hex(anchor.root.gateway), reason)
+        else:
+            await self.demander.want_any(anchor, {}, reason=reason)
+
+    async def _leads_nowhere(self, anchor: Anchor, counts: dict[int, int], *, text: str) -> None:
+        """What the blob holds is not what the root is over, and never will be."""
+        self.away.setdefault(anchor.digest, self.now_ms())
+        self._lost[anchor.digest] = counts
+        await self.demander.want_any(anchor, counts, reason=text)
+
+    async def _judge_sums(self, records: EpochRecords, examined: Examined) -> None:
+        """The records do not lead to the root, or not to its pot: one lie about a sum may be why."""
+        text = next(fault.text for fault in examined.faults if isinstance(fault, NoWay | WrongSum))
+        challenge = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text)
+        if challenge is None or not await self.accuser.accuse(challenge):
+            await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text)
+
+    async def _judge(self, records: EpochRecords, examined: Examined, view: ChainView) -> None:
+        """Deals with an epoch's faults, then remembers it."""
+        root = records.anchor.root
+        gateway = Address(root.gateway)
+        roots = [epoch for of, epoch in view.roots if of == gateway]
+        joined = join_with_others(examined.checked, self.memory, roots=roots)
+        faults = [*examined.faults, *joined]
+        is_convicted = await self._accuse(faults, records)
+        if not is_convicted and not await self._has_asked(faults, records):
+            self._not_before_ms[records.anchor.digest] = self.now_ms() + UNASKED_MS  # perhaps there is a deposit then
+            return
+        self.memory.keep(examined.checked)
+        self.away.pop(records.anchor.digest, None)
+        self._not_before_ms.pop(records.anchor.digest, None)
+        if not is_convicted:
+            await self._judge_later(records, roots)
+        self.metrics.epochs.add(1, "faulty" if faults else "right")
+        self.metrics.receipts.add(sum(examined.checked.leaves.values()))
+        logger.info(
+            "checked epoch %d of %s: %d faults", root.epoch, to_hex(gateway), len(examined.faults) + len(joined)
+        )
+
+    async def _judge_later(self, records: EpochRecords, roots: list[int]) -> None:
+        gateway, epoch = Address(records.anchor.root.gateway), records.anchor.root.epoch
+        for fault in late_faults(self.memory, gateway, epoch=epoch, roots=roots):
+            assert isinstance(fault, BrokenTotal | MissingPrevious | Gap)
+            later = await self.prosecutor.epoch_at(gateway, fault.later.epoch)
+            if await self._accuse([fault], later):
+                return
+
+    async def _accuse(self, faults: list[Fault], records: EpochRecords) -> bool:
+        """Sends challenges until one convicts; asks for what can be shown by asking alone."""
+        astray = [fault for fault in faults if isinstance(fault, Misplaced)]
+        refused = 0
+        for fault in astray or faults:  # a leaf that stands astray makes nonsense of the totals around it
+            try:
+                challenge = await self._challenge(fault, records)
+            except (CheckFailed, NetworkUnreachable) as error:
+                logger.warning("cannot show that %s: %s", fault.text, error.message)
+                continue
+            if challenge is None:
+                self._note(fault, records)
+            elif await self.accuser.accuse(challenge):
+                return True
+            elif (refused := refused + 1) == REFUSED_MAX:
+                break
+        return False
+
+    def _note(self, fault: Fault, records: EpochRecords) -> None:
+        """What no challenge is about can only be said; what can be asked for is asked for."""
+        root = records.anchor.root
+        if not isinstance(fault, Misplaced | Unshowable):
+            self.accuser.note_unprovable(Address(root.gateway), root.epoch, text=fault.text)
+
+    async def _has_asked(self, faults: list[Fault], records: EpochRecords) -> bool:
+        """Whoever says that a record stands somewhere may be asked for it: one that cannot be shown is enough."""
+        asked = next((fault for fault in faults if isinstance(fault, Misplaced | Unshowable)), None)
+        return asked is None or await self.demander.want(records.anchor, asked.place, reason=asked.text)
+
+    def _as_omitted(self, fault: Misplaced, records: EpochRecords) -> Challenge | None:
+        """A leaf signed for another place of the epoch is missing there; one of another epoch is kept until then."""
+        record = records.blob.record_at(fault.place.lane, fault.place.sequence)
+        held = HeldReceipt(InferenceReceipt.unpacked(record.receipt), record.seal)
+        root = records.anchor.root
+        if (held.gateway, held.receipt.parties.token) != (root.gateway, root.token):
+            return None
+        try:
+            held.check(self.domain)
+            if held.place.epoch == root.epoch:
+                return self.prosecutor.omitted(held, records)
+            self.evidence.hold_receipt(held)
+        except (InvalidSignature, CheckFailed, StorageUnavailable) as error:
+            logger.info("%s, and its seal shows nothing: %s", fault.text, error.message)
+        return None
+
+    async def _challenge(self, fault: Fault, records: EpochRecords) -> Challenge | None:
+        """The call that shows a fault; None where there is none. Raises CheckFailed, NetworkUnreachable."""
+        match fault:
+            case BrokenTotal():
+                return await self.prosecutor.broken_total(fault, records)
+            case MissingPrevious():
+                return await self.prosecutor.missing_previous(fault, records)
+            case Gap():
+                return await self.prosecutor.gap(fault, records)
+            case BadSplit():
+                return self.prosecutor.bad_split(fault, records)
+            case Misplaced():
+                return self._as_omitted(fault, records)
+            case Irregular() | NoWay() | WrongSum() | Unshowable():
+                return None
+
+
+def _opened(anchor: Anchor, blob: bytes) -> EpochRecords:
+    """A blob's records, whether or not they lead to the root. Raises CheckFailed."""
+    opened = EpochBlob.decode(blob)
+    return EpochRecords(anchor, opened, tree_of(opened))

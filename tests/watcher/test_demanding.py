@@ -1,0 +1,161 @@
+"""Records that nobody gives: demanded on chain, shown by whoever has them, or paid for by those who withhold them."""
+
+import msgspec
+import pytest
+from tests.devnet import Devnet, OnDevnet
+from tests.watcher.stage import LIAR_EPOCH, WATCHDOG, Watched, watched
+
+from dgrid.chain.demands import DemandState
+from dgrid.chain.events import Role
+from dgrid.core.money import BPS, WEI
+from dgrid.core.places import Place
+from dgrid.processes.life import now_ms
+from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.closing import sign_root
+from dgrid.settlement.demands import Answerer
+from dgrid.settlement.promising import Excuser, PromisedRoots
+from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.watcher.challenges import Number
+from dgrid.watcher.findings import Outcome
+
+DEMAND_S = 25
+
+
+async def demanded(stage: Watched) -> Place:
+    """The place that the watcher asked for, once its patience ended."""
+    await stage.fund_deposit()
+    await stage.step()
+    await stage.pass_time(12)
+    view = await stage.step()
+    (demand,) = view.demands.values()
+    assert demand.demander == stage.net.key(WATCHDOG).address
+    return demand.place
+
+
+async def convicted_after_its_time(stage: Watched) -> None:
+    await stage.pass_time(DEMAND_S)
+    view = await stage.step()
+    assert view.convicted == {stage.network.books.key.address: LIAR_EPOCH}
+    (found,) = (one for one in stage.watch.service.findings.latest(10) if one.outcome is Outcome.CONVICTED)
+    assert found.challenge == Number.WITHHELD
+
+
+def test_withheld_records_cost_the_gateway_and_the_archives_that_promised_them(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        stage.withhold(await stage.lie("withheld"))
+        assert await demanded(stage) == Place(LIAR_EPOCH, 2, 0)
+        stakes = {one.address: one.stake_wei for one in stage.network.watcher.finalized.active(Role.ARCHIVE)}
+        assert await stage.reward() == 0
+        await convicted_after_its_time(stage)
+        parameters = stage.network.watcher.finalized.parameters.last
+        for address, stake in stakes.items():
+            left = await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address])
+            assert stake - left == parameters.undisclosed_penalty_wei
+        gateways = (2000 * WEI + 1000 * WEI) * parameters.gateway_slash_bps // BPS
+        rewarded = [gateways * parameters.reporter_bps // BPS]
+        rewarded += [parameters.undisclosed_penalty_wei * parameters.reporter_bps // BPS] * len(stakes)
+        assert await stage.reward() == parameters.demand_deposit_wei + sum(rewarded)
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize("lie", ["unrelated", "repeated", "unsigned", "unordered"])
+def test_a_record_that_cannot_be_shown_is_won_by_asking(on_devnet: OnDevnet, lie: str) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.lie(lie)
+        assert await demanded(stage) in (Place(LIAR_EPOCH, 2, 0), Place(LIAR_EPOCH, 2, 3))
+        archive = await answerer(stage, "archive-1")
+        assert await archive.step(stage.network.watcher.finalized) == 0
+        await convicted_after_its_time(stage)
+
+    on_devnet(main)
+
+
+def test_an_archive_whose_blob_was_put_under_another_root_is_cleared(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        books, network = stage.network.books, stage.network
+        stage.work(LIAR_EPOCH)
+        closed = books.close(LIAR_EPOCH)
+        assert closed is not None
+        promised = SignedRoot.by(books.key, closed.root, domain=net.domain)
+        promises = await network.archives.put(closed.blob, key=books.key, root=promised)
+        root = msgspec.structs.replace(closed.root, records_root=bytes(31) + b"\x01")
+        signature = sign_root(books.key, net.domain, root=root)
+        network.queue.accept(AnchorOrder(root, signature, tuple(promises)))
+        await network.loop.step()
+        await demanded(stage)
+        roots = PromisedRoots(None)
+        roots.keep(promised)
+        excuser = Excuser(roots, await net.sender("archive-1", dgai_wei=0), net.contracts)
+        await excuser.step(network.watcher.finalized)
+        await excuser.step(network.watcher.finalized)
+        stakes = {one.address: one.stake_wei for one in network.watcher.finalized.active(Role.ARCHIVE)}
+        await convicted_after_its_time(stage)
+        for address, stake in stakes.items():
+            assert await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address]) == stake
+
+    on_devnet(main)
+
+
+def test_a_demand_is_answered_once_and_its_deposit_goes_to_whoever_did(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        stage.withhold(closed)
+        place = await demanded(stage)
+        for store in stage.network.stores:  # they were only slow
+            store.put(closed.blob_id, closed.blob)
+        archives = [await answerer(stage, f"archive-{number}") for number in (1, 2)]
+        before = await net.balance(net.key("archive-1").address)
+        assert [await one.step(stage.network.watcher.finalized) for one in archives] == [1, 0]
+        deposit = stage.network.watcher.finalized.parameters.last.demand_deposit_wei
+        assert await net.balance(net.key("archive-1").address) - before == deposit
+        view = await stage.step()
+        assert [one.state for one in view.demands.values() if one.place == place] == [DemandState.ANSWERED]
+        await stage.pass_time(DEMAND_S)
+        view = await stage.step()
+        assert view.convicted == {}
+        assert LIAR_EPOCH in stage.watch.epochs.memory.digests(stage.network.books.key.address)
+        assert stage.watch.service.findings.latest(1) == []
+
+    on_devnet(main)
+
+
+def test_a_place_beyond_its_lane_is_shown_to_be_empty(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        await stage.fund_deposit()
+        anchor = stage.network.records.anchor(stage.network.books.key.address, LIAR_EPOCH)
+        for place in (Place(LIAR_EPOCH, 0, 99), Place(LIAR_EPOCH, 1, 0)):
+            await stage.fund_deposit()
+            assert await stage.watch.epochs.demander.want(anchor, place, reason="a test asks")
+        await stage.step()
+        archive = await answerer(stage, "archive-1")
+        assert await archive.step(stage.network.watcher.finalized) == 2
+        assert closed.tree.lanes[0].count == 4
+
+    on_devnet(main)
+
+
+def test_without_a_deposit_nothing_is_demanded_and_nothing_breaks(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        stage.withhold(await stage.lie("withheld"))
+        await stage.step()
+        await stage.pass_time(12)
+        view = await stage.step()
+        assert view.demands == {}
+        assert stage.watch.epochs.metrics.demands.values == {"refused": 1}
+
+    on_devnet(main)
+
+
+async def answerer(stage: Watched, name: str) -> Answerer:
+    net = stage.net
+    sender = await net.sender(name, dgai_wei=0)
+    return Answerer(stage.network.archives.fetch, sender, net.contracts, net.domain, now_ms)

@@ -1,0 +1,144 @@
+"""Every lie of a gateway that a contract can be shown: an unannounced watcher finds it, proves it, and is paid."""
+
+import pytest
+from tests.devnet import Devnet, OnDevnet
+from tests.network.dishonest.gateway import altered, second_root
+from tests.watcher.stage import EPOCHS, LIAR_EPOCH, Watched, a_watch, assert_convicted, watched
+
+from dgrid.core.places import Place
+from dgrid.settlement.closing import sign_root
+from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.watcher.challenges import Number
+from dgrid.watcher.evidence import HeldReceipt
+from dgrid.watcher.findings import Finding, Outcome
+from dgrid.wire.seals import seal
+
+LAST = Place(LIAR_EPOCH, 2, 3)  # of which the lies are
+
+
+async def proven(stage: Watched, number: Number, *, epoch: int = LIAR_EPOCH) -> Finding:
+    """The watcher's finding, after the chain agreed and the money went where it should."""
+    supply = await stage.supply()
+    await stage.step()
+    found = stage.watch.service.findings.latest(10)
+    convicting = [one for one in found if one.outcome is Outcome.CONVICTED]
+    assert len(convicting) == 1, found
+    assert not [one for one in found if one.outcome is Outcome.REFUSED], found
+    assert convicting[0].challenge == number
+    await assert_convicted(stage, epoch=epoch, supply_before=supply)
+    return convicting[0]
+
+
+@pytest.mark.parametrize(
+    ("lie", "number"),
+    [
+        ("underpaid-node", Number.BROKEN_TOTAL),
+        ("underpaid-gateway", Number.BROKEN_TOTAL),
+        ("underpaid-protocol", Number.BROKEN_TOTAL),
+        ("underpaid-payer", Number.BROKEN_TOTAL),
+        ("forgetful-node", Number.BROKEN_TOTAL),
+        ("forgetful-payer", Number.BROKEN_TOTAL),
+        ("pointing-nowhere", Number.BROKEN_TOTAL),
+        ("pointing-ahead", Number.BROKEN_TOTAL),
+        ("more-pot", Number.WRONG_POT),
+        ("more-fee", Number.WRONG_POT),
+        ("more-lane", Number.WRONG_POT),
+        ("badly-split", Number.BAD_SPLIT),
+        ("misplaced", Number.OMITTED),
+    ],
+)
+def test_a_lie_that_the_blob_shows_is_proven_and_paid(on_devnet: OnDevnet, lie: str, number: Number) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        await stage.step()
+        assert stage.watch.service.findings.latest(1) == []
+        await stage.lie(lie)
+        await proven(stage, number)
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize("lie", ["omitted", "altered"])
+def test_a_receipt_that_its_client_holds_is_missed_in_the_root(on_devnet: OnDevnet, lie: str) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        await stage.lie(lie)
+        stage.watch.service.evidence.hold_receipt(stage.held(Place(LIAR_EPOCH, 0, 1)))
+        await stage.step()
+        assert stage.watch.service.findings.latest(1) == []
+        stage.watch.service.evidence.hold_receipt(stage.held(LAST))
+        await proven(stage, Number.OMITTED)
+        assert stage.watch.service.evidence.count() == 0
+
+    on_devnet(main)
+
+
+def test_an_epoch_that_was_passed_over_is_proven_by_any_of_its_receipts(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        stage.work(102)
+        lost = stage.held(Place(102, 2, 3))
+        stage.watch.service.evidence.hold_receipt(lost)
+        stage.work(103)
+        await stage.anchor(103)
+        await proven(stage, Number.OMITTED, epoch=102)
+
+    on_devnet(main)
+
+
+def test_two_receipts_for_one_place_are_proven_before_there_is_a_root(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        stage.work(LIAR_EPOCH)
+        stage.watch.service.evidence.hold_receipt(stage.held(LAST))
+        stage.watch.service.evidence.hold_receipt(other_receipt(stage))
+        await proven(stage, Number.DOUBLE)
+
+    on_devnet(main)
+
+
+def other_receipt(stage: Watched) -> HeldReceipt:
+    """A second receipt for the last place, which another client got."""
+    receipt = altered(stage.held(LAST).receipt)
+    (resealed,) = seal(stage.network.books.key, stage.net.domain, [receipt.struct_hash()])
+    return HeldReceipt(receipt, resealed)
+
+
+@pytest.mark.parametrize("is_anchored", [True, False])
+def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, *, is_anchored: bool) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        stage.work(LIAR_EPOCH)
+        books, evidence = stage.network.books, stage.watch.service.evidence
+        if is_anchored:
+            root = (await stage.anchor(LIAR_EPOCH)).root
+        else:
+            closed = books.close(LIAR_EPOCH)
+            assert closed is not None
+            root = closed.root
+            evidence.hold_root(SignedRoot(root, sign_root(books.key, net.domain, root=root)))
+        other = second_root(root)
+        evidence.hold_root(SignedRoot(other, sign_root(books.key, net.domain, root=other)))
+        await proven(stage, Number.DOUBLE)
+
+    on_devnet(main)
+
+
+def test_a_restarted_watcher_still_joins_epochs_and_says_nothing_twice(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        await stage.step()
+        stage.watch = await a_watch(net, stage.network, stage.clock)
+        assert stage.watch.epochs.memory.digests(stage.network.books.key.address).keys() == set(EPOCHS)
+        await stage.lie("forgetful-node")
+        await proven(stage, Number.BROKEN_TOTAL)
+        reward = await stage.reward()
+        stage.watch = await a_watch(net, stage.network, stage.clock)
+        await stage.step()
+        assert await stage.reward() == reward
+
+    on_devnet(main)

@@ -42,6 +42,7 @@ from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.purse import Purse
 from dgrid.evaluator.reading import Reader
 from dgrid.evaluator.rerun import Repeater
+from dgrid.evaluator.standing import Flags
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
 from dgrid.poq.rules import BUILT_IN_REFERENCES
@@ -113,7 +114,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
-    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack)
+    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
@@ -147,11 +148,12 @@ def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> Cas
     return court
 
 
-def opened_bench(own: Own, stack: AsyncExitStack) -> Bench:
+def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Bench:
     """The judges, and the way to the peers."""
     http, watcher = own.http(OFFER_LIMITS), own.side.watcher
     stack.push_async_callback(http.close)
-    offers = Offers(http, lambda: watcher.finalized, chain_id=own.side.contracts.chain_id)
+    chain_id, flags = own.side.contracts.chain_id, Flags(quality)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=chain_id, flagged=flags.nodes)
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
     repeater = Repeater(asker.ask, budget_wei=int(own.config.repeat_wei_max))

@@ -269,15 +269,16 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LevelRow(msgspec.Struct, frozen=True, array_like=True):
-    """How a model's judgements compare with the truth: sums over opened canaries that a panel judged too, in
-    millionths. They fade like credibility.
+    """How judgements of a node's work with a model compare with the truth: sums over opened canaries that a panel
+    judged too, in millionths. They fade like credibility.
     """
 
+    node: bytes
     model: bytes
     count_micros: int
     truth_micros: int  # sum of the true scores
     consensus_micros: int  # sum of what the panels said
-    judged_micros: int  # what the model's judgements weigh together
+    judged_micros: int  # what the node's judgements weigh together
 
 
 class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
@@ -297,7 +298,7 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     suspicions: tuple[SuspicionRow, ...]
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
-    levels: tuple[LevelRow, ...] = ()  # ascending by model
+    levels: tuple[LevelRow, ...] = ()  # ascending by node and model
 
 
 QualityBlob = Disclosure | Reports | Canaries | Samples | QualityTable

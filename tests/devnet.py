@@ -10,7 +10,7 @@ A test takes the fixture `on_devnet` (import it in the folder's conftest) and ha
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -100,9 +100,17 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def running_devnet(
-    folder: Path, *, keep_state: bool = False, epoch_seconds: int = 2, slots: int = 1
+    folder: Path,
+    *,
+    keep_state: bool = False,
+    epoch_seconds: int = 2,
+    slots: int = 1,
+    changed: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Devnet]:
-    """A devnet with short windows; its epochs began an hour ago. Blocks are final when 2 · `slots` lie on them."""
+    """A devnet with short windows, and parameters that are `changed`; its epochs began an hour ago.
+
+    Blocks are final when 2 · `slots` lie on them.
+    """
     chain = DevChain(port=free_port(), folder=folder / "chain" if keep_state else None, slots=slots)
     await chain.start()
     try:
@@ -110,7 +118,7 @@ async def running_devnet(
         assert block is not None
         genesis_s = block.timestamp_s - 3600
         windows = {"commit_seconds": 10, "reveal_seconds": 8, "open_seconds": 8}
-        parameters = replace(dev_parameters(epoch_seconds), stored_quorum=1, **windows)
+        parameters = replace(dev_parameters(epoch_seconds), stored_quorum=1, **windows, **(changed or {}))
         terms = Deployment(
             genesis_s=genesis_s, epoch_seconds=epoch_seconds, parameters=parameters, authors=(key_of("author").address,)
         )

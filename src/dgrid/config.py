@@ -75,7 +75,7 @@ class GatewayConfig(RoleConfig):
     margin_bps: int = 500
     credit_line_wei: str = "1000000000000000000000"  # for each node, 1,000 DGAI
     bond_wei: str = "20000000000000000000000"
-    stake_wei: str = "1000000000000000000000"
+    stake_wei: str = "2000000000000000000000"  # twice the least: a penalty costs some, and not the seat
     request_timeout_s: float = 120.0
     attempts: int = 3
 
@@ -93,6 +93,7 @@ class NodeConfig(RoleConfig):
     parallel: int = 4
     region: str = "local"
     stake_wei: str = "1000000000000000000000"
+    appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,13 @@ KEY = LeafKey(DOCUMENT.receipt.parties.gateway, 5, 0, 0)
 FOUND = Identity(7, 1_000, 2_000, 0, -50_000)
 PEERS = [Peer(Address(bytes((at,)) * 20), "dgrid-mini", keccak(b"weights")) for at in (3, 4)]
 
+ANSWER = "Oslo"
+SAYING = {"right": ANSWER, "as right": "Oslo.", "wrong": "Rome", "wrong too": "Rome"}  # what other models say
+
+
+def others(*models: str) -> list[Peer]:
+    return [Peer(Address(bytes((at,)) * 20), model, keccak(model.encode())) for at, model in enumerate(models, 10)]
+
 
 class Scale:
     """Measures, or fails."""
@@ -45,14 +52,17 @@ def case(*, quality: bool = True, identity: bool = False, shown: Shown | None = 
     return Case(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
 
 
-def report(case: Case, scale: Scale | None = None, *, asked: list[Repeat] | None = None) -> Report:
+def report(
+    case: Case, scale: Scale | None = None, *, asked: list[Repeat] | None = None, among: Sequence[Peer] = PEERS
+) -> Report:
     async def ask(repeat: Repeat) -> PeerAnswer:
         if asked is not None:
             asked.append(repeat)
-        return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), "Oslo")
+        text = SAYING.get(repeat.peer.model, ANSWER)
+        return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), text)
 
     async def peers() -> Sequence[Peer]:
-        return [*PEERS, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
+        return [*among, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
 
     bench = Bench(ME, Repeater(ask, budget_wei=9), peers, PlainJudges(), scale, BUILT_IN_REFERENCES)
     return asyncio.run(bench.report(case, within_s=5))
@@ -70,6 +80,22 @@ def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
     assert {one.peer.digest for one in asked} == {peer.digest for peer in PEERS}
     assert found.peers == tuple(sorted(one.peer.node.rjust(32, b"\0") for one in asked))
     assert all(msgspec.json.decode(one.body)["seed"] == DOCUMENT.dispatch.seed for one in asked)
+
+
+def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:
+    asked: list[Repeat] = []
+    found = report(case(), asked=asked, among=[*PEERS, *others("right", "as right")])
+    assert len(asked) == len(found.peers) <= 2
+    assert sum(one.peer.model != "dgrid-mini" for one in asked) == 1
+    assert found.accuracy_bps == 10_000
+
+
+def test_everybody_is_asked_where_another_model_says_something_else() -> None:
+    asked: list[Repeat] = []
+    found = report(case(), asked=asked, among=[*PEERS, *others("wrong", "wrong too")])
+    assert {one.peer.model for one in asked} == {"dgrid-mini", "wrong", "wrong too"}
+    assert len(asked) == len(found.peers) == 3
+    assert found.accuracy_bps < 10_000
 
 
 def test_identity_is_measured_where_it_was_drawn_and_nowhere_else() -> None:

@@ -13,8 +13,9 @@ from dgrid.core.errors import CheckFailed, NetworkUnreachable, RouteNotFound
 from dgrid.core.identity import from_hex
 from dgrid.core.keccak import keccak, salted_hash
 from dgrid.evaluator.keys import EncryptionKey
-from dgrid.evaluator.reading import Reader, Shown, is_signed, place_of
+from dgrid.evaluator.reading import Reader, Shown, place_of
 from dgrid.settlement.archives import ArchiveDoor, Archives
+from dgrid.settlement.evidence import is_signed
 from dgrid.wire.http import HttpClient
 from dgrid.wire.quality import (
     Content,

@@ -69,28 +69,49 @@ def test_what_is_no_request_is_not_repeated(request_: bytes) -> None:
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_a_node_is_never_compared_with_itself_and_each_other_model_is_asked_once(lot: bytes) -> None:
-    same, others = chosen_peers(PEERS, ORIGINAL, lot=lot)
-    assert len(same) == SAME_MODEL_MAX
-    assert all(one.digest == MINI and one.node != NODE for one in same)
-    assert len(others) == OTHER_MODELS_MAX
-    assert {one.digest for one in others} == {MICRO, NANO}
+def test_a_node_is_never_compared_with_itself_and_each_model_is_asked_once(lot: bytes) -> None:
+    first, rest = chosen_peers(PEERS, ORIGINAL, lot=lot)
+    everybody = [*first, *rest]
+    assert sum(one.digest == MINI for one in everybody) == SAME_MODEL_MAX
+    assert all(one.node != NODE for one in everybody)
+    assert sorted(one.digest for one in everybody if one.digest != MINI) == sorted((MICRO, NANO))
+    assert OTHER_MODELS_MAX == 2
 
 
-def test_the_lot_decides_whom_it_asks() -> None:
-    assert len({tuple(chosen_peers(PEERS, ORIGINAL, lot=bytes((at,)))[0]) for at in range(30)}) > 1
+@given(st.binary(min_size=32, max_size=32))
+def test_one_other_model_is_asked_first_and_sometimes_the_same_one_with_it(lot: bytes) -> None:
+    first, _ = chosen_peers(PEERS, ORIGINAL, lot=lot)
+    assert sum(one.digest != MINI for one in first) == 1
+    assert len(first) <= 2
+
+
+def test_the_lot_decides_whom_it_asks_first_and_whether_the_same_model_is_among_them() -> None:
+    firsts = [chosen_peers(PEERS, ORIGINAL, lot=bytes((at,)) * 52)[0] for at in range(200)]
+    assert {one.digest for first in firsts for one in first} == {MINI, MICRO, NANO}
+    assert len({one.node for first in firsts for one in first if one.digest == MINI}) == 3
+    assert 70 < sum(len(first) == 2 for first in firsts) < 130
+
+
+def test_where_no_other_model_is_offered_the_same_is_asked_at_once() -> None:
+    alone = [one for one in PEERS if one.digest == MINI]
+    for at in range(20):
+        first, rest = chosen_peers(alone, ORIGINAL, lot=bytes((at,)))
+        assert (len(first), rest) == (SAME_MODEL_MAX, [])
 
 
 def test_weights_that_nobody_knows_are_told_apart_by_name() -> None:
     foreign = [peer(8, UNKNOWN, "llama"), peer(9, UNKNOWN, "qwen"), peer(10, UNKNOWN, "qwen")]
-    _, others = chosen_peers(foreign, ORIGINAL, lot=b"")
-    assert {one.model for one in others} == {"llama", "qwen"}
+    first, rest = chosen_peers(foreign, ORIGINAL, lot=b"")
+    assert {one.model for one in (*first, *rest)} == {"llama", "qwen"}
+
+
+THREE = (PEERS[1], PEERS[4], PEERS[6])
 
 
 def panel_of(ask: object, *, within_s: float = 1.0, at_once: int = 4) -> Panel:
     async def main() -> Panel:
         repeater = Repeater(ask, budget_wei=5, at_once=at_once)  # type: ignore[arg-type]
-        return await repeater.panel(ORIGINAL, PEERS, lot=b"", within_s=within_s)
+        return await repeater.panel(ORIGINAL, THREE, within_s=within_s)
 
     return asyncio.run(main())
 

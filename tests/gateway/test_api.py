@@ -20,13 +20,16 @@ from tests.gateway.stage import (
     until,
 )
 
-from dgrid.core.identity import model_id
+from dgrid.core.identity import api_key_tag, model_id, to_hex
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import WEI
 from dgrid.engines.scripted import Script
 from dgrid.gateway.api import Access
 from dgrid.gateway.facts import Channel
+from dgrid.settlement.evidence import is_signed
+from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import InferenceRequest, Voucher
+from dgrid.wire.quality import decode_content
 from dgrid.wire.typed import dgrid_domain
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -264,5 +267,25 @@ def test_auto_is_answered_by_a_real_model_and_says_which(tmp_path: Path) -> None
         listed = (await stage.get("/v1/models")).json["data"]
         assert {model["id"] for model in listed} >= {"tiny", "auto"}
         assert (await stage.get("/v1/models/tiny")).json["context_length"] == 4096
+
+    play(tmp_path, scenes)
+
+
+def test_who_paid_sees_what_the_hashes_cover_and_nobody_else(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        answer = await stage.ask(provider={"only": [to_hex(stage.nodes[0].key.address)]})
+        path = f"/v1/receipts/{answer.receipt_id}"
+        document = ReceiptDocument.decode((await stage.get(path, key=API_KEY)).body)
+        shown = await stage.get(f"{path}/content", key=API_KEY)
+        content = decode_content(shown.body)
+        assert is_signed(content, document)
+        assert b"provider" not in content.request
+        assert (await stage.get(f"{path}/content")).code == "invalid_api_key"
+        other = stage.chain.open_channel(api_key_tag("dg-other"), authorizer=GATEWAY_KEY.address)
+        assert other is not None
+        assert (await stage.get(f"{path}/content", key="dg-other")).code == "receipt_not_found"
+        secret = await stage.ask(dgrid={"privacy": "none"})
+        hidden = await stage.get(f"/v1/receipts/{secret.receipt_id}/content", key=API_KEY)
+        assert hidden.code == "receipt_not_found"
 
     play(tmp_path, scenes)

@@ -11,12 +11,12 @@ from pathlib import Path
 from dgrid.chain.events import Kind
 from dgrid.config import ChainConfig, WalletConfig, to_toml
 from dgrid.core.identity import Address, to_hex
-from dgrid.evaluator.reading import is_signed
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.formats import format_score
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.poq.tasks import question_of
 from dgrid.poq.text import reference_score
+from dgrid.settlement.evidence import is_signed
 from dgrid.settlement.quality import DrawnRecords
 from dgrid.settlement.reading import NetworkReader
 from dgrid.wire.openai import ChatRequest, decode_chat

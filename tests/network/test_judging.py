@@ -3,12 +3,13 @@
 import json
 import re
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 from tests.network.running import RunningNetwork, until
 
+TOO_EARLY = 425
 QUESTION = "Ada {number} lives in Oslo. She works as a nurse. Where does Ada {number} live?"
 
 
@@ -39,6 +40,16 @@ def serves(door: str) -> bool:
         return False  # it is still starting: a network serves before its judges do
 
 
+def signature(door: str, number: int) -> Any:
+    """An evaluator's signed root of a round; None where the others had posted it before it signed."""
+    try:
+        return json.loads(fetched(f"{door}/v1/quality/{number}"))
+    except HTTPError as error:
+        if error.code != TOO_EARLY:
+            raise
+        return None
+
+
 @pytest.mark.timeout(240)
 def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_posted(
     judged_network: RunningNetwork,
@@ -54,6 +65,6 @@ def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_pos
     assert counted(network, "dgrid_evaluator_repeats_total") > 0
     posted = until(lambda: [door for door in doors(network) if health(door)["last_posted_round"] >= 0], what="a root")
     number = health(posted[0])["last_posted_round"]
-    signed = json.loads(fetched(f"{posted[0]}/v1/quality/{number}"))
-    assert signed["root"]["round"] == number
-    assert signed["root"]["blobId"] == signed["blob_id"]
+    signed = [found for door in doors(network) if (found := signature(door, number)) is not None]
+    assert signed
+    assert all(one["root"]["round"] == number and one["root"]["blobId"] == one["blob_id"] for one in signed)

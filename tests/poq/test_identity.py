@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from tests.poq.world import RULES
 
 from dgrid.core.keccak import keccak
-from dgrid.poq.identity import NEVER, agreed_gap, laundering, panel_finding, suspect, threshold_of
+from dgrid.poq.identity import (
+    NEVER,
+    agreed_gap,
+    cleared,
+    convicts,
+    doubt,
+    is_doubted,
+    laundering,
+    panel_finding,
+    suspect,
+    threshold_of,
+)
 from dgrid.wire.quality import Identity, SuspicionRow
 
 KNOWN = RULES.identity
@@ -48,7 +59,7 @@ def test_cheating_on_a_third_of_the_replies_is_found_within_twenty_checks(seed: 
 
 
 def test_one_reply_alone_cannot_flag() -> None:
-    wild = agreed_gap([finding(10**9)] * 3, THRESHOLD, rules=KNOWN)
+    wild = agreed([10**9] * 3)
     assert wild == KNOWN.clip * THRESHOLD
     assert after([5_000] * 12 + [wild]).flagged_round == NEVER
 
@@ -57,20 +68,68 @@ def test_a_flag_stands_and_its_round_is_the_first() -> None:
     assert after([300_000] * 5 + [0] * 200).flagged_round == 4
 
 
+def agreed(gaps: list[int]) -> int | None:
+    return agreed_gap([finding(gap) for gap in gaps], THRESHOLD, share_bps=KNOWN.agreement_bps, rules=KNOWN)
+
+
+def most(gaps: list[int]) -> int | None:
+    return agreed_gap([finding(gap) for gap in gaps], THRESHOLD, share_bps=KNOWN.majority_bps, rules=KNOWN)
+
+
 def test_one_liar_neither_condemns_nor_clears() -> None:
-    assert agreed_gap([finding(5_000), finding(6_000), finding(500_000)], THRESHOLD, rules=KNOWN) is None
-    assert agreed_gap([finding(400_000), finding(450_000), finding(1_000)], THRESHOLD, rules=KNOWN) is None
+    assert agreed([5_000, 6_000, 500_000]) is None
+    assert agreed([400_000, 450_000, 1_000]) is None
+
+
+def test_one_liar_of_three_neither_raises_nor_takes_away_a_doubt() -> None:
+    assert most([5_000, 6_000, 500_000]) == 6_000
+    assert most([400_000, 450_000, 1_000]) == KNOWN.clip * THRESHOLD
+
+
+def test_a_panel_in_two_halves_says_nothing() -> None:
+    assert most([5_000, 500_000]) is None
+    assert most([5_000, 6_000, 500_000, 500_000]) is None
+
+
+def doubted(gaps: list[int]) -> SuspicionRow:
+    row = SuspicionRow(NODE, MODEL, (), NEVER)
+    for gap in gaps:
+        row = doubt(row, gap, rules=KNOWN)
+    return row
+
+
+def test_two_findings_among_five_make_a_doubt_and_one_does_not() -> None:
+    assert is_doubted(doubted([5_000] * 3 + [300_000] * 2), THRESHOLD, rules=KNOWN)
+    assert not is_doubted(doubted([5_000] * 4 + [300_000]), THRESHOLD, rules=KNOWN)
+    assert not is_doubted(doubted([300_000] * 4), THRESHOLD, rules=KNOWN)
+    assert doubted([300_000] * 9).flagged_round == NEVER
+
+
+def test_who_is_flagged_is_asked_and_an_acquittal_forgets_it_all() -> None:
+    row = after([300_000] * 5)
+    assert is_doubted(row, THRESHOLD, rules=KNOWN)
+    assert cleared(row) == SuspicionRow(NODE, MODEL, (), NEVER)
+    assert not is_doubted(cleared(row), THRESHOLD, rules=KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("far", "of", "convicted"), [(3, 10, True), (2, 10, False), (2, 5, True), (4, 4, False), (0, 0, False)]
+)
+def test_three_of_ten_far_replies_convict_if_five_were_measured(far: int, of: int, convicted: bool) -> None:  # noqa: FBT001
+    gaps = [2 * THRESHOLD + 1] * far + [2 * THRESHOLD] * (of - far)
+    assert convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN) is convicted
 
 
 def test_one_members_word_is_not_enough() -> None:
-    assert agreed_gap([finding(500_000)], THRESHOLD, rules=KNOWN) is None
-    assert agreed_gap([finding(500_000), finding(500_000, tokens=0)], THRESHOLD, rules=KNOWN) is None
+    assert most([500_000]) is None
+    halves = [finding(500_000), finding(500_000, tokens=0)]
+    assert agreed_gap(halves, THRESHOLD, share_bps=KNOWN.majority_bps, rules=KNOWN) is None
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=15))
 def test_what_counts_is_said_by_most_and_its_order_does_not_matter(gaps: list[int]) -> None:
-    said = agreed_gap([finding(gap) for gap in gaps], THRESHOLD, rules=KNOWN)
-    assert said == agreed_gap([finding(gap) for gap in reversed(gaps)], THRESHOLD, rules=KNOWN)
+    said = most(gaps)
+    assert said == most(gaps[::-1])
     if said is not None:
         assert min(*gaps, KNOWN.clip * THRESHOLD) <= said <= max(gaps)
 

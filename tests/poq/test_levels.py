@@ -17,7 +17,7 @@ from dgrid.poq.rules import MICROS
 from dgrid.wire.quality import Change, LeafKey, LevelRow
 
 KNOWN = RULES.credibility
-MODEL, OTHER = b"m" * 32, b"o" * 32
+MODEL, OTHER, NODE = b"m" * 32, b"o" * 32, address("node")
 SCORES = st.integers(0, BPS)
 PAIRS = st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=40)
 NODES = [Node("micro", "dgrid-micro", 0.65), Node("mini 1", "dgrid-mini", 0.65), Node("mini 2", "dgrid-mini", 0.65)]
@@ -65,11 +65,11 @@ def test_without_canaries_a_score_stays_as_it_is() -> None:
 
 
 def judgement(weight: int, *, model: bytes = MODEL, sequence: int = 0) -> Change:
-    return Change(address("node"), model, "json", Cause.JUDGEMENT, LeafKey(b"g", 0, 0, sequence), 6_000, weight)
+    return Change(NODE, model, "json", Cause.JUDGEMENT, LeafKey(b"g", 0, 0, sequence), 6_000, weight)
 
 
 def known_levels(canaries: int, *, judged: int = 0) -> Levels:
-    return Levels([LevelRow(MODEL, canaries * MICROS, 0, 0, judged)], KNOWN, rounds_passed=0)
+    return Levels([LevelRow(NODE, MODEL, canaries * MICROS, 0, 0, judged)], KNOWN, rounds_passed=0)
 
 
 @given(st.lists(st.integers(0, MICROS), max_size=40), st.integers(0, 20), st.integers(0, 20 * MICROS))
@@ -92,18 +92,18 @@ def test_what_judgements_weighed_before_counts_and_fades() -> None:
     (full,) = Levels([row], KNOWN, rounds_passed=0).weigh([judgement(MICROS)])
     (later,) = Levels([row], KNOWN, rounds_passed=1).rows(())
     assert full.weight_micros == KNOWN.level_least_bps * MICROS // BPS
-    assert later == LevelRow(MODEL, 9_900_000, 0, 0, 14_850_000)
+    assert later == LevelRow(NODE, MODEL, 9_900_000, 0, 0, 14_850_000)
 
 
 def test_canaries_identity_and_other_models_weigh_as_before() -> None:
     others = [
-        Change(address("node"), MODEL, "json", cause, LeafKey(b"g", 0, 0, 9), 0, MICROS)
+        Change(NODE, MODEL, "json", cause, LeafKey(b"g", 0, 0, 9), 0, MICROS)
         for cause in (Cause.CANARY, Cause.IDENTITY)
     ]
     crowd = [judgement(MICROS, sequence=at) for at in range(40)]
     kept = known_levels(1).weigh([*others, *crowd])
     assert kept[:2] == others
-    alone = Levels([LevelRow(OTHER, MICROS, 0, 0, 0)], KNOWN, rounds_passed=0)
+    alone = Levels([LevelRow(NODE, OTHER, MICROS, 0, 0, 0)], KNOWN, rounds_passed=0)
     assert alone.weigh([judgement(MICROS, model=OTHER), *crowd])[0].weight_micros == MICROS
 
 
@@ -123,7 +123,7 @@ def test_the_order_of_canaries_and_judgements_does_not_matter(seed: int) -> None
     tables = []
     for canaries, changes in ((judged, crowd), (rng.sample(judged, len(judged)), rng.sample(crowd, len(crowd)))):
         known = Levels((), KNOWN, rounds_passed=1)
-        known.observe(canaries, flagged=frozenset())
+        known.observe(canaries)
         tables.append(known.rows(known.weigh(changes)))
     assert tables[0] == tables[1]
 
@@ -139,7 +139,19 @@ def test_a_canary_moves_no_level_where_its_author_judged_or_served_it_or_its_nod
     assert counted(judged, flagged=everybody) == 0
 
 
+def test_a_node_that_is_flagged_takes_its_share_of_the_level_with_it() -> None:
+    honest = [LevelRow(address(name), MODEL, 9 * MICROS, 7 * MICROS, 5 * MICROS, MICROS) for name in ("one", "two")]
+    cheat = LevelRow(NODE, MODEL, 9 * MICROS, 0, 0, 9 * MICROS)
+    without = Levels(honest, KNOWN, rounds_passed=1)
+    found = Levels([*honest, cheat], KNOWN, rounds_passed=1, flagged=frozenset({(NODE, MODEL)}))
+    unseen = Levels([*honest, cheat], KNOWN, rounds_passed=1)
+    crowd = [judgement(MICROS, sequence=at) for at in range(40)]
+    assert found.weigh(crowd) == without.weigh(crowd) != unseen.weigh(crowd)
+    assert found.correct(MODEL, 5_000) == without.correct(MODEL, 5_000) != unseen.correct(MODEL, 5_000)
+    assert found.rows(()) == without.rows(())
+
+
 def counted(judged: list[Reading], *, flagged: frozenset[tuple[bytes, bytes]] = frozenset()) -> int:
-    known = Levels((), KNOWN, rounds_passed=1)
-    known.observe(judged, flagged=flagged)
+    known = Levels((), KNOWN, rounds_passed=1, flagged=flagged)
+    known.observe(judged)
     return sum(row.count_micros for row in known.rows(())) // MICROS

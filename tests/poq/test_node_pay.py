@@ -153,6 +153,25 @@ def test_little_evidence_fines_nobody() -> None:
     assert multipliers([row("p", 0.85), row("new", 0.5, count=4)]).of(address("new"), MODEL) == BPS
 
 
+def evidence(node: str, mean: float, *, task: str, count: int) -> CredibilityRow:
+    """A row as it grows from the prior."""
+    counts = prior_counts(RULES.credibility.prior_mean_bps, RULES.credibility)
+    for at in range(count):
+        counts = counts.plus(BPS if at < mean * count else 0, MICROS)
+    low, high = interval_bps(counts, RULES.credibility)
+    sums = counts.good, counts.bad, counts.mean_bps, low, high, count, 1, counts.square
+    return CredibilityRow(address(node), MODEL, task, *sums)
+
+
+def test_the_prior_hides_no_shortfall_where_each_task_has_little_evidence() -> None:
+    tasks = "json", "chat", "choice", "extract", "summary"
+    good = [evidence(name, 0.75, task=task, count=4) for name in ("a", "b") for task in tasks]
+    bad = [evidence("worse", 0, task=task, count=4) for task in tasks]
+    known = multipliers([*good, *bad])
+    assert known.of(address("a"), MODEL) == BPS
+    assert known.shortfall_bps(address("worse"), MODEL) < -3_000
+
+
 def test_a_small_model_is_not_paid_less_for_being_small_nor_a_lone_node_compared() -> None:
     other = model_id("dgrid-nano")
     small = CredibilityRow(

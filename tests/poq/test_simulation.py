@@ -78,7 +78,7 @@ def pay_per_part(world: World, node: Node) -> float:
     quality = sum(
         row.total_wei for row in table_of(world).payouts if (row.kind, row.payee) == (PayoutKind.NODE, node.address)
     )
-    part = world._totals[node.address]
+    part = world.earned[node.address]
     return 0.8 + quality / part
 
 

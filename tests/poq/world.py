@@ -144,7 +144,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
-        self._totals: dict[bytes, int] = {}
+        self.earned: dict[bytes, int] = {}
         self._round = 0
 
     def play(self, rounds: int) -> QualityTable:
@@ -193,7 +193,7 @@ class World:
         task = self.rng.choice(TASKS)
         truth = self._truth(node.swapped_quality if swapped else node.quality)
         part = self.rng.randrange(4, 6) * 10**15
-        self._totals[node.address] = self._totals.get(node.address, 0) + part
+        self.earned[node.address] = self.earned.get(node.address, 0) + part
         tokens_in, tokens_out = self.rng.randrange(30, 60), self.rng.randrange(5, 20)
         leaf = LeafFacts(
             key=LeafKey(address("gateway"), self._round, 0, sequence),
@@ -206,7 +206,7 @@ class World:
             fee_wei=part * 11 // 10,
             node_wei=part,
             protocol_wei=part // 49,
-            node_total_wei=self._totals[node.address],
+            node_total_wei=self.earned[node.address],
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             ttft_ms=40,

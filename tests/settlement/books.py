@@ -61,6 +61,7 @@ class Books:
     protocol_bps: int = 200
     margin_bps: int = 500
     previous_root: bytes = ZERO_HASH
+    deadline_s: int = 0  # of every dispatch; 0: long after the clock's start
     rows: dict[int, list[ClosingRow]] = field(default_factory=dict)
     receipts: list[InferenceReceipt] = field(default_factory=list)
     _totals: dict[tuple[int, str, bytes], int] = field(default_factory=dict)  # by lane
@@ -114,7 +115,7 @@ class Books:
         return closed
 
     def _dispatch(self, request_id: bytes, work: Work, nonce: int) -> Dispatch:
-        deadline = (self.clock_start_s + 10**6) * 1000
+        deadline = 1000 * (self.deadline_s or self.clock_start_s + 10**6)
         return Dispatch(
             request_id,
             keccak(b"forwarded") if work.said is None else salted_hash(work.said.salt, work.said.request),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from dgrid.chain.ballots import BallotEvent
+from dgrid.chain.case_events import CaseEvent
 from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
@@ -58,6 +59,30 @@ class StakeChanged:
     role: Role
     operator: Address
     stake_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jailed:
+    at: Moment
+    role: Role
+    operator: Address
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unjailed:
+    at: Moment
+    role: Role
+    operator: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed:
+    at: Moment
+    role: Role
+    operator: Address
+    amount_wei: int
+    reporter: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +341,9 @@ StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
+    | Jailed
+    | Unjailed
+    | Slashed
     | Listed
     | Deposited
     | WithdrawRequested
@@ -332,4 +360,4 @@ StateEvent = (
     | CourtEvent
 )
 
-ChainEvent = StateEvent | ParameterSet | BallotEvent
+ChainEvent = StateEvent | ParameterSet | BallotEvent | CaseEvent

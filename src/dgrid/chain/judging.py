@@ -68,6 +68,7 @@ class PostedQuality:
     digest: Hash
     block: int
     timestamp_ms: int
+    transaction: bytes = b""  # the one that posted it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def change_judging(draft: JudgingView, event: CourtEvent, *, ready: Iterable[Dra
         case AuthorSet() | CanariesCommitted() | CanariesOpened():
             _change_canaries(draft, event)
         case QualityPosted(at, root, digest):
-            draft.quality_roots[root.round] = PostedQuality(root, digest, at.block, at.timestamp_ms)
+            draft.quality_roots[root.round] = PostedQuality(root, digest, at.block, at.timestamp_ms, at.transaction)
         case PayoutClaimed():
             draft.paid_out[(event.kind, event.payee)] = event.claimed_wei
         case _:

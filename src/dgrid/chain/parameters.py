@@ -294,7 +294,7 @@ class Parameters:
     case_committee: int = _count("How many seats decide a case.", "cases", within=Bounds(1, 63, 4), dev=3, bsc=15)
     appeal_committee: int = _count("How many seats decide an appeal.", "cases", within=Bounds(2, 127, 8), dev=5, bsc=31)
     verdict_bps: int = _bps(
-        "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_667, bsc=6_667
+        "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_666, bsc=6_666
     )
     case_samples: int = _count(
         "How many fresh requests each member makes.", "evaluators", within=Bounds(1, 100, 10), dev=10, bsc=20

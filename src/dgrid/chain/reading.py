@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dgrid.chain.ballot_reading import BALLOT_READERS
+from dgrid.chain.case_reading import CASE_READERS
 from dgrid.chain.contracts import LogEvent
 from dgrid.chain.events import (
     Anchored,
@@ -20,6 +21,7 @@ from dgrid.chain.events import (
     Deposited,
     Disclosed,
     Drawn,
+    Jailed,
     Kind,
     LineChanged,
     LineLowering,
@@ -37,7 +39,9 @@ from dgrid.chain.events import (
     Revealed,
     Role,
     SeedFixed,
+    Slashed,
     StakeChanged,
+    Unjailed,
     Withdrawn,
     WithdrawRequested,
 )
@@ -123,11 +127,19 @@ def _payout_claimed(at: Moment, a: _Arguments) -> PayoutClaimed:
     return PayoutClaimed(at, Address(a["payee"]), PayoutKind(a["kind"]), a["amount"], a["claimedTotal"])
 
 
+def _slashed(at: Moment, a: _Arguments) -> Slashed:
+    return Slashed(at, Role(a["role"]), Address(a["operator"]), a["amount"], Address(a["reporter"]))
+
+
 _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     **BALLOT_READERS,
+    **CASE_READERS,
     ("registry", "Registered"): _registered,
     ("registry", "Updated"): _updated,
     ("registry", "StakeChanged"): lambda at, a: StakeChanged(at, Role(a["role"]), Address(a["operator"]), a["stake"]),
+    ("registry", "Jailed"): lambda at, a: Jailed(at, Role(a["role"]), Address(a["operator"]), a["until"]),
+    ("registry", "Unjailed"): lambda at, a: Unjailed(at, Role(a["role"]), Address(a["operator"])),
+    ("registry", "Slashed"): _slashed,
     ("listings", "Listed"): _listed,
     ("channel_escrow", "Deposited"): _deposited,
     ("channel_escrow", "WithdrawRequested"): _withdraw_requested,

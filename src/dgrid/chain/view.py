@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
 from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
+from dgrid.chain.case_events import CaseEvent
+from dgrid.chain.case_view import CasesView, change_cases
 from dgrid.chain.demands import Demand, change_demands
 from dgrid.chain.events import (
     Anchored,
@@ -16,6 +18,7 @@ from dgrid.chain.events import (
     Demanded,
     Deposited,
     Drawn,
+    Jailed,
     Kind,
     LineChanged,
     LineLowering,
@@ -26,13 +29,15 @@ from dgrid.chain.events import (
     RecordShown,
     RecordWithheld,
     Role,
+    Slashed,
     StakeChanged,
     StateEvent,
+    Unjailed,
     Withdrawn,
     WithdrawRequested,
 )
 from dgrid.chain.facts import Facts
-from dgrid.chain.judging import Draw, DrawnEvaluator, JudgingView, Opening, PostedQuality, change_judging
+from dgrid.chain.judging import Draw, DrawnEvaluator, Opening, PostedQuality, change_judging
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
 from dgrid.core.epochs import EpochClock
@@ -66,7 +71,8 @@ class Member:
     margin_bps: int
     offer_digest: bytes
     encryption_key: bytes
-    active: bool
+    active: bool  # stake enough, and not in jail
+    jailed_until_s: int = 0  # Unix seconds; zero: free. Stays until the member asks to be let out
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ UNSEEN = Facts(genesis_s=0, epoch_seconds=1, base_share_bps=BPS, withdraw_delay_
 
 
 @dataclass(frozen=True, slots=True)
-class ChainView(JudgingView):
+class ChainView(CasesView):
     """Everything our contracts said up to some block. Treat its collections as read-only.
 
     Who is active is said as of the last event: a vote on the least stake shows with the first event it counts for.
@@ -138,6 +144,7 @@ class ChainView(JudgingView):
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
     received: dict[tuple[Address, Kind], int] = field(default_factory=dict)  # by payee, from all gateways
     convicted: dict[Address, int] = field(default_factory=dict)  # the first epoch whose roots are void
+    slashed: dict[tuple[Role, Address], int] = field(default_factory=dict)  # in all
     demands: dict[bytes, Demand] = field(default_factory=dict)
 
     @property
@@ -149,7 +156,7 @@ class ChainView(JudgingView):
         return self.parameters.at(self.clock.epoch_at(time_ms))
 
     def active(self, role: Role) -> list[Member]:
-        """The members of a role with enough stake."""
+        """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
     def last_anchor(self, gateway: Address) -> Anchor | None:
@@ -176,6 +183,8 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
             draft = replace(draft, parameters=draft.parameters.changed(event))
         elif isinstance(event, BallotEvent):
             change_ballots(draft.ballots, event)
+        elif isinstance(event, CaseEvent):
+            change_cases(draft, event)
         else:
             _change(draft, event)
     return draft
@@ -196,7 +205,7 @@ def _at_the_time_of(event: ChainEvent, draft: ChainView) -> ChainView:
         return draft
     moved = replace(draft, minimum_stake_wei=minimum_wei)
     for key, member in moved.members.items():
-        moved.members[key] = replace(member, active=_is_active(moved, member.stake_wei))
+        moved.members[key] = replace(member, active=_is_active(moved, member.stake_wei, jailed_s=member.jailed_until_s))
     return moved
 
 
@@ -204,6 +213,8 @@ def _change(draft: ChainView, event: StateEvent) -> None:
     match event:
         case MemberRegistered() | MemberUpdated() | StakeChanged():
             _change_member(draft, event)
+        case Jailed() | Unjailed() | Slashed():
+            _change_freedom(draft, event)
         case Listed():
             _change_listing(draft, event)
         case Deposited() | WithdrawRequested() | Withdrawn() | Drawn():
@@ -227,21 +238,31 @@ def _ready_to_judge(draft: ChainView) -> Iterable[DrawnEvaluator]:
 def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:
     key = event.role, event.operator
     known = draft.members.get(key)
-    stake = known.stake_wei if known is not None else 0
+    stake, jailed_s = (known.stake_wei, known.jailed_until_s) if known is not None else (0, 0)
     if isinstance(event, StakeChanged):
         if known is not None:
-            active = _is_active(draft, event.stake_wei)
+            active = _is_active(draft, event.stake_wei, jailed_s=jailed_s)
             draft.members[key] = replace(known, stake_wei=event.stake_wei, active=active)
         return
     if isinstance(event, MemberRegistered):
         stake = event.stake_wei
-    active = _is_active(draft, stake)
+    active = _is_active(draft, stake, jailed_s=jailed_s)
     keys = event.offer_digest, event.encryption_key
-    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active)
+    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active, jailed_s)
 
 
-def _is_active(draft: ChainView, stake_wei: int) -> bool:
-    return stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+def _is_active(draft: ChainView, stake_wei: int, *, jailed_s: int) -> bool:
+    return not jailed_s and stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+
+
+def _change_freedom(draft: ChainView, event: Jailed | Unjailed | Slashed) -> None:
+    key = event.role, event.operator
+    if isinstance(event, Slashed):
+        draft.slashed[key] = draft.slashed.get(key, 0) + event.amount_wei
+    elif (known := draft.members.get(key)) is not None:
+        until_s = event.until_s if isinstance(event, Jailed) else 0
+        active = _is_active(draft, known.stake_wei, jailed_s=until_s)
+        draft.members[key] = replace(known, jailed_until_s=until_s, active=active)
 
 
 def _change_listing(draft: ChainView, event: Listed) -> None:

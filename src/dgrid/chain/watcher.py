@@ -57,6 +57,7 @@ class ChainWatcher:
         self._news: list[ChainEvent] = []
         self.finalized = self.latest = self._draft
         self.block = -1  # the final block `finalized` stands at
+        self.final_s = 0  # its time, Unix seconds
 
     # --- what others read ---------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class ChainWatcher:
         if self._last is not None:
             self._draft = fold(self._empty_view(), self._events(list(self._cursor.logs())))
             self.finalized = self.latest = self._draft
-            self.block = self._last.number
+            self.block, self.final_s = self._last.number, self._last.timestamp_s
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -187,7 +188,7 @@ class ChainWatcher:
             self._news += events
 
     def _publish(self, final: Block) -> None:
-        self.block = final.number
+        self.block, self.final_s = final.number, final.timestamp_s
         if self._draft is self.finalized:
             return
         self.finalized, news = self._draft, self._news

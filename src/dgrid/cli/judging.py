@@ -121,10 +121,11 @@ async def _judged_nodes(home: Path) -> Rows:
         table = await network.quality.latest_table()
         view = network.view
     members = sorted((one for (role, _), one in view.members.items() if role is Role.NODE), key=_by_stake)
-    return [_node(member.address, table, is_active=member.active) for member in members]
+    return [_node(member, table) for member in members]
 
 
-def _node(address: Address, table: QualityTable | None, *, is_active: bool) -> dict[str, Any]:
+def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
+    address = member.address
     rows = [] if table is None else [row for row in table.credibility if row.node == address and row.task == ""]
     best = max(rows, key=lambda row: row.samples, default=None)
     return {
@@ -135,7 +136,7 @@ def _node(address: Address, table: QualityTable | None, *, is_active: bool) -> d
         "high_bps": 10_000 if best is None else best.high_bps,
         "samples": 0 if best is None else best.samples,
         "traffic_share_bps": None,
-        "state": "registered" if is_active else "inactive",
+        "state": "registered" if member.active else "jailed" if member.jailed_until_s else "inactive",
     }
 
 

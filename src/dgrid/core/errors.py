@@ -10,6 +10,7 @@ DGridError
 │   ├── RouteNotFound         404 route_not_found
 │   ├── ModelNotFound         404 model_not_found
 │   ├── ReceiptNotFound       404 receipt_not_found
+│   ├── CaseNotFound          404 case_not_found
 │   ├── UnknownParameter      404 unknown_parameter
 │   └── IdempotencyConflict   409 idempotency_conflict
 ├── AuthenticationError       who asks is not proven
@@ -100,6 +101,12 @@ class ModelNotFound(RequestError):
 class ReceiptNotFound(RequestError):
     status = 404
     code = "receipt_not_found"
+    exit_code = 5
+
+
+class CaseNotFound(RequestError):
+    status = 404
+    code = "case_not_found"
     exit_code = 5
 
 

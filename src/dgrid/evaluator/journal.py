@@ -177,6 +177,11 @@ class Journal:
         row = self._db.execute("SELECT root, signature FROM signatures WHERE round = ?", (number,)).fetchone()
         return None if row is None else SignedRoot(QualityRoot.unpacked(row[0]), row[1])
 
+    def agrees_with(self, root: QualityRoot) -> bool:
+        """Whether this evaluator computed the same root for its round, and signed it."""
+        known = self.signature(root.round)
+        return known is not None and known.root == root
+
     def forget_before(self, number: int) -> None:
         """Rounds before this one: nobody asks for them any more."""
         for table in ("draws", "commitments", "signatures"):

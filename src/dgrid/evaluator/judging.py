@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
 from dgrid.evaluator.reading import Shown
-from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater
+from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater, chosen_peers
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
@@ -24,7 +24,10 @@ from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, 
 
 logger = logging.getLogger(__name__)
 
-REPEATS_SHARE: Final = 0.6  # of the time for a duty goes to the peers; the judges have the rest
+REPEATS_SHARE: Final = (
+    0.3  # of the time for a duty goes to the first peers, as much to the others; judges have the rest
+)
+AGREED_BPS: Final = 8_000  # a score from which more answers are not worth their fee: any from 5,000 on does as well
 JUDGING_S_MAX: Final = 30.0
 
 
@@ -45,6 +48,12 @@ class Scores:
     format_bps: int = NOT_SCORED
     accuracy_bps: int = NOT_SCORED
     consistency_bps: int = NOT_SCORED
+
+    @property
+    def agreed(self) -> bool:
+        """Whether another model said the same, and so did whoever else was asked."""
+        said = {self.accuracy_bps, self.consistency_bps} - {NOT_SCORED}
+        return self.accuracy_bps != NOT_SCORED and min(said) >= AGREED_BPS
 
 
 class Judges(Protocol):
@@ -102,9 +111,13 @@ class Bench:
         """The answers of peers, and what the judges say beside them; nothing of a leaf drawn for its identity alone."""
         if not case.duty.quality:
             return Scores(task_of(chat)), Panel()
-        lot, repeats_s = case.duty.leaf.receipt + self.evaluator, within_s * REPEATS_SHARE
-        panel = await self.repeater.panel(original_of(case, content), await self.peers(), lot=lot, within_s=repeats_s)
-        return await self.judges.score(chat, content.answer, panel=panel), panel
+        original, lot = original_of(case, content), case.duty.leaf.receipt + self.evaluator
+        scores, panel = Scores(task_of(chat)), Panel()
+        for peers in chosen_peers(await self.peers(), original, lot=lot):
+            if not scores.agreed:
+                panel += await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
+                scores = await self.judges.score(chat, content.answer, panel=panel)
+        return scores, panel
 
     async def _measured(self, case: Case, content: Content) -> Identity | None:
         if self.measuring is None or not case.duty.identity:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from dgrid.chain.view import Draw
 from dgrid.core.errors import CheckFailed
-from dgrid.core.keccak import salted_hash
 from dgrid.evaluator.keys import EncryptionKey, open_leaf
 from dgrid.settlement.archives import Archives
+from dgrid.settlement.evidence import is_signed
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, LeafKey, Verdict, decode_quality
 from dgrid.wire.typed import Domain
@@ -55,16 +55,6 @@ class Reader:
         except CheckFailed:
             return Shown(Verdict.UNDISCLOSED)
         return Shown(Verdict.JUDGED, content) if is_signed(content, document) else Shown(Verdict.ALTERED)
-
-
-def is_signed(content: Content, document: ReceiptDocument) -> bool:
-    """Whether request, answer and evidence are those that gateway and node signed."""
-    pairs = (
-        (document.dispatch.forwarded_hash, content.request),
-        (document.node_receipt.output_hash, content.answer.encode()),
-        (document.node_receipt.evidence_hash, content.evidence),
-    )
-    return all(salted_hash(content.salt, data) == signed for signed, data in pairs)
 
 
 def place_of(key: LeafKey) -> Place:

@@ -2,8 +2,9 @@
 own money.
 
 Who runs what is read from the nodes' own signed offers. One node of each other model shows what else may be answered;
-other nodes of the same model show what this one answers elsewhere. What fails or comes too late is absent, and nothing
-stands in for it. Asked with privacy `none`, so that no re-run is ever drawn itself.
+other nodes of the same model show what this one answers elsewhere. One other model is asked first; where it says the
+same, more answers would change little, and they cost what a user's answer costs. What fails or comes too late is
+absent, and nothing stands in for it. Asked with privacy `none`, so that no re-run is ever drawn itself.
 """
 
 import asyncio
@@ -68,6 +69,9 @@ class Panel:
         """Their receipts, in order."""
         return tuple(sorted(answer.request_id for answer in (*self.same_model, *self.other_models)))
 
+    def __add__(self, more: "Panel") -> "Panel":
+        return Panel(self.same_model + more.same_model, self.other_models + more.other_models)
+
 
 Asking = Callable[[Repeat], Awaitable[PeerAnswer]]  # raises DGridError
 
@@ -90,14 +94,12 @@ class Repeater:
         self._ask, self._budget_wei = ask, budget_wei
         self._slots = asyncio.Semaphore(at_once)
 
-    async def panel(self, original: Original, peers: Iterable[Peer], *, lot: bytes, within_s: float) -> Panel:
-        """Answers that came within the time. `lot` decides which peers are asked where there are more than needed.
+    async def panel(self, original: Original, peers: Iterable[Peer], *, within_s: float) -> Panel:
+        """The peers' answers that came within the time.
 
         Raises InvalidJson when the request is none that can be repeated.
         """
-        same, others = chosen_peers(peers, original, lot=lot)
-        asked = [self._one(peer, original) for peer in (*same, *others)]
-        found = await _within(asked, within_s)
+        found = await _within([self._one(peer, original) for peer in peers], within_s)
         answers = [answer for answer in found if answer is not None]
         return Panel(
             tuple(answer for answer in answers if answer.peer.digest == original.digest),
@@ -130,16 +132,23 @@ async def _within(asked: Sequence[Awaitable[PeerAnswer | None]], seconds: float)
 
 
 def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tuple[list[Peer], list[Peer]]:
-    """(nodes of the same weights, one node of each of the other models), by the lot, never the node itself."""
+    """(who is asked first, who besides if they do not say the same), by the lot, never the node itself.
+
+    All of them: a node of the same weights, and one node of each of two other models. First: one of another model, and
+    by even odds the one of the same, so that most committees have somebody who compares with it.
+    """
     ordered = sorted(
         (peer for peer in peers if peer.node != original.node), key=lambda peer: keccak(lot + peer.node + peer.digest)
     )
-    same = [peer for peer in ordered if peer.digest == original.digest]
-    others: dict[tuple[bytes, str], Peer] = {}
+    same = [peer for peer in ordered if peer.digest == original.digest][:SAME_MODEL_MAX]
+    by_model: dict[tuple[bytes, str], Peer] = {}
     for peer in ordered:
         if peer.digest != original.digest:  # weights nobody knows are told apart by name
-            others.setdefault((peer.digest, peer.model), peer)
-    return same[:SAME_MODEL_MAX], list(others.values())[:OTHER_MODELS_MAX]
+            by_model.setdefault((peer.digest, peer.model), peer)
+    others = list(by_model.values())[:OTHER_MODELS_MAX]
+    at_once = same if keccak(lot)[0] & 1 or not others else []
+    first = [*at_once, *others[:1]]
+    return first, [peer for peer in (*same, *others) if peer not in first]
 
 
 def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:

@@ -13,6 +13,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
+from dgrid.settlement.payouts import root_pays_from_s
 from dgrid.settlement.rounds import rounds_due, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
@@ -75,6 +76,7 @@ class Sight:
     me: Address
     view: ChainView  # final
     now_s: int
+    final_s: int | None = None  # the time of the view's block; None: now
     judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
     fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
     resting: frozenset[Step] = frozenset()  # tried just now
@@ -164,8 +166,13 @@ def _penalties(sight: Sight) -> Iterator[Step]:
 
 
 def _conclusions(sight: Sight) -> Iterator[Step]:
-    """The latest round whose windows are over takes in those before it that nobody posted."""
-    due = rounds_due(sight.view, now_s=sight.now_s)
+    """The latest round whose windows are over takes in those before it that nobody posted.
+
+    Over on the final chain: a root that leaves out what was opened in the last blocks would be a wrong one, and whoever
+    signed it could be slashed for it.
+    """
+    settled_s = sight.now_s if sight.final_s is None else min(sight.now_s, sight.final_s)
+    due = rounds_due(sight.view, now_s=settled_s)
     if not due:
         return
     number = due[-1]
@@ -173,7 +180,14 @@ def _conclusions(sight: Sight) -> Iterator[Step]:
     if sight.me in judges:
         turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
         posts_from_s = windows_of(sight.view, number).post_from_s
-        yield Conclude(number, posts=sight.now_s >= posts_from_s + turn_s)
+        is_turn = sight.now_s >= posts_from_s + turn_s
+        yield Conclude(number, posts=is_turn and _takes_roots(sight.view, now_s=sight.now_s))
+
+
+def _takes_roots(view: ChainView, *, now_s: int) -> bool:
+    """The court takes no root before the last one counts: a wrong one could be buried under it."""
+    last = view.quality_roots.get(view.last_quality_round)
+    return last is None or (not view.disputed and now_s >= root_pays_from_s(view, last))
 
 
 def _pulls(sight: Sight) -> Iterator[Step]:

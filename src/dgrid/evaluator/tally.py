@@ -22,7 +22,13 @@ class Tally:
         default_factory=lambda: Counter("dgrid_evaluator_repeats_total", "Answers of peers that came.")
     )
 
+    votes: Counter = field(
+        default_factory=lambda: Counter("dgrid_evaluator_votes_total", "Votes in cases, by what was found.", "vote")
+    )
+
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
-        lines = [line for one in (self.steps, self.refused, self.reports, self.repeats) for line in one.lines()]
+        lines = [
+            line for one in (self.steps, self.refused, self.reports, self.repeats, self.votes) for line in one.lines()
+        ]
         return ("\n".join(lines) + "\n").encode()

@@ -105,6 +105,7 @@ class EvaluatorLoop:
             self.me,
             view,
             now_s,
+            final_s=self.watcher.final_s,
             judged=self.docket.judged(view, now_s),
             fixed=frozenset(number for number in recent if self.journal.commitment(number) is not None),
             resting=frozenset(self._resting),

@@ -79,6 +79,7 @@ class GatewayApi:
             Route("GET", "/v1/receipts", Access.OWNER, self._receipts),
             Route("GET", "/v1/receipts/*", Access.PUBLIC, self._receipt),
             Route("GET", "/v1/receipts/*/proof", Access.PUBLIC, self._proof),
+            Route("GET", "/v1/receipts/*/content", Access.OWNER, self._content),
             Route("GET", "/v1/account", Access.OWNER, self._account),
             Route("GET", "/v1/network/nodes", Access.PUBLIC, self._nodes),
             Route("GET", "/v1/network/evaluators", Access.PUBLIC, self._evaluators),
@@ -145,6 +146,10 @@ class GatewayApi:
 
     async def _proof(self, _request: Request, name: str) -> Reply:
         return json_reply(await self._rooms.views.proof(receipt_id(name)))
+
+    async def _content(self, request: Request, name: str) -> Reply:
+        content = self._rooms.views.content(receipt_id(name), asks=self._caller(request))
+        return Reply(200, content, content_type=b"application/octet-stream")
 
     async def _account(self, request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.account(self._caller(request)))

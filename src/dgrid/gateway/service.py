@@ -271,6 +271,7 @@ class GatewayService:
             self.presence,
             self.ledger,
             self.reader,
+            self.contents,
             self.sealer,
             self._partners.court,
             self.credibility,

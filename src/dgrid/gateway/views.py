@@ -24,12 +24,14 @@ from dgrid.gateway.route.models import VIRTUAL_MODELS
 from dgrid.gateway.route.standing import EVERY_TASK
 from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.tariff import Tariff
+from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader, ListedReceipt, StoredReceipt
 from dgrid.store.ledger_rows import EpochState
 from dgrid.wire.blob import epoch_tree
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EpochRoot
+from dgrid.wire.messages import EpochRoot, InferenceReceipt
+from dgrid.wire.quality import encode_content
 from dgrid.wire.typed import Domain
 
 Json = dict[str, Any]
@@ -51,6 +53,7 @@ class Sources:
     presence: Presence
     ledger: Ledger
     reader: LedgerReader
+    contents: Contents
     sealer: ReceiptSealer
     court: Court
     credibility: CredibilityReader
@@ -141,6 +144,18 @@ class Views:
         if stored is None:
             raise ReceiptNotFound(f"no receipt {to_hex(request_id)} was written here")
         return stored
+
+    def content(self, request_id: bytes, *, asks: Channel) -> bytes:
+        """What a receipt's hashes cover, as judges get it, for its owner while it is kept. Raises ReceiptNotFound."""
+        stored = self._stored(request_id)
+        receipt, is_owner = InferenceReceipt.unpacked(stored.record.receipt), asks.channel_id == stored.channel_id
+        kept = self._from.contents.get(receipt.place.position, receipt.struct_hash()) if is_owner else None
+        if kept is None:
+            raise ReceiptNotFound(
+                f"no content of {to_hex(request_id)} is kept for you",
+                hint="it is kept for who paid, under privacy `committee` or `public`, until it is judged",
+            )
+        return encode_content(kept)
 
     async def proof(self, request_id: bytes) -> Json:
         """The way from a receipt to its epoch's root. Raises ReceiptNotFound, NotYet before the epoch is anchored."""

@@ -13,30 +13,54 @@ from dgrid.core.money import BPS
 from dgrid.poq.credibility import ALL_TASKS, Cause
 from dgrid.poq.dimensions import cost_score, overall
 from dgrid.poq.evidence import CanaryTruth, LeafFacts, RoundEvidence
-from dgrid.poq.identity import NEVER, agreed_gap, suspect, threshold_of
+from dgrid.poq.identity import NEVER, agreed_gap, cleared, doubt, suspect, threshold_of
 from dgrid.poq.levels import Levels
 from dgrid.poq.panels import Panel
 from dgrid.poq.readings import Calibrations, Reading
 from dgrid.poq.rules import MICROS, QualityRules
-from dgrid.wire.quality import Change, LeafKey, SuspicionRow
+from dgrid.wire.quality import Change, LeafKey, QualityTable, SuspicionRow
 
 NodeAndModel = tuple[bytes, bytes]
 
 
 def suspicions_after(
-    rows: Sequence[SuspicionRow], found: Iterable[Panel], *, round_: int, rules: QualityRules
+    before: QualityTable, found: Iterable[Panel], *, evidence: RoundEvidence, rules: QualityRules
 ) -> tuple[SuspicionRow, ...]:
     """The identity evidence after the round, ascending by node and model."""
-    known = {(row.node, row.model): row for row in rows}
+    known = {(row.node, row.model): row for row in before.suspicions}
+    for key in _acquitted(before, evidence):
+        if key in known:
+            known[key] = cleared(known[key])
     for panel in found:  # in order of the leaves
-        leaf = panel.leaf
-        threshold = threshold_of(leaf.model_digest, rules.identity)
-        gap = agreed_gap(panel.identities, threshold, rules=rules.identity)
-        if gap is not None:
-            key = leaf.node, leaf.model_id
-            row = known.get(key) or SuspicionRow(*key, (), NEVER)
-            known[key] = suspect(row, gap, threshold_micros=threshold, round_=round_, rules=rules.identity)
+        key = panel.leaf.node, panel.leaf.model_id
+        row = _suspected(known.get(key) or SuspicionRow(*key, (), NEVER), panel, round_=evidence.round, rules=rules)
+        if row.gaps_micros or row.doubts_micros:
+            known[key] = row
     return tuple(row for _, row in sorted(known.items()))
+
+
+def _suspected(row: SuspicionRow, panel: Panel, *, round_: int, rules: QualityRules) -> SuspicionRow:
+    """The row after one more panel: what nearly all of it agree on, and what most of it found."""
+    identity = rules.identity
+    threshold = threshold_of(panel.leaf.model_digest, identity)
+    agreed, most = (
+        agreed_gap(panel.identities, threshold, share_bps=share, rules=identity)
+        for share in (identity.agreement_bps, identity.majority_bps)
+    )
+    if most is not None:
+        row = doubt(row, most, rules=identity)
+    if agreed is None:
+        return row
+    return suspect(row, agreed, threshold_micros=threshold, round_=round_, rules=identity)
+
+
+def _acquitted(before: QualityTable, evidence: RoundEvidence) -> Iterator[NodeAndModel]:
+    """Who was acquitted since the table before, or of an older flag; a leaf of the round says of which model."""
+    flagged = {(row.node, row.model): row.flagged_round for row in before.suspicions}
+    for leaf in (leaf for draw in evidence.draws for leaf in draw.leaves):
+        key, epoch = (leaf.node, leaf.model_id), evidence.acquittals.get((leaf.node, leaf.model_digest), NEVER)
+        if epoch > before.round or NEVER < flagged.get(key, NEVER) < epoch:
+            yield key
 
 
 def flagged_in(rows: Iterable[SuspicionRow]) -> frozenset[NodeAndModel]:

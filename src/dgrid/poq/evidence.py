@@ -94,3 +94,4 @@ class RoundEvidence:
     openings: Mapping[RoundAndEvaluator, tuple[Report, ...]]  # those that match their commitment and signature
     committed: frozenset[RoundAndEvaluator] = frozenset()  # who committed, opened or not
     canaries: Mapping[LeafKey, CanaryTruth] = field(default_factory=dict)
+    acquittals: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)  # by node and digest: the epoch

@@ -1,10 +1,14 @@
 """Whether a node runs the model it claims: a rule over the gaps between committed and recomputed log-probabilities.
 
-A reply counts only where its members agree on which side of the threshold it lies: so neither a liar among honest
-members condemns a node, nor does a bribed one clear it (its replies with other members still count). What counts is the
-panel's lower median, clipped. A node is flagged when the mean of its latest replies, at least five and at most fifty,
-exceeds the threshold. The window passes from table to table and never restarts, and a flag stands for good: looking
-often is no new chance, for no single honest reply comes near the threshold.
+A reply counts towards a flag only where its members agree on which side of the threshold it lies: so neither a liar
+among honest members condemns a node, nor does a bribed one clear it. What counts is the panel's lower median, clipped.
+A node is flagged when the mean of its latest replies, at least five and at most fifty, exceeds the threshold. The
+window passes from table to table and never restarts: looking often is no new chance, for no single honest reply comes
+near the threshold. A flag stands until a case acquits the node; then all is forgotten.
+
+One of three can keep a reply from counting. So what most members find, two of three, is kept beside it as doubts; they
+cost nothing, but whoever is doubted is asked, and if its replies convict it a case is opened. `convicts` is what
+askers and members go by: fresh replies, counted.
 
 Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
 in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.
@@ -39,13 +43,17 @@ def threshold_of(model_digest: bytes, rules: IdentityRules) -> int:
     return rules.gap_micros_of.get(model_digest, rules.gap_micros)
 
 
-def agreed_gap(findings: Sequence[Identity], threshold_micros: int, *, rules: IdentityRules) -> int | None:
-    """What a panel's findings on one reply come to; None where they are too few or contradict each other."""
+def agreed_gap(
+    findings: Sequence[Identity], threshold_micros: int, *, share_bps: int, rules: IdentityRules
+) -> int | None:
+    """What a panel's findings on one reply come to, where that share of them lies on one side of the threshold; None
+    where they are too few or contradict each other.
+    """
     gaps = sorted(finding.gap_micros for finding in findings if finding.tokens > 0)
     if len(gaps) < rules.members_min:
         return None
     above = sum(gap > threshold_micros for gap in gaps)
-    if max(above, len(gaps) - above) * BPS < rules.agreement_bps * len(gaps):
+    if max(above, len(gaps) - above) * BPS < share_bps * len(gaps):
         return None
     return min(gaps[(len(gaps) - 1) // 2], rules.clip * threshold_micros)
 
@@ -57,7 +65,36 @@ def suspect(
     kept = (*row.gaps_micros, gap_micros)[-rules.window :]
     beyond = len(kept) >= rules.replies_min and sum(kept) > threshold_micros * len(kept)
     flagged = round_ if beyond and row.flagged_round == NEVER else row.flagged_round
-    return SuspicionRow(row.node, row.model, kept, flagged)
+    return SuspicionRow(row.node, row.model, kept, flagged, row.doubts_micros)
+
+
+def doubt(row: SuspicionRow, gap_micros: int, *, rules: IdentityRules) -> SuspicionRow:
+    """The row with one more gap that most members found."""
+    kept = (*row.doubts_micros, gap_micros)[-rules.window :]
+    return SuspicionRow(row.node, row.model, row.gaps_micros, row.flagged_round, kept)
+
+
+def is_doubted(row: SuspicionRow, threshold_micros: int, *, rules: IdentityRules) -> bool:
+    """Whether a node is to be asked: flagged, or in doubt by what most members found."""
+    gaps = row.doubts_micros
+    detections = sum(gap > threshold_micros for gap in gaps)
+    in_doubt = len(gaps) >= rules.replies_min and sum(gaps) > threshold_micros * len(gaps)
+    return row.flagged_round != NEVER or (in_doubt and detections >= rules.doubts_min)
+
+
+def cleared(row: SuspicionRow) -> SuspicionRow:
+    """The row after a case found nothing."""
+    return SuspicionRow(row.node, row.model, (), NEVER)
+
+
+def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, share_bps: int, rules: IdentityRules) -> bool:
+    """Whether one asker's replies show another model: enough were measured, and at least that share is far off.
+
+    Counting, not a mean: where an honest reply is far off with probability p, that happens to an honest node with
+    P(Binomial(n, p) ≥ ⌈share · n⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps.
+    """
+    far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
+    return len(gaps_micros) >= rules.fresh_min and far * BPS >= share_bps * len(gaps_micros)
 
 
 def laundering(findings: Iterable[tuple[bytes, bytes, Identity]]) -> tuple[Likelihood, ...]:

@@ -11,8 +11,9 @@ correlation ρ of judgement and truth. The judgements' part of that, m·ρ² / (
 weigh together; what a round adds is scaled down alike, but never below a least share.
 
 The round's own canaries count: before the first ones a level is a guess, and a score that went into a credibility is
-never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. Refuses to
-tell nodes of one model apart, and hears nothing of nodes that run another model than they claim.
+never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. They are
+kept by node, so that a node found to run another model takes its share with it: from then on the level is that of the
+model's other nodes. Refuses to tell nodes of one model apart: the line is the same for all and keeps their order.
 """
 
 from collections import defaultdict
@@ -29,11 +30,12 @@ from dgrid.poq.rules import MICROS, CredibilityRules
 from dgrid.wire.quality import Change, LevelRow
 
 MICROS_PER_BPS = MICROS // BPS
+NodeAndModel = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One model's sums, in millionths."""
+    """Sums over one node's work with a model, or a whole model's, in millionths."""
 
     count: int = 0
     truth: int = 0
@@ -43,6 +45,14 @@ class Level:
     def with_canary(self, truth_bps: int, consensus_bps: int) -> "Level":
         truth, consensus = truth_bps * MICROS_PER_BPS, consensus_bps * MICROS_PER_BPS
         return Level(self.count + MICROS, self.truth + truth, self.consensus + consensus, self.judged)
+
+    def __add__(self, other: "Level") -> "Level":
+        return Level(
+            self.count + other.count,
+            self.truth + other.truth,
+            self.consensus + other.consensus,
+            self.judged + other.judged,
+        )
 
     def faded(self, kept: Kept) -> "Level":
         return Level(*(kept.of(value, 0) for value in (self.count, self.truth, self.consensus, self.judged)))
@@ -67,27 +77,40 @@ class Level:
 class Levels:
     """The levels of a table while a round's evidence comes in: canaries first, then judgements."""
 
-    def __init__(self, rows: Sequence[LevelRow], rules: CredibilityRules, *, rounds_passed: int) -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        rows: Sequence[LevelRow],
+        rules: CredibilityRules,
+        *,
+        rounds_passed: int,
+        flagged: frozenset[NodeAndModel] = frozenset(),
+    ) -> None:
+        """`flagged` nodes run another model than they claim: nothing of theirs counts, past or present."""
+        self._rules, self._flagged = rules, flagged
         kept = Kept.after(rounds_passed, decay_bps=rules.decay_bps)
-        self._levels: dict[bytes, Level] = defaultdict(Level)
+        self._nodes: dict[NodeAndModel, Level] = defaultdict(Level)
         for row in rows:
-            level = Level(row.count_micros, row.truth_micros, row.consensus_micros, row.judged_micros)
-            self._levels[row.model] = level.faded(kept)
+            if (row.node, row.model) not in flagged:
+                level = Level(row.count_micros, row.truth_micros, row.consensus_micros, row.judged_micros)
+                self._nodes[row.node, row.model] = level.faded(kept)
+        self._models: dict[bytes, Level] = {}
 
-    def observe(self, judged: Iterable[Reading], *, flagged: frozenset[tuple[bytes, bytes]]) -> None:
-        """Takes in the canaries that panels judged. Their authors' own work does not count, nor do flagged nodes."""
+    def observe(self, judged: Iterable[Reading]) -> None:
+        """Takes in the canaries that panels judged, before anything is corrected. Their authors' own work does not
+        count.
+        """
+        assert not self._models, "canaries come before judgements"
         for reading in judged:
             leaf, truth, said = reading.leaf, reading.truth, reading.consensus
-            if truth is None or said is None or (leaf.node, leaf.model_id) in flagged:
+            party = leaf.node, leaf.model_id
+            if truth is None or said is None or party in self._flagged:
                 continue
             if truth.author not in (leaf.node, leaf.key.gateway, *reading.scores):
-                level = self._levels[leaf.model_id]
-                self._levels[leaf.model_id] = level.with_canary(truth.score_bps, said.score_bps)
+                self._nodes[party] = self._nodes[party].with_canary(truth.score_bps, said.score_bps)
 
     def correct(self, model: bytes, score_bps: int) -> int:
         """A judgement of one of the model's answers, at the level of its canaries."""
-        return self._levels[model].correct(score_bps, prior=self._rules.level_prior_micros)
+        return self._of(model).correct(score_bps, prior=self._rules.level_prior_micros)
 
     def weigh(self, found: Sequence[Change]) -> list[Change]:
         """The same changes, the judgements of each model weighing no more together than its canaries let them."""
@@ -104,19 +127,26 @@ class Levels:
         ]
 
     def rows(self, moved: Iterable[Change]) -> tuple[LevelRow, ...]:
-        """After the round's changes, ascending by model."""
-        added: dict[bytes, int] = defaultdict(int)
+        """After the round's changes, ascending by node and model."""
+        added: dict[NodeAndModel, int] = defaultdict(int)
         for change in moved:
             if change.cause == Cause.JUDGEMENT:
-                added[change.model] += change.weight_micros
-        levels = {model: self._levels[model] for model in sorted({*self._levels, *added})}
+                added[change.node, change.model] += change.weight_micros
+        levels = {party: self._nodes.get(party, Level()) for party in sorted({*self._nodes, *added})}
         return tuple(
-            LevelRow(model, level.count, level.truth, level.consensus, level.judged + added[model])
-            for model, level in levels.items()
+            LevelRow(*party, level.count, level.truth, level.consensus, level.judged + added[party])
+            for party, level in levels.items()
         )
 
+    def _of(self, model: bytes) -> Level:
+        """A model's level: the sum over its nodes."""
+        if model not in self._models:
+            levels = [level for (_, of), level in self._nodes.items() if of == model]
+            self._models[model] = sum(levels, Level())
+        return self._models[model]
+
     def _room(self, model: bytes) -> int:
-        level = self._levels[model]
+        level = self._of(model)
         return max(0, level.count * self._rules.level_gain_bps // BPS - level.judged)
 
     def _weighed(self, change: Change, room: int, *, wanted: int) -> Change:

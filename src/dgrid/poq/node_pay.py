@@ -1,10 +1,12 @@
 """What quality decides of a node's pay: the part above the base share, paid by a multiplier m, the rest to its payers.
 
 m = clip(1 + g·z, 0.8, 1). z compares a node with the others that sell the same model, task by task: the difference to
-their median, weighted by how much is known of the node on each task, plus what chance explains (1.645 standard errors);
-at most 0. So a small model is not paid less for being small, a mix of hard tasks costs nobody anything, and an honest
-node is not fined for bad luck. Whoever has no peer is not compared (the identity check still holds); whoever runs
-another model than it claims gets the least. Nothing is rescaled over a pool: no other node's pay rises by it.
+their median, plus what chance explains (1.645 standard errors); at most 0. Tasks are weighted by how much is known of
+both sides, as Mantel and Haenszel (1959) weigh strata. What counts is the evidence alone: the prior is the same for
+everybody and is taken off first, or it would hide a shortfall for as long as there is little evidence. So a small model
+is not paid less for being small, a mix of hard tasks costs nobody anything, and an honest node is not fined for bad
+luck. Whoever has no peer is not compared (the identity check still holds); whoever runs another model than it claims
+gets the least. Nothing is rescaled over a pool: no other node's pay rises by it.
 """
 
 from collections import defaultdict
@@ -13,9 +15,9 @@ from dataclasses import dataclass
 from math import isqrt
 
 from dgrid.core.money import BPS
-from dgrid.poq.credibility import ALL_TASKS, Z_MICROS, counts_of
+from dgrid.poq.credibility import ALL_TASKS, Z_MICROS, counts_of, prior_counts, priors
 from dgrid.poq.evidence import DrawnEpoch, LeafFacts
-from dgrid.poq.integers import clamp
+from dgrid.poq.integers import clamp, nearest
 from dgrid.poq.rules import MICROS, CredibilityRules, PayRules
 from dgrid.wire.quality import CredibilityRow
 
@@ -34,6 +36,17 @@ class Settled:
     refunds: tuple[tuple[bytes, int], ...]  # payer, wei
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What evidence says of a node on a task: how much there is, in thousandths of a count, its mean, and the variance
+    of that in squared basis points. The mean may lie beyond 0 to 10,000 where the prior was once another.
+    """
+
+    counts: int
+    mean_bps: int
+    variance: int
+
+
 class Multipliers:
     """m of every node and model, by one table's credibility."""
 
@@ -46,6 +59,7 @@ class Multipliers:
         flagged: frozenset[NodeAndModel],
     ) -> None:
         self._rules, self._credibility, self._flagged = rules, credibility, flagged
+        self._priors = priors(rows, credibility, flagged=flagged)
         self._peers: dict[tuple[bytes, str], list[CredibilityRow]] = defaultdict(list)  # by model and task
         self._own: dict[NodeAndModel, list[CredibilityRow]] = defaultdict(list)
         for row in rows:
@@ -70,17 +84,26 @@ class Multipliers:
         difference = variance = weight = 0
         for row in self._own[node, model]:
             peers = [peer for peer in self._peers[model, row.task] if peer.node != node]
-            if peers:
-                middle, own = _middle(peers), counts_of(row)
-                known = own.total // 1_000  # thousandths of a count
-                scatter = own.variance(self._credibility) + counts_of(middle).variance(self._credibility)
-                difference += known * (row.mean_bps - middle.mean_bps)
-                variance += known * known * scatter
-                weight += known
+            own, other = self._known(row), self._known(_middle(peers)) if peers else None
+            if own is not None and other is not None:
+                shared = own.counts * other.counts // (own.counts + other.counts)
+                difference += shared * (own.mean_bps - other.mean_bps)
+                variance += shared * shared * (own.variance + other.variance)
+                weight += shared
         if not weight:
             return 0
         chance = (isqrt(variance) + 1) * Z_MICROS // MICROS
         return min(0, (difference + chance) // weight)
+
+    def _known(self, row: CredibilityRow) -> "Known | None":
+        """The evidence in a row; None where it is less than one count."""
+        prior = self._priors.get(row.task) or prior_counts(self._credibility.prior_mean_bps, self._credibility)
+        counts, mean = counts_of(row), row.mean_bps
+        found = counts.total - prior.total
+        if found < MICROS:
+            return None
+        scatter = mean * (BPS - mean) * counts.total // counts.effective(self._credibility)
+        return Known(found // 1_000, nearest((counts.good - prior.good) * BPS, found), scatter * MICROS // found)
 
 
 def settle(draw: DrawnEpoch, multipliers: Multipliers, *, rules: PayRules) -> tuple[Settled, ...]:

@@ -53,6 +53,12 @@ class Panel:
         return [found for one in self.members if (found := self._identity(one)) is not None]
 
     @property
+    def is_undisclosed(self) -> bool:
+        """Whether most of its members report that the content was not given, and none that it was."""
+        said = [one.report.verdict for one in self.members if one.report is not None]
+        return 2 * said.count(Verdict.UNDISCLOSED) > len(self.members) and Verdict.JUDGED not in said
+
+    @property
     def owing(self) -> Iterator[Member]:
         """Members that did not do what they had to: no report, or none of what most others could give."""
         most = len(self.members) // 2

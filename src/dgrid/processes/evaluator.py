@@ -22,6 +22,12 @@ from dgrid.engines.catalog import Catalog
 from dgrid.engines.encoder import EncoderClient
 from dgrid.engines.forcing import Forcing
 from dgrid.engines.models import ModelFacts, model_facts
+from dgrid.evaluator.cases.accusing import Accuser
+from dgrid.evaluator.cases.journal import FILE_NAME as VOTES_NAME
+from dgrid.evaluator.cases.journal import VoteJournal
+from dgrid.evaluator.cases.jury import Bar, Jury
+from dgrid.evaluator.cases.sampling import Sampler
+from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder, Desk
 from dgrid.evaluator.docket import Docket
@@ -36,15 +42,18 @@ from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.purse import Purse
 from dgrid.evaluator.reading import Reader
 from dgrid.evaluator.rerun import Repeater
+from dgrid.evaluator.standing import Flags
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.processes.repeating import PayingAsker
+from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
+from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
 from dgrid.wire.typed import court_domain
@@ -90,7 +99,7 @@ async def _live(config: EvaluatorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(own)):
+        async with background(enrol(own), opened_court(own, stack, loop=loop).run()):
             await loop.run()
 
 
@@ -105,7 +114,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, archives)
     quality = QualityReader(records, archives, domain=side.domain, court=domain)
-    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack)
+    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
@@ -115,11 +124,36 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 
-def opened_bench(own: Own, stack: AsyncExitStack) -> Bench:
+def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> CaseLoop:
+    """What it does in cases, to be closed with `stack`."""
+    config, side, key = own.config, own.side, own.config.key()
+    watcher, contracts = side.watcher, side.contracts
+    domain = court_domain(contracts.chain_id, contracts.quality_court.address)
+    http, votes = own.http(LIMITS), VoteJournal(config.folder / VOTES_NAME)
+    stack.push_async_callback(http.close)
+    stack.callback(votes.close)
+    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
+    quality = QualityReader(Records(lambda: watcher.finalized, archives), archives, domain=side.domain, court=domain)
+    asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
+    stack.push_async_callback(asker.close)
+    terms = SampleTerms(side.domain, domain, write_sample)
+    sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
+    bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
+    jury = Jury(bar)
+    accuser = Accuser(key.address, bar, jury, loop.journal.agrees_with, salt)
+    desk = CourtDesk(key.address, side.rpc, side.sender, contracts, votes, config.dev)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=contracts.chain_id)
+    court = CaseLoop(watcher, desk, jury, accuser, offers.peers, loop.time, own.tally, salt)
+    stack.push_async_callback(court.close)
+    return court
+
+
+def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Bench:
     """The judges, and the way to the peers."""
     http, watcher = own.http(OFFER_LIMITS), own.side.watcher
     stack.push_async_callback(http.close)
-    offers = Offers(http, lambda: watcher.finalized, chain_id=own.side.contracts.chain_id)
+    chain_id, flags = own.side.contracts.chain_id, Flags(quality)
+    offers = Offers(http, lambda: watcher.finalized, chain_id=chain_id, flagged=flags.nodes)
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
     repeater = Repeater(asker.ask, budget_wei=int(own.config.repeat_wei_max))

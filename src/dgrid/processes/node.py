@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dgrid.chain.cases import unjail
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
@@ -17,6 +18,7 @@ from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
 from dgrid.engines.engine import Engine
 from dgrid.node.admit import Sold, Stand
+from dgrid.node.appealing import Appellant
 from dgrid.node.books import Books
 from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
@@ -91,7 +93,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
         service = NodeService(stand_of(config, sold, access=access, books=books), key, offer)
         stack.push_async_callback(door.server.stop)
         await door.open(service.handle)
-        stack.push_async_callback(ended, asyncio.create_task(enrol(config, access, offer=offer)))
+        stack.push_async_callback(ended, asyncio.create_task(take_part(config, access, offer=offer)))
         stack.callback(service.drain)
         yield RunningNode(f"http://{config.host}:{door.server.port}", service, sold.engine)
 
@@ -115,22 +117,34 @@ def offer_of(config: NodeConfig, sold: Sold) -> PublishedOffer:
     return offer
 
 
-async def enrol(config: NodeConfig, access: ChainAccess, *, offer: PublishedOffer) -> None:
-    """Registers the node and its offer, however long that takes: it serves meanwhile."""
+async def take_part(config: NodeConfig, access: ChainAccess, *, offer: PublishedOffer) -> None:
+    """Registers the node, however long that takes (it serves meanwhile); then answers for it in court."""
     sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
+    try:
+        await enrol(config, access, sender=sender, offer=offer)
+        if config.appeals:
+            await Appellant(access.rpc, access.contracts, sender, access.watcher, config.dev).run()
+    finally:
+        await sender.close()
+
+
+async def enrol(config: NodeConfig, access: ChainAccess, *, sender: Sender, offer: PublishedOffer) -> None:
+    """Registers the node and its offer, or brings them up to date. A node in jail is let out when its time is over and
+    its operator starts it again.
+    """
     enroller = Enroller(access.rpc, access.contracts, sender, dev=config.dev)
     enrolment = Enrolment(Role.NODE, config.url, int(config.stake_wei), offer.digest)
     delay_s = ENROL_AGAIN_S
-    try:
-        while True:
-            try:
-                await enroller.enroll(enrolment, access.watcher.latest)
-            except DGridError as error:
-                logger.warning("not registered yet: %s %s", error.message, error.hint)
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, ENROL_AGAIN_S_MAX)
-            else:
-                logger.info("registered on chain as %s", config.url)
-                return
-    finally:
-        await sender.close()
+    while True:
+        try:
+            await enroller.enroll(enrolment, access.watcher.latest)
+            known = access.watcher.latest.members.get((Role.NODE, sender.address))
+            if known is not None and known.jailed_until_s:
+                await unjail(sender, access.contracts, role=Role.NODE)
+        except DGridError as error:
+            logger.warning("not registered yet: %s %s", error.message, error.hint)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, ENROL_AGAIN_S_MAX)
+        else:
+            logger.info("registered on chain as %s", config.url)
+            return

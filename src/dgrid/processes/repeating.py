@@ -10,11 +10,13 @@ from dgrid.client.asynchronous import AsyncClient
 from dgrid.client.flow import Order
 from dgrid.core.errors import CheckFailed, DGridError, NoNodeAvailable
 from dgrid.core.identity import from_hex
+from dgrid.evaluator.cases.sampling import Reply
 from dgrid.evaluator.purse import GatewayDoor, Purse
-from dgrid.evaluator.rerun import PeerAnswer, Repeat
+from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
 from dgrid.evaluator.tally import Tally
 from dgrid.wire.answers import answer_of
 from dgrid.wire.messages import Privacy
+from dgrid.wire.quality import decode_content
 
 
 @dataclass(slots=True)
@@ -41,6 +43,37 @@ class PayingAsker:
                 return answer
         raise failure
 
+    async def reply(self, peer: Peer, body: bytes) -> Reply:
+        """A node's answer with all that its hashes cover, as its payer may have it. Raises DGridError, CheckFailed."""
+        failure: DGridError = NoNodeAvailable("no channel to any gateway yet")
+        for door in self.purse.doors(self.view()):
+            try:
+                reply = await self._replied(self._client(door), peer, body)
+            except DGridError as error:
+                failure = error
+            else:
+                return reply
+        raise failure
+
+    async def _replied(self, client: AsyncClient, peer: Peer, body: bytes) -> Reply:
+        stream = client.relay(Order(body, peer.model, streamed=False))
+        async for _ in stream:
+            pass
+        document, receipt_id = stream.answer.document, stream.answer.receipt_id
+        if document is None:
+            raise CheckFailed("the answer has no receipt")
+        try:
+            content = decode_content(await client.fetch(f"/v1/receipts/{receipt_id}/content"))
+        except ValueError as error:
+            raise CheckFailed(f"the gateway shows no content: {error}") from None
+        return Reply(document, content)
+
+    def _client(self, door: GatewayDoor) -> AsyncClient:
+        client = self._clients.get(door)
+        if client is None:
+            client = self._clients[door] = AsyncClient([door.url], ApiKey(door.api_key))
+        return client
+
     async def close(self) -> None:
         """Closes all connections."""
         for client in self._clients.values():
@@ -51,10 +84,7 @@ class PayingAsker:
         return sorted(self.purse.doors(self.view()), key=lambda door: door.gateway == repeat.served_by)
 
     async def _asked(self, door: GatewayDoor, repeat: Repeat) -> PeerAnswer:
-        client = self._clients.get(door)
-        if client is None:
-            client = self._clients[door] = AsyncClient([door.url], ApiKey(door.api_key))
-        stream = client.relay(Order(repeat.body, repeat.peer.model, streamed=False))
+        stream = self._client(door).relay(Order(repeat.body, repeat.peer.model, streamed=False))
         async for _ in stream:
             pass
         return checked_answer(stream.answer, repeat)

@@ -26,6 +26,7 @@ from dgrid.wire.quality import (
     REPORTS_MAX,
     Canaries,
     Canary,
+    Content,
     LeafKey,
     QualityTable,
     Reports,
@@ -42,6 +43,10 @@ class NotEvidence(CheckFailed):
     """Something that was published proves nothing: it is not what its author signed or committed to."""
 
     code = "not_evidence"
+
+
+class NotHeld(NotEvidence):
+    """No archive holds what was published: to whoever asks now it is as if it had not been."""
 
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
@@ -95,6 +100,16 @@ def leaf_facts(key: LeafKey, document: ReceiptDocument) -> LeafFacts:
         privacy=receipt.usage.privacy,
         flags=receipt.usage.flags,
     )
+
+
+def is_signed(content: Content, document: ReceiptDocument) -> bool:
+    """Whether request, answer and evidence are those that gateway and node signed."""
+    pairs = (
+        (document.dispatch.forwarded_hash, content.request),
+        (document.node_receipt.output_hash, content.answer.encode()),
+        (document.node_receipt.evidence_hash, content.evidence),
+    )
+    return all(salted_hash(content.salt, data) == signed for signed, data in pairs)
 
 
 # --- reports ----------------------------------------------------------------------------------------------------------

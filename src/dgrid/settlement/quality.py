@@ -7,8 +7,9 @@ absent. How a round is judged is `poq.rounds`' to say.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dgrid.chain.case_events import Subject
 from dgrid.chain.view import ChainView, Draw, Opening
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, to_hex
@@ -18,6 +19,7 @@ from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
     CanaryPromise,
     NotEvidence,
+    NotHeld,
     documents_of,
     leaf_facts,
     open_canaries,
@@ -41,6 +43,20 @@ class CollectedRound:
     table: QualityTable | None
     evidence: RoundEvidence
     refused: tuple[str, ...] = ()
+    missing: frozenset[bytes] = frozenset()  # evaluators and authors of whom no archive holds what they published
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What counts for nothing while a round's evidence is gathered."""
+
+    refused: list[str] = field(default_factory=list)
+    missing: set[bytes] = field(default_factory=set)
+
+    def refuse(self, author: bytes, error: NotEvidence, *, where: str) -> None:
+        self.refused.append(f"{where}: {error.message}")
+        if isinstance(error, NotHeld):
+            self.missing.add(author)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,17 @@ def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
     )
 
 
+def acquittals(view: ChainView, *, until: int) -> dict[tuple[bytes, bytes], int]:
+    """The epochs up to one in which cases about identity found nothing, by node and model digest; the last of each."""
+    found: dict[tuple[bytes, bytes], int] = {}
+    for case in view.cases.values():
+        if case.subject is Subject.IDENTITY and case.ending is not None and case.is_acquittal:
+            key, epoch = (case.accused, case.matter), view.clock.epoch_at(case.ending.timestamp_ms)
+            if epoch <= until:
+                found[key] = max(epoch, found.get(key, epoch))
+    return found
+
+
 class QualityReader:
     """Reads the rounds of one network."""
 
@@ -91,9 +118,8 @@ class QualityReader:
         if not drawn:
             raise NotYet(f"nothing waits to be judged in round {judged_round}")
         before = posted_before(self.view, judged_round)
-        openings, refused = await self._openings({one.draw.round for one in drawn})
-        canaries, more_refused = await self._canaries(drawn)
-        rounds = {one.draw.round for one in drawn}
+        rounds, found = {one.draw.round for one in drawn}, Gathered()
+        openings, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
         evidence = RoundEvidence(
             chain_id=self.court.chain_id,
             court=self.court.verifying_contract,
@@ -103,9 +129,10 @@ class QualityReader:
             openings=openings,
             committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
             canaries=canaries,
+            acquittals=acquittals(self.view, until=judged_round),
         )
         table = None if before is None else await self.table(before.root.round)
-        return CollectedRound(table, evidence, (*refused, *more_refused))
+        return CollectedRound(table, evidence, tuple(found.refused), frozenset(found.missing))
 
     async def drawn(self, judged_round: int) -> list[DrawnRecords]:
         """The draws that a round's root takes in, with their records, by gateway and epoch. Raises as `collect`."""
@@ -134,26 +161,24 @@ class QualityReader:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
         return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
 
-    async def _openings(self, rounds: set[int]) -> tuple[dict[RoundAndEvaluator, tuple[Report, ...]], list[str]]:
+    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, tuple[Report, ...]]:
         found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
-        refused = []
         for key, opening in sorted(self.view.openings.items()):
             if key[0] not in rounds:
                 continue
             try:
                 found[key] = (await self._reports(key, opening)).reports
             except NotEvidence as error:
-                refused.append(f"evaluator {to_hex(key[1])}, round {key[0]}: {error.message}")
-        return found, refused
+                gathered.refuse(key[1], error, where=f"evaluator {to_hex(key[1])}, round {key[0]}")
+        return found
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
         said = EvaluatorReports(key[1], key[0], opening.reports_root)
         return open_reports(await self._find(opening.blob_id), self.court, said=said)
 
-    async def _canaries(self, drawn: Sequence[DrawnRecords]) -> tuple[dict[LeafKey, CanaryTruth], list[str]]:
+    async def _canaries(self, drawn: Sequence[DrawnRecords], gathered: Gathered) -> dict[LeafKey, CanaryTruth]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
         found: dict[LeafKey, CanaryTruth] = {}
-        refused = []
         for (author, gateway, epoch), blob_id in sorted(self.view.canary_openings.items()):
             documents = places.get((gateway, epoch))
             if documents is None:
@@ -161,10 +186,11 @@ class QualityReader:
             try:
                 truths = await self._truths((author, gateway, epoch), blob_id, documents=documents)
             except NotEvidence as error:
-                refused.append(f"author {to_hex(author)}, gateway {to_hex(gateway)}, epoch {epoch}: {error.message}")
+                where = f"author {to_hex(author)}, gateway {to_hex(gateway)}, epoch {epoch}"
+                gathered.refuse(author, error, where=where)
             else:
                 found.update((key, truth) for key, truth in truths.items() if key not in found)
-        return found, refused
+        return found
 
     async def _truths(
         self, place: tuple[Address, Address, int], blob_id: bytes, *, documents: Documents
@@ -179,5 +205,5 @@ class QualityReader:
     async def _find(self, blob_id: bytes) -> bytes:
         found = await self._archives.find(blob_id)
         if found is None:
-            raise NotEvidence(f"no archive holds the blob {to_hex(blob_id)}")
+            raise NotHeld(f"no archive holds the blob {to_hex(blob_id)}")
         return found

@@ -1,6 +1,6 @@
-"""What the judging of a round leaves for everybody: disclosures, reports, canaries and the quality table, each a blob.
+"""What judging leaves for everybody: disclosures, reports, canaries, samples and the quality table, each a blob.
 
-A round is the epoch in which a draw's seed was fixed on chain. All four blobs are named by their hash, say which
+A round is the epoch in which a draw's seed was fixed on chain. All five blobs are named by their hash, say which
 network they belong to and who made them, and are kept by archives like the records of an epoch. Scores are basis
 points, amounts 16 bytes of wei; nothing here is a float, so that whoever recomputes a round gets the same bytes.
 Refuses to interpret: what the figures mean is `dgrid.poq`'s to say.
@@ -15,11 +15,13 @@ from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SumTree, leaf
 from dgrid.wire.decoding import decode_with
+from dgrid.wire.documents import Record
 
 MAGIC = b"DGRQ"  # an epoch's blob begins with a length far below this
 NOT_SCORED = -1
 REPORTS_MAX = 4096
 LEAVES_MAX = 65_536
+SAMPLES_MAX = 64
 AMOUNT_BYTES = 16  # wei do not fit msgpack's integers
 
 
@@ -154,6 +156,28 @@ class Canaries(msgspec.Struct, frozen=True, array_like=True, tag="canaries"):
     canaries: tuple[Canary, ...]
 
 
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """A request that somebody asked to see what model answers: what was signed, what was said, what forcing found."""
+
+    record: Record
+    content: Content
+    identity: Identity | None  # None where it could not be measured
+
+
+class Samples(msgspec.Struct, frozen=True, array_like=True, tag="samples"):
+    """What one evaluator asked one node, all of it: the requests follow from seed and salt, so none can be left out."""
+
+    chain_id: int
+    court: bytes
+    author: bytes  # the evaluator
+    node: bytes
+    model: str
+    model_digest: bytes
+    seed: bytes  # of the case; for its opener the digest of the root that flagged the node
+    salt: bytes
+    samples: tuple[Sample, ...]
+
+
 class CredibilityRow(msgspec.Struct, frozen=True, array_like=True):
     """What is believed of a node's work with one model on one kind of task: a Beta posterior, in millionths of a count.
 
@@ -209,6 +233,7 @@ class SuspicionRow(msgspec.Struct, frozen=True, array_like=True):
     model: bytes
     gaps_micros: tuple[int, ...]
     flagged_round: int  # when it was found to run another model; -1: never
+    doubts_micros: tuple[int, ...] = ()  # likewise the gaps that most members found, though not nearly all
 
 
 class PayoutKind(IntEnum):
@@ -244,15 +269,16 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LevelRow(msgspec.Struct, frozen=True, array_like=True):
-    """How a model's judgements compare with the truth: sums over opened canaries that a panel judged too, in
-    millionths. They fade like credibility.
+    """How judgements of a node's work with a model compare with the truth: sums over opened canaries that a panel
+    judged too, in millionths. They fade like credibility.
     """
 
+    node: bytes
     model: bytes
     count_micros: int
     truth_micros: int  # sum of the true scores
     consensus_micros: int  # sum of what the panels said
-    judged_micros: int  # what the model's judgements weigh together
+    judged_micros: int  # what the node's judgements weigh together
 
 
 class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
@@ -272,10 +298,10 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     suspicions: tuple[SuspicionRow, ...]
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
-    levels: tuple[LevelRow, ...] = ()  # ascending by model
+    levels: tuple[LevelRow, ...] = ()  # ascending by node and model
 
 
-QualityBlob = Disclosure | Reports | Canaries | QualityTable
+QualityBlob = Disclosure | Reports | Canaries | Samples | QualityTable
 _decoder: msgspec.msgpack.Decoder[QualityBlob] = msgspec.msgpack.Decoder(QualityBlob)
 _encode = msgspec.msgpack.encode
 

@@ -24,12 +24,9 @@ from dgrid.poq.tasks import task_of
 from dgrid.processes import evaluator
 from dgrid.processes.evaluator import Own
 from dgrid.processes.roles import log_to_stderr
-from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
-from dgrid.settlement.records import Records
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Identity, Report, Verdict
-from dgrid.wire.typed import court_domain
 
 CONSTANT = 8_000
 
@@ -92,17 +89,12 @@ class CopyingBench:
                 self.identities[nodes[report.key]] = report.identity
 
 
-def lazy_bench(own: Own, stack: AsyncExitStack) -> Any:
+def lazy_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Any:
     return LazyBench()
 
 
-def copying_bench(own: Own, stack: AsyncExitStack) -> Any:
-    side, http = own.side, own.http(LIMITS)
-    stack.push_async_callback(http.close)
-    court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)
-    archives = Archives(http, lambda: doors_of(side.watcher.latest), domain=side.domain)
-    records = Records(lambda: side.watcher.finalized, archives)
-    return CopyingBench(own, QualityReader(records, archives, domain=side.domain, court=court))
+def copying_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> Any:
+    return CopyingBench(own, quality)
 
 
 async def no_opening(self: Clerk, step: Reveal) -> None:
@@ -113,7 +105,7 @@ def withhold() -> None:
     Clerk.reveal = no_opening  # type: ignore[method-assign]
 
 
-def judge_with(bench: Callable[[Own, AsyncExitStack], Any]) -> Callable[[], None]:
+def judge_with(bench: Callable[..., Any]) -> Callable[[], None]:
     def change() -> None:
         vars(evaluator).update(opened_bench=bench)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dgrid.config import NodeConfig, load_role
-from dgrid.engines.engine import Engine, EngineRequest, Event, Piece
+from dgrid.engines.engine import Engine, EngineRequest, Event, Finish, Piece
 from dgrid.node import delivery
 from dgrid.node.admit import Sold
 from dgrid.processes import node
@@ -52,8 +52,13 @@ class ReplayingEngine:
         async with aclosing(self._engine.generate(request)) as pieces:
             async for event in pieces:
                 events.append(event)
+                if isinstance(event, Finish):  # before it is passed on: a node takes nothing after it
+                    self._remember(events)
                 yield event
-        if any(isinstance(event, Piece) and event.text for event in events):  # an empty answer would be refused
+
+    def _remember(self, events: list[Event]) -> None:
+        """Keeps a whole answer, unless it is empty: that would be refused."""
+        if any(isinstance(event, Piece) and event.text for event in events):
             self._said.append(events)
 
 

@@ -1,0 +1,157 @@
+"""Commands about cases: who is accused of what, how it was voted, what it cost; accusing and appealing."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from dgrid.cli.money import Yes, agree
+from dgrid.cli.terminal import Terminal, columns, dgai, short
+
+TITLES = "CASE", "ABOUT", "ACCUSED", "OPENED BY", "STATE", "VOTES", "AGE"
+ABOUT = {"identity": "another model", "undisclosed": "a hidden leaf", "quality_root": "a wrong root"}
+CaseId = Annotated[str, typer.Argument(metavar="CASE", help="A case's id, or the beginning of it.")]
+Evidence = Annotated[str, typer.Option(help="The blob that shows it, by its id; else what the chain names.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    group = typer.Typer(help="Cases: what members are accused of, and what a jury of evaluators found.")
+    group.callback(invoke_without_command=True)(cases)
+    group.command("list")(list_cases)
+    group.command("show")(show)
+    group.command("open")(open_case)
+    group.command("appeal")(appeal)
+    app.add_typer(group, name="cases")
+
+
+def cases(context: typer.Context) -> None:
+    """Without a command: the list."""
+    if context.invoked_subcommand is None:
+        list_cases(context)
+
+
+def list_cases(context: typer.Context) -> None:
+    """List all cases, the newest first. Read from the chain.
+
+    Example: `dgrid cases list`
+    """
+    from dgrid.cli.court import all_cases
+
+    terminal: Terminal = context.obj
+    found = all_cases(terminal.home)
+    text = columns(TITLES, map(_row, found)) if found else "no cases yet"
+    terminal.show("cases", {"cases": found}, text=text)
+
+
+def show(context: typer.Context, case: CaseId) -> None:
+    """Show one case: who sat, how each member voted and by which evidence, and where the money went.
+
+    Example: `dgrid cases show 0x5c8f12ab`
+    """
+    from dgrid.cli.court import one_case
+
+    terminal: Terminal = context.obj
+    found = one_case(terminal.home, case)
+    terminal.show("case", found, text=_told(found))
+
+
+def open_case(
+    context: typer.Context,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
+    *,
+    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
+    model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
+    evidence: Evidence = "",
+    yes: Yes = False,
+) -> None:
+    """Accuse: a node of selling another model, a gateway of hiding a drawn leaf, a quality root of being wrong.
+
+    Takes a bond from this home's user, which is lost unless the jury convicts. Shows first what it will send.
+    Evaluators accuse by themselves where they have proof; this is for who knows more.
+
+    Example: `dgrid cases open identity node-1 --model dgrid-mini`
+    """
+    from dgrid.cli.court import plan_open, send_open
+
+    terminal: Terminal = context.obj
+    accusation, bond_wei = plan_open(terminal.home, _wish(subject, about, model=model, evidence=evidence))
+    told = ABOUT[accusation.subject.name.lower()]
+    terminal.note(
+        f"accuses {short('0x' + accusation.accused.hex())} of {told}; bond {dgai(bond_wei)}, lost on acquittal"
+    )
+    agree(terminal, yes=yes)
+    found = send_open(terminal.home, accusation, bond_wei=bond_wei)
+    shown = {"id": found, "subject": accusation.subject.name.lower(), "bond_wei": str(bond_wei)}
+    terminal.show("case-opened", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
+
+
+def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
+    """Take a first verdict to a larger jury of other members: once, by anyone, against twice the bond.
+
+    The bond goes back if the verdict changes, or if too few members enrol. A node appeals by itself.
+
+    Example: `dgrid cases appeal 0x5c8f12ab --yes`
+    """
+    from dgrid.cli.court import send_appeal
+
+    terminal: Terminal = context.obj
+    terminal.note("an appeal takes twice the case's bond, which is lost if the verdict stays")
+    agree(terminal, yes=yes)
+    sent = send_appeal(terminal.home, case)
+    terminal.show("case-appealed", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
+
+
+def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:
+    from dgrid.chain.case_events import Subject
+    from dgrid.cli.court import Wish
+
+    named = {"identity": Subject.IDENTITY, "undisclosed": Subject.UNDISCLOSED, "root": Subject.QUALITY_ROOT}
+    if subject not in named:
+        raise typer.BadParameter(f"{subject!r} is none of {', '.join(named)}")
+    try:
+        return Wish(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
+    except ValueError:
+        raise typer.BadParameter("a blob's id is 0x and 64 hex digits") from None
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    members = one["hearings"][-1]["members"]
+    guilty = sum(member["vote"] == "guilty" for member in members)
+    votes = f"{guilty} of {len(members)} guilty" if any("guilty" in member["vote"] for member in members) else "-"
+    age = f"{max(0, int(time.time()) - one['opened_s'])} s"
+    return (
+        short(one["id"]),
+        ABOUT[one["subject"]],
+        _name(one["accused"]),
+        _name(one["opener"]),
+        one["state"],
+        votes,
+        age,
+    )
+
+
+def _told(one: dict[str, Any]) -> str:
+    lines = [
+        f"case      {one['id']}",
+        f"about     {ABOUT[one['subject']]}: {one['matter']}",
+        f"accused   {_name(one['accused'])}",
+        f"opened by {_name(one['opener'])}, bond {dgai(int(one['bond_wei']))}",
+        f"evidence  {one['evidence']}",
+        f"state     {one['state']}",
+    ]
+    for hearing in one["hearings"]:
+        verdict = f": {hearing['verdict']}" if hearing["verdict"] else ""
+        lines += ["", f"{hearing['stage']} hearing, {len(hearing['members'])} of {hearing['size']} seats{verdict}"]
+        lines += [f"  {_name(one)}  {one['vote']}  {one['evidence'] or ''}".rstrip() for one in hearing["members"]]
+    if (ending := one["ending"]) is not None:
+        parts = ("slashed", "refunded", "rewarded", "burned")
+        money = ", ".join(f"{name} {dgai(int(ending[f'{name}_wei']))}" for name in parts)
+        lines += ["", f"{ending['outcome']}: {money}"]
+    return "\n".join(lines)
+
+
+def _name(party: dict[str, Any] | None) -> str:
+    if party is None:
+        return "who signed it"
+    return party["name"] or short(party["address"])

@@ -1,0 +1,172 @@
+"""Finds what can be proven against whom: each posted table is read once, and only what holds becomes an accusation.
+
+For every flag one evaluator after the other, in an order that the root decides, asks the node itself before anybody is
+accused: a case is opened only on replies that convict. So a false flag costs nobody a bond, and a node that turns
+honest when it is accused has signed the proof before.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from dgrid.chain.case_events import Outcome
+from dgrid.chain.case_view import Case, Charge
+from dgrid.chain.cases import Accusation
+from dgrid.chain.events import Role
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.view import ChainView, PostedQuality
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.cases.jury import Bar, Jury
+from dgrid.evaluator.rerun import Peer
+from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.settlement.cases import ChargeReader, Flag, Hidden, case_about, due_refunds, root_charge
+from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.rounds import rules_of
+from dgrid.wire.messages import QualityRoot
+
+logger = logging.getLogger(__name__)
+
+SAMPLING_S: Final = 20.0  # for one node; the next evaluator's turn comes after it
+
+
+@dataclass(slots=True)
+class Accuser:
+    """One evaluator's accusations. `agrees` says whether it signed a posted root itself."""
+
+    me: Address
+    bar: Bar
+    jury: Jury
+    agrees: Callable[[QualityRoot], bool]
+    salt: Callable[[], bytes]
+    accusations: dict[Charge, Accusation] = field(default_factory=dict)
+    _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
+    _read: dict[str, bytes] = field(default_factory=dict)  # the last root that each kind of work has read
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _now_s: int = 0
+
+    def advance(self, view: ChainView, now_s: int) -> None:
+        """Starts reading the last root, if it is new; the rest goes on beside.
+
+        What all can see does not wait for nodes that are being asked: a root can be disputed for a short while only.
+        """
+        self._now_s = now_s
+        self._drop_settled(view)
+        if (posted := view.quality_roots.get(view.last_quality_round)) is not None:
+            self._begin("public", posted, self._examine)
+            self._begin("models", posted, self._ask_doubted)
+
+    def _begin(self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]) -> None:
+        running = self._tasks.get(kind)
+        if self._read.get(kind) != posted.digest and (running is None or running.done()):
+            self._read[kind] = posted.digest
+            self._tasks[kind] = asyncio.ensure_future(self._guarded(work, posted))
+
+    async def close(self) -> None:
+        """Calls off what is under way."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _drop_settled(self, view: ChainView) -> None:
+        """What came before a jury after the accusation was made is settled there."""
+        for charge, heard in list(self._heard.items()):
+            known = case_about(view, charge)
+            if (known and known.id) != (heard and heard.id):
+                self.withdraw(charge)
+
+    def withdraw(self, charge: Charge) -> None:
+        """Forgets what the contract did not take: somebody was faster, or it is too late."""
+        self.accusations.pop(charge, None)
+        self._heard.pop(charge, None)
+
+    def _accuse(self, accusation: Accusation) -> None:
+        charge = accusation.subject, accusation.accused, accusation.matter
+        self.accusations[charge], self._heard[charge] = accusation, case_about(self.view, charge)
+
+    async def _guarded(self, work: Callable[[PostedQuality], Awaitable[None]], posted: PostedQuality) -> None:
+        try:
+            await work(posted)
+        except DGridError as error:
+            logger.info("the table of round %d cannot be read for accusations: %s", posted.root.round, error.message)
+
+    async def _examine(self, posted: PostedQuality) -> None:
+        """The root first: it can be disputed only until it counts. Of each gateway one hidden leaf: juries are dear."""
+        await self._dispute(posted)
+        reader = ChargeReader(self.bar.quality)
+        found = await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round))
+        for hidden in {one.leaf.key.gateway: one for one in reversed(found)}.values():
+            await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
+            self._accuse_hiding(hidden)
+
+    async def _ask_doubted(self, posted: PostedQuality) -> None:
+        for flag in await ChargeReader(self.bar.quality).flags(posted):
+            if self._is_worth_asking(flag):
+                await self._wait_turn(flag.charge, self._evaluators(flag.digest), apart_s=SAMPLING_S, lot=posted.digest)
+                await self._ask(flag)
+
+    async def _wait_turn(self, charge: Charge, evaluators: list[Address], *, apart_s: float, lot: bytes = b"") -> None:
+        """Those before in turn may have opened it meanwhile."""
+        if self.me in evaluators:
+            place = place_in_turn(evaluators, self.me, lot=charge[2] + lot)
+            for _ in range(place):
+                if all(case.charge != charge for case in self.view.open_cases()):
+                    await asyncio.sleep(apart_s)
+
+    # --- a wrong root -------------------------------------------------------------------------------------------------
+
+    async def _dispute(self, posted: PostedQuality) -> None:
+        number = posted.root.round
+        if self.agrees(posted.root):
+            return
+        token = self.bar.token
+        if await is_wrong(self.bar.quality, number, rules=rules_of(self.view, number), token=token):
+            logger.warning("the root of round %d is not what follows", number)
+            await self._wait_turn(root_charge(number), self._evaluators(b""), apart_s=APART_S)
+            self._accuse(Accusation(*root_charge(number), posted.root.blob_id))
+
+    # --- a leaf that was not shown ------------------------------------------------------------------------------------
+
+    def _accuse_hiding(self, hidden: Hidden) -> None:
+        """Once: whether it was shown does not change."""
+        known = case_about(self.view, hidden.charge)
+        if known is None or known.outcome is Outcome.DISMISSED:
+            refunds = hidden.refunds(most_wei=self.terms.request_value_max_wei)
+            self._accuse(Accusation(*hidden.charge, hidden.evidence, refunds))
+
+    # --- another model ------------------------------------------------------------------------------------------------
+
+    def _is_worth_asking(self, flag: Flag) -> bool:
+        """The node serves, this evaluator runs its model, and no case about it is open."""
+        member, known = self.view.members.get((Role.NODE, flag.node)), case_about(self.view, flag.charge)
+        serves = member is not None and member.active
+        return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
+
+    async def _ask(self, flag: Flag) -> None:
+        if not self._is_worth_asking(flag):
+            return
+        peer = Peer(flag.node, flag.model, flag.digest)
+        seeds, count = (flag.seed, self.salt()), self.terms.case_samples
+        samples = await self.bar.sampler.take(peer, seeds=seeds, count=count, within_s=SAMPLING_S)
+        if not self.jury.would_convict(samples):
+            logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
+            return
+        refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
+        self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
+
+    def _evaluators(self, digest: bytes) -> list[Address]:
+        """Those who are active; with a digest, who run that model."""
+        active = [member.address for member in self.view.active(Role.EVALUATOR)]
+        declared = self.view.declared
+        return [one for one in active if not digest or digest in declared.get((Role.EVALUATOR, one), ())]
+
+    @property
+    def terms(self) -> Parameters:
+        """Those that count for a case that is opened now."""
+        return self.view.parameters_at(1000 * self._now_s)
+
+    @property
+    def view(self) -> ChainView:
+        return self.bar.quality.view

@@ -1,0 +1,185 @@
+"""What one member finds in a case, by itself: fresh replies, the node's own word from before, or what all can compute.
+
+Says guilty only where it has found so; where something cannot be had, it says what it can prove: not guilty. So no
+failure of this machine, of an archive or of a gateway convicts anybody.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from dgrid.chain.case_events import Refund, Subject
+from dgrid.chain.case_view import Case
+from dgrid.chain.view import ChainView
+from dgrid.core.errors import DGridError, StorageUnavailable
+from dgrid.core.identity import to_hex
+from dgrid.core.keccak import ZERO_HASH
+from dgrid.evaluator.cases.sampling import Sampler, gaps_in
+from dgrid.evaluator.rerun import Peer
+from dgrid.poq.identity import convicts, threshold_of
+from dgrid.poq.rules import IdentityRules
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag, tables_up_to
+from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.hearings import terms_of
+from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.rounds import rules_of
+from dgrid.settlement.samples import open_sworn
+from dgrid.wire.blob import blob_id
+from dgrid.wire.quality import Content, Samples, encode_quality
+from dgrid.wire.signatures import SigningKey
+
+logger = logging.getLogger(__name__)
+
+ROUNDS_SEARCHED: Final = 32  # back from the last root, for the leaf that a case names
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a member found, and the blob that shows it."""
+
+    guilty: bool
+    evidence: bytes = ZERO_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a member judges with."""
+
+    key: SigningKey
+    quality: QualityReader
+    archives: Archives
+    sampler: Sampler
+    token: bytes
+
+
+class Jury:
+    """One evaluator's seat."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._charges = ChargeReader(bar.quality)
+        self._hidden: dict[int, list[Hidden]] = {}
+
+    async def find(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
+        """What is to be voted. `peer` is the accused node with the model in question, where it is known.
+
+        Raises DGridError only where evidence cannot be published: then nothing was found that others could check.
+        """
+        match case.subject:
+            case Subject.IDENTITY:
+                return await self._identity(case, peer, salt=salt, within_s=within_s)
+            case Subject.UNDISCLOSED:
+                return await self._undisclosed(case)
+            case Subject.QUALITY_ROOT:
+                return await self._root(case)
+
+    # --- identity -----------------------------------------------------------------------------------------------------
+
+    async def _identity(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
+        if peer is None:
+            fresh, evidence = None, ZERO_HASH
+        else:
+            seeds, count = (case.hearing.seed, salt), terms_of(self.view, case).case_samples
+            fresh = await self._bar.sampler.take(peer, seeds=seeds, count=count, within_s=within_s)
+            evidence = await self.publish(fresh)
+        guilty = (fresh is not None and self._convicts_afresh(fresh)) or await self._swore_falsely(case)
+        return Finding(guilty and await self._refunds_are_due(case), evidence)
+
+    def would_convict(self, samples: Samples) -> bool:
+        """Whether a set convicts whoever gave it in the eyes of all, if a case is opened on it."""
+        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.sworn_bps)
+
+    def _convicts_afresh(self, samples: Samples) -> bool:
+        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.far_bps)
+
+    async def publish(self, samples: Samples) -> bytes:
+        """Where a set lies. Raises StorageUnavailable."""
+        blob = encode_quality(samples)
+        if not await self._bar.archives.put(blob, key=self._bar.key):
+            raise StorageUnavailable("no archive takes the samples")
+        return blob_id(blob)
+
+    def _convicts(self, digest: bytes, gaps: list[int], *, share_bps: int) -> bool:
+        rules = self._identity_rules
+        return convicts(gaps, threshold_of(digest, rules), share_bps=share_bps, rules=rules)
+
+    @property
+    def _identity_rules(self) -> IdentityRules:
+        """Published constants: no vote changes them."""
+        return IdentityRules()
+
+    async def _swore_falsely(self, case: Case) -> bool:
+        """Whether what the node signed before the case convicts it, by this member's own measurement."""
+        try:
+            contents = await self._sworn(case)
+            gaps = await self._bar.sampler.gaps(case.matter, contents)
+            return self._convicts(case.matter, gaps, share_bps=self._identity_rules.sworn_bps)
+        except DGridError as error:
+            logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
+            return False
+
+    async def _sworn(self, case: Case) -> list[Content]:
+        blob = await self._bar.archives.fetch(case.evidence)
+        return await asyncio.to_thread(open_sworn, blob, case, view=self.view, terms=self._bar.sampler.terms)
+
+    async def _refunds_are_due(self, case: Case) -> bool:
+        if not case.refunds:
+            return True
+        try:
+            return any(not exceeds(case.refunds, due) for due in await self._due(case))
+        except DGridError as error:
+            logger.info("case %s: who paid for it cannot be told: %s", to_hex(case.id), error.message)
+            return False
+
+    async def _due(self, case: Case) -> list[tuple[Refund, ...]]:
+        """By the last tables before the case: its opener may have read any of them."""
+        posted = [one for one in self.view.quality_roots.values() if one.timestamp_ms <= case.opened_ms]
+        if not posted:
+            return []
+        most_wei = terms_of(self.view, case).request_value_max_wei
+        found = []
+        for one in tables_up_to(self.view, posted[-1]):
+            paid = paid_by_flag(await self._charges.flags(one), case.charge)
+            due = due_refunds(self.view, case.charge, paid_wei=paid, before_ms=case.opened_ms, most_wei=most_wei)
+            found.append(due)
+        return found
+
+    # --- what all can compute -----------------------------------------------------------------------------------------
+
+    async def _undisclosed(self, case: Case) -> Finding:
+        for number in sorted(self.view.quality_roots, reverse=True)[:ROUNDS_SEARCHED]:
+            for hidden in await self._hidden_in(number):
+                if hidden.charge == case.charge:
+                    due = hidden.refunds(most_wei=terms_of(self.view, case).request_value_max_wei)
+                    return Finding(not exceeds(case.refunds, due), hidden.evidence)
+        return Finding(guilty=False)
+
+    async def _hidden_in(self, number: int) -> list[Hidden]:
+        """Remembered, for a posted round does not change."""
+        if number not in self._hidden:
+            try:
+                self._hidden[number] = await self._charges.hidden(number, rules_of(self.view, number))
+            except DGridError as error:
+                logger.info("round %d cannot be read again: %s", number, error.message)
+                return []
+            for old in sorted(self._hidden)[:-ROUNDS_SEARCHED]:
+                del self._hidden[old]
+        return self._hidden[number]
+
+    async def _root(self, case: Case) -> Finding:
+        number = int.from_bytes(case.matter, "big")
+        posted = self.view.quality_roots.get(number)
+        if posted is None:
+            return Finding(guilty=False)
+        try:
+            wrong = await is_wrong(self._bar.quality, number, rules=rules_of(self.view, number), token=self._bar.token)
+        except DGridError as error:
+            logger.info("round %d cannot be computed again: %s", number, error.message)
+            wrong = False
+        return Finding(wrong, posted.root.blob_id)
+
+    @property
+    def view(self) -> ChainView:
+        return self._bar.quality.view

@@ -1,0 +1,261 @@
+"""An evaluator's loop in court: look at the final chain, find for the cases it sits in, do the next step.
+
+Runs beside the loop that judges rounds, with the same sender. Finding goes on beside; a vote is on disk before its
+commitment is sent, and what is on disk is what is opened. Whatever fails rests for a moment and is planned again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from dgrid.chain import cases
+from dgrid.chain.case_events import Subject
+from dgrid.chain.case_view import Case
+from dgrid.chain.contracts import Contracts, Reverted
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget, NotYet
+from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.cases.accusing import Accuser
+from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
+from dgrid.evaluator.cases.jury import Finding, Jury
+from dgrid.evaluator.cases.planning import (
+    CaseSight,
+    CaseStep,
+    Enrol,
+    Execute,
+    FixCaseSeed,
+    OpenCase,
+    SlashSigners,
+    Unseal,
+    Vote,
+    finds_until_s,
+    plan_cases,
+    seats_of,
+)
+from dgrid.evaluator.rerun import Peer
+from dgrid.evaluator.tally import Tally
+from dgrid.evaluator.working import ChainTime
+
+logger = logging.getLogger(__name__)
+
+TICK_S: Final = 0.5
+REST_S: Final = 2.0
+STEPS_AT_ONCE: Final = 16
+FINDING_S_MAX: Final = 600.0
+
+PeersOf = Callable[[], Awaitable[tuple[Peer, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class CourtDesk:
+    """One evaluator's dealings with `Cases`. `is_dev` takes bonds from the dev chain's first account."""
+
+    me: Address
+    rpc: Rpc
+    sender: Sender
+    contracts: Contracts
+    journal: VoteJournal
+    is_dev: bool
+
+    async def open(self, accusation: cases.Accusation, *, bond_wei: int) -> None:
+        """Raises InsufficientBudget, Reverted, ChainUnavailable."""
+        await self.require_wei(bond_wei)
+        await cases.open_case(self.sender, self.contracts, accusation=accusation, bond_wei=bond_wei)
+        logger.warning("opened a case: %s of %s", accusation.subject.name.lower(), to_hex(accusation.accused))
+
+    async def require_wei(self, wei: int) -> None:
+        """Raises InsufficientBudget."""
+        if self.is_dev:
+            await fund_dev(self.rpc, self.contracts, address=self.me, dgai_wei=wei)
+        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.me])
+        if held < wei:
+            raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
+
+    async def vote(self, case: bytes, stage: int) -> None:
+        """Raises Reverted, ChainUnavailable."""
+        fixed = self._fixed(case, stage)
+        said = {"guilty": fixed.guilty, "evidence": fixed.evidence, "salt": fixed.salt}
+        word = cases.vote_of(self.me, case, stage=stage, **said)  # type: ignore[arg-type]
+        await cases.commit_vote(self.sender, self.contracts, case=case, stage=stage, commitment=word)
+        logger.info("voted in case %s", to_hex(case))
+
+    async def unseal(self, case: bytes, stage: int) -> None:
+        """Raises Reverted, ChainUnavailable."""
+        fixed = self._fixed(case, stage)
+        opening = fixed.guilty, fixed.evidence, fixed.salt
+        await cases.reveal_vote(self.sender, self.contracts, case=case, stage=stage, opening=opening)
+        logger.info("opened the vote in case %s: %s", to_hex(case), "guilty" if fixed.guilty else "not guilty")
+
+    async def slash_signers(self, case: Case, view: ChainView) -> None:
+        """Raises ChainUnavailable, CheckFailed; a signer that is slashed already is passed over."""
+        posted = view.overturned.get(int.from_bytes(case.matter, "big"))
+        if posted is None:
+            return
+        for one in await cases.signatures_of(self.rpc, self.contracts, posted=posted):
+            try:
+                await cases.slash_signer(
+                    self.sender, self.contracts, case=case.id, evaluator=one.evaluator, signature=one.signature
+                )
+            except ChainUnavailable:
+                raise
+            except DGridError as error:
+                logger.info("%s is not slashed: %s", to_hex(one.evaluator), error.message)
+
+    def _fixed(self, case: bytes, stage: int) -> FixedVote:
+        fixed = self.journal.vote(case, stage)
+        assert fixed is not None, "only what was fixed is sent"
+        return fixed
+
+
+@dataclass(slots=True)
+class CaseLoop:
+    """One evaluator in court."""
+
+    watcher: ChainWatcher
+    desk: CourtDesk
+    jury: Jury
+    accuser: Accuser
+    peers: PeersOf
+    time: ChainTime
+    tally: Tally
+    salt: Callable[[], bytes]
+    _finding: dict[tuple[bytes, int], asyncio.Task[None]] = field(default_factory=dict)
+    _resting: dict[CaseStep, float] = field(default_factory=dict)
+    _settled: set[bytes] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await self.step()
+            await asyncio.sleep(TICK_S)
+
+    async def step(self) -> None:
+        """Finds on, and does all steps that can be done now."""
+        now_s = await self.time.read()
+        self.accuser.advance(self.view, now_s)
+        self._attend(now_s)
+        for _ in range(STEPS_AT_ONCE):
+            step = plan_cases(self._sight(now_s))
+            if step is None:
+                return
+            await self._try(step)
+            now_s = await self.time.read()
+
+    async def close(self) -> None:
+        """Calls everything off; what was found is on disk."""
+        await self.accuser.close()
+        tasks = list(self._finding.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def view(self) -> ChainView:
+        return self.watcher.finalized
+
+    # --- finding ------------------------------------------------------------------------------------------------------
+
+    def _attend(self, now_s: int) -> None:
+        """Begins finding as soon as it has a seat, and calls it off where it lost it."""
+        sits = {(case.id, case.stage): case for case in seats_of(self.view, evaluator=self.desk.me)}
+        for seat, task in list(self._finding.items()):
+            if seat not in sits:
+                task.cancel()
+                del self._finding[seat]
+        for seat, case in sits.items():
+            begun = self._finding.get(seat)
+            if self.desk.journal.vote(*seat) is None and (begun is None or begun.done()):
+                if begun is not None and (error := begun.exception()) is not None:
+                    logger.error("case %s: finding failed", to_hex(case.id), exc_info=error)
+                within_s = min(FINDING_S_MAX, max(0.0, finds_until_s(self.view, case) - now_s))
+                self._finding[seat] = asyncio.ensure_future(self._find(case, within_s))
+
+    async def _find(self, case: Case, within_s: float) -> None:
+        """Fixes this member's vote. What cannot be found in time, or at all, is not guilty.
+
+        Begun again where it failed, until its time is over: a seat whose vote is not opened costs stake.
+        """
+        salt, found = self.salt(), Finding(guilty=False)
+        try:
+            if within_s > 0:
+                async with asyncio.timeout(within_s):
+                    peer = await self._accused_peer(case)
+                    found = await self.jury.find(case, peer, salt=salt, within_s=within_s / 2)
+        except (DGridError, TimeoutError) as error:
+            logger.warning("case %s: nothing could be found: %s", to_hex(case.id), error)
+        vote = self.desk.journal.fix(FixedVote(case.id, case.stage, found.guilty, found.evidence, salt))
+        self.tally.votes.add(1, "guilty" if vote.guilty else "not guilty")
+
+    async def _accused_peer(self, case: Case) -> Peer | None:
+        if case.subject is not Subject.IDENTITY:
+            return None
+        offered = await self.peers()
+        return next((one for one in offered if (one.node, one.digest) == (case.accused, case.matter)), None)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def _sight(self, now_s: int) -> CaseSight:
+        loop_s, journal = asyncio.get_running_loop().time(), self.desk.journal
+        self._resting = {step: until_s for step, until_s in self._resting.items() if until_s > loop_s}
+        stages = [(case.id, case.stage) for case in self.view.open_cases()]
+        return CaseSight(
+            self.desk.me,
+            self.view,
+            now_s,
+            fixed=frozenset(stage for stage in stages if journal.vote(*stage) is not None),
+            charges=frozenset(self.accuser.accusations),
+            settled=frozenset(self._settled),
+            resting=frozenset(self._resting),
+        )
+
+    async def _try(self, step: CaseStep) -> None:
+        """A step's success shows in the view a little later, so that it rests after that too."""
+        self._resting[step] = asyncio.get_running_loop().time() + REST_S
+        name = type(step).__name__
+        try:
+            await self._do(step)
+        except (NotYet, ChainUnavailable) as error:
+            logger.debug("%s: not yet: %s", name, error.message)
+        except DGridError as error:
+            self.tally.refused.add(1, error.code)
+            logger.info("%s: %s", name, error.message)
+        else:
+            self.tally.steps.add(1, name)
+
+    async def _open(self, step: OpenCase) -> None:
+        """Once: what the contract refuses now it will refuse again, and each try costs gas."""
+        accusation = self.accuser.accusations.get(step.charge)
+        if accusation is None:
+            return
+        try:
+            await self.desk.open(accusation, bond_wei=self.accuser.terms.case_bond_wei)
+        except Reverted:
+            self.accuser.withdraw(step.charge)
+            raise
+
+    async def _do(self, step: CaseStep) -> None:
+        sender, contracts = self.desk.sender, self.desk.contracts
+        match step:
+            case OpenCase():
+                await self._open(step)
+            case FixCaseSeed():
+                await cases.fix_seed(sender, contracts, case=step.case, stage=step.stage)
+            case Enrol():
+                await cases.enrol(sender, contracts, case=step.case, stage=step.stage)
+            case Vote():
+                await self.desk.vote(step.case, step.stage)
+            case Unseal():
+                await self.desk.unseal(step.case, step.stage)
+            case Execute():
+                await cases.execute(sender, contracts, case=step.case)
+            case SlashSigners():
+                await self.desk.slash_signers(self.view.cases[step.case], self.view)
+                self._settled.add(step.case)
+            case _:
+                assert_never(step)

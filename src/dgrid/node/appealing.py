@@ -1,0 +1,84 @@
+"""A node's word against a verdict: it appeals once, to a larger jury of other members.
+
+By itself, for the time to appeal is short and nobody watches at night. Who is honest gets the bond back; who is not
+loses it on top. An operator that does not want that says so in its configuration.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from dgrid.chain import cases
+from dgrid.chain.case_events import Subject
+from dgrid.chain.case_view import Case
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import Rpc
+from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView
+from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.errors import DGridError, InsufficientBudget
+from dgrid.core.identity import Address, to_hex
+from dgrid.settlement.hearings import can_be_appealed, is_guilty, terms_of
+
+logger = logging.getLogger(__name__)
+
+LOOK_S: Final = 1.0
+AGAIN_S: Final = 3.0
+
+
+def verdicts_against(view: ChainView, accused: Address, *, now_s: int) -> Iterator[Case]:
+    """The cases in which a node stands convicted and can still appeal."""
+    for case in view.open_cases():
+        is_against = case.subject is Subject.IDENTITY and case.accused == accused
+        if is_against and can_be_appealed(view, case, now_s=now_s) and is_guilty(view, case, hearing=case.hearing):
+            yield case
+
+
+@dataclass(slots=True)
+class Appellant:
+    """One node's appeals."""
+
+    rpc: Rpc
+    contracts: Contracts
+    sender: Sender
+    watcher: ChainWatcher
+    is_dev: bool
+    _appealed: set[bytes] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Looks again and again until cancelled."""
+        while True:
+            for case in verdicts_against(self.watcher.finalized, self.sender.address, now_s=await self._now_s()):
+                if case.id not in self._appealed:
+                    await self._appeal(case)
+            await asyncio.sleep(LOOK_S)
+
+    async def _now_s(self) -> int:
+        try:
+            block = await self.rpc.block("latest")
+        except DGridError:
+            return 0
+        return 0 if block is None else block.timestamp_s
+
+    async def _appeal(self, case: Case) -> None:
+        bond_wei = terms_of(self.watcher.finalized, case).case_bond_wei
+        try:
+            await self._require(2 * bond_wei)
+            await cases.appeal(self.sender, self.contracts, case=case.id, bond_wei=bond_wei)
+        except DGridError as error:
+            logger.warning("no appeal in case %s yet: %s %s", to_hex(case.id), error.message, error.hint)
+            await asyncio.sleep(AGAIN_S)
+        else:
+            self._appealed.add(case.id)
+            logger.warning("appealed in case %s", to_hex(case.id))
+
+    async def _require(self, wei: int) -> None:
+        address = self.sender.address
+        if self.is_dev:
+            await fund_dev(self.rpc, self.contracts, address=address, dgai_wei=wei)
+        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])
+        if held < wei:
+            raise InsufficientBudget(f"an appeal takes a bond of {wei} wei", hint="send DGAI to the node's address")

@@ -1,0 +1,139 @@
+"""Samples as a case's members read them: only what the accused node itself signed counts, and all of it.
+
+Before it opens a case about a node's model its opener has asked that node itself, while nobody was accused; its blob
+shows the requests, and the node's own receipts over the replies. So a node that runs the true model only while a case
+is open convicts itself. The requests follow from a seed and a salt: whoever asks cannot pick those that suit it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dgrid.chain.case_events import Outcome
+from dgrid.chain.case_view import Case
+from dgrid.chain.view import ChainView
+from dgrid.core.errors import CheckFailed
+from dgrid.core.keccak import keccak
+from dgrid.settlement.evidence import NotEvidence, is_signed
+from dgrid.settlement.hearings import terms_of
+from dgrid.wire.documents import ReceiptDocument, Record
+from dgrid.wire.openai import ABOUT_THE_WAY
+from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, decode_quality
+from dgrid.wire.typed import Domain
+from dgrid.wire.verification import verify_receipt
+
+WriteSample = Callable[[bytes, str], bytes]
+"""The body of a request: from 32 bytes of chance and a model's name. All evaluators write them alike."""
+
+DISPATCH_MS_MAX = 15 * 60_000  # a node takes no dispatch that ends later: its own clock bounds when it was asked
+SWORN_MS_MAX = 60 * 60_000  # older samples say nothing of the node as it is
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTerms:
+    """What samples are checked against."""
+
+    domain: Domain  # the receipts'
+    court: Domain
+    write: WriteSample
+
+
+def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
+    """What a set's request of this number is made from."""
+    return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))
+
+
+def sample_bodies(seeds: tuple[bytes, bytes], *, model: str, count: int, write: WriteSample) -> Iterator[bytes]:
+    """The requests of a set under (seed, salt), in order."""
+    for index in range(count):
+        yield write(sample_chance(*seeds, index=index), model)
+
+
+def record_of(document: ReceiptDocument) -> Record:
+    """A receipt as a blob holds it."""
+    return Record(
+        document.receipt.packed(),
+        document.seal,
+        document.dispatch.packed(),
+        document.dispatch_seal,
+        document.node_receipt.packed(),
+        document.node_seal,
+        document.model,
+        document.label,
+    )
+
+
+def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) -> list[Content]:
+    """What the opener of a case about a node's model asked it beforehand. Raises NotEvidence unless all of it holds."""
+    try:
+        blob = decode_quality(data)
+    except CheckFailed as error:
+        raise NotEvidence(error.message) from None
+    if not isinstance(blob, Samples):
+        raise NotEvidence("the blob holds no samples")
+    _require(blob.author == case.opener, "the samples are not the opener's")
+    _require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
+    here = terms.court.chain_id, terms.court.verifying_contract
+    _require((blob.chain_id, blob.court) == here, "the samples are of another network")
+    count = terms_of(view, case).case_samples
+    _require(0 < len(blob.samples) == count <= SAMPLES_MAX, f"a set has {count} samples")
+    documents = [_document(sample, terms) for sample in blob.samples]
+    _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
+    bodies = sample_bodies((blob.seed, blob.salt), model=blob.model, count=count, write=terms.write)
+    since_ms = _since_ms(view, case)
+    for sample, document, body in zip(blob.samples, documents, bodies, strict=True):
+        _check(sample, document, case=case, body=body)
+        _check_time(document, since_ms=since_ms)
+    return [sample.content for sample in blob.samples]
+
+
+def _document(sample: Sample, terms: SampleTerms) -> ReceiptDocument:
+    try:
+        return ReceiptDocument.of(sample.record, domain=terms.domain)
+    except ValueError as error:
+        raise NotEvidence(f"malformed receipt: {error}") from None
+
+
+def _check(sample: Sample, document: ReceiptDocument, *, case: Case, body: bytes) -> None:
+    faults = [check.reason for check in verify_receipt(document) if not check.ok]
+    _require(not faults, f"a receipt does not hold: {'; '.join(faults)}")
+    dispatch = document.dispatch
+    _require((dispatch.node, dispatch.model_digest) == (case.accused, case.matter), "a receipt is of another node")
+    _require(is_signed(sample.content, document), "a reply is not what was signed")
+    _require(is_asked(sample.content.request, body), "a request does not follow from seed and salt")
+
+
+def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
+    """After the last conviction: nobody is convicted twice of one thing. And before the case, which names the blob."""
+    served_ms, deadline_ms = document.receipt.usage.served_at, document.dispatch.deadline
+    _require(since_ms <= served_ms, "a reply is from before the last verdict, or old")
+    _require(0 <= deadline_ms - served_ms <= DISPATCH_MS_MAX, "a reply's time is not that of its dispatch")
+
+
+def _since_ms(view: ChainView, case: Case) -> int:
+    ended = (one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case))
+    return max(case.opened_ms - SWORN_MS_MAX, *ended, 0)
+
+
+def _convicted(one: Case, case: Case) -> bool:
+    return one.charge == case.charge and one.outcome is Outcome.CONVICTED
+
+
+def is_asked(request: bytes, body: bytes) -> bool:
+    """Whether a node was asked what a body asks: all but what concerns its way."""
+    try:
+        asked, wanted = (msgspec.json.decode(one, type=dict[str, Any]) for one in (request, body))
+    except (ValueError, RecursionError):
+        return False
+    return _kept(asked) == _kept(wanted)
+
+
+def _kept(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in ABOUT_THE_WAY}
+
+
+def _require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
+    if not holds:
+        raise NotEvidence(reason)

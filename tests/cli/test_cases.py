@@ -1,0 +1,55 @@
+"""What `dgrid cases` tells of a case, in words and for programs."""
+
+from dataclasses import replace
+
+import pytest
+from tests.evaluator.cases.test_planning import CASE, ENROL_UNTIL_S, JURY, OPENED_S, SEATED, case_of, view_of, windows
+
+from dgrid.chain.case_events import Outcome
+from dgrid.chain.case_view import Ending, Hearing, Vote
+from dgrid.cli.cases import _row, _told
+from dgrid.cli.court import case_data, state_of, the_case
+from dgrid.core.errors import CaseNotFound
+from dgrid.core.identity import to_hex
+from dgrid.core.money import WEI
+
+
+def test_a_case_says_at_each_time_what_it_waits_for() -> None:
+    case = case_of(SEATED)
+    view, times = view_of(case), windows(case)
+    moments = (ENROL_UNTIL_S - 1, times.enrol_until_s, times.vote_until_s, times.unseal_until_s, times.appeal_until_s)
+    assert [state_of(view, case, now_s=at) for at in moments] == [
+        "members enrol",
+        "members vote",
+        "votes are opened",
+        "can be appealed",
+        "can be carried out",
+    ]
+    called = case_of(Hearing(OPENED_S * 1000))
+    assert state_of(view_of(called), called, now_s=OPENED_S) == "waits for its seed"
+
+
+def test_a_verdict_is_told_with_who_voted_how_and_where_the_money_went() -> None:
+    votes = {JURY[0]: Vote(True, b"e" * 32), JURY[1]: Vote(True, b"f" * 32)}
+    hearing = replace(SEATED, sealed=frozenset(JURY), votes=votes)
+    ending = Ending(Outcome.CONVICTED, 500 * WEI, WEI, 100 * WEI, 399 * WEI, OPENED_S * 1000)
+    case = replace(case_of(hearing), ending=ending)
+    data = case_data(view_of(case), case, names={JURY[0]: "evaluator-1"}, now_s=OPENED_S)
+    (shown,) = data["hearings"]
+    assert shown["verdict"] == "guilty"
+    assert [one["vote"] for one in shown["members"]] == ["guilty", "guilty", "sealed"]
+    assert data["ending"]["slashed_wei"] == str(500 * WEI)
+    told = _told(data)
+    assert "evaluator-1  guilty" in told
+    assert "convicted: slashed 500 DGAI, refunded 1 DGAI" in told
+    assert _row(data)[4:6] == ("convicted", "2 of 3 guilty")
+
+
+def test_a_case_is_found_by_the_beginning_of_its_id() -> None:
+    case = case_of(SEATED)
+    view = view_of(case)
+    assert the_case(view, to_hex(CASE)[:8]) == case
+    assert the_case(view, f"{to_hex(CASE)[:8]}…6363") == case
+    for text in ("0x", "0xdead", "zz"):
+        with pytest.raises(CaseNotFound):
+            the_case(view, text)

@@ -1,0 +1,134 @@
+"""How often an honest node would be flagged or convicted in a whole life: from gaps measured on real models."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import comb
+from pathlib import Path
+from random import Random
+
+import pytest
+from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
+
+from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect
+from dgrid.poq.rounds import judge
+from dgrid.wire.quality import Identity, SuspicionRow
+
+MEASURED: dict[str, list[int]] = json.loads(Path(__file__).with_name("measured_gaps.json").read_text())["gaps_micros"]
+HONEST = [gap for name, gaps in MEASURED.items() if name.split(" as ")[0] == name.split(" as ")[1] for gap in gaps]
+KNOWN = RULES.identity
+THRESHOLD, FAR = KNOWN.gap_micros, KNOWN.far * KNOWN.gap_micros
+SAMPLES, JURORS, EVALUATORS, COMMITTEE = 10, 3, 8, 3
+ROUNDS_A_YEAR = 365 * 24
+CHECKED = 1_000  # replies of one node in a life: 20,000 requests at a check of 5 %
+
+
+def at_least(count: int, tries: int, *, chance: float) -> float:
+    """P(Binomial(tries, chance) ≥ count)."""
+    return sum(comb(tries, k) * chance**k * (1 - chance) ** (tries - k) for k in range(count, tries + 1))
+
+
+def highest_rate(tries: int) -> float:
+    """The highest rate that never having seen it does not rule out with 95 % confidence (Clopper and Pearson)."""
+    return float(1 - 0.05 ** (1 / tries))
+
+
+def needed(share_bps: int) -> int:
+    return -(-share_bps * SAMPLES // 10_000)
+
+
+def test_no_honest_reply_was_far_off() -> None:
+    assert len(HONEST) == 3_000
+    assert max(HONEST) < FAR
+
+
+def test_an_honest_node_is_convicted_less_than_once_in_ten_million_years() -> None:
+    """Whatever is written down is what its owner signed: of a case's two ways to convict, both are bounded.
+
+    It is flagged all year, is asked every hour before any accusation, and an enemy loses a bond on it every day.
+    """
+    far = highest_rate(len(HONEST))
+    assert far == pytest.approx(1e-3, rel=0.01)
+    sworn = at_least(needed(KNOWN.sworn_bps), SAMPLES, chance=far)
+    juror = at_least(needed(KNOWN.far_bps), SAMPLES, chance=far)
+    fresh = at_least(2, JURORS, chance=juror)  # jurors ask at different times, in different words
+    assert ROUNDS_A_YEAR * sworn + 365 * fresh < 1e-7
+    assert ROUNDS_A_YEAR * sworn + 365 * juror < 5e-5  # if what one juror sees by chance, all of them saw
+
+
+@pytest.mark.parametrize("swap", [name for name in MEASURED if len(set(name.split(" as "))) == 2])
+def test_every_swap_of_the_built_in_models_is_convicted_by_most_jurors(swap: str) -> None:
+    gaps = MEASURED[swap]
+    far = sum(gap > FAR for gap in gaps) / len(gaps)
+    assert at_least(needed(KNOWN.far_bps), SAMPLES, chance=far) > 0.98
+    assert at_least(needed(KNOWN.sworn_bps), SAMPLES, chance=far) > 0.8
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_juror_convicts_an_honest_node_in_a_life(seed: int) -> None:
+    rng = Random(seed)
+    for _ in range(365):
+        gaps = rng.choices(HONEST, k=SAMPLES)
+        assert not convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN)
+
+
+@dataclass(frozen=True)
+class Life:
+    """After how many checks a node was flagged, and when it was first doubted; None: never."""
+
+    flagged: int | None
+    doubted: int | None
+
+
+def lived(gaps: Sequence[int], *, liars: int, says: int, rng: Random) -> Life:
+    """A node's life, where each panel is drawn anew and liars say the same of everything."""
+    row, doubted = SuspicionRow(b"n" * 20, b"m" * 32, (), NEVER), None
+    for number, true in enumerate(gaps):
+        panel = rng.sample(range(EVALUATORS), COMMITTEE)
+        told = [Identity(10, gap, gap, 0, -1) for gap in (says if member < liars else true for member in panel)]
+        most = agreed_gap(told, THRESHOLD, share_bps=KNOWN.majority_bps, rules=KNOWN)
+        agreed = agreed_gap(told, THRESHOLD, share_bps=KNOWN.agreement_bps, rules=KNOWN)
+        row = row if most is None else doubt(row, most, rules=KNOWN)
+        row = row if agreed is None else suspect(row, agreed, threshold_micros=THRESHOLD, round_=number, rules=KNOWN)
+        if doubted is None and is_doubted(row, THRESHOLD, rules=KNOWN):
+            doubted = number + 1
+    return Life(None if row.flagged_round == NEVER else row.flagged_round + 1, doubted)
+
+
+def lives(gaps: Sequence[int], count: int, *, checks: int, liars: int, says: int) -> list[Life]:
+    chances = [Random(seed) for seed in range(count)]
+    return [lived(rng.choices(gaps, k=checks), liars=liars, says=says, rng=rng) for rng in chances]
+
+
+def test_honest_evaluators_doubt_no_honest_node_in_a_life() -> None:
+    assert set(lives(HONEST, 200, checks=CHECKED, liars=0, says=0)) == {Life(None, None)}
+
+
+@pytest.mark.parametrize("liars", [1, 2])
+def test_liars_of_eight_flag_no_honest_node(liars: int) -> None:
+    """Two make doubts, which cost the node nothing: it is asked, and its replies clear it."""
+    assert {life.flagged for life in lives(HONEST, 100, checks=CHECKED, liars=liars, says=10**6)} == {None}
+
+
+@pytest.mark.parametrize("liars", [0, 1, 2])
+def test_liars_who_shield_a_swap_do_not_keep_it_from_being_asked_within_400_requests(liars: int) -> None:
+    """At a check of 5 %: 20 checked replies."""
+    found = lives(MEASURED["nano as mini"], 200, checks=20, liars=liars, says=0)
+    assert sum(life.doubted is not None for life in found) >= 199
+
+
+def test_an_acquittal_forgets_what_is_older_and_nothing_newer() -> None:
+    cheat = Node("cheat", "dgrid-mini", 0.85, swapped_share=1.0, swapped_quality=0.56)
+    world = World([cheat], [Evaluator(f"evaluator {at}", honest()) for at in range(4)])
+    table = world.play(2)
+    (row,) = table.suspicions
+    assert row.flagged_round >= 0
+    world.advance(table)
+    evidence = world.evidence()
+    old, new = ({(cheat.address, digest("dgrid-mini")): epoch} for epoch in (row.flagged_round, evidence.round))
+    (kept,) = judge(table, replace(evidence, acquittals=old), world.rules).suspicions
+    assert kept.flagged_round == row.flagged_round
+    quiet = replace(evidence, acquittals=new, openings={})
+    assert [one for one in judge(table, quiet, world.rules).suspicions if one.gaps_micros or one.doubts_micros] == []
+    (again,) = judge(table, replace(evidence, acquittals=new), world.rules).suspicions
+    assert again.flagged_round == evidence.round  # it was found again, in this round

@@ -1,0 +1,114 @@
+"""A root is wrong when nobody honest could have signed it; what was published late, or is lost, makes none wrong."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import msgspec
+import pytest
+from tests.settlement.judged import AUTHOR, BLANK, EPOCH, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading
+from tests.wire.making import GATEWAY, TOKEN
+
+from dgrid.core.errors import CheckFailed, NotYet
+from dgrid.poq.rounds import judge
+from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.rounds import rules_of
+from dgrid.wire.quality import QualityTable, amount_of
+
+RULES = rules_of(BLANK, ROUND)
+REPORTS = [(ROUND, key.address) for key in evaluators()]
+
+
+def wrong(judged: Judged, *, empty: int = 0) -> bool:
+    async def main() -> bool:
+        async with reading(judged, empty=empty) as found:
+            return await is_wrong(found.quality, ROUND, rules=RULES, token=TOKEN)
+
+    return asyncio.run(main())
+
+
+def computed(judged: Judged) -> QualityTable:
+    """What follows from what is at the archives now."""
+
+    async def main() -> QualityTable:
+        async with reading(judged) as found:
+            collected = await found.quality.collect(ROUND)
+            return judge(collected.table, collected.evidence, RULES)
+
+    return asyncio.run(main())
+
+
+def blobs_of(judged: Judged, *, evaluators_at: Iterable[int] = (), canaries: bool = False) -> list[bytes]:
+    names = [judged.view.openings[REPORTS[at]].blob_id for at in evaluators_at]
+    return names + ([judged.view.canary_openings[AUTHOR.address, GATEWAY.address, EPOCH]] if canaries else [])
+
+
+def posted_without(judged: Judged, missing: list[bytes]) -> dict[bytes, bytes]:
+    """Posts what follows while some blobs are missing, and returns them."""
+    judged.view.quality_roots.clear()
+    late = {name: judged.blobs.pop(name) for name in missing}
+    judged.post(computed(judged))
+    return late
+
+
+def test_a_root_that_follows_is_right() -> None:
+    judged = a_judged_epoch()
+    posted_without(judged, [])
+    assert not wrong(judged)
+
+
+def test_without_a_posted_root_there_is_nothing_to_dispute() -> None:
+    judged = a_judged_epoch()
+    judged.view.quality_roots.clear()
+    with pytest.raises(NotYet):
+        wrong(judged)
+
+
+def richer(table: QualityTable) -> QualityTable:
+    rows = tuple(msgspec.structs.replace(row, total=amount_of(row.total_wei + 1)) for row in table.payouts)
+    return msgspec.structs.replace(table, payouts=rows)
+
+
+def more_credible(table: QualityTable) -> QualityTable:
+    row = msgspec.structs.replace(table.credibility[0], mean_bps=10_000)
+    return msgspec.structs.replace(table, credibility=(row, *table.credibility[1:]))
+
+
+@pytest.mark.parametrize("lie", [richer, more_credible, lambda _: a_table()])
+def test_a_root_that_nobody_computes_is_wrong(lie: Callable[[QualityTable], QualityTable]) -> None:
+    judged = a_judged_epoch()
+    judged.view.quality_roots.clear()
+    judged.post(lie(computed(judged)))
+    assert wrong(judged)
+
+
+@pytest.mark.parametrize(
+    ("late", "canaries"),
+    [((0,), False), ((1, 2), False), ((), True), ((3,), True)],
+    ids=["one", "two", "canaries", "both"],
+)
+def test_who_could_not_see_a_late_blob_signed_no_wrong_root(late: tuple[int, ...], canaries: bool) -> None:  # noqa: FBT001
+    """An evaluator that opens in time and shows its reports later must not be able to make honest signers wrong."""
+    judged = a_judged_epoch()
+    missing = posted_without(judged, blobs_of(judged, evaluators_at=late, canaries=canaries))
+    assert not wrong(judged)
+    judged.blobs |= missing
+    assert not wrong(judged)
+
+
+def test_a_lie_beside_a_late_blob_is_wrong_all_the_same() -> None:
+    judged = a_judged_epoch()
+    late = posted_without(judged, blobs_of(judged, evaluators_at=(0,)))
+    table = computed(judged)
+    judged.view.quality_roots.clear()
+    judged.post(richer(table))
+    judged.blobs |= late
+    assert wrong(judged)
+
+
+def test_a_root_over_what_no_archive_holds_any_more_cannot_be_called_wrong() -> None:
+    judged = a_judged_epoch()
+    posted_without(judged, [])
+    (lost,) = blobs_of(judged, evaluators_at=(2,))
+    del judged.blobs[lost]
+    with pytest.raises(CheckFailed, match="at no archive"):
+        wrong(judged)

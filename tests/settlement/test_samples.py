@@ -1,0 +1,133 @@
+"""What a node signed before it was accused counts: all of it, nothing else, and nothing old."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from tests.settlement.books import MODEL, Books, Work
+from tests.settlement.judged import BLANK, COURT, DOMAIN
+
+from dgrid.chain.case_events import Outcome, Subject
+from dgrid.chain.case_view import Case, Ending, Hearing
+from dgrid.core.identity import Address
+from dgrid.core.keccak import keccak
+from dgrid.processes.sample_requests import write_sample
+from dgrid.settlement.evidence import NotEvidence
+from dgrid.settlement.samples import SampleTerms, open_sworn, sample_bodies
+from dgrid.wire.blob import decode_record
+from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.quality import Content, Sample, Samples, encode_quality
+from dgrid.wire.signatures import SigningKey
+
+GATEWAY, NODE, OTHER = (SigningKey(keccak(name)) for name in (b"gateway", b"node", b"other node"))
+OPENER = Address(b"o" * 20)
+DIGEST = keccak(b"weights")
+SEEDS = keccak(b"seed"), keccak(b"salt")
+CLOCK = BLANK.clock
+EPOCH = 30
+COUNT = BLANK.parameters.last.case_samples
+CHANNEL = ChannelConfig(b"p" * 20, bytes(20), bytes(20), bytes(20), b"t" * 20, 0, bytes(32))
+TERMS = SampleTerms(DOMAIN, COURT, write_sample)
+
+
+def case_of(**changes: Any) -> Case:
+    opened_ms = CLOCK.closes_at_ms(EPOCH)
+    names = Subject.IDENTITY, NODE.address, DIGEST, bytes(32), OPENER, (), opened_ms, (Hearing(opened_ms),)
+    return replace(Case(b"c" * 32, *names), **changes)
+
+
+def samples(*, node: SigningKey = NODE, digest: bytes = DIGEST, epoch: int = EPOCH, late_s: int = 100) -> Samples:
+    """A set as an honest opener gets it."""
+    books = Books(GATEWAY, DOMAIN, b"t" * 20, CLOCK.genesis_s, CLOCK.length_s)
+    books.deadline_s = CLOCK.opens_at_ms(epoch) // 1000 + late_s
+    bodies = sample_bodies(SEEDS, model=MODEL, count=COUNT, write=write_sample)
+    found = []
+    for number, body in enumerate(bodies):
+        content = Content(keccak(bytes((number,))), body, "Oslo", b"evidence")
+        books.answer(epoch, Work(CHANNEL, b"i" * 32, node, 40, 2, content, digest))
+        found.append(Sample(decode_record(books.rows[epoch][-1].record), content, None))
+    court = COURT.chain_id, COURT.verifying_contract
+    return Samples(*court, OPENER, NODE.address, MODEL, DIGEST, *SEEDS, tuple(found))
+
+
+def opened(blob: Samples, case: Case | None = None, **view: Any) -> list[Content]:
+    return open_sworn(encode_quality(blob), case or case_of(), view=replace(BLANK, **view), terms=TERMS)
+
+
+def changed(blob: Samples, at: int, **changes: Any) -> Samples:
+    one = msgspec.structs.replace(blob.samples[at], **changes)
+    return msgspec.structs.replace(blob, samples=(*blob.samples[:at], one, *blob.samples[at + 1 :]))
+
+
+def test_a_whole_set_that_the_node_signed_counts() -> None:
+    blob = samples()
+    assert opened(blob) == [one.content for one in blob.samples]
+
+
+Lie = Callable[[Samples], Samples]
+LIES: dict[str, tuple[Lie, str]] = {
+    "another's": (lambda blob: msgspec.structs.replace(blob, author=b"x" * 20), "not the opener's"),
+    "another node's": (lambda blob: msgspec.structs.replace(blob, node=b"x" * 20), "another node or model"),
+    "another model's": (lambda blob: msgspec.structs.replace(blob, model_digest=bytes(32)), "another node or model"),
+    "of another chain": (lambda blob: msgspec.structs.replace(blob, chain_id=1), "another network"),
+    "a part of it": (lambda blob: msgspec.structs.replace(blob, samples=blob.samples[1:]), "a set has"),
+    "one twice": (
+        lambda blob: msgspec.structs.replace(blob, samples=(blob.samples[1], *blob.samples[1:])),
+        "shown twice",
+    ),
+    "chosen requests": (lambda blob: msgspec.structs.replace(blob, salt=keccak(b"more")), "does not follow"),
+    "altered evidence": (
+        lambda blob: changed(blob, 3, content=msgspec.structs.replace(blob.samples[3].content, evidence=b"worse")),
+        "not what was signed",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_nothing_else_counts(lie: str) -> None:
+    make, reason = LIES[lie]
+    with pytest.raises(NotEvidence, match=reason):
+        opened(make(samples()))
+
+
+def test_what_another_node_signed_is_not_the_accuseds_word() -> None:
+    with pytest.raises(NotEvidence, match="another node"):
+        opened(samples(node=OTHER))
+    with pytest.raises(NotEvidence, match="another node"):
+        opened(samples(digest=keccak(b"other weights")))
+
+
+def test_no_gateway_can_make_an_old_reply_a_new_one() -> None:
+    """The node takes no dispatch that ends later than in a quarter of an hour: its own clock bounds the time."""
+    with pytest.raises(NotEvidence, match="not that of its dispatch"):
+        opened(samples(late_s=16 * 60))
+
+
+def test_nobody_is_convicted_twice_of_one_thing() -> None:
+    before = case_of(id=b"b" * 32, ending=Ending(Outcome.CONVICTED, 0, 0, 0, 0, CLOCK.closes_at_ms(EPOCH)))
+    with pytest.raises(NotEvidence, match="before the last verdict"):
+        opened(samples(), cases={before.id: before})
+    acquitted = replace(before, ending=Ending(Outcome.ACQUITTED, 0, 0, 0, 0, CLOCK.closes_at_ms(EPOCH)))
+    assert opened(samples(), cases={before.id: acquitted})
+
+
+def test_what_is_long_ago_says_nothing() -> None:
+    late = case_of(opened_ms=CLOCK.closes_at_ms(EPOCH) + 2 * 3_600_000)
+    with pytest.raises(NotEvidence, match="or old"):
+        opened(samples(), late)
+
+
+def test_other_bytes_are_no_samples() -> None:
+    with pytest.raises(NotEvidence):
+        open_sworn(b"junk", case_of(), view=BLANK, terms=TERMS)
+
+
+def test_requests_follow_from_their_chance_alone_and_force_no_format() -> None:
+    chances = [keccak(bytes((number,))) for number in range(200)]
+    bodies = [write_sample(chance, MODEL) for chance in chances]
+    assert bodies == [write_sample(chance, MODEL) for chance in chances]
+    assert len(set(bodies)) == len(bodies)
+    fields = [msgspec.json.decode(body) for body in bodies]
+    assert all(one["model"] == MODEL and "response_format" not in one for one in fields)

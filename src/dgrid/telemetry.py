@@ -71,6 +71,9 @@ class Metrics:
     node_faults: Counter = field(
         default_factory=lambda: Counter("dgrid_node_faults_total", "Failed attempts by cause.", "code")
     )
+    retries_refused: Counter = field(
+        default_factory=lambda: Counter("dgrid_retries_refused_total", "Attempts not made, for too many had failed.")
+    )
     receipts: Counter = field(default_factory=lambda: Counter("dgrid_receipts_sealed_total", "Receipts signed."))
     epochs: Counter = field(
         default_factory=lambda: Counter("dgrid_epochs_total", "Epochs by the state they reached.", "state")
@@ -94,7 +97,7 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
         money = self.requests, self.tokens, self.fees, self.node_faults, self.receipts
-        return text_of(*money, self.epochs, self.disclosures, self.duration, *self.gauges)
+        return text_of(*money, self.retries_refused, self.epochs, self.disclosures, self.duration, *self.gauges)
 
 
 @dataclass(slots=True)

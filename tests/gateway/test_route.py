@@ -15,7 +15,7 @@ from dgrid.core.money import FREE, Price, Terms
 from dgrid.gateway.orders import Listing, Room, Seller
 from dgrid.gateway.route.choose import Moment, choose
 from dgrid.gateway.route.entrants import PROVEN_SAMPLES, Field, worst_case_of
-from dgrid.gateway.route.load import EJECTED_MS, Loads, NodeLoad
+from dgrid.gateway.route.load import EJECTED_MS, RAMP_MS, Loads, NodeLoad
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.models import Expected, ModelChoice, Wanted
 from dgrid.gateway.route.picture import Picture
@@ -119,6 +119,22 @@ def test_ejection_lasts_longer_each_time_and_ends_with_a_success() -> None:
         assert load.ejected_until_ms == NOW_MS + times * EJECTED_MS
     load.succeeded(5.0, NOW_MS)
     assert load.ejections == 0
+
+
+def test_a_node_that_comes_back_gets_its_share_again_step_by_step() -> None:
+    sellers = [seller(1), seller(2)]
+
+    def share_after(since_ms: int) -> float:
+        loads = Loads()
+        for one in sellers:
+            loads.of(one.node).succeeded(10.0, NOW_MS - 60_000)
+        loads.of(sellers[0].node).ejected_until_ms = NOW_MS - since_ms
+        return shares(sellers, NOTHING_KNOWN, loads=loads).get(sellers[0].node, 0)
+
+    back, middle, after = share_after(0), share_after(RAMP_MS // 2), share_after(RAMP_MS)
+    assert 0 < back < 0.02
+    assert back < middle < 0.2
+    assert 0.45 < after < 0.55
 
 
 def test_never_more_than_half_are_kept_away() -> None:

@@ -27,6 +27,7 @@ from dgrid.gateway.replies import (
     usage_event,
     whole_body,
 )
+from dgrid.gateway.retries import RetryBudget
 from dgrid.gateway.route import Router
 from dgrid.gateway.route.load import comparable_ms
 from dgrid.gateway.verify import Asked, Delivery, Verified, is_blank, read_chunk, verify
@@ -79,6 +80,7 @@ class Pipeline:
         self._parts, self._limits = parts, limits or Limits()
         self._in_flight: dict[bytes, int] = {}
         self._total = 0
+        self._retries = RetryBudget()
 
     async def serve(self, request: Request) -> Reply:
         """A request's answer, whole or as a stream. Raises DGridError while nothing has been sent."""
@@ -136,13 +138,23 @@ class Pipeline:
                 load.in_flight -= 1
                 faults.append(fault)
                 self._blame(attempts, fault)
-                if len(faults) >= self._limits.attempts or len(attempts.excluded) + 1 >= len(attempts.plan.sellers):
+                if not self._may_retry(attempts):
                     raise told(faults) from None
                 attempts.excluded |= {decision.seller.node}
             except BaseException:
                 load.in_flight -= 1
                 self._hang_up(attempts)
                 raise
+
+    def _may_retry(self, attempts: Attempts) -> bool:
+        """Whether another node may be asked: there is one, the request had not its share, nor have all together."""
+        asked = attempts.count
+        if asked >= self._limits.attempts or asked >= len(attempts.plan.sellers):
+            return False
+        if self._retries.spend():
+            return True
+        self._parts.metrics.retries_refused.add()
+        return False
 
     def _blame(self, attempts: Attempts, fault: NodeFault, *, is_stream: bool = False) -> None:
         """A failed attempt: the node loses standing unless it said why in good faith. A gone client ends the matter."""
@@ -336,6 +348,7 @@ class Pipeline:
             raise RateLimited(f"{mine} requests of this channel are in progress", retry_after_ms=1000)
         self._in_flight[channel] = mine + 1
         self._total += 1
+        self._retries.earn()
 
     def _leave(self, order: Order) -> None:
         channel = order.funds.channel_id

@@ -129,7 +129,8 @@ def cost_of(entrant: Entrant, moment: Moment) -> float:
 
 
 def waiting_of(entrant: Entrant, moment: Moment) -> float:
-    return waiting(moment.loads.of(entrant.seller.node), entrant.seller)
+    load = moment.loads.of(entrant.seller.node)
+    return waiting(load, entrant.seller) * load.reluctance(moment.now_ms)
 
 
 def waiting(load: NodeLoad, seller: Seller) -> float:

@@ -12,6 +12,8 @@ UNKNOWN_MS = 5.0  # a node that nobody has measured is tried soon, but not by ev
 FAILURES_TO_EJECT = 3
 EJECTED_MS = 5_000
 EJECTIONS_MAX = 12  # a node is away for at most a minute
+RAMP_MS = 10_000  # how long a node that comes back takes to get its whole share again
+RAMP_START = 0.2
 TYPICAL_TOKENS = 16
 
 
@@ -33,6 +35,16 @@ class NodeLoad:
 
     def is_ejected(self, now_ms: int) -> bool:
         return now_ms < self.ejected_until_ms
+
+    def reluctance(self, now_ms: int) -> float:
+        """By how much a node that was sent away seems to wait longer than measured: 5 when it returns, 1 after 10 s.
+
+        A node that has just started again is slow on what it has forgotten; its old latency says nothing of that.
+        """
+        since_ms = now_ms - self.ejected_until_ms
+        if since_ms >= RAMP_MS or not self.ejected_until_ms:
+            return 1.0
+        return 1 / max(RAMP_START, since_ms / RAMP_MS)
 
     def succeeded(self, latency_ms: float, now_ms: int) -> None:
         """Takes a measured latency in."""

@@ -66,11 +66,13 @@ class Group:
 def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> None:
     """Executes a group's statements inside the caller's transaction. Raises LaneLost, sqlite3.Error."""
     many, lane = db.executemany, books.lane
-    if db.execute(_READ_FENCE, (lane.lane,)).fetchone() != (fence,):
-        raise LaneLost("another process writes this ledger's lane")
     if group.receipts or group.moves_lane:
         row = (lane.epoch, lane.next_sequence, lane.served_at_ms, wide(lane.protocol_wei), wide(lane.gateway_wei))
-        db.execute(_WRITE_LANE, (*row, lane.lane, fence))
+        is_ours = db.execute(_WRITE_LANE, (*row, lane.lane, fence)).rowcount == 1
+    else:
+        is_ours = db.execute(_READ_FENCE, (lane.lane,)).fetchone() == (fence,)
+    if not is_ours:
+        raise LaneLost("another process writes this ledger's lane")
     if group.receipts:
         many(_INSERT_RECEIPT, group.receipts)
         books.unindexed += len(group.receipts)

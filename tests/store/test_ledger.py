@@ -1,7 +1,6 @@
 """The ledger's laws: money is held before it is spent, nothing is half done, no place is taken twice."""
 
 import asyncio
-import os
 import shutil
 import signal
 import sqlite3
@@ -11,13 +10,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dgrid.core.epochs import EpochClock
-from dgrid.core.errors import IdempotencyConflict, SignatureReplayed, StorageUnavailable
+from dgrid.core.errors import IdempotencyConflict, SignatureReplayed
 from dgrid.core.money import Price, Terms, split_fee
 from dgrid.core.places import NO_PLACE
 from dgrid.store.ledger import Ledger
@@ -166,7 +164,7 @@ def test_a_voucher_s_ceiling_binds_what_is_spent_and_held(tmp_path: Path) -> Non
 
 def test_the_schema_refuses_what_the_code_should_have_refused(tmp_path: Path) -> None:
     async def scenes(ledger: Ledger) -> None:
-        await ledger.hold(hold(1))
+        await billed(ledger, 1)
         with sqlite3.connect(ledger.path) as db:
             for change, constraint in (
                 ("committed = zeroblob(17)", "channel_amounts_are_wide"),
@@ -235,70 +233,29 @@ def test_a_second_process_cannot_have_the_lane(tmp_path: Path) -> None:
         with sqlite3.connect(ledger.path) as db:  # one that was presumed dead, and is not
             db.execute("UPDATE lanes SET fence = fence + 1")
         db.close()
-        with pytest.raises(LaneLost):
-            await ledger.hold(hold(1))
-
-    play(tmp_path, scenes)
-
-
-def test_a_full_disk_half_bills_nothing_and_recovers(tmp_path: Path) -> None:
-    async def scenes(ledger: Ledger) -> None:
         await ledger.hold(hold(1))
-        before = state(ledger)
-        pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
-        ledger._db.execute(f"PRAGMA max_page_count = {pages}")
-        big = msgspec.structs.replace(charge(1), salt=os.urandom(200_000))
-        with pytest.raises(StorageUnavailable):
-            await ledger.bill(big)[1]
-        assert state(ledger) == before
-        ledger._db.execute("PRAGMA max_page_count = 1000000")
-        receipt = await ledger_bill(ledger, 1)
-        assert receipt.place.sequence == 0
-        assert state(ledger) == (receipt.shares.fee, 0)
-
-    async def ledger_bill(ledger: Ledger, number: int) -> InferenceReceipt:
-        result, committed = ledger.bill(charge(number))
-        await committed
-        return result.receipt
+        with pytest.raises(LaneLost):
+            await ledger.bill(charge(1))[1]
 
     play(tmp_path, scenes)
 
 
-def test_when_a_tick_fails_its_holds_are_gone_and_those_before_it_stand(
+def test_the_log_is_moved_into_the_file_once_it_has_grown_and_not_again_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dgrid.store.ledger.CHECKPOINT_ROWS", 12)
+
     async def scenes(ledger: Ledger) -> None:
-        await ledger.hold(hold(1))
-        monkeypatch.setattr("dgrid.store.ledger.write", full)
-        ended = ledger.bill(charge(1))[1]
-        begun = ledger.hold(hold(2))
-        for failed in (ended, begun):
-            with pytest.raises(StorageUnavailable):
-                await failed
-        monkeypatch.undo()
-        assert (ledger.open_holds, state(ledger)) == (1, (0, AMOUNT))
-        with pytest.raises(KeyError):
-            ledger.bill(charge(2))
-        await ledger.bill(charge(1))[1]
-        assert (ledger.open_holds, state(ledger)) == (0, (charge(1).split.fee_wei, 0))
-
-    play(tmp_path, scenes)
-
-
-def full(*_: object, **_named: object) -> None:
-    raise sqlite3.OperationalError("database or disk is full")
-
-
-def test_a_hold_that_could_not_be_released_is_released_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenes(ledger: Ledger) -> None:
-        await ledger.hold(hold(1))
-        monkeypatch.setattr("dgrid.store.ledger.write", full)
-        with pytest.raises(StorageUnavailable):
-            await ledger.release(request_id(1))
-        assert state(ledger) == (0, AMOUNT)
-        monkeypatch.undo()
-        await asyncio.sleep(0.7)
-        assert state(ledger) == (0, 0)
+        count = 0
+        for _ in range(3):
+            while not ledger.log_is_long:
+                count += 1
+                await billed(ledger, count)
+            ledger.checkpoint()
+            assert not ledger.log_is_long
+            with sqlite3.connect(f"file:{ledger.path}?immutable=1", uri=True) as db:  # looks at no log
+                assert db.execute("SELECT count(*) FROM receipts").fetchone()[0] == count
+            db.close()
 
     play(tmp_path, scenes)
 

@@ -8,6 +8,8 @@ None, and whoever asked must use another bound.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress, repeat
+from operator import not_
 from pathlib import Path
 from typing import Final, cast
 
@@ -34,14 +36,10 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
-WORDS_MISSED_MAX: Final = 16  # unknown words in one text, after which counting it whole is cheaper
+WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
 
 
-class Unsplittable(Exception):
-    """A text that must be counted whole."""
-
-
-class Words(dict[str, int]):
+class Words:
     """What words count together with the space in front of them; the usual ones are remembered.
 
     No pattern above has a piece with a space anywhere but at its front, unless white space stands beside white space:
@@ -49,22 +47,10 @@ class Words(dict[str, int]):
     """
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
-        super().__init__()
         self._encoding = encoding
-        self._missed = 0
+        self._counts: dict[str, int] = {}  # none is 0
         self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
-
-    def __missing__(self, word: str) -> int:
-        self._missed += 1
-        if self._missed > WORDS_MISSED_MAX or not word or word[-1].isspace():
-            raise Unsplittable
-        count = self.whole(" " + word)
-        if len(word) <= WORD_CHARACTERS_MAX:
-            if len(self) >= WORDS_REMEMBERED:
-                self.clear()
-            self[word] = count
-        return count
 
     def whole(self, text: str) -> int:
         """The number of tokens of a text, by the pattern itself."""
@@ -76,16 +62,27 @@ class Words(dict[str, int]):
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
-        opening, *words = text.split(" ")
+        words = text.split(" ")
+        opening = words.pop(0)
         if not words or opening[-1:].isspace():
             return self.whole(text)
         last = " " + words.pop()  # behind it nothing follows, so it may end in white space
-        self._missed = 0
-        try:
-            between = sum(map(self.__getitem__, words))
-        except Unsplittable:
-            return self.whole(text)
-        return self._count_end(opening) + between + self._count_end(last)
+        counts = list(map(self._counts.get, words, repeat(0)))
+        if 0 in counts:
+            unknown = list(compress(words, map(not_, counts)))
+            learned = [self._learn(word) for word in unknown[:WORDS_LEARNED_MAX] if word and not word[-1].isspace()]
+            if len(learned) < len(unknown):
+                return self.whole(text)
+            counts += learned
+        return self._count_end(opening) + sum(counts) + self._count_end(last)
+
+    def _learn(self, word: str) -> int:
+        count = self._counts.get(word) or self.whole(" " + word)
+        if len(word) <= WORD_CHARACTERS_MAX:
+            if len(self._counts) >= WORDS_REMEMBERED:
+                self._counts.clear()
+            self._counts[word] = count
+        return count
 
     def _count_end(self, text: str) -> int:
         return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)

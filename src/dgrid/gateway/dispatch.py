@@ -24,7 +24,7 @@ from dgrid.core.errors import (
 )
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
 from dgrid.gateway.outbox import Outbox, Parcel
-from dgrid.gateway.signing import TickSealer
+from dgrid.gateway.signing import GroupSealer
 from dgrid.wire.frames import (
     CONTENT_TYPE,
     DISPATCH_CONTENT_TYPE,
@@ -98,7 +98,7 @@ class Desk:
 
     gateway: bytes
     http: HttpClient
-    sealer: TickSealer
+    sealer: GroupSealer
     outbox: Outbox
     fence: int
     timeout_ms: int

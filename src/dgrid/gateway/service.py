@@ -31,7 +31,7 @@ from dgrid.gateway.route import Router
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.standing import Credibility
 from dgrid.gateway.sealing import ReceiptSealer
-from dgrid.gateway.signing import TickSealer
+from dgrid.gateway.signing import GroupSealer
 from dgrid.gateway.tariff import Tariff
 from dgrid.gateway.views import Sources, Views
 from dgrid.poq.tasks import task_of
@@ -218,7 +218,7 @@ class GatewayService:
     def _api(self) -> GatewayApi:
         settings, chain = self._settings, self._partners.chain
         gateway, fence = settings.key.address, self.ledger.fence
-        sealer = TickSealer(settings.key, settings.domain, lambda: self.ledger.open_holds <= 1)
+        sealer = GroupSealer(settings.key, settings.domain, lambda: self.ledger.open_holds)
         timeout_ms = int(settings.timeout_s * 1000)
         desk = Desk(gateway, self.http, sealer, self.outbox, fence, timeout_ms, self._now_ms, self.spawn)
         admission = Admission(Door(gateway, settings.domain, settings.channels, chain, fence, self._now_ms))

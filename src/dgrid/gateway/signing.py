@@ -1,31 +1,29 @@
-"""Signs whatever is ready within one tick of the event loop under one Merkle seal."""
+"""Signs what is ready in the same moment under one Merkle seal."""
 
 import asyncio
 from collections.abc import Callable
 
+from dgrid.store.gathering import Gathering
 from dgrid.wire.seals import SEAL_MESSAGES_MAX, Seal, seal
 from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain
 
 
-class TickSealer:
-    """Gathers struct hashes until the tick ends, then seals them together."""
+class GroupSealer:
+    """Gathers struct hashes for a moment, then seals them together."""
 
-    def __init__(self, key: SigningKey, domain: Domain, is_alone: Callable[[], bool] = lambda: False) -> None:
-        """`is_alone` says that no other message can become ready in this tick: then nothing is waited for."""
-        self._key, self._domain, self._is_alone = key, domain, is_alone
+    def __init__(self, key: SigningKey, domain: Domain, under_way: Callable[[], int]) -> None:
+        """`under_way` counts the requests in flight: those whose messages may become ready soon."""
+        self._key, self._domain = key, domain
         self._waiting: list[tuple[bytes, asyncio.Future[Seal]]] = []
+        self._gathering = Gathering(self._sign, under_way=under_way)
 
     def seal(self, struct_hash: bytes) -> asyncio.Future[Seal]:
-        """The seal over a message, at the end of this tick."""
+        """The seal over a message."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Seal] = loop.create_future()
         self._waiting.append((struct_hash, future))
-        if len(self._waiting) == 1:
-            if self._is_alone():
-                self._sign()
-            else:
-                loop.call_soon(self._sign)
+        self._gathering.join(loop, len(self._waiting))
         return future
 
     def _sign(self) -> None:

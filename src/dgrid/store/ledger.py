@@ -5,6 +5,10 @@ shares one BEGIN IMMEDIATE … COMMIT, and every caller's future resolves after 
 the named constraints of `queries/schema.sql` are the second line. When a write fails, nothing of that tick has
 happened: the books are read again from the file and every caller gets StorageUnavailable.
 
+A hold ends with its process, so it stands in memory alone, unless something of it must be known afterwards: that a
+signed request was taken, or whose an idempotency key is. After a failed write holds are written too, until one
+succeeds: no work is sent out that could not be billed.
+
 A commit survives kill −9. It survives a power cut once `sync` has returned, so receipts are signed only after that.
 Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one
 that was presumed dead.
@@ -22,9 +26,10 @@ import msgspec
 
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
+from dgrid.store.gathering import Gathering
 from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party, parties_of
 from dgrid.store.ledger_file import (
-    CHECKPOINT_BYTES,
+    CHECKPOINT_ROWS,
     LEDGER_NAME,
     lock_folder,
     open_database,
@@ -32,10 +37,11 @@ from dgrid.store.ledger_file import (
     storage_failure,
     transaction,
 )
-from dgrid.store.ledger_group import Group, account_of, amount_of, index_receipts, receipt_row, write
+from dgrid.store.ledger_group import Group, account_of, amount_of, index_receipts, write
 from dgrid.store.ledger_rows import (
     AccountState,
     Billed,
+    BudgetExceeded,
     Charge,
     EpochState,
     Funds,
@@ -55,7 +61,6 @@ logger = logging.getLogger(__name__)
 ANSWER_KEPT_MS = 24 * 3600 * 1000
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 RELEASE_AGAIN_S = 0.5
-BUSY_HOLDS, GATHER_S = 8, 0.004
 LANE = 0
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,8 +81,11 @@ class Ledger:
         self._pending_keys: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
         self._orders: dict[bytes, int] = {}
         self._group: Group | None = None
+        self._gathering = Gathering(self._commit, under_way=self._open_holds.__len__)
         self._wal: int | None = None
+        self._rows_moved = 0  # of all rows changed, those that were changed before the last checkpoint
         self._stale = False  # the books may say what the file does not
+        self._is_failing = False  # the last write did
         self.fence = self._take_lane()  # grows with each opening: numbers made with it are unique for good
         self._books = self._read_books()
 
@@ -105,36 +113,39 @@ class Ledger:
     # --- the money path ---
 
     def hold(self, request: HoldRequest) -> asyncio.Future[None]:
-        """Sets a request's worst-case fee aside; durable when the future is done.
+        """Sets a request's worst-case fee aside, until it is billed or released, or this process ends.
 
-        Raises BudgetExceeded, SignatureReplayed or IdempotencyConflict at once; the future raises StorageUnavailable.
+        When the future is done, a signed order and an idempotency key are durable. Raises BudgetExceeded,
+        SignatureReplayed or IdempotencyConflict at once; the future raises StorageUnavailable.
         """
-        funds, group = request.funds, self._group_now()
+        funds, key, loop = request.funds, request.idempotency, asyncio.get_running_loop()
+        if self._stale:
+            self._reload()
         account = self._account(funds)
         self._refuse_repetitions(request)
         account.hold(request.amount_wei, funds)
-        group.channels.add(funds.channel_id)
-        group.held.append(request.request_id)
-        key = request.idempotency
         self._open_holds[request.request_id] = OpenHold(funds, request.amount_wei, key.key if key else None)
+        if key is None and request.order is None and not self._is_failing:
+            held: asyncio.Future[None] = loop.create_future()
+            held.set_result(None)
+            return held
         if request.order is not None:
             self._orders[request.order.digest] = request.order.deadline_ms
-            group.orders.append((request.order.digest, request.order.deadline_ms))
         if key is not None:
             self._pending_keys[funds.channel_id, key.key] = key.body_hash, request.request_id
-            row = (funds.channel_id, key.key, key.body_hash, request.request_id, self._now_ms())
-            group.answers.append(row)
+        group = self._group_now()
+        group.hold(request, made_ms=self._now_ms())
         return self._wait(group)
 
     def release(self, request_id: bytes) -> asyncio.Future[None]:
         """Frees a hold that ends without a fee, and its idempotency key. A hold that is gone already is no error."""
         group = self._group_now()
-        hold = self._open_holds.pop(request_id, None)
+        hold = self._open_holds.get(request_id)
         if hold is not None:
-            group.ended[request_id] = hold
-            group.releasing.append(request_id)
             channel = hold.funds.channel_id
             self._account(hold.funds).release(hold.amount_wei)
+            group.ended[request_id] = self._open_holds.pop(request_id)
+            group.releasing.append(request_id)
             group.channels.add(channel)
             if hold.idempotency_key is not None:
                 self._pending_keys.pop((channel, hold.idempotency_key), None)
@@ -163,23 +174,14 @@ class Ledger:
         served_at_ms = books.lane.raise_floor(charge.served_at_ms or self._now_ms())
         epoch = self._clock.epoch_at(served_at_ms)
         receipt = books.charge(charge, hold, parties=parties, served_at_ms=served_at_ms, epoch=epoch)
-        group.parties.update(parties)
         packed = receipt.packed()
         billed = Billed(receipt, InferenceReceipt.hash_of(packed), packed)
-        self._write_charge(group, charge, hold, billed)
+        group.bill(charge, billed, parties=parties)
+        if hold.idempotency_key is not None:
+            self._write_answer(group, charge, (hold.funds.channel_id, hold.idempotency_key))
         if keep is not None:
             keep(billed)
         return billed, self._wait(group)
-
-    def _write_charge(self, group: Group, charge: Charge, hold: OpenHold, billed: Billed) -> None:
-        place, channel = billed.receipt.place, hold.funds.channel_id
-        group.receipts.append(receipt_row(charge, billed, channel_id=channel))
-        group.unsealed.append(
-            Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed)
-        )
-        group.channels.add(channel)
-        if hold.idempotency_key is not None:
-            self._write_answer(group, charge, (channel, hold.idempotency_key))
 
     def _write_answer(self, group: Group, charge: Charge, key: tuple[bytes, str]) -> None:
         self._pending_keys.pop(key, None)
@@ -234,7 +236,16 @@ class Ledger:
 
     def _read_account(self, channel_id: bytes) -> Account | None:
         row = self._one(sql("read_channel"), (channel_id,))
-        return None if row is None else account_of(row)
+        holds = [(name, hold) for name, hold in self._open_holds.items() if hold.funds.channel_id == channel_id]
+        if row is None and not holds:
+            return None
+        account = account_of(row) if row is not None else Account(holds[0][1].funds.config)
+        for name, hold in holds:
+            try:
+                account.hold(hold.amount_wei, hold.funds)
+            except BudgetExceeded:  # its fee could not be written, and a later hold has what that fee had left over
+                del self._open_holds[name]
+        return account
 
     def _party(self, key: tuple[int, bytes]) -> Party:
         parties = self._books.parties
@@ -289,20 +300,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         group.waiting.append(future)
-        holds = len(self._open_holds)
-        if holds <= 1:
-            self._commit()  # nobody else is under way who could share it
-        elif len(group.waiting) == 1:
-            if holds < BUSY_HOLDS:
-                loop.call_soon(self._commit)
-            else:
-                group.timer = loop.call_later(GATHER_S, self._commit)
-        elif group.timer is not None and 2 * len(group.waiting) >= holds:
-            # Half of all in flight share the commit, and what follows it in step: signatures, and the node's. To wait
-            # for more would leave nobody at work meanwhile.
-            group.timer.cancel()
-            group.timer = None
-            loop.call_soon(self._commit)
+        self._gathering.join(loop, len(group.waiting))
         return future
 
     def _commit(self) -> None:
@@ -316,6 +314,7 @@ class Ledger:
         except (sqlite3.Error, OSError, LaneLost) as error:
             self._fail(group, error)
             return
+        self._is_failing = False
         for future in group.waiting:
             if not future.done():
                 future.set_result(None)
@@ -331,7 +330,7 @@ class Ledger:
         self._open_holds.update(group.ended)
         for request_id in group.held:
             self._open_holds.pop(request_id, None)
-        self._stale = True
+        self._stale = self._is_failing = True
         try:
             self._reload()
         except DGridError as second:
@@ -380,10 +379,12 @@ class Ledger:
 
     @property
     def log_is_long(self) -> bool:
-        return self._wal is not None and os.fstat(self._wal).st_size >= CHECKPOINT_BYTES
+        """Whether a checkpoint is due. The log's size does not tell: its file is written over, and never shrinks."""
+        return self._db.total_changes - self._rows_moved >= CHECKPOINT_ROWS
 
     def checkpoint(self) -> None:
-        """Moves the log into the file when it has grown; for a thread."""
+        """Moves the log into the file; for a thread."""
+        self._rows_moved = self._db.total_changes
         shorten_log(self.path)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from dgrid.core.errors import StorageUnavailable
 from dgrid.store.ledger_rows import LaneLost
 
 LEDGER_NAME = "ledger.sqlite"
-CHECKPOINT_BYTES = 8 * 1024 * 1024
+CHECKPOINT_ROWS = 2048  # changed since the last one; each changes about a page of the log, of 4 kB
 CHECKPOINT_HARD_BYTES = 256 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -78,12 +78,10 @@ def lock_folder(folder: Path) -> int:
 
 
 def shorten_log(path: Path) -> None:
-    """Moves a long log into the file. A very long one makes writers wait for it."""
+    """Moves the log into the file. A very long one makes writers wait for it."""
     log = path.with_name(path.name + "-wal")
     try:
         size = log.stat().st_size
-        if size < CHECKPOINT_BYTES:
-            return
         with closing(open_database(path)) as db:
             db.execute("PRAGMA wal_checkpoint(" + ("TRUNCATE" if size > CHECKPOINT_HARD_BYTES else "PASSIVE") + ")")
     except (sqlite3.Error, OSError, StorageUnavailable) as error:

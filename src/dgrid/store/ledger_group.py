@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from dgrid.store.ledger_books import Account, Books, OpenHold, Party
-from dgrid.store.ledger_rows import AMOUNT_BYTES, Billed, Charge, LaneLost, Unsealed, UnsealedRecord
+from dgrid.store.ledger_books import Account, Books, OpenHold, Party, PartyKey
+from dgrid.store.ledger_rows import AMOUNT_BYTES, Billed, Charge, HoldRequest, LaneLost, Unsealed, UnsealedRecord
 from dgrid.store.queries import sql
 
 _READ_FENCE = sql("read_fence")
@@ -35,24 +36,43 @@ class Group:
     batches: Rows = field(default_factory=list)
     others: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     channels: set[bytes] = field(default_factory=set)
-    parties: set[tuple[int, bytes]] = field(default_factory=set)
+    parties: set[PartyKey] = field(default_factory=set)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
     unsealed: list[Unsealed] = field(default_factory=list)
     held: list[bytes] = field(default_factory=list)
     ended: dict[bytes, OpenHold] = field(default_factory=dict)
     releasing: list[bytes] = field(default_factory=list)
     moves_lane: bool = False  # also without receipts
-    timer: asyncio.TimerHandle | None = None  # rings when the group has waited long enough for company
+
+    def hold(self, request: HoldRequest, *, made_ms: int) -> None:
+        """Adds what is written of a hold."""
+        channel, order, key = request.funds.channel_id, request.order, request.idempotency
+        self.channels.add(channel)
+        self.held.append(request.request_id)
+        if order is not None:
+            self.orders.append((order.digest, order.deadline_ms))
+        if key is not None:
+            self.answers.append((channel, key.key, key.body_hash, request.request_id, made_ms))
+
+    def bill(self, charge: Charge, billed: Billed, *, parties: Iterable[PartyKey]) -> None:
+        """Adds a receipt, and whose totals it moves."""
+        place, channel = billed.receipt.place, billed.receipt.parties.channel_id
+        self.receipts.append(receipt_row(charge, billed, channel_id=channel))
+        self.unsealed.append(Unsealed(place.epoch, place.sequence, billed.struct_hash, charge.work.node, billed.packed))
+        self.channels.add(channel)
+        self.parties.update(parties)
 
 
 def write(db: sqlite3.Connection, group: Group, *, books: Books, fence: int) -> None:
     """Executes a group's statements inside the caller's transaction. Raises LaneLost, sqlite3.Error."""
     many, lane = db.executemany, books.lane
-    if db.execute(_READ_FENCE, (lane.lane,)).fetchone() != (fence,):
-        raise LaneLost("another process writes this ledger's lane")
     if group.receipts or group.moves_lane:
         row = (lane.epoch, lane.next_sequence, lane.served_at_ms, wide(lane.protocol_wei), wide(lane.gateway_wei))
-        db.execute(_WRITE_LANE, (*row, lane.lane, fence))
+        is_ours = db.execute(_WRITE_LANE, (*row, lane.lane, fence)).rowcount == 1
+    else:
+        is_ours = db.execute(_READ_FENCE, (lane.lane,)).fetchone() == (fence,)
+    if not is_ours:
+        raise LaneLost("another process writes this ledger's lane")
     if group.receipts:
         many(_INSERT_RECEIPT, group.receipts)
         books.unindexed += len(group.receipts)
@@ -94,11 +114,9 @@ def channel_row(channel_id: bytes, account: Account) -> tuple[Any, ...]:
 
 
 def account_of(row: tuple[Any, ...]) -> Account:
-    """The account in a row of `read_channel`."""
-    config, spent, committed, funded, ceiling, voucher, previous = row
-    spent_wei = amount_of(spent)
-    held_wei = amount_of(committed) - spent_wei
-    return Account(config, spent_wei, held_wei, amount_of(funded), amount_of(ceiling), voucher, amount_of(previous))
+    """The account in a row of `read_channel`. Nothing is held: the row knows what was when it was written."""
+    config, spent, _, funded, ceiling, voucher, previous = row
+    return Account(config, amount_of(spent), 0, amount_of(funded), amount_of(ceiling), voucher, amount_of(previous))
 
 
 def party_row(key: tuple[int, bytes], party: Party) -> tuple[Any, ...]:

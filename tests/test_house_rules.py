@@ -35,6 +35,7 @@ MANY_POSITIONAL: dict[str, int] = {
     "src/dgrid/chain/contracts.py::Contract.read": 3,
     "src/dgrid/chain/rpc.py::Rpc.logs": 3,
     "src/dgrid/chain/sender.py::Sender.send": 3,  # reads like the call it makes, as Contract.read does
+    "src/dgrid/cli/governing.py::vote": 3,  # as it is typed: which proposal, and what
     "src/dgrid/core/merkle.py::lane_item": 3,
     "src/dgrid/poq/rounds.py::judge": 3,  # the state before, what happened, the law
     "src/dgrid/poq/text.py::agreement_checks": 3,  # the task, and the two texts that are compared

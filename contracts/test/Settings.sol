@@ -84,7 +84,7 @@ library Settings {
         with(values, Parameter.AppealSeconds, 15);
         with(values, Parameter.CaseCommittee, 3);
         with(values, Parameter.AppealCommittee, 5);
-        with(values, Parameter.VerdictBps, 6_667);
+        with(values, Parameter.VerdictBps, 6_666);
         with(values, Parameter.CaseSamples, 10);
         with(values, Parameter.NodeSlashBps, 5_000);
         with(values, Parameter.EvaluatorSlashBps, 5_000);

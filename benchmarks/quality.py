@@ -21,7 +21,7 @@ from benchmarks.meters import load_average
 from benchmarks.roles import Reading
 from benchmarks.stacks import CannotBenchmark, free_ports, last_lines
 from benchmarks.verification import Settings, Trial, Verification, Window
-from dgrid.chain.deploy import DEV_JUDGING
+from dgrid.chain.parameters import Parameters
 from dgrid.core.errors import DGridError
 from dgrid.core.money import BPS
 from dgrid.processes.home import Home
@@ -54,7 +54,7 @@ class Running:
 
 def measure_quality(say: Say, *, rounds: int, seed: int = 1) -> Verification:
     """All trials, the order of the two networks turned in every other round. Raises CannotBenchmark, DGridError."""
-    rules = DEV_JUDGING
+    rules = Parameters()
     shares = rules.quality_bps / BPS, rules.identity_bps / BPS, rules.canary_bps / BPS
     found = Verification(Settings(*shares, committee=rules.committee_size), RATE)
     trials: list[Trial] = []

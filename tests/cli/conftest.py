@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.devnet import on_devnet as on_devnet
 
 from dgrid.cli.main import run
 

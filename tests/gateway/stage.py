@@ -69,6 +69,7 @@ class StagedChain:
     listings: dict[bytes, Listing] = field(default_factory=dict)
     roots: dict[int, EpochRoot] = field(default_factory=dict)
     line_wei: int = 10_000 * WEI
+    lines_wei: int = 0  # of all gateways together; nought: only this one's
     history: ParameterHistory = field(default_factory=lambda: ParameterHistory.of(PARAMETERS))
     checked: int = -1  # the last epoch past doubt
     degraded: bool = False
@@ -97,7 +98,7 @@ class StagedChain:
         return self.line_wei
 
     def credit_lines_wei(self, _node: bytes) -> int:
-        return self.line_wei
+        return self.lines_wei or self.line_wei
 
     def parameters(self, epoch: int) -> Parameters:
         return self.history.at(epoch)

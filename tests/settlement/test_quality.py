@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from tests.settlement.judged import (
     BLANK,
     EPOCH,
     FACTS,
+    PARAMETERS,
     ROUND,
     Judged,
     a_judged_epoch,
@@ -25,10 +27,11 @@ from tests.settlement.judged import (
 )
 from tests.wire.making import GATEWAY, NODE
 
+from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
 from dgrid.settlement.quality import CollectedRound
-from dgrid.settlement.rounds import rounds_due, windows_of
+from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
 from dgrid.wire.quality import Canaries, Reports, TaskType
 
 
@@ -236,6 +239,19 @@ def test_the_windows_follow_one_another() -> None:
     closes_s = FACTS.genesis_s + (ROUND + 1) * FACTS.epoch_seconds
     assert windows.commit_from_s == closes_s
     assert windows.post_from_s - closes_s == 10 + 8 + 8
+
+
+def test_a_round_has_its_own_windows_and_rules_and_draws_it_takes_in_keep_theirs() -> None:
+    later = replace(PARAMETERS, committee_size=5, commit_seconds=12, accuracy_weight=60)
+    history = ParameterHistory((0, ROUND + 1), (PARAMETERS, later))
+    judged = Judged(view=replace(BLANK, parameters=history, draws={}))
+    judged.draw(ROUND)
+    rules = rules_of(judged.view, ROUND + 1)
+    assert (rules.draw.committee_size, rules.draw_in(ROUND).committee_size) == (5, 3)
+    assert (rules.weights.accuracy, rules_of(judged.view, ROUND).weights.accuracy) == (60, 50)
+    for judged_round, commit_s in ((ROUND, 10), (ROUND + 1, 12)):
+        windows = windows_of(judged.view, judged_round)
+        assert windows.reveal_from_s - windows.commit_from_s == commit_s
 
 
 def test_a_receipt_that_does_not_hold_is_nobodys_leaf() -> None:

@@ -19,6 +19,7 @@ from dgrid.author.traffic import TrafficReader
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import DGridError, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
@@ -119,7 +120,7 @@ class AuthorLoop:
             planned = plan_batch(
                 self.luck.chance,
                 await self.traffic.before(epoch),
-                terms=self._terms(epoch + 1),
+                terms=plan_terms(desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
                 write=self.write,
                 nonce=self.luck.nonce,
             )
@@ -131,11 +132,6 @@ class AuthorLoop:
             await court.commit_canaries(desk.sender, desk.contracts, epoch=batch.epoch, root=batch.root)
             self.journal.note_committed(batch.epoch)
             logger.info("committed to the canaries of epoch %d", batch.epoch)
-
-    def _terms(self, epoch: int) -> PlanTerms:
-        watcher = self.desk.watcher
-        span = watcher.clock.opens_at_ms(epoch), watcher.clock.closes_at_ms(epoch)
-        return PlanTerms(watcher.finalized.parameters.at(epoch).canary_bps, *span, accounts=len(self.accounts))
 
     def _share_gone(self, epoch: int, now_ms: int) -> int:
         """How much of an epoch is over, in basis points."""
@@ -210,3 +206,9 @@ class AuthorLoop:
         await court.open_canaries(desk.sender, desk.contracts, gateway=gateway, epoch=epoch, blob_id=blob_id(blob))
         self.journal.note_opened(gateway, epoch, is_opened=True)
         logger.info("opened %d canaries of epoch %d", len(batch.canaries), epoch)
+
+
+def plan_terms(view: ChainView, epoch: int, *, accounts: int) -> PlanTerms:
+    """How many canaries an epoch gets, and when."""
+    span = view.clock.opens_at_ms(epoch), view.clock.closes_at_ms(epoch)
+    return PlanTerms(view.parameters.at(epoch).canary_bps, *span, accounts=accounts)

@@ -101,10 +101,10 @@ class BallotView:
     votes: dict[tuple[int, Address], Voted] = field(default_factory=dict)
     vote_ends_s: dict[int, int] = field(default_factory=dict)  # of proposals whose quorum came late
     ready_s: dict[int, int] = field(default_factory=dict)  # of queued proposals
-    executed: set[int] = field(default_factory=set)
+    executed_ms: dict[int, int] = field(default_factory=dict)  # when
     cancelled: set[int] = field(default_factory=set)
-    executed_operations: set[bytes] = field(default_factory=set)
-    cancelled_operations: set[bytes] = field(default_factory=set)
+    operations_executed_ms: dict[bytes, int] = field(default_factory=dict)
+    operations_cancelled: set[bytes] = field(default_factory=set)
 
     def copy(self) -> "BallotView":
         """The same in collections of its own."""
@@ -123,12 +123,12 @@ def change_ballots(draft: BallotView, event: BallotEvent) -> None:
         case ProposalQueued():
             draft.ready_s[event.proposal] = event.ready_s
         case ProposalExecuted():
-            draft.executed.add(event.proposal)
+            draft.executed_ms[event.proposal] = event.at.timestamp_ms
         case ProposalCancelled():
             draft.cancelled.add(event.proposal)
         case OperationExecuted():
-            draft.executed_operations.add(event.operation)
+            draft.operations_executed_ms[event.operation] = event.at.timestamp_ms
         case OperationCancelled():
-            draft.cancelled_operations.add(event.operation)
+            draft.operations_cancelled.add(event.operation)
         case _:
             assert_never(event)

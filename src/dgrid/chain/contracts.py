@@ -219,6 +219,11 @@ class Contracts:
             self.cases,
         )
 
+    @property
+    def all(self) -> tuple[Contract, ...]:
+        """Every contract of the network."""
+        return (*self.watched, self.dgai, self.challenges, self.splits)
+
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of any of our contracts. Raises AbiError."""
         for contract in (*self.watched, self.dgai):

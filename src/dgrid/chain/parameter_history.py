@@ -48,6 +48,13 @@ class ParameterHistory:
         at = max(0, bisect_right(self.first_epochs, epoch) - 1)
         return tuple(zip(self.first_epochs[at:], self.values[at:], strict=True))
 
+    def changed_in(self, name: str) -> int:
+        """The epoch from which a parameter's last value counts. Raises NotYet."""
+        last, since = getattr(self.last, name), len(self.values) - 1
+        while since > 0 and getattr(self.values[since - 1], name) == last:
+            since -= 1
+        return self.first_epochs[since]
+
     def changed(self, event: ParameterSet) -> "ParameterHistory":
         """The history after one more event: the contract's first values, or a vote's. They come in order of epochs."""
         if not self.values:

@@ -213,7 +213,7 @@ def send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
 
 
 async def _send_claim(home: Path, plan: ClaimPlan) -> ClaimResult:
-    async with _sending(home) as (network, sender):
+    async with sending(home) as (network, sender):
         names = _names(home, network)
         outcome = await send_rows(sender, network.contracts, rows=plan.due)
         by_court, refused = await _claim_payouts(sender, network, home, rows=plan.payouts)
@@ -268,7 +268,7 @@ async def claim_or_renew(
 
 
 @asynccontextmanager
-async def _sending(home: Path) -> AsyncIterator[tuple[NetworkReader, Sender]]:
+async def sending(home: Path) -> AsyncIterator[tuple[NetworkReader, Sender]]:
     """The chain, and a sender for the home's user key; on the dev chain it gets its gas money."""
     chain = chain_config(home)
     folder = home / "roles" / "user"
@@ -321,7 +321,7 @@ def deposit_into(home: Path, channel_ids: Sequence[str], *, amount_wei: int) -> 
 async def _deposit_into(home: Path, channel_ids: Sequence[bytes], amount_wei: int) -> list[dict[str, Any]]:
     if not channel_ids:
         return []
-    async with _sending(home) as (network, sender):
+    async with sending(home) as (network, sender):
         if network.contracts.chain_id == DEV_CHAIN_ID:
             whole_wei = amount_wei * len(channel_ids)
             await fund_dev(network.rpc, network.contracts, address=sender.address, dgai_wei=whole_wei)
@@ -338,7 +338,7 @@ def request_withdrawals(home: Path, channel_ids: Sequence[str]) -> list[dict[str
 async def _request_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
     if not channel_ids:
         return []
-    async with _sending(home) as (network, sender):
+    async with sending(home) as (network, sender):
         for channel in _chosen(network, channel_ids):
             balance = channel.balance_wei
             await request_withdraw(sender, network.contracts, config=channel.config, amount_wei=balance)
@@ -358,7 +358,7 @@ def finalize_withdrawals(home: Path, channels: Sequence[dict[str, Any]]) -> list
 async def _finalize_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
     if not channel_ids:
         return []
-    async with _sending(home) as (network, sender):
+    async with sending(home) as (network, sender):
         for channel in _chosen(network, channel_ids):
             await finalize_withdraw(sender, network.contracts, config=channel.config)
     return await _shown_after(home, channel_ids)

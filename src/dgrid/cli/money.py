@@ -79,7 +79,7 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
         return
     terminal.note(columns(("KIND", "PAYEE", "FROM", "AMOUNT"), rows))
     terminal.note(f"transactions for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
-    _agree(terminal, yes=yes)
+    agree(terminal, yes=yes)
     outcome = send_claim(terminal.home, plan)
     paid = sum(int(one["amount_wei"]) for one in outcome.paid)
     shown = {"claims": outcome.paid, "paid_wei": str(paid), "waiting_wei": str(plan.waiting_wei)}
@@ -129,7 +129,7 @@ def deposit(
     if found:
         terminal.note(_channels_text(found))
         terminal.note(f"{dgai(amount_wei)} into {many(len(found), 'channel')}")
-        _agree(terminal, yes=yes)
+        agree(terminal, yes=yes)
     done = deposit_into(terminal.home, [one["channel_id"] for one in found], amount_wei=amount_wei)
     terminal.show("channel.deposit", {"channels": done}, text=_channels_text(done))
 
@@ -148,7 +148,7 @@ def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes =
     if found:
         terminal.note(_channels_text(found))
         terminal.note(f"{many(len(found), 'transaction')} to announce it; serving on these channels ends")
-        _agree(terminal, yes=yes)
+        agree(terminal, yes=yes)
     done = request_withdrawals(terminal.home, [one["channel_id"] for one in found])
     terminal.show("channel.withdraw", {"channels": done}, text=_channels_text(done))
     if done:
@@ -182,7 +182,7 @@ def _channels_text(channels: list[dict[str, Any]]) -> str:
     return columns(("CHANNEL", "GATEWAY", "BALANCE", "SIGNED BY", "STATE"), rows)
 
 
-def _agree(terminal: Terminal, *, yes: bool) -> None:
+def agree(terminal: Terminal, *, yes: bool) -> None:
     """Raises Declined unless somebody said yes."""
     if yes:
         return

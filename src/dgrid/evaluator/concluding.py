@@ -89,7 +89,7 @@ class Concluder:
         if not step.posts:
             return
         signatures = [own, *await self._gathered(result.root, view)]
-        self._require_quorum(step.round, view, count=len(signatures))
+        require_quorum(view, step.round, count=len(signatures))
         await self._post(result, signatures)
 
     async def _computed(self, number: int, view: ChainView) -> Result:
@@ -145,11 +145,6 @@ class Concluder:
             raise CheckFailed("the signature is not its own")
         return signature
 
-    def _require_quorum(self, number: int, view: ChainView, *, count: int) -> None:
-        judges = sum(of == number for of, _ in view.openings)
-        if count * BPS <= judges * view.parameters.at(number).quorum_bps:
-            raise NotYet(f"{count} of {judges} evaluators have signed this root of round {number}")
-
     async def _post(self, result: Result, signatures: Iterable[EvaluatorSignature]) -> None:
         desk = self._desk
         if not await desk.archives.put(encode_quality(result.table), key=desk.key):
@@ -157,6 +152,13 @@ class Concluder:
         owed = [Release(Address(gateway), amount) for gateway, amount in releases(result.table)]
         await post_quality(desk.sender, desk.contracts, root=result.root, releases=owed, signatures=signatures)
         logger.info("posted the root of round %d", result.root.round)
+
+
+def require_quorum(view: ChainView, number: int, *, count: int) -> None:
+    """Raises NotYet while no more than the round's share of those who opened have signed."""
+    judges = sum(of == number for of, _ in view.openings)
+    if count * BPS <= judges * view.parameters.at(number).quorum_bps:
+        raise NotYet(f"{count} of {judges} evaluators have signed this root of round {number}")
 
 
 def basis_of(view: ChainView, number: int) -> tuple[object, ...]:

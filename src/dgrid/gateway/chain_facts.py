@@ -99,10 +99,12 @@ class WatchedChain:
 
 
 def lines_by_node(view: ChainView) -> dict[bytes, int]:
-    """What all gateways together back of each node's work."""
+    """What all active gateways together back of each node's work."""
+    active = {member.address for member in view.active(Role.GATEWAY)}
     found: dict[bytes, int] = {}
-    for (_, node), line_wei in view.lines.items():
-        found[node] = found.get(node, 0) + line_wei
+    for (gateway, node), line_wei in view.lines.items():
+        if gateway in active:
+            found[node] = found.get(node, 0) + line_wei
     return found
 
 

@@ -1,10 +1,9 @@
 """What each node earned here in epochs whose checks are not final: the measure of how far its stake still vouches.
 
-Kept in memory, as debts are: after a restart all earlier work counts as checked here, while the chain's slashes do not
-depend on it.
+Kept in memory, and told again by the ledger after a restart: to start anew frees nobody.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 class Exposure:
@@ -14,6 +13,17 @@ class Exposure:
         self._total_wei, self._nodes = total_wei, nodes
         self._checked: dict[bytes, int] = {}
         self._closed: dict[int, dict[bytes, int]] = {}  # in order of epochs
+
+    def restore(self, earned: Iterable[tuple[int, bytes, int]], *, closed: Sequence[int]) -> None:
+        """What the ledger says of doubtful epochs: (epoch, node, its total before), in order, and which are over."""
+        for epoch, node, before_wei in earned:
+            self._checked.setdefault(node, before_wei)
+            for over in closed:
+                if over < epoch:
+                    self._closed.setdefault(over, {}).setdefault(node, before_wei)
+        for over in closed:
+            totals = self._closed.setdefault(over, {})
+            totals.update({node: self._total_wei(node) for node in self._checked if node not in totals})
 
     def exposed_wei(self, node: bytes) -> int:
         """What was earned since."""

@@ -67,7 +67,7 @@ class ChainFacts(Protocol):
     def credit_line_wei(self, node: bytes) -> int: ...
 
     def credit_lines_wei(self, node: bytes) -> int:
-        """A node's lines at all gateways together."""
+        """A node's lines at all active gateways together."""
         ...
 
     def is_checked(self, epoch: int, *, now_ms: int) -> bool:

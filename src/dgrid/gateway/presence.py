@@ -173,7 +173,8 @@ def exposure_wei(chain: ChainFacts, member: Member, *, exposure_bps: int) -> int
     """What a node may earn here in epochs whose checks are not final: this gateway's share, by credit lines, of what
     its stake allows it. So all gateways together never trust it with more.
     """
-    own_wei, all_wei = chain.credit_line_wei(member.address), chain.credit_lines_wei(member.address)
+    own_wei = chain.credit_line_wei(member.address)
+    all_wei = max(own_wei, chain.credit_lines_wei(member.address))
     return member.stake_wei * exposure_bps * own_wei // (BPS * all_wei) if all_wei else 0
 
 

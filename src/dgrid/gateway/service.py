@@ -52,6 +52,7 @@ REMEMBERED_MAIL = 64
 CONTENTS_BYTES_MAX = 16 * 1024**3
 TIDY_S = 60.0
 EXPOSURE_LOOK_S = 0.5
+DOUBTFUL_EPOCHS_MAX = 256
 Page = Callable[[str], Reply | None]
 
 
@@ -126,6 +127,7 @@ class GatewayService:
         self.sealer.before_signing = self.contents.sync
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
+        self._restore_exposure()
         judged = self.discloser.run(), self.credibility.run()
         for work in (self.presence.run(), self.closer.run(), *judged, self._watch_exposure(), self._tidy()):
             self._stack.push_async_callback(ended, self.spawn(work))
@@ -278,11 +280,18 @@ class GatewayService:
     def _is_ready(self) -> bool:
         return self.router.can_serve()
 
+    def _restore_exposure(self) -> None:
+        closed = [row.epoch for row in self.reader.epochs(DOUBTFUL_EPOCHS_MAX) if not self._is_checked(row.epoch)]
+        since = min(closed, default=self._epoch_now())
+        self.exposure.restore(self.reader.totals_before(since), closed=sorted(closed))
+
     async def _watch_exposure(self) -> None:
-        chain = self._partners.chain
         while True:
-            self.exposure.look(lambda epoch: chain.is_checked(epoch, now_ms=self._now_ms()))
+            self.exposure.look(self._is_checked)
             await asyncio.sleep(EXPOSURE_LOOK_S)
+
+    def _is_checked(self, epoch: int) -> bool:
+        return self._partners.chain.is_checked(epoch, now_ms=self._now_ms())
 
     async def _tidy(self) -> None:
         while True:

@@ -38,10 +38,14 @@ def windows_of(view: ChainView, judged_round: int) -> Windows:
 
 def rules_of(view: ChainView, judged_round: int) -> QualityRules:
     """The numbers by which a round is judged: those that counted in it, and the published constants."""
-    parameters = view.parameters.at(judged_round)
+    return rules_under(view.parameters.at(judged_round), view, judged_round=judged_round)
+
+
+def rules_under(parameters: Parameters, view: ChainView, *, judged_round: int) -> QualityRules:
+    """The same if other weights, pay and gain had counted; what was drawn stays drawn."""
     earlier = {draw.round for draw in draws_of(view, judged_round)} - {judged_round}
     return QualityRules(
-        draw=draw_rules(parameters),
+        draw=draw_rules(view.parameters.at(judged_round)),
         pay=PayRules(
             base_share_bps=view.facts.base_share_bps,
             gain_bps=parameters.gain_bps,

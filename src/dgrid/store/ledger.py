@@ -145,9 +145,8 @@ class Ledger:
         """The moment and the epoch of a receipt that is billed at once: none will bear an earlier one."""
         if self._stale:
             self._reload()
-        lane = self._books.lane
-        lane.raise_floor(self._now_ms())
-        return lane.served_at_ms, self._clock.epoch_at(lane.served_at_ms)
+        served_at_ms = self._books.lane.raise_floor(self._now_ms())
+        return served_at_ms, self._clock.epoch_at(served_at_ms)
 
     def bill(self, charge: Charge, keep: Callable[[Billed], None] | None = None) -> tuple[Billed, asyncio.Future[None]]:
         """Turns a hold into a receipt at its place, with all running totals; durable when the future is done.
@@ -161,8 +160,7 @@ class Ledger:
         for key in parties:
             self._party(key)
         group.ended[charge.request_id] = self._open_holds.pop(charge.request_id)
-        books.lane.raise_floor(charge.served_at_ms or self._now_ms())
-        served_at_ms = books.lane.served_at_ms
+        served_at_ms = books.lane.raise_floor(charge.served_at_ms or self._now_ms())
         epoch = self._clock.epoch_at(served_at_ms)
         receipt = books.charge(charge, hold, parties=parties, served_at_ms=served_at_ms, epoch=epoch)
         group.parties.update(parties)

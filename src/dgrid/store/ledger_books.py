@@ -94,9 +94,10 @@ class Lane:
     protocol_wei: int = 0
     gateway_wei: int = 0
 
-    def raise_floor(self, time_ms: int) -> None:
-        """No receipt will bear an earlier moment, whatever the clock says."""
+    def raise_floor(self, time_ms: int) -> int:
+        """No receipt will bear an earlier moment, whatever the clock says; the floor that there is now."""
         self.served_at_ms = max(self.served_at_ms, time_ms)
+        return self.served_at_ms
 
     def take_place(self, epoch: int) -> Place:
         """The next place of the lane."""

@@ -130,6 +130,14 @@ class LedgerReader:
                 found.append((struct_hash, _decode_record(record).receipt, seal))
         return found[::-1]
 
+    def totals_before(self, since_epoch: int) -> list[tuple[int, bytes, int]]:
+        """(epoch, node, what it had earned before) of each node and epoch it earned in, from an epoch on, in order."""
+        found = []
+        for epoch, node, record in self._rows("read_first_of_nodes", since_epoch):
+            receipt = InferenceReceipt.unpacked(_decode_record(record).receipt)
+            found.append((epoch, node, receipt.totals.node - receipt.shares.node))
+        return found
+
     # --- epochs ---
 
     def epoch_to_close(self) -> int | None:

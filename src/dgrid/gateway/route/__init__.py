@@ -95,7 +95,7 @@ class Router:
         found = self._reachable(model, wishes)
         if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
-        moment = self._moment()
+        moment = self.moment()
         for seller in found.sellers:
             if can_serve(seller, moment):
                 break
@@ -139,16 +139,17 @@ class Router:
 
     def can_serve(self) -> bool:
         """Whether some model has a node that takes requests: offered, with credit left, not full."""
-        moment = self._moment()
+        moment = self.moment()
         return any(can_serve(seller, moment) for found in self.market.models.values() for seller in found.sellers)
 
-    def _moment(self) -> Moment:
+    def moment(self) -> Moment:
+        """What a choice made now depends on."""
         return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei, self.exposed_wei, self.new_share())
 
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
         wishes = wishes_of(order.chat)
-        found = choose(plan.field, wishes, moment=self._moment(), excluded=excluded)
+        found = choose(plan.field, wishes, moment=self.moment(), excluded=excluded)
         if found is None:
             raise no_node(plan.model, NOBODY_LEFT)
         seller, standing = found.seller, found.standing

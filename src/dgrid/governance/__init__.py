@@ -1,0 +1,1 @@
+"""How the members change the network: proposals and their state, what one would change, what it would have meant."""

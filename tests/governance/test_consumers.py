@@ -1,0 +1,173 @@
+"""Every parameter is read by somebody, and by the epoch: change it in the history, and what its reader does changes.
+
+Of each reader in Python the smallest thing that shows it. What only contracts read is looked for in their source, and
+tried on the chain by their own tests.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.settlement.judged import BLANK, FACTS
+
+from dgrid.author.working import plan_terms
+from dgrid.chain.events import Moment, Role, StakeChanged
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters, catalogue, tunable
+from dgrid.chain.view import Anchor, ChainView, Member, Opening, PostedQuality, fold
+from dgrid.core.errors import NotYet
+from dgrid.core.identity import Address, Hash
+from dgrid.core.money import Price
+from dgrid.evaluator.concluding import require_quorum
+from dgrid.gateway.tariff import Tariff
+from dgrid.poq.economics import violations
+from dgrid.settlement.claims import pays_from_s
+from dgrid.settlement.finality import is_checked
+from dgrid.settlement.payouts import root_pays_from_s
+from dgrid.settlement.rounds import rules_of, windows_of
+from dgrid.wire.messages import EpochRoot, QualityRoot
+
+CONTRACTS = Path(__file__).parents[2] / "contracts" / "src"
+EPOCH = 10
+AT_MS = FACTS.clock.opens_at_ms(EPOCH)
+GATEWAY = Address(b"\x01" * 20)
+
+Observe = Callable[[ChainView], Any]
+
+
+def _tariff(view: ChainView) -> Tariff:
+    return Tariff(10_000, view.parameters.at, lambda: EPOCH)
+
+
+def _terms(view: ChainView) -> Any:
+    return _tariff(view).offered(Price(100, 100), Price(0, 0))
+
+
+def _anchor(view: ChainView) -> int:
+    root = EpochRoot(GATEWAY, EPOCH - 1, bytes(20), bytes(32), 1, bytes(32), 10, bytes(32))
+    return pays_from_s(view, Anchor(root, Hash(root.struct_hash()), 1, AT_MS))
+
+
+def _posted(view: ChainView) -> int:
+    root = QualityRoot(EPOCH, bytes(20), bytes(32), bytes(32), 0, 0, bytes(32), bytes(32), bytes(32))
+    return root_pays_from_s(view, PostedQuality(root, Hash(root.struct_hash()), 1, AT_MS))
+
+
+def _doubted_s(view: ChainView) -> int:
+    """How long an epoch that nobody judged is doubted."""
+    opens_s = AT_MS // 1000
+    return bisect_left(range(10**7), True, key=lambda s: is_checked(view, (GATEWAY, EPOCH), now_s=opens_s + s))
+
+
+def _signers(view: ChainView) -> int:
+    """How many of ten judges must have signed."""
+    opened = {(EPOCH, Address(bytes([at]) * 20)): Opening(bytes(32), bytes(32)) for at in range(10)}
+    judged = replace(view, openings=opened)
+    for count in range(11):
+        try:
+            require_quorum(judged, EPOCH, count=count)
+        except NotYet:
+            continue
+        return count
+    return 11
+
+
+def _is_active(view: ChainView) -> bool:
+    stake_wei = Parameters().minimum_stake_wei
+    member = Member(Role.NODE, GATEWAY, "", stake_wei, 0, bytes(32), bytes(32), active=True)
+    told = StakeChanged(Moment(1, 0, AT_MS, bytes(32)), Role.NODE, GATEWAY, stake_wei)
+    return bool(fold(replace(view, members={(Role.NODE, GATEWAY): member}), [told]).active(Role.NODE))
+
+
+OBSERVED: dict[str, Observe] = {
+    "challenge_seconds": _anchor,
+    "stored_quorum": lambda view: _tariff(view).now.stored_quorum,  # as a gateway asks before it hands a root over
+    "minimum_stake_wei": _is_active,
+    "maximum_margin_bps": lambda view: _terms(view).margin_bps,
+    "protocol_bps": lambda view: _terms(view).protocol_bps,
+    "exploration_bps": lambda view: _tariff(view).now.exploration_bps,  # tests/gateway/test_governed.py shows the rest
+    "exposure_bps": lambda view: _tariff(view).now.exposure_bps,  # likewise
+    "commit_seconds": lambda view: windows_of(view, EPOCH).reveal_from_s,
+    "reveal_seconds": lambda view: windows_of(view, EPOCH).open_from_s,
+    "open_seconds": lambda view: windows_of(view, EPOCH).post_from_s,
+    "root_seconds": _posted,
+    "committee_size": lambda view: rules_of(view, EPOCH).draw.committee_size,
+    "duty_cap": lambda view: rules_of(view, EPOCH).draw.duty_cap,
+    "quality_bps": lambda view: rules_of(view, EPOCH).draw.quality_bps,
+    "identity_bps": lambda view: rules_of(view, EPOCH).draw.identity_bps,
+    "canary_bps": lambda view: plan_terms(view, EPOCH, accounts=1).share_bps,
+    "gain_bps": lambda view: rules_of(view, EPOCH).pay.gain_bps,
+    "quorum_bps": _signers,
+    "evaluator_rate_wei": lambda view: rules_of(view, EPOCH).pay.evaluator_rate_wei,
+    "pool_cap_wei": lambda view: rules_of(view, EPOCH).pay.pool_cap_wei,
+    "accuracy_weight": lambda view: rules_of(view, EPOCH).weights.accuracy,
+    "consistency_weight": lambda view: rules_of(view, EPOCH).weights.consistency,
+    "format_weight": lambda view: rules_of(view, EPOCH).weights.format,
+    "cost_weight": lambda view: rules_of(view, EPOCH).weights.cost,
+    "enrol_seconds": _doubted_s,
+    "vote_seconds": _doubted_s,
+    "unseal_seconds": _doubted_s,
+    "appeal_seconds": _doubted_s,
+}
+BY_CONTRACTS = {
+    "challenge_blocks",
+    "default_seconds",
+    "bond_seconds",
+    "gateway_slash_bps",
+    "reporter_bps",
+    "minimum_bond_wei",
+    "demand_seconds",
+    "demand_deposit_wei",
+    "unbonding_seconds",
+    "maximum_commission_bps",
+    "jail_seconds",
+    "late_penalty_wei",
+    "case_bond_wei",
+    "case_committee",
+    "appeal_committee",
+    "verdict_bps",
+    "node_slash_bps",
+    "evaluator_slash_bps",
+    "undisclosed_penalty_wei",
+    "request_value_max_wei",
+}
+BY_JURORS = {"case_samples"}  # of whom each makes so many requests before it votes
+NOT_READERS = {"Parameter.sol", "Parameters.sol", "Economics.sol"}
+
+
+def changed(name: str, *, from_epoch: int) -> ChainView:
+    """The usual values, and one that another counts for later."""
+    one, usual = tunable(name), BLANK.parameters.at(0)
+    value = getattr(usual, name)
+    other = value + one.bounds.change_max if value + one.bounds.change_max <= one.bounds.maximum else value // 2
+    assert other != value
+    return replace(BLANK, parameters=ParameterHistory((0, from_epoch), (usual, replace(usual, **{name: other}))))
+
+
+@pytest.mark.parametrize("name", OBSERVED)
+def test_its_reader_obeys_from_the_epoch_on_and_not_before(name: str) -> None:
+    observe = OBSERVED[name]
+    usual = observe(BLANK)
+    assert observe(changed(name, from_epoch=EPOCH)) != usual
+    assert observe(changed(name, from_epoch=EPOCH + 1)) == usual
+
+
+@pytest.mark.parametrize("name", sorted(BY_CONTRACTS))
+def test_a_contract_reads_it(name: str) -> None:
+    wanted = re.compile(rf"Parameter\.{tunable(name).solidity_name}\b")
+    readers = [path.name for path in CONTRACTS.glob("*.sol") if wanted.search(path.read_text())]
+    assert set(readers) - NOT_READERS, f"nobody reads {name}"
+
+
+def test_every_parameter_is_read() -> None:
+    assert {*OBSERVED, *BY_CONTRACTS, *BY_JURORS} == {one.name for one in catalogue()}
+
+
+def test_the_guard_weighs_what_it_says_it_weighs() -> None:
+    """`request_value_max_wei` protects nobody unless raising it is refused in the end."""
+    worth = Parameters().request_value_max_wei
+    assert violations(replace(Parameters(), request_value_max_wei=worth * 1_000), epoch_seconds=20) != ()

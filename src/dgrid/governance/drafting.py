@@ -103,10 +103,12 @@ def unsafe(broken: Sequence[Rule]) -> UnsafeParameters:
 def _require_bounds(change: ParameterChange) -> None:
     one, bounds = change.parameter, change.parameter.bounds
     if not bounds.minimum <= change.new <= bounds.maximum:
-        raise OutOfBounds(f"{one.name} lies between {bounds.minimum} and {bounds.maximum} {one.unit}, not {change.new}")
+        least, most, new = map(one.shown, (bounds.minimum, bounds.maximum, change.new))
+        raise OutOfBounds(f"{one.name} lies between {least} and {most} {one.shown_unit}, not {new}")
     if abs(change.new - change.old) > bounds.change_max:
+        step, old, new = map(one.shown, (bounds.change_max, change.old, change.new))
         raise OutOfBounds(
-            f"{one.name} moves by at most {bounds.change_max} {one.unit} at once, not {change.old} to {change.new}",
+            f"{one.name} moves by at most {step} {one.shown_unit} at once, not {old} to {new}",
             hint="propose a part of the way now, and the rest afterwards",
         )
 

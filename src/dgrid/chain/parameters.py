@@ -56,6 +56,18 @@ class Tunable:
         """As `Parameters.sol` spells it: without the unit of amounts, which are all in wei there."""
         return "".join(part.capitalize() for part in self.name.removesuffix("_wei").split("_"))
 
+    @property
+    def shown_unit(self) -> str:
+        """What people read values in."""
+        return "DGAI" if self.unit is Unit.WEI else self.unit.value
+
+    def shown(self, value: int) -> str:
+        """A value as people read it: amounts in whole DGAI with as many decimals as they need."""
+        if self.unit is not Unit.WEI:
+            return f"{value:,}"
+        whole, part = divmod(value, WEI)
+        return f"{whole:,}.{part:018}".rstrip("0").rstrip(".")
+
 
 def _tunable(about: str, readers: str, *, within: Bounds, dev: int, bsc: int, unit: Unit) -> Any:
     return field(default=dev, metadata={"about": about, "readers": readers, "bounds": within, "unit": unit, "bsc": bsc})
@@ -294,7 +306,7 @@ class Parameters:
     case_committee: int = _count("How many seats decide a case.", "cases", within=Bounds(1, 63, 4), dev=3, bsc=15)
     appeal_committee: int = _count("How many seats decide an appeal.", "cases", within=Bounds(2, 127, 8), dev=5, bsc=31)
     verdict_bps: int = _bps(
-        "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_667, bsc=6_667
+        "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_666, bsc=6_666
     )
     case_samples: int = _count(
         "How many fresh requests each member makes.", "evaluators", within=Bounds(1, 100, 10), dev=10, bsc=20

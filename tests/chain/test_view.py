@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dgrid.chain.ballots import ProposalExecuted, Voted
 from dgrid.chain.events import (
     AuthorSet,
     ChainEvent,
@@ -12,6 +13,7 @@ from dgrid.chain.events import (
     MemberRegistered,
     ModelsDeclared,
     Moment,
+    ParameterSet,
     PayoutClaimed,
     QualityPosted,
     Role,
@@ -41,6 +43,11 @@ judging_events = st.one_of(
     st.builds(lambda who, allowed: AuthorSet(AT, who, allowed), addresses, st.booleans()),
     st.builds(lambda who, n: PayoutClaimed(AT, who, PayoutKind.PAYER, n, n), addresses, amounts),
 )
+member_events = st.one_of(
+    st.builds(lambda n, value: ParameterSet(AT, n, value, 0), st.integers(0, 48), st.integers(0, 9)),
+    st.builds(lambda who, weight: Voted(AT, 1, who, 1, weight, ""), addresses, amounts),
+    st.just(ProposalExecuted(AT, 1)),
+)
 channel_events = st.one_of(
     st.builds(lambda n, t: Deposited(AT, CHANNEL, n, t, CONFIG), amounts, amounts),
     st.builds(lambda n, t: WithdrawRequested(AT, CHANNEL, n, t), amounts, amounts),
@@ -51,7 +58,7 @@ channel_events = st.one_of(
 )
 
 
-@given(st.lists(channel_events | judging_events, max_size=12), st.integers(0, 12))
+@given(st.lists(channel_events | judging_events | member_events, max_size=12), st.integers(0, 12))
 def test_folding_in_two_parts_is_folding_at_once_and_changes_nothing_given(events: list[ChainEvent], cut: int) -> None:
     start = ChainView()
     at_once = fold(start, events)

@@ -96,12 +96,12 @@ class Stage:
             await asyncio.sleep(0.05)
 
 
-async def a_loop(net: Devnet, network: Settling, stage: "Stage | None" = None) -> AuthorLoop:
-    key, watcher = net.key("author"), network.watcher
+async def a_loop(net: Devnet, network: Settling, stage: "Stage | None" = None, *, name: str = "author") -> AuthorLoop:
+    key, watcher = net.key(name), network.watcher
     accounts = accounts_of(key, 2)
     chance = Chance(random.Random(5))
     court = court_domain(net.contracts.chain_id, net.contracts.quality_court.address)
-    sender = await net.sender("author", dgai_wei=0)
+    sender = await net.sender(name, dgai_wei=0)
 
     async def ask(door: Door, canary: KeptCanary) -> Served:
         assert stage is not None
@@ -215,9 +215,9 @@ def test_what_is_refused_or_too_late_is_given_up(on_devnet: OnDevnet) -> None:
 def test_an_author_that_is_not_appointed_commits_to_nothing(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
-        stage = Stage(net, network, (), await a_loop(net, network))
+        stage = Stage(net, network, (), await a_loop(net, network, name="stranger"))
         stage.loop.journal.close()
-        stage.loop = await a_loop(net, network, stage)
+        stage.loop = await a_loop(net, network, stage, name="stranger")
         await stage.anchored_traffic()
         epoch = stage.epoch
         await stage.until(lambda: stage.epoch > epoch + 1)
@@ -227,12 +227,12 @@ def test_an_author_that_is_not_appointed_commits_to_nothing(on_devnet: OnDevnet)
     on_devnet(main)
 
 
-def test_the_process_is_appointed_opens_channels_and_stops_cleanly(on_devnet: OnDevnet) -> None:
+def test_the_process_opens_channels_and_stops_cleanly(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
-        async with running(net, "author", name="author-9") as author:
-            address = net.key("author-9").address
-            accounts = accounts_of(net.key("author-9"), 4)
+        async with running(net, "author", name="author") as author:
+            address = net.key("author").address
+            accounts = accounts_of(net.key("author"), 4)
             wanted = {account.salt(network.books.key.address) for account in accounts}
             await network.watcher.until(lambda view: address in view.authors and wanted <= salts_in(view), timeout_s=30)
             _, health = await author.ask("GET", "/healthz")

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from dgrid.chain.parameters import Tunable, Unit, catalogue
-from dgrid.core.money import WEI
+from dgrid.chain.parameters import Tunable, catalogue
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "parameters.md"
 HEAD = """# Parameters
@@ -18,18 +17,10 @@ DGAI here and in wei on chain; of weights only the ratios count.
 """
 
 
-def shown(one: Tunable, value: int) -> str:
-    if one.unit is not Unit.WEI:
-        return f"{value:,}"
-    whole, part = divmod(value, WEI)
-    return f"{whole:,}.{part:018}".rstrip("0").rstrip(".")
-
-
 def row(one: Tunable) -> str:
-    bounds = f"{shown(one, one.bounds.minimum)} to {shown(one, one.bounds.maximum)}"
-    values = shown(one, one.dev), shown(one, one.bsc), bounds, shown(one, one.bounds.change_max)
-    unit = "DGAI" if one.unit is Unit.WEI else one.unit.value
-    return "| " + " | ".join((f"`{one.name}`", unit, *values, one.readers, one.about)) + " |\n"
+    bounds = f"{one.shown(one.bounds.minimum)} to {one.shown(one.bounds.maximum)}"
+    values = one.shown(one.dev), one.shown(one.bsc), bounds, one.shown(one.bounds.change_max)
+    return "| " + " | ".join((f"`{one.name}`", one.shown_unit, *values, one.readers, one.about)) + " |\n"
 
 
 def page() -> str:

@@ -100,7 +100,7 @@ def test_a_proposal_goes_its_way_and_the_parameter_changes_two_epochs_later(on_d
         assert (one.proposal.id, one.proposal.tally.for_wei, one.quorum_wei) == (number, QUORUM_WEI + WEI, QUORUM_WEI)
         assert [str(change) for change in one.changes] == [
             "protocol_bps: 200 → 300 bps (read by gateways, nodes, auditors)",
-            "quality_bps: 5000 → 4000 bps (read by evaluators, gateways)",
+            "quality_bps: 5,000 → 4,000 bps (read by evaluators, gateways)",
         ]
         await net.pass_time(45)
         assert (await first(net)).state is ProposalState.SUCCEEDED

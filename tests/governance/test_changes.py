@@ -33,6 +33,11 @@ def test_a_change_of_a_parameter_shows_old_and_new_with_unit_and_readers() -> No
     assert str(found) == "protocol_bps: 200 → 300 bps (read by gateways, nodes, auditors)"
 
 
+def test_amounts_are_shown_in_dgai() -> None:
+    change = ParameterChange(tunable("evaluator_rate_wei"), 3 * 10**14, 6 * 10**14)
+    assert str(change) == "evaluator_rate_wei: 0.0003 → 0.0006 DGAI (read by evaluators, auditors)"
+
+
 values = st.lists(
     st.tuples(st.sampled_from(catalogue()), st.integers(0, 2**128 - 1)), max_size=6, unique_by=lambda p: p[0]
 )

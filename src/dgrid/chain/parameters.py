@@ -56,6 +56,18 @@ class Tunable:
         """As `Parameters.sol` spells it: without the unit of amounts, which are all in wei there."""
         return "".join(part.capitalize() for part in self.name.removesuffix("_wei").split("_"))
 
+    @property
+    def shown_unit(self) -> str:
+        """What people read values in."""
+        return "DGAI" if self.unit is Unit.WEI else self.unit.value
+
+    def shown(self, value: int) -> str:
+        """A value as people read it: amounts in whole DGAI with as many decimals as they need."""
+        if self.unit is not Unit.WEI:
+            return f"{value:,}"
+        whole, part = divmod(value, WEI)
+        return f"{whole:,}.{part:018}".rstrip("0").rstrip(".")
+
 
 def _tunable(about: str, readers: str, *, within: Bounds, dev: int, bsc: int, unit: Unit) -> Any:
     return field(default=dev, metadata={"about": about, "readers": readers, "bounds": within, "unit": unit, "bsc": bsc})

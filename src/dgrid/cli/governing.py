@@ -3,7 +3,6 @@ shown.
 """
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -195,6 +194,7 @@ def parameters(context: typer.Context) -> None:
     Example: `dgrid gov parameters`
     """
     from dgrid.cli.ballots import read, values_shown
+    from dgrid.cli.governing_text import values_text
 
     terminal: Terminal = context.obj
 
@@ -202,16 +202,7 @@ def parameters(context: typer.Context) -> None:
         return values_shown(network.view, now_ms=int(time.time() * 1000))
 
     found = read(terminal.home, work)
-    rows = [
-        (one["name"], one["value"], one["unit"], _coming(one["next"]), f"{one['minimum']} to {one['maximum']}")
-        for one in found
-    ]
-    text = columns(("PARAMETER", "VALUE", "UNIT", "COMING", "BOUNDS"), rows)
-    terminal.show("gov.parameters", {"parameters": found}, text=text)
-
-
-def _coming(changes: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(f"{one['value']} from epoch {one['from_epoch']}" for one in changes)
+    terminal.show("gov.parameters", {"parameters": found}, text=values_text(found))
 
 
 def _agree(terminal: Terminal, cost: "Cost", *, yes: bool) -> None:

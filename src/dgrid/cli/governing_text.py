@@ -1,7 +1,9 @@
 """How proposals and simulations are shown: for people as text, for programs as plain data."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from dgrid.chain.parameters import Tunable, tunable
 from dgrid.cli.ballots import Shown
 from dgrid.cli.terminal import columns, dgai, many, short
 from dgrid.core.identity import to_hex
@@ -86,6 +88,18 @@ def change_data(change: Change) -> dict[str, Any]:
 
 
 # --- a simulation -----------------------------------------------------------------------------------------------------
+
+
+def values_text(found: Sequence[dict[str, Any]]) -> str:
+    """All parameters, amounts in DGAI."""
+    titles = "PARAMETER", "VALUE", "UNIT", "COMING", "BOUNDS"
+    return columns(titles, [_value_row(one, tunable(one["name"])) for one in found])
+
+
+def _value_row(one: dict[str, Any], known: Tunable) -> tuple[str, ...]:
+    coming = ", ".join(f"{known.shown(int(next_['value']))} from epoch {next_['from_epoch']}" for next_ in one["next"])
+    bounds = f"{known.shown(known.bounds.minimum)} to {known.shown(known.bounds.maximum)}"
+    return known.name, known.shown(int(one["value"])), known.shown_unit, coming, bounds
 
 
 def simulation_data(found: Simulation) -> dict[str, Any]:

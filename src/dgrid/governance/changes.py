@@ -26,7 +26,7 @@ class ParameterChange:
 
     def __str__(self) -> str:
         one = self.parameter
-        return f"{one.name}: {self.old} → {self.new} {one.unit} (read by {one.readers})"
+        return f"{one.name}: {one.shown(self.old)} → {one.shown(self.new)} {one.shown_unit} (read by {one.readers})"
 
 
 @dataclass(frozen=True, slots=True)

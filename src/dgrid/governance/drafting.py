@@ -105,15 +105,16 @@ def require_bounds(draft: Draft) -> None:
     """Raises OutOfBounds where a value can never be: at a deployment as little as by a vote."""
     for one, value in draft.values:
         if not one.bounds.minimum <= value <= one.bounds.maximum:
-            limits = f"{one.bounds.minimum} and {one.bounds.maximum} {one.unit}"
-            raise OutOfBounds(f"{one.name} lies between {limits}, not {value}")
+            least, most, new = map(one.shown, (one.bounds.minimum, one.bounds.maximum, value))
+            raise OutOfBounds(f"{one.name} lies between {least} and {most} {one.shown_unit}, not {new}")
 
 
 def _require_small(change: ParameterChange) -> None:
     one, bounds = change.parameter, change.parameter.bounds
     if abs(change.new - change.old) > bounds.change_max:
+        step, old, new = map(one.shown, (bounds.change_max, change.old, change.new))
         raise OutOfBounds(
-            f"{one.name} moves by at most {bounds.change_max} {one.unit} at once, not {change.old} to {change.new}",
+            f"{one.name} moves by at most {step} {one.shown_unit} at once, not {old} to {new}",
             hint="propose a part of the way now, and the rest afterwards",
         )
 

@@ -14,6 +14,7 @@ from typing import Final
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView
 from dgrid.config import GatewayConfig
 from dgrid.core.errors import DGridError
 from dgrid.core.money import BPS
@@ -154,12 +155,11 @@ def measured_quality() -> dict[str, int]:
 async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -> None:
     """Registers the gateway, fills its bond, and gives every node a credit line; goes on as nodes come."""
     enroller = Enroller(access.rpc, access.contracts, sender, dev=config.dev)
-    enrolment = Enrolment(Role.GATEWAY, config.url, int(config.stake_wei), margin_bps=config.margin_bps)
     is_registered = False
     while True:
         try:
             if not is_registered:
-                await enroller.enroll(enrolment, access.watcher.latest)
+                await enroller.enroll(enrolment_of(config, access.watcher.latest), access.watcher.latest)
                 await enroller.ensure_bond(int(config.bond_wei))
                 is_registered = True
                 logger.info("registered on chain as %s", config.url)
@@ -168,6 +168,12 @@ async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -
             logger.warning("not enrolled yet: %s %s", error.message, error.hint)
             await asyncio.sleep(ENROL_AGAIN_S)
         await asyncio.sleep(LINES_LOOK_S)
+
+
+def enrolment_of(config: GatewayConfig, view: ChainView) -> Enrolment:
+    """What the gateway declares: its margin as far as the members allow it now."""
+    margin_bps = min(config.margin_bps, view.parameters_at(now_ms()).maximum_margin_bps)
+    return Enrolment(Role.GATEWAY, config.url, int(config.stake_wei), margin_bps=margin_bps)
 
 
 async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: Enroller) -> None:

@@ -290,3 +290,25 @@ def test_an_endpoint_that_hangs_or_overcharges_holds_no_payment_up(on_devnet: On
         assert await deposited(net, config) == 2 * WEI
 
     on_devnet(main)
+
+
+def test_the_tip_is_what_the_chain_asks_and_no_fixed_sum(on_devnet: OnDevnet) -> None:
+    """Chains differ a hundredfold in what their block makers want."""
+
+    async def main(net: Devnet) -> None:
+        config = await ready_channel(net, "payer")
+        async with endpoints(net, 3) as doors:
+            for door in doors[:2]:
+                door.lies["eth_gasPrice"] = lambda price: hex(int(price, 16) - 95 * GWEI // 100)
+            doors[2].lies["eth_gasPrice"] = lambda price: hex(1_000 * GWEI)
+            rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
+            sender = Sender(rpc, net.key("payer"), folder=net.folder / "payer", chain_id=DEV_CHAIN_ID)
+            await pay(net, config, wei=WEI, label="cheap")(sender)
+            await sender.close()
+        journal = Journal(net.folder / "payer" / JOURNAL_NAME)
+        cheap = journal.latest("cheap")
+        journal.close()
+        assert cheap is not None
+        assert cheap.attempts[-1].tip_wei < GWEI // 10
+
+    on_devnet(main)

@@ -20,9 +20,9 @@ from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
 from dgrid.settlement import claims
 from dgrid.settlement.anchoring import AnchorOrder, AnchorQueue
-from dgrid.settlement.closing import sign_root
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.seals import seal
 
 DEPOSIT_WEI = 40 * WEI
@@ -80,9 +80,9 @@ async def accepted_epochs(network: Settling, *epochs: int) -> int:
             network.books.answer(epoch, network.work(config, node, tokens_in=40_000 + epoch, tokens_out=900))
         closed = network.books.close(epoch, vouchers=(network.voucher("payer-1", config, DEPOSIT_WEI),))
         assert closed is not None
-        promises = await network.archives.put(closed.blob, key=network.books.key)
-        signature = sign_root(network.books.key, network.net.domain, root=closed.root)
-        network.queue.accept(AnchorOrder(closed.root, signature, tuple(promises)))
+        signed = SignedRoot.by(network.books.key, closed.root, domain=network.net.domain)
+        promises = await network.archives.put(closed.blob, key=network.books.key, root=signed)
+        network.queue.accept(AnchorOrder(closed.root, signed.signature, tuple(promises)))
     return sum(receipt.shares.fee for receipt in network.books.receipts)
 
 

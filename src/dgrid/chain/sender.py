@@ -29,7 +29,6 @@ JOURNAL_NAME = "transactions.sqlite"
 POLL_S, POLL_S_MAX = 0.02, 2.0
 TEND_S = 2.0
 BUMP_AFTER_S = 30.0
-TIP_WEI = 10**9
 GAS_OF_NOTHING = 21_000
 
 
@@ -55,6 +54,19 @@ class TransactionReceipt:
     block_number: int
     gas_used: int
     logs: tuple[RawLog, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a unit of gas costs now: what the block burns, and what its maker gets."""
+
+    base_fee_wei: int
+    tip_wei: int
+
+    @property
+    def fee_wei(self) -> int:
+        """What to offer: enough while the base fee doubles."""
+        return 2 * self.base_fee_wei + self.tip_wei
 
 
 def _is_known(error: RpcError) -> bool:
@@ -140,12 +152,12 @@ class Sender:
         await self._bind()
         if not (missing := self._journal.from_nonce(await self._count("latest"))):
             return
-        base_fee = await self._base_fee()
+        prices = await self._prices()
         for entry in missing:
             if entry.state in (State.REVERTED, State.DISPLACED):
-                await self._fill(entry)
-            elif entry.attempts[-1].fee_wei < base_fee:
-                await self._bump(entry, base_fee)
+                await self._fill(entry, prices)
+            elif entry.attempts[-1].fee_wei < prices.base_fee_wei:
+                await self._bump(entry, prices)
             else:
                 await self._broadcast(entry)
 
@@ -175,25 +187,25 @@ class Sender:
 
     # --- what to pay --------------------------------------------------------------------------------------------------
 
-    async def _base_fee(self) -> int:
+    async def _prices(self) -> Prices:
         """What gas costs now, by what a majority says: one endpoint alone neither overcharges nor stops us."""
-        calls: list[RpcCall] = [("eth_getBlockByNumber", ["latest", False])]
-        (fee,) = await self._rpc.reached(calls, lambda said: block_of(said).base_fee_wei, what="what gas costs")
-        return fee
+        calls: list[RpcCall] = [("eth_getBlockByNumber", ["latest", False]), ("eth_gasPrice", [])]
+        base_fee, price = await self._rpc.reached(calls, _wei_of, what="what gas costs")
+        return Prices(base_fee, max(1, price - base_fee))
 
     async def _until_affordable(self, label: str) -> None:
         """Waits while gas costs more than the ceiling: nothing is journaled yet, so nothing is stuck."""
         is_said = False
-        while (base_fee := await self._base_fee()) > self._ceilings.fee_wei:
+        while (base_fee := (await self._prices()).base_fee_wei) > self._ceilings.fee_wei:
             if not is_said:
                 logger.warning("%s waits: gas costs %d wei, more than %d", label, base_fee, self._ceilings.fee_wei)
                 is_said = True
             await asyncio.sleep(TEND_S)
 
-    async def _bump(self, entry: Entry, base_fee: int) -> None:
+    async def _bump(self, entry: Entry, prices: Prices) -> None:
         """Replaces a transaction that nobody mines by one that pays more, up to the ceiling."""
         last = entry.attempts[-1]
-        fee = min(max(last.fee_wei * 5 // 4, 2 * base_fee + TIP_WEI), self._ceilings.fee_wei)
+        fee = min(max(last.fee_wei * 5 // 4, prices.fee_wei), self._ceilings.fee_wei)
         if fee * 10 < last.fee_wei * 11:  # what a chain's nodes ask of a replacement
             if entry.nonce not in self._at_ceiling:
                 logger.warning("%s waits: it already pays the most it may, %d wei", entry.call.label, last.fee_wei)
@@ -204,14 +216,14 @@ class Sender:
         self._journal.add_attempt(entry.nonce, attempt)
         await self._broadcast(self._journal.entry(entry.nonce))
 
-    async def _fill(self, entry: Entry) -> None:
+    async def _fill(self, entry: Entry, prices: Prices) -> None:
         """Uses the nonce of a transaction that failed in a block which is gone, for nothing: its sender was told that
         it failed and has gone on, so it must not happen now; and without its nonce nothing after it could.
         """
         nothing = Call(entry.call.label, self.address, b"", 0, GAS_OF_NOTHING)
         last = entry.attempts[-1]
         if last.hash != self._sign(nothing, entry.nonce, fee=last.fee_wei, tip=last.tip_wei).hash:
-            fee = max(last.fee_wei * 5 // 4, 2 * await self._base_fee() + TIP_WEI)
+            fee = max(last.fee_wei * 5 // 4, prices.fee_wei)
             attempt = self._sign(nothing, entry.nonce, fee=fee, tip=min(last.tip_wei * 5 // 4, fee))
             self._journal.add_attempt(entry.nonce, attempt)
         await self._broadcast(self._journal.entry(entry.nonce))
@@ -223,9 +235,9 @@ class Sender:
         if known is not None and known.state in (State.OPEN, State.MINED):
             return known
         call = replace(call, gas=await self._gas(call))
-        nonce_min, base_fee = await self._count("pending"), await self._base_fee()
-        fee = min(2 * base_fee + TIP_WEI, self._ceilings.fee_wei)
-        tip = min(TIP_WEI, fee)
+        nonce_min, prices = await self._count("pending"), await self._prices()
+        fee = min(prices.fee_wei, self._ceilings.fee_wei)
+        tip = min(prices.tip_wei, fee)
         return self._journal.add(call, lambda nonce: self._sign(call, nonce, fee=fee, tip=tip), nonce_min=nonce_min)
 
     async def _count(self, block: str) -> int:
@@ -288,10 +300,10 @@ class Sender:
 
     async def _bump_until(self, nonce: int) -> None:
         """Offers more for a transaction, and for all that must come before it."""
-        base_fee = await self._base_fee()
+        prices = await self._prices()
         for entry in self._journal.from_nonce(await self._count("latest")):
             if entry.nonce <= nonce and entry.state is State.OPEN:
-                await self._bump(entry, base_fee)
+                await self._bump(entry, prices)
 
     async def _outcome(self, entry: Entry) -> "_Outcome | None":
         """What a majority of endpoints says became of any attempt; None while they know of none."""
@@ -327,6 +339,11 @@ class _Outcome:
 
     is_success: bool
     receipt: TransactionReceipt
+
+
+def _wei_of(said: Any) -> int:
+    """A block's base fee, or an amount."""
+    return block_of(said).base_fee_wei if isinstance(said, dict) else int(said, 16)
 
 
 def _read_outcome(receipts: list[Any]) -> _Outcome | None:

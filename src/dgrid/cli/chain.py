@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dgrid.cli.money import Yes, agree
-from dgrid.cli.terminal import Terminal, columns
+from dgrid.cli.terminal import Terminal, coins, columns
 
 
 def register(app: typer.Typer) -> None:
@@ -73,9 +73,3 @@ def deploy(  # noqa: PLR0913 one for each flag
     }
     state = f"{len(plan.missing)} contracts created" if plan.missing else "all contracts lie there"
     terminal.show("chain.deploy", shown, text=f"{state}, and their code was checked")
-
-
-def coins(wei: int) -> str:
-    """An amount of the chain's own coin, with six decimals, rounded up."""
-    millionths = -(-wei // 10**12)
-    return f"{millionths // 10**6:,}.{millionths % 10**6:06}"

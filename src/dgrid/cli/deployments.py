@@ -20,7 +20,7 @@ from dgrid.chain.deploy import (
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.networks import NETWORKS, AddressBook, Network, Stage, planned_book
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import TIP_WEI, Sender, TransactionReceipt
+from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.config import ChainConfig, ConfigError, WalletConfig, to_toml
 from dgrid.core.errors import CheckFailed, DGridError, InvalidRequest
 from dgrid.core.identity import Address, address_from_hex, to_hex
@@ -123,10 +123,9 @@ async def _plan_deployment(wish: Wish) -> DeployPlan:
             )
         codes = {} if book.stage is Stage.DEPLOYED else book.codes()
         gas = sum(creation_gas(name, code) for name, code in codes.items() if name in strange)
-        block = await rpc.block("latest")
-        assert block is not None
+        price = int(await rpc.call("eth_gasPrice", []), 16)
         balance = int(await rpc.call("eth_getBalance", [to_hex(sender.address), "latest"]), 16)
-        return DeployPlan(book, strange, book is kept, gas, block.base_fee_wei + TIP_WEI, balance)
+        return DeployPlan(book, strange, book is kept, gas, price, balance)
 
 
 async def _is_begun(kept: AddressBook, rpc: Rpc, sender: Sender) -> bool:

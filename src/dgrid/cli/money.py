@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, many, short, wei_of
+from dgrid.cli.terminal import Terminal, coins, columns, dgai, many, short, wei_of
 from dgrid.core.errors import DGridError
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -95,7 +95,7 @@ def _payer_of(row: dict[str, str]) -> str:
 
 def dgai_gas(wei: int) -> str:
     """What gas costs, in the chain's own coin."""
-    return dgai(wei).removesuffix("DGAI") + "of the chain's coin"
+    return f"{coins(wei)} of the chain's coin"
 
 
 def list_channels(context: typer.Context) -> None:

@@ -18,7 +18,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import tunable
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import TIP_WEI, Sender
+from dgrid.chain.sender import Sender
 from dgrid.cli.signers import Signer
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
@@ -197,6 +197,6 @@ async def _desk(home: Path, signer: Signer) -> AsyncIterator[Desk]:
         if block is None:
             raise ChainUnavailable("the chain does not know its latest block")
         now_s = max(block.timestamp_s, int(time.time()))
-        yield Desk(rpc, contracts, signer, now_s, block.base_fee_wei + TIP_WEI)
+        yield Desk(rpc, contracts, signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))
     finally:
         await http.close()

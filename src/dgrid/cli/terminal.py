@@ -94,6 +94,12 @@ def dgai(wei: int) -> str:
     return f"{sign}{whole:,}{'.' + decimals if decimals else ''} DGAI"
 
 
+def coins(wei: int) -> str:
+    """An amount of the chain's own coin, with six decimals, rounded up."""
+    millionths = -(-wei // 10**12)
+    return f"{millionths // 10**6:,}.{millionths % 10**6:06}"
+
+
 def many(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -13,6 +13,8 @@ from dgrid.watcher.findings import Finding, Findings, Outcome
 
 logger = logging.getLogger(__name__)
 
+ALREADY = "AlreadyConvicted"  # another watcher was faster
+
 
 @dataclass
 class Accuser:
@@ -25,13 +27,16 @@ class Accuser:
     convicted: dict[Address, int] = field(default_factory=dict)  # by us, until the final view shows it
 
     async def accuse(self, challenge: Challenge) -> bool:
-        """Sends a challenge; whether it convicted. Raises ChainUnavailable while nothing is sent."""
+        """Sends a challenge; whether the epoch is void now. Raises ChainUnavailable while nothing is sent."""
         charge = challenge.charge
         try:
             receipt = await self.sender.send(
                 challenge.contract, challenge.function, challenge.arguments, label=challenge.label
             )
         except (Reverted, TransactionRefused) as error:
+            if isinstance(error, Reverted) and error.name == ALREADY:
+                logger.info("epoch %d of %s was taken away before", charge.epoch, to_hex(charge.gateway))
+                return True
             logger.warning("%s is not accepted (%s): %s", challenge.function, charge.text, error.message)
             self._note(challenge, Outcome.REFUSED, error.message)
             return False

@@ -174,7 +174,11 @@ class EpochWatch:
         gateway, epoch = Address(records.anchor.root.gateway), records.anchor.root.epoch
         for fault in late_faults(self.memory, gateway, epoch=epoch, roots=roots):
             assert isinstance(fault, BrokenTotal | MissingPrevious | Gap)
-            later = await self.prosecutor.epoch_at(gateway, fault.later.epoch)
+            try:
+                later = await self.prosecutor.epoch_at(gateway, fault.later.epoch)
+            except (CheckFailed, NetworkUnreachable) as error:
+                logger.warning("cannot show that %s: %s", fault.text, error.message)
+                continue
             if await self._accuse([fault], later):
                 return
 

@@ -109,6 +109,7 @@ class SettlerConfig(RoleConfig):
     """A settler's own settings. It needs no stake; it pays gas."""
 
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
+    watcher_urls: tuple[str, ...] = ()  # who is told when a gateway hands in two roots for one epoch
 
 
 @dataclass(frozen=True, slots=True)

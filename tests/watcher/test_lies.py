@@ -1,17 +1,23 @@
 """Every lie of a gateway that a contract can be shown: an unannounced watcher finds it, proves it, and is paid."""
 
+import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.network.dishonest.gateway import altered, second_root
 from tests.watcher.stage import EPOCHS, LIAR_EPOCH, Watched, a_watch, assert_convicted, watched
 
+from dgrid.core.errors import IdempotencyConflict
 from dgrid.core.places import Place
+from dgrid.processes.settler import SettlerService
+from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.closing import sign_root
 from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.settlement.watchers import WatcherDoors
 from dgrid.watcher.challenges import Number
 from dgrid.watcher.evidence import HeldReceipt
 from dgrid.watcher.findings import Finding, Outcome
 from dgrid.wire.seals import seal
+from dgrid.wire.server import Request, Server
 
 LAST = Place(LIAR_EPOCH, 2, 3)  # of which the lies are
 
@@ -122,6 +128,31 @@ def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, *, is_anchore
             evidence.hold_root(SignedRoot(root, sign_root(books.key, net.domain, root=root)))
         other = second_root(root)
         evidence.hold_root(SignedRoot(other, sign_root(books.key, net.domain, root=other)))
+        await proven(stage, Number.DOUBLE)
+
+    on_devnet(main)
+
+
+def test_a_settler_that_is_given_two_roots_tells_the_watchers(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        door = Server(stage.watch.service.handle, host="127.0.0.1", port=0)
+        await door.start()
+        net.stack.push_async_callback(door.stop)
+        watchers = WatcherDoors(net.http, ("http://127.0.0.1:1", f"http://127.0.0.1:{door.port}"))
+        settler = SettlerService(stage.network.queue, stage.network.watcher, net.domain, lambda: None, watchers)
+        stage.work(LIAR_EPOCH)
+        closed = stage.network.books.close(LIAR_EPOCH)
+        assert closed is not None
+        for root, is_second in ((closed.root, False), (second_root(closed.root), True)):
+            signature = sign_root(stage.network.books.key, net.domain, root=root)
+            body = msgspec.json.encode(AnchorOrder(root, signature, ()).to_json())
+            request = Request("POST", "/v1/anchors", b"", {}, body, "")
+            if is_second:
+                with pytest.raises(IdempotencyConflict):
+                    await settler.handle(request)
+            else:
+                await settler.handle(request)
         await proven(stage, Number.DOUBLE)
 
     on_devnet(main)

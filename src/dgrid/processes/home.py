@@ -257,7 +257,8 @@ class Plan:
         return [("archive", ArchiveConfig(*self._base(name, port))) for name, port in names]
 
     def _settler(self) -> SettlerConfig:
-        return SettlerConfig(*self._base("settler-1", self.ports.settler))
+        watchers = (f"http://{HOST}:{self.ports.watcher}",)
+        return SettlerConfig(*self._base("settler-1", self.ports.settler), watcher_urls=watchers)
 
     def _nodes(self) -> list[tuple[str, RoleConfig]]:
         found: list[tuple[str, RoleConfig]] = []

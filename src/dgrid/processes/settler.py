@@ -17,7 +17,7 @@ from dgrid.chain.rpc import RpcError
 from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import SettlerConfig
-from dgrid.core.errors import ChainUnavailable, InvalidRequest, InvalidSignature, RouteNotFound
+from dgrid.core.errors import ChainUnavailable, IdempotencyConflict, InvalidRequest, InvalidSignature, RouteNotFound
 from dgrid.core.identity import Address, address_from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
@@ -27,6 +27,8 @@ from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
 from dgrid.settlement.demands import Answerer
 from dgrid.settlement.records import Records
+from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.settlement.watchers import WatcherDoors
 from dgrid.wire.http import HttpClient
 from dgrid.wire.server import Reply, Request, Server, json_reply
 from dgrid.wire.typed import Domain, channel_domain
@@ -58,7 +60,8 @@ async def _live(config: SettlerConfig) -> None:
         collector = Collector(collections, records, sender=side.sender, contracts=side.contracts)
         answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, now_ms, ANSWER_AFTER_MS)
         loop = SettlerLoop(side, queue, collector, answerer=answerer)
-        service = SettlerService(queue, side.watcher, side.domain, loop.wake)
+        watchers = WatcherDoors(http, config.watcher_urls)
+        service = SettlerService(queue, side.watcher, side.domain, loop.wake, watchers)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
         await server.start()
@@ -125,25 +128,37 @@ class SettlerService:
     watcher: ChainWatcher
     domain: Domain
     wake: Callable[[], None]
+    watchers: WatcherDoors | None = None
 
     async def handle(self, request: Request) -> Reply:
         """One request. Raises DGridError, which becomes an error reply."""
         if request.path == "/healthz":
             return self._health()
         if request.path == ANCHORS and request.method == "POST":
-            return self._accept(request.body)
+            return await self._accept(request.body)
         if request.path.startswith(ANCHORS + "/") and request.method == "GET":
             return self._show(request.path.removeprefix(ANCHORS + "/"))
         raise RouteNotFound(f"a settler has no {request.method} {request.path}")
 
-    def _accept(self, body: bytes) -> Reply:
+    async def _accept(self, body: bytes) -> Reply:
         order = AnchorOrder.from_json(body, domain=self.domain)
         member = self.watcher.latest.members.get((Role.GATEWAY, Address(order.root.gateway)))
         if member is None or not member.active:
             raise InvalidSignature(f"{to_hex(order.root.gateway)} is not a registered gateway")
-        row = self.queue.accept(order)
+        try:
+            row = self.queue.accept(order)
+        except IdempotencyConflict:
+            await self._report(order)
+            raise
         self.wake()
         return json_reply(_row_json(row), 202)
+
+    async def _report(self, order: AnchorOrder) -> None:
+        """A gateway that signed two roots for one epoch gave both away here."""
+        known = self.queue.row(Address(order.root.gateway), order.root.epoch)
+        if known is not None and self.watchers is not None:
+            both = [SignedRoot(one.root, one.signature) for one in (known.order, order)]
+            await self.watchers.hand_over(both)
 
     def _show(self, path: str) -> Reply:
         try:

@@ -3,10 +3,8 @@ pragma solidity 0.8.37;
 
 import {Case, Outcome, Refund, Stage, Subject} from "../src/Docket.sol";
 import {Jury, Seat} from "../src/Juries.sol";
-import {Parameter} from "../src/Parameter.sol";
 import {Role} from "../src/Types.sol";
 import {Courtroom} from "./Courtroom.sol";
-import {Settings} from "./Settings.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice The small network with enough evaluators for two juries: thirteen that run the model, of which five also
@@ -34,10 +32,6 @@ abstract contract Courthouse is Courtroom {
         _rich(opener);
         _rich(appellant);
         vm.warp(block.timestamp + 1);
-    }
-
-    function _values() internal pure virtual override returns (uint256[] memory) {
-        return Settings.with(super._values(), Parameter.VerdictBps, 6_666);
     }
 
     function _rich(address who) internal {

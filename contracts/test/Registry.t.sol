@@ -280,4 +280,18 @@ contract RegistryTest {
         vm.assertEq(_registry.getVotes(address(this)), all - slashed);
         vm.assertEq(_token.balanceOf(address(_registry)), all - slashed);
     }
+
+    /// @dev A juror's weight must have stood before its case: joining and adding count, leaving does not.
+    function test_remembers_when_stake_last_grew() public {
+        vm.warp(1_000);
+        _join();
+        vm.assertEq(_registry.member(Role.Node, address(this)).raisedAt, 1_000);
+        vm.warp(2_000);
+        _registry.unbond(Role.Node, 1);
+        vm.assertEq(_registry.member(Role.Node, address(this)).raisedAt, 1_000);
+        _token.approve(address(_registry), 1);
+        _registry.addStake(Role.Node, 1);
+        vm.assertEq(_registry.member(Role.Node, address(this)).raisedAt, 2_000);
+        vm.assertEq(_registry.member(Role.Node, address(this)).registeredAt, 1_000);
+    }
 }

@@ -1,5 +1,4 @@
 import dataclasses
-from typing import Any
 
 import pytest
 from tests.devnet import Devnet, OnDevnet
@@ -33,8 +32,9 @@ DEFAULT_ADMIN_ROLE = bytes(32)
 PROPOSER_ROLE, EXECUTOR_ROLE = keccak(b"PROPOSER_ROLE"), keccak(b"EXECUTOR_ROLE")
 
 
-async def _deployed(net: Devnet, **changes: Any) -> Contracts:
-    terms = dataclasses.replace(dev_terms(genesis_s=net.genesis_s, epoch_seconds=20), **changes)
+async def _deployed(net: Devnet, parameters: Parameters | None = None) -> Contracts:
+    terms = dev_terms(genesis_s=net.genesis_s, epoch_seconds=20)
+    terms = dataclasses.replace(terms, parameters=parameters or terms.parameters)
     addresses = await deploy_contracts(net.rpc, DEV_ACCOUNT, terms=terms)
     return Contracts(dataclasses.replace(net.config, contracts=addresses))
 
@@ -132,7 +132,7 @@ def test_addresses_without_code_are_not_deployed(on_devnet: OnDevnet) -> None:
 def test_terms_that_the_contracts_refuse_say_why(on_devnet: OnDevnet, changes: dict[str, int], reason: str) -> None:
     async def main(net: Devnet) -> None:
         with pytest.raises(DeploymentFailed, match=reason):
-            await _deployed(net, parameters=dataclasses.replace(Parameters(), **changes))
+            await _deployed(net, dataclasses.replace(Parameters(), **changes))
 
     on_devnet(main)
 

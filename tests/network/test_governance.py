@@ -13,7 +13,8 @@ ROUND_S = 90.0
 
 
 def asked(network: RunningNetwork, count: int) -> list[str]:
-    """Asks; the receipts' ids."""
+    """Asks shortly after an epoch has begun, so that all is served in it; the receipts' ids."""
+    until_epoch(network, epoch_now(network) + 1)
     client, ids = network.openai(), list[str]()
     for number in range(count):
         messages = [{"role": "user", "content": QUESTION.format(number=number)}]
@@ -44,7 +45,7 @@ def cut_bps(audit: Any) -> int:
 
 
 def seats(audit: Any) -> float:
-    """Duties of each drawn answer."""
+    """Duties of each drawn answer: a root may take in draws of earlier rounds, which keep their own committees."""
     (found,) = audit["quality"]
     assert found["drawn"] > 0
     assert (found["recomputes"], found["differences"]) == (True, [])
@@ -64,6 +65,10 @@ def passed(network: RunningNetwork, number: int) -> int:
     return int(shown["in_effect_from"])
 
 
+def epoch_now(network: RunningNetwork) -> int:
+    return int(time.time() - network.status["epoch"]["genesis_s"]) // EPOCH_SECONDS
+
+
 def until_epoch(network: RunningNetwork, epoch: int) -> None:
     genesis_s = network.status["epoch"]["genesis_s"]
     time.sleep(max(0.0, genesis_s + epoch * EPOCH_SECONDS - time.time()) + 0.5)
@@ -75,7 +80,7 @@ def test_a_vote_changes_what_gateway_settler_evaluators_and_court_do(judged_netw
     refused = network.dgrid("gov", "propose", "reporter_bps=3000", "bond_seconds=20", "--json", "--yes")
     assert refused.code == 4
     assert "Bond" in refused.err
-    before = asked(network, 6)[-1]
+    before = asked(network, 10)[0]
     made = network.dgrid("gov", "propose", *VOTE, "--title", "Judge with two", "--json", "--yes")
     assert made.code == 0, made.err
     assert network.dgrid("gov", "queue", "1", "--yes").code == 6
@@ -85,19 +90,21 @@ def test_a_vote_changes_what_gateway_settler_evaluators_and_court_do(judged_netw
 
     first = passed(network, 1)
     still = asked(network, 1)[0]
+    assert state_of(network, still)["epoch"] < first
+    until(lambda: state_of(network, still)["state"] == "anchored", what="the last epoch of before")
     until_epoch(network, first)
     network.pause("archive-3")
-    after = asked(network, 10)[-1]
+    after = asked(network, 10)[0]
     until_epoch(network, state_of(network, after)["epoch"] + 2)
-    assert state_of(network, still)["state"] == "anchored"
     assert state_of(network, after)["state"] != "anchored", "two archives no longer suffice"
     network.go_on("archive-3")
 
     audit = judged(network, after)
     assert audit["epoch"] >= first
-    assert (audit["ok"], cut_bps(audit), seats(audit)) == (True, 300, 2)
+    assert (audit["ok"], cut_bps(audit)) == (True, 300)
+    assert 2 <= seats(audit) < 3
     assert cut_bps(network.dgrid("audit", still, "--json").json) == 200
     values = {one["name"]: one["value"] for one in network.dgrid("gov", "parameters", "--json").json["parameters"]}
     assert (values["protocol_bps"], values["committee_size"], values["reveal_seconds"]) == ("300", "2", "7")
     replayed = network.dgrid("gov", "simulate", "protocol_bps=200", "--epochs", "1000", "--json").json
-    assert replayed["receipts"] >= 17
+    assert replayed["receipts"] >= 21

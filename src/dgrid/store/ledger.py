@@ -5,9 +5,8 @@ shares one BEGIN IMMEDIATE … COMMIT, and every caller's future resolves after 
 the named constraints of `queries/schema.sql` are the second line. When a write fails, nothing of that tick has
 happened: the books are read again from the file and every caller gets StorageUnavailable.
 
-A hold ends with its process, so it stands in memory alone, unless something of it must be known afterwards: that a
-signed request was taken, or whose an idempotency key is. After a failed write holds are written too, until one
-succeeds: no work is sent out that could not be billed.
+A hold ends with its process, so it stands in memory alone, unless something of it must be known afterwards: a signed
+request, an idempotency key. After a failed write holds are written too, until one succeeds: no work goes out unbilled.
 
 A commit survives kill −9. It survives a power cut once `sync` has returned, so receipts are signed only after that.
 Refuses: to share a lane. A lock on the folder keeps a second process out, a fencing number in every write keeps out one

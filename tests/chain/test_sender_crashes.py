@@ -275,11 +275,11 @@ def test_an_endpoint_that_hangs_or_overcharges_holds_no_payment_up(on_devnet: On
             doors[1].is_hanging = True
             rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
             sender = Sender(rpc, net.key("payer"), folder=net.folder / "payer", chain_id=DEV_CHAIN_ID)
-            await asyncio.wait_for(pay(net, config, wei=WEI, label="one")(sender), 8)
+            await asyncio.wait_for(pay(net, config, wei=WEI, label="one")(sender), 20)
             doors[1].is_hanging = False
             doors[0].lies["eth_getBlockByNumber"] = lambda block: block and {**block, "baseFeePerGas": hex(10**15)}
             doors[0].lies["eth_estimateGas"] = lambda gas: hex(14_000_000)
-            await asyncio.wait_for(pay(net, config, wei=WEI, label="two")(sender), 8)
+            await asyncio.wait_for(pay(net, config, wei=WEI, label="two")(sender), 20)
             await sender.close()
         journal = Journal(net.folder / "payer" / JOURNAL_NAME)
         last = journal.latest("two")

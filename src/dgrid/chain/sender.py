@@ -29,6 +29,7 @@ JOURNAL_NAME = "transactions.sqlite"
 POLL_S, POLL_S_MAX = 0.02, 2.0
 TEND_S = 2.0
 BUMP_AFTER_S = 30.0
+INDEXED_S = 3.0  # by then an endpoint that counts a transaction also finds its receipt
 GAS_OF_NOTHING = 21_000
 
 
@@ -328,9 +329,13 @@ class Sender:
 
     async def _is_displaced(self, entry: Entry) -> bool:
         """Whether the nonce is used for good, and by none of our attempts; a wrong yes would send twice. One after the
-        other: receipts that were read before the nonce was used would say nothing.
+        other: receipts that were read before the nonce was used would say nothing, and endpoints count a transaction
+        before they find its receipt.
         """
-        return await self._count("finalized") > entry.nonce and await self._outcome(entry) is None
+        if await self._count("finalized") <= entry.nonce or await self._outcome(entry) is not None:
+            return False
+        await asyncio.sleep(INDEXED_S)
+        return await self._outcome(entry) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,12 @@ def certified(network: RunningNetwork, file: Path) -> tuple[str, Ran] | None:
     return None
 
 
+def most_sampled(network: RunningNetwork) -> Any:
+    """The node of which most is known; None until the gateway has read a table, a moment after it was posted."""
+    node = max(network.dgrid("nodes", "--json").json["nodes"], key=lambda one: one["samples"])
+    return node if node["samples"] else None
+
+
 @pytest.mark.timeout(300)
 def test_what_was_judged_is_certified_audited_explained_and_paid(
     judged_network: RunningNetwork, tmp_path: Path
@@ -49,8 +55,7 @@ def test_what_was_judged_is_certified_audited_explained_and_paid(
     assert (judging["state"], judging["recomputes"], judging["differences"]) == ("posted", True, [])
     assert judging["reported"] > 0
 
-    nodes = network.dgrid("nodes", "--json").json["nodes"]
-    believed = max(nodes, key=lambda node: node["samples"])
+    believed = until(lambda: most_sampled(network), what="a node that is believed something of")
     why = network.dgrid("nodes", "--why", believed["address"], "--json").json
     assert why["node"] == believed["address"]
     assert all(change["receipt_id"] for change in why["changes"])

@@ -36,7 +36,7 @@ def judged(network: RunningNetwork, receipt_id: str) -> Any:
         rounds = found.json["quality"] if found.code == 0 else []
         return found.json if rounds and rounds[0]["state"] == "posted" else None
 
-    return until(look, what="the epoch to be judged", timeout_s=ROUND_S)
+    return until(look, what="the epoch to be judged", timeout_s=2 * ROUND_S)  # a root waits for the one before
 
 
 def cut_bps(audit: Any) -> int:
@@ -74,7 +74,7 @@ def until_epoch(network: RunningNetwork, epoch: int) -> None:
     time.sleep(max(0.0, genesis_s + epoch * EPOCH_SECONDS - time.time()) + 0.5)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 def test_a_vote_changes_what_gateway_settler_evaluators_and_court_do(judged_network: RunningNetwork) -> None:
     network = judged_network
     refused = network.dgrid("gov", "propose", "reporter_bps=3000", "bond_seconds=20", "--json", "--yes")

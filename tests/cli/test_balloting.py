@@ -1,5 +1,7 @@
 """A proposal's whole way on a real chain: what is refused and why, and that the chain says the same of its state."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -88,6 +90,8 @@ def test_a_proposal_goes_its_way_and_the_parameter_changes_two_epochs_later(on_d
         member = await net.sender("member", dgai_wei=QUORUM_WEI + WEI)
         number = await proposed(net, member, "protocol_bps=3%", "quality_bps=4000")
         assert (await first(net)).state is ProposalState.PENDING
+        with pytest.raises(WrongMoment, match="proposed before, as #1"):
+            await proposed(net, member, "protocol_bps=3%", "quality_bps=4000")
         with pytest.raises(NotYet):
             await cast(net, member, Support.FOR)
         await net.pass_time(6)
@@ -199,5 +203,20 @@ def test_a_strange_call_is_shouted_out_and_what_is_unsafe_never_sent(on_devnet: 
             assert one.proposal.title == "Fund the garden"
             (change,) = one.changes
             assert isinstance(change, StrangeCall)
+
+    on_devnet(main)
+
+
+def test_a_vote_that_has_begun_is_not_refused_by_a_chain_that_mines_on_demand(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        member = await net.sender("member", dgai_wei=QUORUM_WEI + WEI)
+        await proposed(net, member, "protocol_bps=3%")
+        start_s = (await first(net)).proposal.proposed.vote_start_s
+        await asyncio.sleep(max(0.0, start_s + 1.2 - time.time()))  # the clock goes on, and no block is made
+        ballot = Ballot(Support.FOR, "")
+        async with reading(net.config) as network:
+            plan = await planned_vote(network, "1", ballot=ballot, address=member.address)
+            await send_vote(network, member, plan=plan, ballot=ballot)
+        assert (await first(net)).proposal.tally.for_wei == QUORUM_WEI + WEI
 
     on_devnet(main)

@@ -76,16 +76,38 @@ async def _when_counted(network: NetworkReader, address: Address, *, needed_wei:
             return found
 
 
+async def _chain_beyond(network: NetworkReader, moment_s: int) -> None:
+    """Waits for a block later than a moment that the clock has passed: until then the governor does not know it.
+
+    Raises NotYet, ChainUnavailable.
+    """
+    deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
+    while await voting.chain_now_s(network.rpc) <= moment_s:
+        if asyncio.get_running_loop().time() > deadline_s:
+            raise NotYet("the chain has made no block since", hint="try again in a moment")
+        if network.contracts.chain_id == DEV_CHAIN_ID:
+            await network.rpc.call("evm_mine", [])
+        await asyncio.sleep(AGAIN_S)
+
+
 async def _electorate(network: NetworkReader, address: Address) -> Electorate:
     now_s = await voting.chain_now_s(network.rpc)
     return await voting.read_electorate(network.rpc, network.contracts, address=address, now_s=now_s)
 
 
 async def send_proposal(network: NetworkReader, sender: Sender, *, plan: Planned, title: str) -> int:
-    """Proposes; the new proposal's id. Raises TooFewVotes, Reverted, ChainUnavailable."""
+    """Proposes; the new proposal's id. Raises TooFewVotes, WrongMoment, Reverted, ChainUnavailable."""
+    _require_new(network, plan=plan, title=title)
     await ensure_votes(network, sender, needed_wei=plan.electorate.threshold_wei)
     made = await voting.propose(sender, network.contracts, calls=plan.calls, description=title)
     return made.proposal
+
+
+def _require_new(network: NetworkReader, *, plan: Planned, title: str) -> None:
+    """The governor takes the same calls under the same title once. Raises WrongMoment."""
+    for number, known in enumerate(network.view.ballots.proposals.values(), start=1):
+        if (tuple(known.calls), known.description) == (tuple(plan.calls), title):
+            raise WrongMoment(f"this was proposed before, as #{number}", hint="give it another --title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,7 @@ async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, add
     one = await shown(network, name)
     require_state(one, ProposalState.ACTIVE)
     number, start_s = one.proposal.id, one.proposal.proposed.vote_start_s
+    await _chain_beyond(network, start_s)
     if (cast := network.view.ballots.votes.get((number, address))) is not None:
         raise WrongMoment(f"{to_hex(address)} has voted {Support(cast.support).name.lower()} already: a vote stands")
     weight_wei = await voting.votes_at(network.rpc, network.contracts, address=address, time_s=start_s)
@@ -131,6 +154,7 @@ async def planned_step(network: NetworkReader, name: str, *, step: str, address:
     """`step` is queue or execute. Raises ProposalNotFound, NotYet, WrongMoment, ChainUnavailable."""
     one = await shown(network, name)
     require_state(one, ProposalState.READY if step == "execute" else ProposalState.SUCCEEDED)
+    await _chain_beyond(network, (one.proposal.ready_s or 0) if step == "execute" else one.proposal.vote_end_s)
     intent = Intent(network.contracts.governor, step, one.proposal.arguments())
     return Step(one, await cost_of(network, intent, address=address))
 

@@ -43,7 +43,8 @@ class Enroller:
         """Registers, or brings the entry up to date. Raises Reverted, NotDevChain, ChainUnavailable."""
         await self.sender.settle()
         role = enrolment.role
-        stake: int = await self.contracts.registry.read(self.rpc, "stakeOf", [role, self.sender.address])
+        member = await self.contracts.registry.read_struct(self.rpc, "member", [role, self.sender.address])
+        stake: int = member["stake"]  # its own: what others delegated to it makes nobody active
         if stake == 0:
             await self._register(enrolment)
             return

@@ -287,7 +287,7 @@ class Parameters:
         "cases",
         within=Bounds(WEI, 10**5 * WEI, 1_000 * WEI),
         dev=10 * WEI,
-        bsc=1_000 * WEI,
+        bsc=500 * WEI,
     )
     enrol_seconds: int = _seconds(
         "How long evaluators have to take a seat in a case.", "cases, evaluators", within=_STEP, dev=8, bsc=HOUR
@@ -309,7 +309,7 @@ class Parameters:
         "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_666, bsc=6_666
     )
     case_samples: int = _count(
-        "How many fresh requests each member makes.", "evaluators", within=Bounds(1, 100, 10), dev=10, bsc=20
+        "How many fresh requests each member makes.", "evaluators", within=Bounds(1, 64, 10), dev=10, bsc=20
     )
     node_slash_bps: int = _bps(
         "What a node loses of its stake that ran another model than it sold.",
@@ -326,11 +326,11 @@ class Parameters:
         bsc=1_000,
     )
     undisclosed_penalty_wei: int = _wei(
-        "What a gateway loses that kept a drawn answer from its judges.",
+        "What a gateway loses that kept a drawn answer from its judges, and an archive that withheld a blob.",
         "cases",
         within=Bounds(0, 10**5 * WEI, 1_000 * WEI),
-        dev=10 * WEI,
-        bsc=100 * WEI,
+        dev=20 * WEI,
+        bsc=1_000 * WEI,
     )
     request_value_max_wei: int = _wei(
         "What one request is worth at most: what stakes and checks are weighed against.",

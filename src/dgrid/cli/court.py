@@ -20,7 +20,7 @@ from dgrid.cli.accounts import sending
 from dgrid.cli.judging import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
-from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
+from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex
 from dgrid.engines.catalog import Catalog
 from dgrid.settlement.cases import leaf_matter, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
@@ -189,8 +189,11 @@ def _identity(view: ChainView, wish: Wish, names: Names) -> Accusation:
 
 
 def _digest(model: str) -> bytes:
-    if model.startswith("0x") and len(model) == 66:
-        return bytes.fromhex(model[2:])
+    if model.startswith("0x"):
+        try:
+            return from_hex(model, size=32)
+        except ValueError:
+            raise InvalidRequest(f"{model} is no digest: 0x and 64 hex digits") from None
     found = [one.digest for one in Catalog.built_in().models if one.id == model]
     if not found:
         raise InvalidRequest(f"no built-in model is called {model!r}", hint="give --model a name, or a digest")
@@ -198,7 +201,10 @@ def _digest(model: str) -> bytes:
 
 
 async def _undisclosed(network: NetworkReader, wish: Wish) -> Accusation:
-    request_id = bytes.fromhex(wish.about.removeprefix("0x"))
+    try:
+        request_id = from_hex(wish.about, size=32)
+    except ValueError:
+        raise InvalidRequest(f"{wish.about!r} is no receipt's id", hint="`dgrid receipts` lists them") from None
     for anchor in network.records.anchors():
         receipt = (await network.records.epoch(anchor)).find(request_id)
         if receipt is not None:
@@ -209,7 +215,7 @@ async def _undisclosed(network: NetworkReader, wish: Wish) -> Accusation:
 
 
 def _root(view: ChainView, wish: Wish) -> Accusation:
-    posted = view.quality_roots.get(int(wish.about))
+    posted = view.quality_roots.get(int(wish.about)) if wish.about.isdecimal() else None
     if posted is None:
         raise NotYet(f"no quality root is posted for round {wish.about}")
     return Accusation(*root_charge(posted.root.round), wish.evidence or posted.root.blob_id)

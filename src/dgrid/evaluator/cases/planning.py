@@ -88,7 +88,7 @@ def plan_cases(sight: CaseSight) -> CaseStep | None:
 
 def seats_of(view: ChainView, *, evaluator: Address) -> list[Case]:
     """The open cases in whose latest hearing an evaluator sits, the oldest first."""
-    return [case for case in view.open_cases() if evaluator in case.hearing.seats][:CASES_AT_ONCE]
+    return [case for case in view.open_cases() if evaluator in case.hearing.seats]
 
 
 def finds_until_s(view: ChainView, case: Case) -> int:

@@ -98,7 +98,7 @@ def delegate(
     sender: From = "",
     yes: Yes = False,
 ) -> None:
-    """Entrust stake to an operator: it answers for it, and you share what it passes on and loses. Your votes stay yours.
+    """Entrust stake to an operator: you share what it passes on and what it loses. Your votes stay yours.
 
     Example: `dgrid delegate 0x70997970… 100 --role evaluator`
     """

@@ -168,6 +168,13 @@ class Rpc:
         found = await self.call("eth_getBlockByNumber", [name, False])
         return None if found is None else block_of(found)
 
+    async def now_s(self) -> int:
+        """The latest block's time, Unix seconds: what a contract would be told. Raises ChainUnavailable."""
+        block = await self.block("latest")
+        if block is None:
+            raise ChainUnavailable("the chain does not know its latest block")
+        return block.timestamp_s
+
     async def agreed_block(self, number: int) -> Block | None:
         """A block as a majority knows it; None when a majority has none of that number. Raises ChainUnavailable."""
         calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False])]

@@ -14,7 +14,6 @@ from dgrid.chain.contracts import Contracts, revert_of
 from dgrid.chain.moments import Moment
 from dgrid.chain.rpc import Rpc, RpcError
 from dgrid.chain.sender import Sender, TransactionReceipt
-from dgrid.core.errors import ChainUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 
@@ -58,14 +57,6 @@ async def quorum_at(rpc: Rpc, contracts: Contracts, *, time_s: int) -> int:
     """What a quorum is at a moment in the past. Raises ChainUnavailable, Reverted."""
     found: int = await contracts.governor.read(rpc, "quorum", [time_s])
     return found
-
-
-async def chain_now_s(rpc: Rpc) -> int:
-    """The latest block's time: before it, the governor knows every vote. Raises ChainUnavailable."""
-    block = await rpc.block("latest")
-    if block is None:
-        raise ChainUnavailable("the chain has no blocks")
-    return block.timestamp_s
 
 
 async def rehearse(rpc: Rpc, contracts: Contracts, *, calls: Sequence[Call]) -> None:

@@ -55,7 +55,7 @@ async def ensure_votes(network: NetworkReader, sender: Sender, *, needed_wei: in
     contracts, rpc = network.contracts, network.rpc
     found = await _electorate(network, sender.address)
     if found.votes_wei < needed_wei and not any(found.delegate) and contracts.chain_id == DEV_CHAIN_ID:
-        await voting.delegate_votes(sender, contracts, to=sender.address, now_s=await voting.chain_now_s(rpc))
+        await voting.delegate_votes(sender, contracts, to=sender.address, now_s=await rpc.now_s())
         found = await _when_counted(network, sender.address, needed_wei=min(needed_wei, found.balance_wei))
     if found.votes_wei < needed_wei:
         hint = "" if any(found.delegate) else "its tokens vote for nobody yet: `dgrid gov delegate ADDRESS`"
@@ -82,7 +82,7 @@ async def _chain_beyond(network: NetworkReader, moment_s: int) -> None:
     Raises NotYet, ChainUnavailable.
     """
     deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
-    while await voting.chain_now_s(network.rpc) <= moment_s:
+    while await network.rpc.now_s() <= moment_s:
         if asyncio.get_running_loop().time() > deadline_s:
             raise NotYet("the chain has made no block since", hint="try again in a moment")
         if network.contracts.chain_id == DEV_CHAIN_ID:
@@ -91,7 +91,7 @@ async def _chain_beyond(network: NetworkReader, moment_s: int) -> None:
 
 
 async def _electorate(network: NetworkReader, address: Address) -> Electorate:
-    now_s = await voting.chain_now_s(network.rpc)
+    now_s = await network.rpc.now_s()
     return await voting.read_electorate(network.rpc, network.contracts, address=address, now_s=now_s)
 
 
@@ -193,16 +193,11 @@ def require_state(one: Shown, wanted: ProposalState) -> None:
 
 def _when(one: Shown) -> str:
     """When a proposal moves on."""
-    proposal = one.proposal
     match one.state:
-        case ProposalState.PENDING:
-            return f"the vote begins in {proposal.proposed.vote_start_s - one.now_s + 1} s"
-        case ProposalState.ACTIVE:
-            return f"the vote ends in {proposal.vote_end_s - one.now_s + 1} s"
+        case ProposalState.PENDING | ProposalState.ACTIVE | ProposalState.QUEUED:
+            return one.waits
         case ProposalState.SUCCEEDED:
             return f"`dgrid gov queue {one.number}` comes first"
-        case ProposalState.QUEUED:
-            return f"the Timelock opens in {(proposal.ready_s or 0) - one.now_s} s"
         case _:
             return f"`dgrid gov execute {one.number}` comes first"
 
@@ -217,7 +212,7 @@ async def send_delegation(network: NetworkReader, sender: Sender, *, to: Address
 
     Raises Reverted, ChainUnavailable.
     """
-    now_s = await voting.chain_now_s(network.rpc)
+    now_s = await network.rpc.now_s()
     await voting.delegate_votes(sender, network.contracts, to=to, now_s=now_s)
     if any(address == sender.address and member.stake_wei for (_, address), member in network.view.members.items()):
         await voting.delegate_stake_votes(sender, network.contracts, to=to, now_s=now_s)

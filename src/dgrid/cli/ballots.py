@@ -44,6 +44,19 @@ class Shown:
     in_effect_from: int | None  # the epoch; None while it is not executed
     now_s: int
 
+    @property
+    def waits(self) -> str:
+        """What only time brings, and when; empty where somebody has to act, or nothing comes."""
+        match self.state:
+            case ProposalState.PENDING:
+                return f"the vote begins in {self.proposal.proposed.vote_start_s - self.now_s + 1} s"
+            case ProposalState.ACTIVE:
+                return f"the vote ends in {self.proposal.vote_end_s - self.now_s + 1} s"
+            case ProposalState.QUEUED:
+                return f"the Timelock opens in {(self.proposal.ready_s or 0) - self.now_s} s"
+            case _:
+                return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -79,7 +92,7 @@ def read(home: Path, work: Callable[[NetworkReader], Awaitable[Found]]) -> Found
 
 async def all_shown(network: NetworkReader) -> list[Shown]:
     """Every proposal, the oldest first. Raises ChainUnavailable."""
-    block_s, governor = await voting.chain_now_s(network.rpc), network.contracts.governor.address
+    block_s, governor = await network.rpc.now_s(), network.contracts.governor.address
     found = enumerate(proposals(network.view.ballots, governor=governor), start=1)
     return [await _shown(network, number, proposal=one, block_s=block_s) for number, one in found]
 
@@ -132,7 +145,7 @@ async def planned(network: NetworkReader, assignments: Sequence[str], *, address
     Raises UnknownParameter, InvalidRequest, OutOfBounds, UnsafeParameters, ChainUnavailable.
     """
     view, contracts = network.view, network.contracts
-    now_s, draft = await voting.chain_now_s(network.rpc), Draft.of(assignments)
+    now_s, draft = await network.rpc.now_s(), Draft.of(assignments)
     epoch_seconds, epoch_now = view.facts.epoch_seconds, view.clock.epoch_at(now_s * 1000)
     require_adoptable(draft, view.parameters, epoch_now=epoch_now, epoch_seconds=epoch_seconds)
     calls = setting_calls(draft.values, contracts=contracts)

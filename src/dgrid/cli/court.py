@@ -67,8 +67,7 @@ async def _one_case(home: Path, text: str) -> Json:
 
 
 async def _now_s(network: NetworkReader) -> int:
-    block = await network.rpc.block("latest")
-    return max(int(time.time()), 0 if block is None else block.timestamp_s)
+    return max(int(time.time()), await network.rpc.now_s())
 
 
 def the_case(view: ChainView, text: str) -> Case:

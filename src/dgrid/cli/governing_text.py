@@ -55,16 +55,11 @@ def proposal_text(one: Shown) -> str:
 
 
 def _time_text(one: Shown) -> str:
-    proposal = one.proposal
     match one.state:
-        case ProposalState.PENDING:
-            return f"the vote begins in {proposal.proposed.vote_start_s - one.now_s + 1} s"
-        case ProposalState.ACTIVE:
-            return f"the vote ends in {proposal.vote_end_s - one.now_s + 1} s"
+        case ProposalState.PENDING | ProposalState.ACTIVE | ProposalState.QUEUED:
+            return one.waits
         case ProposalState.SUCCEEDED:
             return f"it has passed: `dgrid gov queue {one.number}`"
-        case ProposalState.QUEUED:
-            return f"the Timelock opens in {(proposal.ready_s or 0) - one.now_s} s"
         case ProposalState.READY:
             return f"it can be executed: `dgrid gov execute {one.number}`"
         case ProposalState.EXECUTED:

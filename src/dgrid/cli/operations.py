@@ -193,10 +193,7 @@ async def _desk(home: Path, signer: Signer) -> AsyncIterator[Desk]:
     chain, http = chain_config(home), HttpClient()
     rpc, contracts = Rpc.of(chain, http), Contracts(chain)
     try:
-        block = await rpc.block("latest")
-        if block is None:
-            raise ChainUnavailable("the chain does not know its latest block")
-        now_s = max(block.timestamp_s, int(time.time()))
+        now_s = max(await rpc.now_s(), int(time.time()))
         yield Desk(rpc, contracts, signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))
     finally:
         await http.close()

@@ -1,8 +1,13 @@
 """What an evaluator counts, as Prometheus text. Numbers only."""
 
+import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
+from dgrid.core.errors import ChainUnavailable, DGridError, NotYet
 from dgrid.telemetry import Counter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -25,6 +30,18 @@ class Tally:
     votes: Counter = field(
         default_factory=lambda: Counter("dgrid_evaluator_votes_total", "Votes in cases, by what was found.", "vote")
     )
+
+    async def tried(self, name: str, deed: Awaitable[None]) -> None:
+        """Does a step and counts how it ended; what cannot be done yet is no refusal."""
+        try:
+            await deed
+        except (NotYet, ChainUnavailable) as error:
+            logger.debug("%s: not yet: %s", name, error.message)
+        except DGridError as error:
+            self.refused.add(1, error.code)
+            logger.info("%s: %s", name, error.message)
+        else:
+            self.steps.add(1, name)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from dgrid.chain.rpc import Rpc, RpcError
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, DGridError, NotYet
+from dgrid.core.errors import ChainUnavailable
 from dgrid.core.identity import Address
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
@@ -53,9 +53,7 @@ class ChainTime:
         """Unix seconds. A chain that cannot be asked keeps the distance it last had."""
         now_s = self._now_ms() // 1000
         with contextlib.suppress(ChainUnavailable, RpcError):
-            block = await self._rpc.block("latest")
-            if block is not None:
-                self._ahead_s = max(self._ahead_s, block.timestamp_s - now_s)
+            self._ahead_s = max(self._ahead_s, await self._rpc.now_s() - now_s)
         return now_s + self._ahead_s
 
 
@@ -115,16 +113,7 @@ class EvaluatorLoop:
         """A step's success shows in the view a little later, so that it rests after that too."""
         rest_s = PULL_REST_S if isinstance(step, Pull) else REST_S
         self._resting[step] = asyncio.get_running_loop().time() + rest_s
-        name = type(step).__name__
-        try:
-            await self._do(step)
-        except (NotYet, ChainUnavailable) as error:
-            logger.debug("%s: not yet: %s", name, error.message)
-        except DGridError as error:
-            self.tally.refused.add(1, error.code)
-            logger.info("%s: %s", name, error.message)
-        else:
-            self.tally.steps.add(1, name)
+        await self.tally.tried(type(step).__name__, self._do(step))
 
     async def _do(self, step: Step) -> None:
         match step:

@@ -58,10 +58,9 @@ class Appellant:
 
     async def _now_s(self) -> int:
         try:
-            block = await self.rpc.block("latest")
+            return await self.rpc.now_s()
         except DGridError:
             return 0
-        return 0 if block is None else block.timestamp_s
 
     async def _appeal(self, case: Case) -> None:
         bond_wei = terms_of(self.watcher.finalized, case).case_bond_wei

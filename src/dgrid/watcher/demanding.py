@@ -92,9 +92,7 @@ class Demander:
         due = [one for one in view.demands.values() if one.state is DemandState.OPEN]
         if not due:
             return
-        head = await self.rpc.block("latest")
-        assert head is not None
-        now_ms = max(now_ms, head.timestamp_s * 1000)
+        now_ms = max(now_ms, await self.rpc.now_s() * 1000)
         for demand in due:
             is_void = view.is_void(demand.gateway, demand.place.epoch)
             grace_ms = 0 if demand.demander == self.address else OTHERS_MS

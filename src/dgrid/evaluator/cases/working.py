@@ -19,7 +19,7 @@ from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget, NotYet
+from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
@@ -217,16 +217,7 @@ class CaseLoop:
     async def _try(self, step: CaseStep) -> None:
         """A step's success shows in the view a little later, so that it rests after that too."""
         self._resting[step] = asyncio.get_running_loop().time() + REST_S
-        name = type(step).__name__
-        try:
-            await self._do(step)
-        except (NotYet, ChainUnavailable) as error:
-            logger.debug("%s: not yet: %s", name, error.message)
-        except DGridError as error:
-            self.tally.refused.add(1, error.code)
-            logger.info("%s: %s", name, error.message)
-        else:
-            self.tally.steps.add(1, name)
+        await self.tally.tried(type(step).__name__, self._do(step))
 
     async def _open(self, step: OpenCase) -> None:
         """Once: what the contract refuses now it will refuse again, and each try costs gas."""

@@ -96,7 +96,7 @@ library Economics {
             && _of(values, Parameter.OpenSeconds) != 0 && _of(values, Parameter.RootSeconds) != 0;
         bool trial = _of(values, Parameter.EnrolSeconds) != 0 && _of(values, Parameter.VoteSeconds) != 0
             && _of(values, Parameter.UnsealSeconds) != 0 && _of(values, Parameter.AppealSeconds) != 0;
-        // There is at most one root an epoch, and two are kept: so one of them becomes final before both are replaced.
+        // No root is posted before the last is final: with a longer window roots would fall behind the rounds.
         bool timely = _of(values, Parameter.RootSeconds) <= epochSeconds;
         // With a smaller quorum two roots could each have theirs.
         bool decided = _of(values, Parameter.QuorumBps) >= BPS / 2 && _of(values, Parameter.VerdictBps) > BPS / 2;

@@ -101,7 +101,7 @@ abstract contract Payouts is Canaries {
 
     /// @notice Takes what the pool holds above all that can still be claimed from it.
     function sweep(address to, uint128 amount) external nonReentrant {
-        _requireGovernor();
+        _requireTimelock();
         uint256 free = sweepable();
         require(amount <= free, PoolReserved(amount, free));
 

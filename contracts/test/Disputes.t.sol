@@ -138,7 +138,7 @@ contract DisputesTest is Courthouse {
     }
 
     /// @dev Carried money is nobody's promise, and the pool's reserve is not counted against it.
-    function test_the_governor_cannot_sweep_what_evaluators_earned_against_what_was_carried() public {
+    function test_the_timelock_cannot_sweep_what_evaluators_earned_against_what_was_carried() public {
         _fund(address(court), 3e18);
         _overturned();
         vm.assertEq(court.sweepable(), 3e18);
@@ -201,11 +201,11 @@ contract DisputesTest is Courthouse {
     }
 
     function test_only_the_jurys_contract_disputes_and_settles() public {
-        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, governor));
-        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, timelock));
+        vm.prank(timelock);
         court.dispute(_round);
-        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, governor));
-        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, timelock));
+        vm.prank(timelock);
         court.settleDispute(_round, true);
         vm.expectRevert(abi.encodeWithSelector(QualityCourt.NotDisputed.selector, _round));
         vm.prank(address(cases));

@@ -162,7 +162,7 @@ contract PayoutsTest is Courtroom {
         vm.assertEq(court.paidTotal(), 21.5e18);
     }
 
-    function test_protocol_fees_flow_into_the_pool_and_the_governor_sweeps_the_rest() public {
+    function test_protocol_fees_flow_into_the_pool_and_the_timelock_sweeps_the_rest() public {
         Row[] memory rows = _table();
         _judged(100e18, rows, 20e18);
         LeafProof memory proof = book.proof(book.epoch() - 1, 0, 0);
@@ -171,14 +171,14 @@ contract PayoutsTest is Courtroom {
         _claimOne(Kind.Protocol, proof);
         vm.assertEq(court.pool(), 2e18);
         vm.assertEq(court.sweepable(), 1.5e18);
-        vm.prank(governor);
+        vm.prank(timelock);
         vm.expectRevert(abi.encodeWithSelector(Payouts.PoolReserved.selector, 1.5e18 + 1, 1.5e18));
         court.sweep(address(0x5AFE), 1.5e18 + 1);
-        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyGovernor.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyTimelock.selector, address(this)));
         court.sweep(address(this), 1);
         vm.expectEmit();
         emit Payouts.Swept(address(0x5AFE), 1.5e18);
-        vm.prank(governor);
+        vm.prank(timelock);
         court.sweep(address(0x5AFE), 1.5e18);
         court.claim(_claims(rows));
         vm.assertEq(token.balanceOf(_judge), 5e17);
@@ -191,8 +191,8 @@ contract ReleaseTest is Courtroom {
     function test_only_the_court_takes_releases() public {
         vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, address(this)));
         settlement.releaseQuality(gateway, 1);
-        vm.prank(governor);
-        vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, governor));
+        vm.prank(timelock);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, timelock));
         settlement.releaseQuality(gateway, 1);
     }
 

@@ -74,7 +74,7 @@ def test_the_members_own_the_parameters_and_the_deployer_nothing(on_devnet: OnDe
         ):
             assert await timelock.read(net.rpc, "hasRole", [role, holder]) is holds
         assert await timelock.read(net.rpc, "getMinDelay") == DEV_BALLOT.timelock_s
-        assert await contracts.quality_court.read(net.rpc, "governor") == timelock.address
+        assert await contracts.quality_court.read(net.rpc, "timelock") == timelock.address
         for name, value in (
             ("votingDelay", DEV_BALLOT.delay_s),
             ("votingPeriod", DEV_BALLOT.period_s),

@@ -128,10 +128,11 @@ abstract contract Payouts is Canaries {
         return token.balanceOf(address(this)) - releasesHeld;
     }
 
-    /// @notice The pool, less what roots promised beyond what they released: that is the evaluators'.
+    /// @notice The pool, less what roots promised beyond what they released: that is the evaluators', and of nodes what
+    /// they took of an overturned root's release, which the next roots promise again.
     function sweepable() public view returns (uint256) {
-        uint256 promised = _last.payoutsTotal - paidTotal;
-        uint256 released = uint256(releasesHeld) + owedTotal - carriedTotal;
+        uint256 promised = uint256(_last.payoutsTotal) - paidTotal + carriedTotal;
+        uint256 released = uint256(releasesHeld) + owedTotal;
         uint256 reserved = promised > released ? promised - released : 0;
         uint256 held = pool();
         return held > reserved ? held - reserved : 0;

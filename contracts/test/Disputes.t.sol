@@ -146,6 +146,23 @@ contract DisputesTest is Courthouse {
         vm.assertEq(court.sweepable(), 2e18);
     }
 
+    /// @dev A root may promise a node some of the pool; what that node takes of a later root's release, the pool owes.
+    function test_the_pool_makes_good_what_was_claimed_of_an_overturned_roots_release() public {
+        _passChallenge();
+        _fund(address(court), 3e18);
+        Row[] memory rows = new Row[](2);
+        rows[0] = Row(PayoutKind.Payer, reporter, 20e18);
+        rows[1] = Row(PayoutKind.Node, node, 5e17);
+        _judged(100e18, rows, 0);
+        _passChallenge();
+        _round = _judged(100e18, rows, 20e18);
+        court.claim(_claims(rows));
+        _overturned();
+        vm.assertEq(court.carriedTotal(), 20e18);
+        vm.assertEq(court.releasesHeld(), 19.5e18);
+        vm.assertEq(court.sweepable(), 2.5e18);
+    }
+
     function test_a_root_that_the_jury_upholds_pays_as_it_would_have() public {
         bytes32 id = _dispute();
         _decided(id, 7, 0);

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import ZERO_ADDRESS, Address
@@ -21,7 +21,6 @@ from dgrid.settlement.quality import QualityReader
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import LeafKey, SuspicionRow
 
-REFUNDS_MAX = 16  # `Cases.sol`
 TABLES_SEARCHED = 4  # back from a root, for receipts by which a node was judged
 
 

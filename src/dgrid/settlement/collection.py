@@ -23,6 +23,8 @@ from dgrid.wire.typed import Domain
 
 ROWS_AT_ONCE = 16
 
+_FORM = 1  # of the file; one of another form is read anew from the archives
+_DROP = "DROP TABLE IF EXISTS leaves; DROP TABLE IF EXISTS vouchers; DROP TABLE IF EXISTS absorbed;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leaves (
     channel BLOB NOT NULL,
@@ -70,6 +72,8 @@ class Collections:
         self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        if self._db.execute("PRAGMA user_version").fetchone() != (_FORM,):
+            self._db.executescript(f"{_DROP} PRAGMA user_version = {_FORM};")
         self._db.executescript(_SCHEMA)
 
     def is_absorbed(self, digest: bytes) -> bool:
@@ -117,7 +121,7 @@ class Collections:
             " WHERE excluded.epoch >= epoch",
             (
                 *(receipt.parties.channel_id, receipt.place.lane, receipt.place.epoch, str(receipt.totals.payer)),
-                msgspec.msgpack.encode(proof),
+                msgspec.json.encode(proof),  # msgpack has no room for sums of 2⁶⁴ wei, which are 18 DGAI
             ),
         )
 
@@ -157,6 +161,6 @@ def _row(view: ChainView, fields: tuple[Any, ...]) -> CollectionRow | None:
     due = min(owed, int(ceiling) - channel.drawn_wei, channel.balance_wei)
     if due <= 0:
         return None
-    opened = msgspec.msgpack.decode(proof, type=LeafProof)
+    opened = msgspec.json.decode(proof, type=LeafProof)
     terms = ChannelConfig.unpacked(config), int(ceiling), signature
     return CollectionRow(channel.id, lane, int(total), due, *terms, opened)

@@ -1,10 +1,11 @@
 """A key's transactions on disk: written before they are broadcast, kept to be sent again. Neither signs nor sends."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from dgrid.machine.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
@@ -81,11 +82,7 @@ class Journal:
         self._open()
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA busy_timeout=5000")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(self._path, _SCHEMA, durable=True)
 
     def bind(self, genesis_hash: bytes) -> bool:
         """Ties the journal to one chain. False when it was of another, which is then set aside under its own name."""

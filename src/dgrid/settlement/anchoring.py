@@ -4,7 +4,6 @@ Refuses roots that their gateway did not sign. Whether archives and bond suffice
 """
 
 import logging
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import IdempotencyConflict, InvalidRequest, InvalidSignature
 from dgrid.core.identity import Address, address_from_hex, to_hex
+from dgrid.machine.database import open_database
 from dgrid.settlement.archives import Promise, PromiseJson
 from dgrid.wire.messages import EpochRoot
 from dgrid.wire.signatures import recover
@@ -109,10 +109,7 @@ class AnchorQueue:
     """All roots a settler has taken. An accepted one survives a crash."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def accept(self, order: AnchorOrder) -> AnchorRow:
         """Takes a root; the same again changes nothing. Raises IdempotencyConflict on another for the same epoch."""

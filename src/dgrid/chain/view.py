@@ -159,11 +159,6 @@ class ChainView(CasesView):
         """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
-    def last_anchor(self, gateway: Address) -> Anchor | None:
-        """A gateway's latest root."""
-        epoch = self.last_epochs.get(gateway)
-        return None if epoch is None else self.roots[(gateway, epoch)]
-
     def is_void(self, gateway: Address, epoch: int) -> bool:
         """Whether a conviction took the epoch's root away."""
         return gateway in self.convicted and epoch >= self.convicted[gateway]

@@ -147,7 +147,7 @@ def reasons(home: Path, node: str, *, limit: int) -> Reasons:
 
 async def _reasons(home: Path, node: str, limit: int) -> Reasons:
     async with reading(chain_config(home)) as network:
-        address = _the_node(node, network.view, key_names(home))
+        address = the_node(node, network.view, names=key_names(home))
         table = await network.quality.latest_table()
         if table is None:
             raise NotYet("no quality root is posted yet", hint="the first comes some epochs after the first request")
@@ -157,7 +157,8 @@ async def _reasons(home: Path, node: str, limit: int) -> Reasons:
     return Reasons(address, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
 
 
-def _the_node(text: str, view: ChainView, names: Mapping[Address, str]) -> Address:
+def the_node(text: str, view: ChainView, *, names: Mapping[Address, str]) -> Address:
+    """A node by its name here, its address or the beginning of it. Raises InvalidRequest where not just one fits."""
     nodes = [address for role, address in view.members if role is Role.NODE]
     lowered = text.lower().partition("…")[0]
     fits = [one for one in nodes if names.get(one) == text or (len(lowered) > 3 and to_hex(one).startswith(lowered))]

@@ -11,7 +11,7 @@ import typer
 from dgrid import __version__
 from dgrid.cli import asking, cases, chain, governing, money, network, operating, quality, receipts, roles
 from dgrid.cli.terminal import Terminal, home_path, report
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import DGridError, UsageError
 
 INTERRUPTED = 130
 FLAGS = ("--json", "--quiet")
@@ -88,13 +88,6 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return report(DGridError(f"{type(error).__name__}: {error}", hint="this is a fault of dgrid"), as_json=as_json)
     return code if isinstance(code, int) else 0
-
-
-class UsageError(DGridError):
-    """The command line cannot be understood."""
-
-    code = "usage"
-    exit_code = 2
 
 
 def _usage(error: typer.TyperException) -> UsageError:

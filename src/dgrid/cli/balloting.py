@@ -11,8 +11,8 @@ from dgrid.chain.contracts import Reverted
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.sender import Sender
 from dgrid.chain.voting import Electorate
-from dgrid.cli.accounts import sending
 from dgrid.cli.ballots import Cost, Planned, Shown, cost_of, explained, shown
+from dgrid.cli.sending import sending
 from dgrid.core.errors import DGridError, NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.governance.proposals import ProposalState, Support

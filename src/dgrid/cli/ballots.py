@@ -23,7 +23,6 @@ from dgrid.governance.drafting import Draft, require_adoptable, unsafe
 from dgrid.governance.proposals import Proposal, ProposalNotFound, ProposalState, proposals
 from dgrid.governance.simulation import Simulation
 from dgrid.poq.economics import Rule
-from dgrid.processes.home import Home
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.replaying import simulated
 
@@ -129,11 +128,6 @@ def _number(name: str) -> int:
         return int(name.removeprefix("#"), 0)
     except ValueError:
         raise InvalidRequest(f"{name} is no proposal: give its number or its id") from None
-
-
-def user_of(home: Path) -> Address:
-    """Who proposes and votes from this home."""
-    return Home(home).key("user").address
 
 
 # --- drafting ---------------------------------------------------------------------------------------------------------

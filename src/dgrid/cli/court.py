@@ -15,8 +15,9 @@ from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case, Hearing
 from dgrid.chain.cases import Accusation
 from dgrid.chain.view import ChainView
-from dgrid.cli.accounts import sending
-from dgrid.cli.judging import key_names, the_node
+from dgrid.cli.judging import the_node
+from dgrid.cli.sending import sending
+from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex

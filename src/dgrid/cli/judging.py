@@ -13,10 +13,10 @@ from typing import Any
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.processes.home import Home
 from dgrid.settlement.audit import AuditReport
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
@@ -92,11 +92,6 @@ def _evaluator(
         "opened_round": max(opened, default=None),
         "rounds": {"committed": len(committed), "opened": len(opened), "withheld": len(withheld)},
     }
-
-
-def key_names(home: Path) -> dict[Address, str]:
-    """The addresses behind the keys of a home, by what they are called here."""
-    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
 
 
 # --- nodes ------------------------------------------------------------------------------------------------------------

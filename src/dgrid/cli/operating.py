@@ -225,12 +225,9 @@ def _part(amount: str) -> "Part":
 
 
 def _operator(terminal: Terminal, text: str) -> "Address":
-    from dgrid.core.identity import address_from_hex
+    from dgrid.cli.signers import address_of, signer_of
     from dgrid.processes.home import Home
 
     if Home(terminal.home).key_file(text).exists():
-        return Home(terminal.home).key(text).address
-    try:
-        return address_from_hex(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text} is no address, and no key of this home: {error}") from None
+        return signer_of(terminal.home, text).address
+    return address_of(text)

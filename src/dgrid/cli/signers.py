@@ -6,7 +6,7 @@ from pathlib import Path
 from dgrid.chain.events import Role
 from dgrid.config import ConfigError
 from dgrid.core.errors import InvalidRequest
-from dgrid.core.identity import Address
+from dgrid.core.identity import Address, address_from_hex
 from dgrid.processes.home import Home
 from dgrid.wire.signatures import SigningKey
 
@@ -38,6 +38,19 @@ def role_of(text: str) -> Role:
 def user_of(home: Path) -> Signer:
     """The home's user."""
     return _of_home(Home(home), USER)
+
+
+def address_of(text: str) -> Address:
+    """An address as it was typed. Raises InvalidRequest."""
+    try:
+        return address_from_hex(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text} is no address: {error}") from None
+
+
+def key_names(home: Path) -> dict[Address, str]:
+    """The addresses behind the keys of a home, by what they are called here."""
+    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
 
 
 def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:

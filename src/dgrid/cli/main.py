@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dgrid import __version__
-from dgrid.cli import asking, cases, chain, governing, money, network, operating, quality, receipts, roles
+from dgrid.cli import asking, cases, chain, delegating, governing, money, network, operating, quality, receipts, roles
 from dgrid.cli.terminal import Terminal, home_path, report
 from dgrid.core.errors import DGridError, UsageError
 
@@ -32,7 +32,7 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 network unreachable, 4 refused, 5
 app = typer.Typer(
     name="dgrid", help=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
-for part in (network, asking, receipts, quality, cases, money, operating, governing, roles, chain):
+for part in (network, asking, receipts, quality, cases, money, operating, delegating, governing, roles, chain):
     part.register(app)
 
 

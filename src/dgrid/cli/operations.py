@@ -23,7 +23,7 @@ from dgrid.cli.signers import Signer
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
-from dgrid.core.errors import ChainUnavailable, InsufficientBudget
+from dgrid.core.errors import ChainUnavailable, InsufficientBudget, NotYet
 from dgrid.core.identity import Address, to_hex
 
 _MINIMUM_STAKE = tunable("minimum_stake_wei").index
@@ -38,6 +38,8 @@ GAS = {
     "delegateStake": 330_000,
     "undelegateStake": 250_000,
     "withdrawDelegation": 150_000,
+    "setCommission": 65_000,
+    "reward": 150_000,
     "setLine": 75_000,
     "applyLine": 60_000,
     "requestBondWithdrawal": 75_000,
@@ -113,6 +115,11 @@ class Desk:
         if balance < amount_wei and self.contracts.chain_id != DEV_CHAIN_ID:
             missing = f"{to_hex(self.signer.address)} holds {dgai(balance)}; this takes {dgai(amount_wei)}"
             raise InsufficientBudget(missing)
+
+    def require_free(self, waiting: Waiting) -> None:
+        """Raises NotYet."""
+        if self.now_s < waiting.available_at_s:
+            raise NotYet(f"{dgai(waiting.amount_wei)} are free in {waiting.available_at_s - self.now_s} s")
 
     def approve(self, amount_wei: int) -> Step:
         registry = self.contracts.registry

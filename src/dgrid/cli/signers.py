@@ -31,8 +31,13 @@ def role_of(text: str) -> Role:
     try:
         return Role[text.upper()]
     except KeyError:
-        names = ", ".join(role.name.lower() for role in Role)
+        names = ", ".join(map(name_of, Role))
         raise InvalidRequest(f"there is no role {text!r}; there are {names}") from None
+
+
+def name_of(role: Role) -> str:
+    """A role as it is typed."""
+    return role.name.lower()
 
 
 def user_of(home: Path) -> Signer:
@@ -73,11 +78,11 @@ def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:
 
 
 def _only_of(home: Home, role: Role) -> Signer:
-    found = sorted(home.key_file("*").parent.glob(f"{role.name.lower()}-*.key"))
+    found = sorted(home.key_file("*").parent.glob(f"{name_of(role)}-*.key"))
     if len(found) != 1:
         names = ", ".join(file.stem for file in found) or "none"
         raise ConfigError(
-            f"this home has {len(found)} keys of the role {role.name.lower()}: {names}", hint="name one with --from"
+            f"this home has {len(found)} keys of the role {name_of(role)}: {names}", hint="name one with --from"
         )
     return _of_home(home, found[0].stem)
 

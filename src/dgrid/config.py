@@ -27,7 +27,7 @@ class ChainConfig:
 
     rpc_urls: tuple[str, ...]
     chain_id: int
-    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings, quality_court
+    contracts: dict[str, str]  # by the names of `chain.contracts.ARTIFACT_NAMES`
     poll_ms: int = 500
     first_block: int = 0  # no contract of ours is older: nothing before it is read
     single_endpoint: bool = False  # one endpoint may decide alone: only where it is the operator's own

@@ -62,6 +62,25 @@ class StakeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolChanged:
+    """What others entrusted to a member, as it stands now."""
+
+    at: Moment
+    role: Role
+    operator: Address
+    delegated_wei: int  # in service
+    undelegating_wei: int  # on its way out
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionSet:
+    at: Moment
+    role: Role
+    operator: Address
+    commission_bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Jailed:
     at: Moment
     role: Role
@@ -341,6 +360,8 @@ StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
+    | PoolChanged
+    | CommissionSet
     | Jailed
     | Unjailed
     | Slashed

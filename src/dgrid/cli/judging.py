@@ -13,10 +13,10 @@ from typing import Any
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.processes.home import Home
 from dgrid.settlement.audit import AuditReport
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
@@ -94,11 +94,6 @@ def _evaluator(
     }
 
 
-def key_names(home: Path) -> dict[Address, str]:
-    """The addresses behind the keys of a home, by what they are called here."""
-    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
-
-
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +101,7 @@ def key_names(home: Path) -> dict[Address, str]:
 class Reasons:
     """Why a node is believed: what the last table says, and the leaves behind its latest changes."""
 
-    node: Address
+    node: dict[str, Any]
     rows: Rows
     changes: Rows
 
@@ -121,7 +116,17 @@ async def _judged_nodes(home: Path) -> Rows:
         table = await network.quality.latest_table()
         view = network.view
     members = sorted((one for (role, _), one in view.members.items() if role is Role.NODE), key=_by_stake)
-    return [_node(member, table) for member in members]
+    return [{**_node(member, table), **_backing(view, member)} for member in members]
+
+
+def _backing(view: ChainView, member: Member) -> dict[str, Any]:
+    """What stands behind a member's work, and what it cost already."""
+    return {
+        "stake_wei": str(member.stake_wei),
+        "delegated_wei": str(member.delegated_wei),
+        "commission_bps": member.commission_bps,
+        "slashed_wei": str(view.slashed.get((member.role, member.address), 0)),
+    }
 
 
 def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
@@ -147,17 +152,21 @@ def reasons(home: Path, node: str, *, limit: int) -> Reasons:
 
 async def _reasons(home: Path, node: str, limit: int) -> Reasons:
     async with reading(chain_config(home)) as network:
-        address = _the_node(node, network.view, key_names(home))
+        names = key_names(home)
+        address = the_node(node, network.view, names=names)
         table = await network.quality.latest_table()
         if table is None:
             raise NotYet("no quality root is posted yet", hint="the first comes some epochs after the first request")
         found = await _changes(network, table, address, limit=limit)
         leaves = await _leaves_behind(network, [change for change, _ in found])
     rows = [_credibility(row) for row in table.credibility if row.node == address]
-    return Reasons(address, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
+    member = network.view.members[Role.NODE, address]
+    who = {"node": to_hex(address), "name": names.get(address), **_backing(network.view, member)}
+    return Reasons(who, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
 
 
-def _the_node(text: str, view: ChainView, names: Mapping[Address, str]) -> Address:
+def the_node(text: str, view: ChainView, *, names: Mapping[Address, str]) -> Address:
+    """A node by its name here, its address or the beginning of it. Raises InvalidRequest where not just one fits."""
     nodes = [address for role, address in view.members if role is Role.NODE]
     lowered = text.lower().partition("…")[0]
     fits = [one for one in nodes if names.get(one) == text or (len(lowered) > 3 and to_hex(one).startswith(lowered))]

@@ -6,7 +6,6 @@ journal's to know; what the chain took is the chain's to say. Bounded: rounds lo
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
+from dgrid.machine.database import open_database
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, Report
 
@@ -77,11 +77,8 @@ class Journal:
     """One evaluator's memory. One process writes to it."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._db = open_database(path, _SCHEMA, durable=True)
         self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         self._db.close()

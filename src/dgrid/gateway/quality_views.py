@@ -56,6 +56,7 @@ class QualityViews:
             "state": self._state(known),
             "endpoint": known.member.endpoint,
             "stake_wei": str(known.member.stake_wei),
+            "delegated_wei": str(known.member.delegated_wei),
             "region": offer.region if offer is not None else None,
             "engine": offer.engine if offer is not None else None,
             "capacity": offer.capacity if offer is not None else 0,

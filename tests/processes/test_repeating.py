@@ -26,7 +26,9 @@ def answer(privacy: Privacy = Privacy.NONE) -> Answer:
 
 
 def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
-    assert checked_answer(answer(), REPEAT) == PeerAnswer(PEER, keccak(b"request"), "Oslo")
+    found = checked_answer(answer(), REPEAT)
+    assert found == PeerAnswer(PEER, keccak(b"request"), "Oslo", found.compared)
+    assert found.compared == Compared(make_record(Story(answer="Oslo")), SALT, "Oslo")
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,8 @@ class Docket:
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
         within_s = judges_until_s(self._quality.view, duty.round) - self._now_s
         async with asyncio.timeout(within_s):
-            report = await self._bench.report(Case(duty, document, shown), within_s=within_s)
-        self._journal.keep_report(report, seed=known.draw.seed)
+            found = await self._bench.report(Case(duty, document, shown), within_s=within_s)
+        self._journal.keep_report(found.report, seed=known.draw.seed, grounds=found.grounds)
         self._tally.reports.add(1, shown.verdict.name.lower())
 
     # --- work beside --------------------------------------------------------------------------------------------------

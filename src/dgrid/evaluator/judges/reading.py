@@ -14,6 +14,7 @@ from dgrid.evaluator.rerun import Panel
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.wire.answers import CHOICE_SEPARATOR
+from dgrid.wire.grounds import Method
 from dgrid.wire.openai import ChatRequest
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class ReadingJudges:
             format_bps=format_score(chat, answer),
             accuracy_bps=judge_accuracy(others, like[:same]),
             consistency_bps=judge_consistency(like[:same], among, is_sampled=bool(chat.temperature)),
+            method=Method.ENCODER,
         )
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.wire.making import GATEWAY, NODE, Story, make_document
+from tests.wire.making import GATEWAY, NODE, SALT, Story, make_document, make_record
 
 from dgrid.client.answers import Answer
 from dgrid.core.errors import CheckFailed
@@ -10,6 +10,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
 from dgrid.processes.repeating import checked_answer
+from dgrid.wire.grounds import Compared
 from dgrid.wire.messages import Privacy
 
 BODY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo"}}]}'

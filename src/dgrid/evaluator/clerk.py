@@ -119,6 +119,4 @@ def bounded(
 
 def unscored(report: Report) -> Report:
     """The report without what follows from others' answers."""
-    return msgspec.structs.replace(
-        report, accuracy_bps=NOT_SCORED, consistency_bps=NOT_SCORED, peers=(), grounds=b""
-    )
+    return msgspec.structs.replace(report, accuracy_bps=NOT_SCORED, consistency_bps=NOT_SCORED, peers=(), grounds=b"")

@@ -16,11 +16,12 @@ from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.judging import Bench, Case
-from dgrid.evaluator.reading import Place, Reader, place_of
+from dgrid.evaluator.reading import Reader, place_of
 from dgrid.evaluator.rounds import judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
+from dgrid.settlement.evidence import Place
 from dgrid.settlement.quality import Documents, QualityReader
 from dgrid.settlement.rounds import draw_rules, windows_of
 from dgrid.wire.quality import DisclosedLeaf, LeafKey

@@ -42,7 +42,6 @@ from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
-
 Place = tuple[int, int]  # lane, sequence
 
 

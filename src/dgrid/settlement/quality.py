@@ -6,7 +6,7 @@ absent. How a round is judged is `poq.rounds`' to say.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dgrid.chain.case_events import Subject
@@ -20,17 +20,20 @@ from dgrid.settlement.evidence import (
     CanaryPromise,
     NotEvidence,
     NotHeld,
+    Place,
     documents_of,
+    is_signed,
     leaf_facts,
     open_canaries,
+    open_disclosure,
     open_reports,
     open_table,
 )
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import draws_of, posted_before
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import LeafKey, QualityTable, Report, Reports
+from dgrid.wire.messages import EvaluatorReports, Privacy
+from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, QualityTable, Reports, decode_content
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
@@ -42,6 +45,8 @@ class CollectedRound:
 
     table: QualityTable | None
     evidence: RoundEvidence
+    drawn: tuple["DrawnRecords", ...] = ()
+    opened: Mapping[RoundAndEvaluator, Reports] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     missing: frozenset[bytes] = frozenset()  # evaluators and authors of whom no archive holds what they published
 
@@ -69,6 +74,22 @@ class DrawnRecords:
     @property
     def facts(self) -> DrawnEpoch:
         return drawn_epoch(self.draw, self.documents)
+
+    @property
+    def public(self) -> list[LeafKey]:
+        """The leaves that everybody may read."""
+        return [key for key, one in self.documents.items() if one.receipt.usage.privacy == Privacy.PUBLIC]
+
+    def content(self, key: LeafKey, leaves: Mapping[Place, DisclosedLeaf]) -> Content | None:
+        """What lies open of a leaf, if it is what was signed."""
+        leaf = leaves.get((key.lane, key.sequence))
+        if leaf is None or leaf.keys:
+            return None
+        try:
+            content = decode_content(leaf.content)
+        except ValueError:
+            return None
+        return content if is_signed(content, self.documents[key]) else None
 
 
 def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
@@ -119,20 +140,20 @@ class QualityReader:
             raise NotYet(f"nothing waits to be judged in round {judged_round}")
         before = posted_before(self.view, judged_round)
         rounds, found = {one.draw.round for one in drawn}, Gathered()
-        openings, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
+        opened, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
         evidence = RoundEvidence(
             chain_id=self.court.chain_id,
             court=self.court.verifying_contract,
             round=judged_round,
             previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
             draws=tuple(one.facts for one in drawn),
-            openings=openings,
+            openings={key: blob.reports for key, blob in opened.items()},
             committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
             canaries=canaries,
             acquittals=acquittals(self.view, until=judged_round),
         )
         table = None if before is None else await self.table(before.root.round)
-        return CollectedRound(table, evidence, tuple(found.refused), frozenset(found.missing))
+        return CollectedRound(table, evidence, tuple(drawn), opened, tuple(found.refused), frozenset(found.missing))
 
     async def drawn(self, judged_round: int) -> list[DrawnRecords]:
         """The draws that a round's root takes in, with their records, by gateway and epoch. Raises as `collect`."""
@@ -161,13 +182,27 @@ class QualityReader:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
         return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
 
-    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, tuple[Report, ...]]:
-        found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
+    async def public_contents(self, drawn: DrawnRecords) -> dict[LeafKey, Content]:
+        """What everybody may read of a draw: of its public leaves, as far as it was disclosed and is what was signed.
+
+        Raises NetworkUnreachable.
+        """
+        blob_id = self.view.disclosures.get((drawn.draw.gateway, drawn.draw.epoch))
+        if blob_id is None:
+            return {}
+        try:
+            leaves = open_disclosure(await self._find(blob_id), self.court, draw=drawn.draw)
+        except NotEvidence:
+            return {}
+        return {key: content for key in drawn.public if (content := drawn.content(key, leaves)) is not None}
+
+    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, Reports]:
+        found: dict[RoundAndEvaluator, Reports] = {}
         for key, opening in sorted(self.view.openings.items()):
             if key[0] not in rounds:
                 continue
             try:
-                found[key] = (await self._reports(key, opening)).reports
+                found[key] = await self._reports(key, opening)
             except NotEvidence as error:
                 gathered.refuse(key[1], error, where=f"evaluator {to_hex(key[1])}, round {key[0]}")
         return found

@@ -1,7 +1,7 @@
 """Collecting a round's evidence: what counts, what does not, and that everybody finds the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +25,15 @@ from tests.settlement.judged import (
     signed,
     with_canary,
 )
-from tests.wire.making import GATEWAY, NODE
+from tests.wire.making import GATEWAY, NODE, Story, make_document
 
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
+from dgrid.settlement.grounds import shown
 from dgrid.settlement.quality import CollectedRound
 from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
+from dgrid.wire.grounds import ANSWER_BYTES_MAX, COMPARED_MAX, Grounds, Method
 from dgrid.wire.quality import Canaries, Reports, TaskType
 
 
@@ -90,6 +92,40 @@ def out_of_order(reports: Reports) -> Reports:
     return signed(evaluators()[0], ROUND, reports.reports[::-1])
 
 
+def grounded(reports: Reports, named: Sequence[Grounds], shown: Sequence[Grounds]) -> Reports:
+    """Reports the first of which name grounds, beside which others are shown."""
+    digests = [one.digest() for one in named] + [b""] * (len(reports.reports) - len(named))
+    found = [msgspec.structs.replace(one, grounds=name) for one, name in zip(reports.reports, digests, strict=True)]
+    return signed(evaluators()[0], ROUND, tuple(found), tuple(shown))
+
+
+COMPARED = shown(make_document(Story(answer="Oslo")), "Oslo")
+TOO_LONG = msgspec.structs.replace(COMPARED, answer="x" * (ANSWER_BYTES_MAX + 1))
+BY_RULES = Grounds(Method.RULES, (COMPARED,))
+
+
+def without_its_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [])
+
+
+def with_more_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [BY_RULES, BY_RULES])
+
+
+def with_other_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [Grounds(Method.ENCODER, (COMPARED,))])
+
+
+def with_too_many_answers(reports: Reports) -> Reports:
+    many = Grounds(Method.RULES, (COMPARED,) * (COMPARED_MAX + 1))
+    return grounded(reports, [many], [many])
+
+
+def with_too_long_an_answer(reports: Reports) -> Reports:
+    long = Grounds(Method.RULES, (TOO_LONG,))
+    return grounded(reports, [long], [long])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -98,6 +134,11 @@ def out_of_order(reports: Reports) -> Reports:
         (of_another_round, "round"),
         (of_another_network, "network"),
         (out_of_order, "order"),
+        (without_its_grounds, "not those that the reports name"),
+        (with_more_grounds, "not those that the reports name"),
+        (with_other_grounds, "not those that the reports name"),
+        (with_too_many_answers, "more than 3 answers"),
+        (with_too_long_an_answer, "longer one than may be shown"),
     ],
 )
 def test_reports_that_their_evaluator_did_not_open_count_for_nothing(

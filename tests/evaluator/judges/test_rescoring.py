@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluator.public import Peers
-from tests.settlement.judged import GATEWAY, ROUND, Judged, content_of, evaluators, reading, signed
-from tests.wire.making import NODE, TOKEN
+from tests.settlement.judged import ROUND, Judged, content_of, evaluators, reading, signed
+from tests.wire.making import GATEWAY, NODE, TOKEN
 
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member
 from dgrid.core.errors import EngineError
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address
 from dgrid.engines.encoder import Encoder, EncoderClient, Vectors
 from dgrid.evaluator.judges.reading import ReadingJudges
 from dgrid.evaluator.judging import Bench, Case, Finding, Judges
@@ -72,7 +72,8 @@ async def a_round(peers: Peers, judges: Judges, *, public: frozenset[int] = PUBL
     findings: dict[bytes, list[Finding]] = {key.address: [] for key in evaluators()}
     for duty in judged.duties():
         key = duty.leaf.key
-        bench = Bench(duty.evaluator, Repeater(peers.ask, budget_wei=9), peers.all, judges, None, BUILT_IN_REFERENCES)
+        me = Address(duty.evaluator)
+        bench = Bench(me, Repeater(peers.ask, budget_wei=9), peers.all, judges, None, BUILT_IN_REFERENCES)
         case = Case(duty, documents[key], Shown(Verdict.JUDGED, content_of(key.sequence)))
         findings[duty.evaluator].append(await bench.report(case, within_s=5))
     for found_by in findings.values():
@@ -183,9 +184,9 @@ def test_who_says_that_open_content_was_altered_is_named(by_rules: Round) -> Non
 
 
 def test_answers_of_nodes_that_nobody_knows_are_grounds_for_nothing(by_rules: Round) -> None:
-    judged = replace(by_rules.judged, view=replace(by_rules.judged.view, members={}))
     by_rules.open()
-    lies = asyncio.run(rescored(replace(judged, view=replace(judged.view)), NoEncoder())).unfounded
+    strange = replace(by_rules.judged, view=replace(by_rules.judged.view, members={}))
+    lies = asyncio.run(rescored(strange, NoEncoder())).unfounded
     assert lies
     assert all("nobody whom the network knows" in one.reason for one in lies)
 
@@ -206,12 +207,23 @@ def test_a_leaf_that_nobody_disclosed_is_left_open(by_rules: Round) -> None:
     assert again.unread > 0
 
 
-def test_nothing_is_shown_of_leaves_that_are_not_public(by_rules: Round) -> None:
-    by_rules.open()
-    private = [one for all_of in by_rules.findings.values() for one in all_of if one.report.key.sequence not in PUBLIC]
-    assert private
-    assert all(one.grounds is None and one.report.grounds == b"" for one in private)
-    assert any(one.report.accuracy_bps != NOT_SCORED for one in private)
+def test_no_blob_holds_a_word_of_a_private_request_or_of_what_peers_said_to_it() -> None:
+    peers = Peers(SAYING)
+    found = asyncio.run(a_round(peers, PlainJudges()))
+    found.open()
+    reports = [one.report for all_of in found.findings.values() for one in all_of]
+    private = [report for report in reports if report.key.sequence not in PUBLIC]
+    secrets = [peers.said[name] for report in private for name in report.peers]
+    public = [peers.said[name] for report in reports if report not in private for name in report.peers]
+    blobs = b"".join(found.judged.blobs.values())
+    assert len(secrets) > 5
+    assert [text for text in secrets if text.encode() in blobs] == []
+    assert [text for text in public if text.encode() not in blobs] == []
+    nobody = asyncio.run(a_round(Peers(SAYING), PlainJudges(), public=frozenset()))
+    nobody.open()
+    everything = b"".join(nobody.judged.blobs.values())
+    assert any(report.accuracy_bps != NOT_SCORED for report in private)
+    assert [word for word in (b"Ada", b"Oslo", b"Rome", b"Where does") if word in everything] == []
 
 
 def test_who_shows_answers_to_a_request_that_is_not_public_is_named(by_rules: Round) -> None:
@@ -227,4 +239,3 @@ def test_who_shows_answers_to_a_request_that_is_not_public_is_named(by_rules: Ro
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
     assert {(one.evaluator, one.reason) for one in lies} == {(liar, LEAKS)}
     assert all(one.key.sequence not in PUBLIC for one in lies)
-    assert to_hex(liar)

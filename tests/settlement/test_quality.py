@@ -30,11 +30,14 @@ from tests.wire.making import GATEWAY, NODE, Story, make_document
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
+from dgrid.poq.rounds import judge
 from dgrid.settlement.grounds import shown
 from dgrid.settlement.quality import CollectedRound
 from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
 from dgrid.wire.grounds import ANSWER_BYTES_MAX, COMPARED_MAX, Grounds, Method
 from dgrid.wire.quality import Canaries, Reports, TaskType
+
+RULES = rules_of(BLANK, ROUND)
 
 
 def collect(judged: Judged, judged_round: int = ROUND, *, silent: int = 0, empty: int = 0) -> CollectedRound:
@@ -156,6 +159,37 @@ def test_reports_that_their_evaluator_did_not_open_count_for_nothing(
     assert (ROUND, key.address) not in found.evidence.openings
     assert len(found.refused) == 1
     assert reason in found.refused[0]
+
+
+def test_an_epoch_whose_records_are_nowhere_is_left_out_and_the_round_goes_on() -> None:
+    judged = a_judged_epoch()
+    other = judged.anchor(EPOCH + 1)
+    judged.view.draws[GATEWAY.address, EPOCH + 1] = reissued(judged.view.draws[GATEWAY.address, EPOCH], epoch=EPOCH + 1)
+    del judged.blobs[other.root.blob_id]
+    found = collect(judged, empty=1)
+    assert [draw.epoch for draw in found.evidence.draws] == [EPOCH]
+    assert found.unheld == {(GATEWAY.address, EPOCH + 1)}
+    assert f"epoch {EPOCH + 1}" in found.refused[0]
+    assert found.evidence.openings.keys() == {(ROUND, key.address) for key in evaluators()}
+    assert judge(found.table, found.evidence, RULES).judged == ((GATEWAY.address, EPOCH),)
+
+
+def test_an_epoch_whose_records_lead_nowhere_is_left_out_too() -> None:
+    judged = a_judged_epoch()
+    anchor = judged.view.roots[GATEWAY.address, EPOCH]
+    root = msgspec.structs.replace(anchor.root, records_root=bytes(32))
+    judged.view.roots[GATEWAY.address, EPOCH] = replace(anchor, root=root)
+    found = collect(judged)
+    assert (found.evidence.draws, found.unheld) == ((), frozenset())
+    assert "do not lead to the root" in found.refused[0]
+    assert judge(found.table, found.evidence, RULES).changes == ()
+
+
+def test_records_that_half_of_the_archives_cannot_deny_stop_the_round_for_now() -> None:
+    judged = a_judged_epoch()
+    del judged.blobs[judged.view.roots[GATEWAY.address, EPOCH].root.blob_id]
+    with pytest.raises(NetworkUnreachable):
+        collect(judged, silent=1)
 
 
 def test_a_report_blob_that_is_nowhere_counts_as_not_opened() -> None:

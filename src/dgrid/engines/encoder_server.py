@@ -43,7 +43,7 @@ def encoder_file() -> Path:
 class EncoderServer:
     """One encoder for as long as it is started. With one text at a time its vectors are the same on every run.
 
-    On a processor with other instructions, or several at a time, a cosine of two texts may differ by up to 0.006.
+    Several at a time are multiplied otherwise: a cosine of two texts then differs by up to 0.006.
     """
 
     def __init__(self, model: Path, *, parallel: int = 1, threads: int = 1) -> None:

@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import msgspec
 import pytest
 from tests.wire.making import GATEWAY, NODE, SALT, Story, make_document, make_record
 
@@ -19,9 +18,7 @@ REPEAT = Repeat(PEER, b"{}", Address(GATEWAY.address))
 
 
 def answer(privacy: Privacy = Privacy.NONE) -> Answer:
-    document = make_document(Story(answer="Oslo"))
-    usage = msgspec.structs.replace(document.receipt.usage, privacy=int(privacy))
-    document = replace(document, receipt=msgspec.structs.replace(document.receipt, usage=usage))
+    document = make_document(Story(answer="Oslo", privacy=int(privacy)))
     name = to_hex(document.receipt.request_id)
     return Answer("Oslo", "dgrid-mini", name, 1, to_hex(NODE.address), 1, 1, 1, "http://127.0.0.1:1", BODY, document)
 
@@ -29,7 +26,7 @@ def answer(privacy: Privacy = Privacy.NONE) -> Answer:
 def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
     found = checked_answer(answer(), REPEAT)
     assert found == PeerAnswer(PEER, keccak(b"request"), "Oslo", found.compared)
-    assert found.compared == Compared(make_record(Story(answer="Oslo")), SALT, "Oslo")
+    assert found.compared == Compared(make_record(Story(answer="Oslo", privacy=int(Privacy.NONE))), SALT, "Oslo")
 
 
 @pytest.mark.parametrize(

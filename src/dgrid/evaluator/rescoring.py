@@ -51,7 +51,7 @@ class Unfounded:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What became of the reports on public leaves; a score within TOLERANCE_BPS of what follows is counted as such."""
+    """What became of the reports on public leaves; a score within the tolerance of what follows follows."""
 
     reports: int  # scored again
     unread: int  # that could not be: what was asked lies open nowhere, or no encoder answers
@@ -76,6 +76,7 @@ class Rescorer:
     reader: QualityReader
     encoder: Encoder
     references: Mapping[bytes, CostReference]
+    tolerance_bps: int = TOLERANCE_BPS
 
     async def rescore(self, audit: RoundAudit) -> Rescored:
         """All reports of a round on public leaves that were their evaluators' duties. Raises NetworkUnreachable."""
@@ -155,7 +156,7 @@ class Rescorer:
             "accuracy": (report.accuracy_bps, scores.accuracy_bps),
             "consistency": (report.consistency_bps, scores.consistency_bps),
         }
-        slack = TOLERANCE_BPS if scores.method is Method.ENCODER else 0
+        slack = self.tolerance_bps if scores.method is Method.ENCODER else 0
         for name, (told, follows) in judged.items():
             if told != follows and (NOT_SCORED in (told, follows) or abs(told - follows) > slack):
                 yield f"{name} {told}; {follows} follows"

@@ -81,10 +81,10 @@ async def a_round(peers: Peers, judges: Judges, *, public: frozenset[int] = PUBL
     return Round(judged, findings)
 
 
-async def rescored(judged: Judged, encoder: Encoder) -> Rescored:
+async def rescored(judged: Judged, encoder: Encoder, *, tolerance_bps: int = TOLERANCE_BPS) -> Rescored:
     async with reading(judged) as found:
         audit = await recompute(found.quality, ROUND, token=TOKEN)
-        return await Rescorer(found.quality, encoder, BUILT_IN_REFERENCES).rescore(audit)
+        return await Rescorer(found.quality, encoder, BUILT_IN_REFERENCES, tolerance_bps).rescore(audit)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_honest_scores_follow_to_the_unit_in_another_encoder(loop: asyncio.Runne
         found = await a_round(Peers(SAYING), ReadingJudges(encoder, PlainJudges()))
         found.open()
         async with client() as another:
-            again = await rescored(found.judged, another)
+            again = await rescored(found.judged, another, tolerance_bps=0)
         assert again.unfounded == ()
         assert again.reports == sum(len(public_findings(found, key.address)) for key in evaluators()) > 0
         methods = {one.grounds.method for all_of in found.findings.values() for one in all_of if one.grounds}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from tests.wire.making import GATEWAY, Story, make_document
+from tests.wire.making import Story, make_document
 
 from dgrid.client.answers import Answer
 from dgrid.core.identity import Address, to_hex
@@ -64,10 +64,6 @@ class Peers:
         body = msgspec.json.encode({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]})
         name, node = to_hex(story.request_id), to_hex(peer.node)
         return Answer(text, peer.model, name, 1, node, 11, 7, 1, "http://127.0.0.1:1", body, document)
-
-    @property
-    def members(self) -> set[bytes]:
-        return {*self.keys, GATEWAY.address}
 
 
 def blanks(number: int) -> str:

@@ -31,7 +31,7 @@ SENT = forwarded(decode_chat(REPEATED), REPEATED)
 LEAF = make_document(Story(sent=QUESTION))
 ASKED = Asked(LEAF, QUESTION)
 STORY = Story(answer="In Oslo.", model="dgrid-micro", sent=SENT, node=PEER, salt=keccak(b"its salt"))
-MEMBERS = {PEER.address, GATEWAY.address}
+NODES, GATEWAYS = {PEER.address}, {GATEWAY.address}
 
 
 def compared(story: Story = STORY) -> Compared:
@@ -41,7 +41,7 @@ def compared(story: Story = STORY) -> Compared:
 def test_a_peers_own_word_for_the_same_question_is_opened() -> None:
     document = open_compared(compared(), ASKED)
     assert (document.dispatch.node, document.receipt.request_id) == (PEER.address, STORY.request_id)
-    assert open_all_compared([compared()], ASKED, members=MEMBERS) == [document]
+    assert open_all_compared([compared()], ASKED, nodes=NODES, gateways=GATEWAYS) == [document]
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,18 @@ def test_nothing_can_be_changed_in_what_is_shown(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "members", "told"),
+    ("answers", "nodes", "gateways", "told"),
     [
-        ([compared(), compared()], MEMBERS, "twice"),
-        ([compared()], {PEER.address}, "nobody whom"),
-        ([compared()], {GATEWAY.address}, "nobody whom"),
+        ([compared(), compared()], NODES, GATEWAYS, "twice"),
+        ([compared()], GATEWAYS, GATEWAYS, "nobody whom"),
+        ([compared()], NODES, NODES, "nobody whom"),
     ],
 )
-def test_each_peer_speaks_once_and_is_known(answers: list[Compared], members: set[bytes], told: str) -> None:
+def test_each_peer_speaks_once_and_is_known(
+    answers: list[Compared], nodes: set[bytes], gateways: set[bytes], told: str
+) -> None:
     with pytest.raises(NotEvidence, match=told):
-        open_all_compared(answers, ASKED, members=members)
+        open_all_compared(answers, ASKED, nodes=nodes, gateways=gateways)
 
 
 def test_a_receipt_without_its_salt_shows_nothing() -> None:

@@ -84,7 +84,8 @@ class Rescorer:
         unread, unfounded, reports = 0, list[Unfounded](), 0
         for duty, report, grounds in _reported(audit):
             if not duty.leaf.is_public:
-                unfounded += [Unfounded(duty.round, duty.evaluator, report.key, LEAKS)] if report.grounds else []
+                if report.grounds:
+                    unfounded.append(Unfounded(duty.round, duty.evaluator, report.key, LEAKS))
                 continue
             found = contents.get(duty.leaf.key)
             if found is None or report.verdict == Verdict.UNDISCLOSED:
@@ -96,7 +97,8 @@ class Rescorer:
                 unread += 1
                 continue
             reports += 1
-            unfounded += [Unfounded(duty.round, duty.evaluator, report.key, reason) for reason in reasons]
+            if reasons:
+                unfounded.append(Unfounded(duty.round, duty.evaluator, report.key, "; ".join(reasons)))
         return Rescored(reports, unread, tuple(unfounded))
 
     async def _contents(self, collected: CollectedRound) -> dict[LeafKey, tuple[ReceiptDocument, Content]]:
@@ -123,15 +125,17 @@ class Rescorer:
         """The answers that were shown. Raises NotEvidence."""
         if said.grounds is None:
             return Panel()
-        members = {address for role, address in self.reader.view.members if role in (Role.NODE, Role.GATEWAY)}
-        asked = Asked(said.document, said.content.request)
-        documents = open_all_compared(said.grounds.answers, asked, members=members)
-        answers = map(_answer, documents, said.grounds.answers)
-        panel = Panel.of(answers, digest=said.document.dispatch.model_digest)
+        answers, asked = said.grounds.answers, Asked(said.document, said.content.request)
+        nodes, gateways = self._registered(Role.NODE), self._registered(Role.GATEWAY)
+        documents = open_all_compared(answers, asked, nodes=nodes, gateways=gateways)
+        panel = Panel.of(map(_answer, documents, answers), digest=said.document.dispatch.model_digest)
         others = {(one.peer.digest, one.peer.model) for one in panel.other_models}
         if len(panel.same_model) > SAME_MODEL_MAX or not len(others) == len(panel.other_models) <= OTHER_MODELS_MAX:
             raise NotEvidence("more answers of one model are shown than are asked for")
         return panel
+
+    def _registered(self, wanted: Role) -> set[bytes]:
+        return {address for role, address in self.reader.view.members if role is wanted}
 
     async def _scores(self, said: Said, chat: ChatRequest, panel: Panel) -> Scores:
         if not said.duty.quality:

@@ -73,16 +73,16 @@ def open_compared(compared: Compared, asked: Asked) -> ReceiptDocument:
 
 
 def open_all_compared(
-    answers: Collection[Compared], asked: Asked, *, members: Collection[bytes]
+    answers: Collection[Compared], asked: Asked, *, nodes: Collection[bytes], gateways: Collection[bytes]
 ) -> list[ReceiptDocument]:
-    """The receipts of all answers that a leaf was compared with, each given once, by nodes and gateways that are
-    `members` of the network. Raises NotEvidence.
+    """The receipts of all answers that a leaf was compared with, each given once, by nodes and through gateways that
+    ever registered. Raises NotEvidence.
     """
     documents = [open_compared(compared, asked) for compared in answers]
     peers = [(one.dispatch.node, one.dispatch.model_digest, one.model) for one in documents]
     _require(len(set(peers)) == len(peers), "a peer is shown twice")
-    signers = {signer for one in documents for signer in (one.dispatch.node, one.dispatch.gateway)}
-    _require(signers <= set(members), "an answer is by nobody whom the network knows")
+    known = all(one.dispatch.node in nodes and one.dispatch.gateway in gateways for one in documents)
+    _require(known, "an answer is by nobody whom the network knows")
     return documents
 
 

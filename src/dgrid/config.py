@@ -127,7 +127,7 @@ class EncoderConfig(RoleConfig):
     """The sentence encoder's own settings. It touches no chain and signs nothing."""
 
     model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
-    parallel: int = 2
+    parallel: int = 1  # texts encoded together get slightly other vectors than alone
     threads: int = 1
 
 

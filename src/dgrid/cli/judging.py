@@ -1,4 +1,4 @@
-"""Behind the commands about quality: certificates, evaluators, why a node is believed, whether a round recomputes.
+"""Behind the commands about quality: certificates, evaluators, why a node is believed.
 
 Everything is read from the chain and any one archive; no gateway is asked for what it could bend.
 """
@@ -17,11 +17,9 @@ from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.settlement.audit import AuditReport
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
 from dgrid.settlement.reading import NetworkReader, reading
-from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
@@ -225,62 +223,3 @@ def _change(change: Change, number: int, leaf: ReceiptDocument | None) -> dict[s
         "score_bps": change.score_bps,
         "weight_micros": change.weight_micros,
     }
-
-
-# --- rounds -----------------------------------------------------------------------------------------------------------
-
-
-async def audited_quality(network: NetworkReader, reports: Sequence[AuditReport]) -> Rows:
-    """The judging behind audited epochs: one entry a round, and one for epochs that wait for theirs."""
-    view = network.view
-    rounds: dict[tuple[int | None, int | None], list[Address]] = {}
-    for report in reports:
-        draw = view.draws.get((report.gateway, report.epoch))
-        number = None if draw is None else covering_round(view, draw.round)
-        rounds.setdefault((None if draw is None else draw.round, number), []).append(report.gateway)
-    return [await _round(network, *key, gateways=gateways) for key, gateways in rounds.items()]
-
-
-def covering_round(view: ChainView, drawn_round: int) -> int | None:
-    """The first posted round that takes a draw's round in."""
-    return min((number for number in view.quality_roots if number >= drawn_round), default=None)
-
-
-async def _round(
-    network: NetworkReader, drawn_round: int | None, posted: int | None, *, gateways: Sequence[Address]
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "gateways": [to_hex(gateway) for gateway in gateways],
-        "state": "no seed yet" if drawn_round is None else "being judged" if posted is None else "posted",
-        "drawn_round": drawn_round,
-        "round": posted,
-    }
-    if posted is None:
-        return {**entry, "recomputes": None, "differences": []}
-    token = network.contracts.dgai.address
-    return {**entry, **_round_data(await recompute(network.quality, posted, token=token))}
-
-
-def _round_data(found: RoundAudit) -> dict[str, Any]:
-    obedience = found.obedience
-    return {
-        "recomputes": found.ok,
-        "blob_id": to_hex(found.root.blob_id),
-        "credibility_root": to_hex(found.root.credibility_root),
-        "payouts_root": to_hex(found.root.payouts_root),
-        "payouts_wei": str(found.root.payouts_total),
-        "drawn": obedience.drawn,
-        "duties": obedience.duties,
-        "reported": obedience.reported,
-        "undisclosed": obedience.undisclosed,
-        "missed": [_reported_data(one) for one in obedience.missed],
-        "unbidden": [_reported_data(one) for one in obedience.unbidden],
-        "refused": list(found.refused),
-        "differences": list(found.differences),
-    }
-
-
-def _reported_data(one: Reported) -> dict[str, Any]:
-    judged_round, evaluator, key = one
-    place = {"gateway": to_hex(key.gateway), "epoch": key.epoch, "lane": key.lane, "sequence": key.sequence}
-    return {"round": judged_round, "evaluator": to_hex(evaluator), **place}

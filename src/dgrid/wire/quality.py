@@ -16,6 +16,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SumTree, leaf
 from dgrid.wire.decoding import decode_with
 from dgrid.wire.documents import Record
+from dgrid.wire.grounds import Grounds
 
 MAGIC = b"DGRQ"  # an epoch's blob begins with a length far below this
 NOT_SCORED = -1
@@ -116,10 +117,11 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     cost_bps: int = NOT_SCORED
     identity: Identity | None = None
     peers: tuple[bytes, ...] = ()  # request ids of the answers it was compared with
+    grounds: bytes = b""  # digest of what the scores of a public leaf rest on; empty of any other leaf
 
 
-class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports"):
-    """All of one evaluator's reports of a round, in order of their keys."""
+class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports/2"):
+    """All of one evaluator's reports of a round, in order of their keys, and the grounds that they name, likewise."""
 
     chain_id: int
     court: bytes
@@ -127,6 +129,7 @@ class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports"):
     round: int
     reports: tuple[Report, ...]
     signature: bytes  # over EvaluatorReports{evaluator, round, reportsRoot}
+    grounds: tuple[Grounds, ...] = ()
 
 
 class Canary(msgspec.Struct, frozen=True, array_like=True):

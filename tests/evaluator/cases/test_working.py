@@ -13,7 +13,7 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
-from dgrid.node.appealing import Appellant
+from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.cases import Flag
 from dgrid.settlement.hearings import windows_of_hearing
 
@@ -160,7 +160,8 @@ def test_a_convicted_node_appeals_by_itself_and_a_larger_jury_of_others_decides(
         await room.until(lambda view: bool(view.cases))
         await room.hear()
         sender = await net.sender("node-1", dgai_wei=0)
-        appellant = Appellant(net.rpc, net.contracts, sender, room.network.watcher, True)
+        purse = BondPurse(net.rpc, net.contracts, sender, True)
+        appellant = Appellant(Subject.IDENTITY, purse, room.network.watcher)
         defence = asyncio.create_task(appellant.run())
         await room.until(lambda view: room.case.stage == 1)
         defence.cancel()

@@ -138,9 +138,8 @@ class Courtroom:
 
     @property
     def case(self) -> Case:
-        """The only one."""
-        (case,) = self.view.cases.values()
-        return case
+        """The latest."""
+        return list(self.view.cases.values())[-1]
 
     async def seat(self, name: str) -> CourtSeat:
         """An evaluator that begins, or begins anew after it was killed."""

@@ -78,6 +78,7 @@ class GatewayConfig(RoleConfig):
     stake_wei: str = "2000000000000000000000"  # twice the least: a penalty costs some, and not the seat
     request_timeout_s: float = 120.0
     attempts: int = 3
+    appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class EvaluatorConfig(RoleConfig):
     stake_wei: str = "2000000000000000000000"  # twice the least: a missed opening costs some, and not the seat
     deposit_wei: str = "20000000000000000000"  # at each gateway, for re-runs: 20 DGAI
     repeat_wei_max: str = "1000000000000000000"  # the most that one re-run may cost
+    appeals: bool = True  # takes a verdict against a root that it signed to a larger jury, likewise
 
 
 @dataclass(frozen=True, slots=True)

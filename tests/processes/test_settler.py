@@ -11,6 +11,7 @@ from tests.processes.role_process import RoleProcess, running
 from tests.settlement.network import Settling, settling
 
 from dgrid.chain.channels import channel_id
+from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder
@@ -97,6 +98,24 @@ def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
             signature = sign_root(network.books.key, net.domain, root=other)
             second = AnchorOrder(other, signature, order.stored)
             assert (await settler.ask("POST", "/v1/anchors", body_of(second)))[0] == 409
+
+    on_devnet(main)
+
+
+def test_a_gateway_that_a_penalty_put_out_of_service_is_told_so(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        async with running(net, "settler", name="settler-9") as settler:
+            order = await signed_order(network, closed)
+            gateway = await net.sender("gateway", dgai_wei=0)
+            await gateway.send(net.contracts.registry, "unbond", [Role.GATEWAY, WEI], label="below the least")
+            async with asyncio.timeout(SETTLED_S):
+                while (answer := await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202:
+                    await asyncio.sleep(0.05)
+            status, said = answer
+            assert (status, said["error"]["code"]) == (401, "out_of_service")
+            assert "stake" in said["error"]["message"]
 
     on_devnet(main)
 

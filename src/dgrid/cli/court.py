@@ -22,7 +22,7 @@ from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex
 from dgrid.engines.catalog import Catalog
-from dgrid.settlement.cases import leaf_matter, root_charge
+from dgrid.settlement.cases import leaf_matter, refunds_of, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.wire.quality import LeafKey
@@ -203,8 +203,10 @@ async def _undisclosed(network: NetworkReader, complaint: Complaint) -> Accusati
         receipt = (await network.records.epoch(anchor)).find(request_id)
         if receipt is not None:
             key = LeafKey(receipt.parties.gateway, *receipt.place.position)
-            evidence = complaint.evidence or anchor.root.blob_id
-            return Accusation(Subject.UNDISCLOSED, Address(key.gateway), leaf_matter(key), evidence)
+            paid_wei = {Address(receipt.parties.payer): receipt.shares.fee}
+            refunds = refunds_of(paid_wei, most_wei=network.view.parameters.last.request_value_max_wei)
+            named = Address(key.gateway), leaf_matter(key), complaint.evidence or anchor.root.blob_id
+            return Accusation(Subject.UNDISCLOSED, *named, refunds)
     raise ReceiptNotFound(f"no anchored epoch holds the receipt {complaint.about}")
 
 

@@ -35,6 +35,7 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
 from dgrid.processes.life import now_ms
+from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.hearings import windows_of_hearing
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.samples import SampleTerms
@@ -137,9 +138,8 @@ class Courtroom:
 
     @property
     def case(self) -> Case:
-        """The only one."""
-        (case,) = self.view.cases.values()
-        return case
+        """The latest."""
+        return list(self.view.cases.values())[-1]
 
     async def seat(self, name: str) -> CourtSeat:
         """An evaluator that begins, or begins anew after it was killed."""
@@ -156,8 +156,8 @@ class Courtroom:
         sampler = Sampler(key.address, self.node.reply, ByEvidence(), terms, WEI)
         bar = Bar(key, quality, self.network.archives, sampler, net.contracts.dgai.address)
         jury = Jury(bar)
-        accuser = Accuser(key.address, bar, jury, lambda _: True, salt)
-        desk = CourtDesk(key.address, net.rpc, sender, net.contracts, votes, is_dev=True)
+        desk = CourtDesk(BondPurse(net.rpc, net.contracts, sender, True), votes)
+        accuser = Accuser(key.address, bar, jury, lambda _: True, desk.signers, salt)
         loop = CaseLoop(watcher, desk, jury, accuser, self._peers, ChainTime(net.rpc, now_ms), Tally(), salt)
         life.push_async_callback(loop.close)
         self.seats[name] = CourtSeat(name, key.address, loop, life)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from dgrid.chain.case_events import Outcome
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
@@ -22,8 +21,18 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
-from dgrid.settlement.cases import ChargeReader, Flag, Hidden, case_about, due_refunds, root_charge
+from dgrid.settlement.cases import (
+    ChargeReader,
+    Flag,
+    Hidden,
+    case_about,
+    cases_about,
+    due_refunds,
+    root_charge,
+    roots_to_read,
+)
 from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.messages import QualityRoot
 
@@ -34,12 +43,16 @@ SAMPLING_S: Final = 20.0  # for one node; the next evaluator's turn comes after 
 
 @dataclass(slots=True)
 class Accuser:
-    """One evaluator's accusations. `agrees` says whether it signed a posted root itself."""
+    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did.
+
+    `signers` raises DGridError where the chain cannot tell.
+    """
 
     me: Address
     bar: Bar
     jury: Jury
     agrees: Callable[[QualityRoot], bool]
+    signers: Callable[[PostedQuality], Awaitable[frozenset[Address]]]
     salt: Callable[[], bytes]
     accusations: dict[Charge, Accusation] = field(default_factory=dict)
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
@@ -95,11 +108,10 @@ class Accuser:
     async def _examine(self, posted: PostedQuality) -> None:
         """The root first: it can be disputed only until it counts. Of each gateway one hidden leaf: juries are dear."""
         await self._dispute(posted)
-        reader = ChargeReader(self.bar.quality)
-        found = await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round))
-        for hidden in {one.leaf.key.gateway: one for one in reversed(found)}.values():
-            await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
-            self._accuse_hiding(hidden)
+        for one in roots_to_read(self.view, posted):
+            found = await self.jury.hidden(one)
+            for hidden in {leaf.leaf.key.gateway: leaf for leaf in reversed(found)}.values():
+                await self._accuse_hiding(hidden)
 
     async def _ask_doubted(self, posted: PostedQuality) -> None:
         for flag in await ChargeReader(self.bar.quality).flags(posted):
@@ -124,17 +136,32 @@ class Accuser:
         token = self.bar.token
         if await is_wrong(self.bar.quality, number, rules=rules_of(self.view, number), token=token):
             logger.warning("the root of round %d is not what follows", number)
-            await self._wait_turn(root_charge(number), self._evaluators(b""), apart_s=APART_S)
+            others = await self._others(posted)
+            await self._wait_turn(root_charge(number), others, apart_s=APART_S)
             self._accuse(Accusation(*root_charge(number), posted.root.blob_id))
+
+    async def _others(self, posted: PostedQuality) -> list[Address]:
+        """Who may be expected to dispute a root. Those who signed it would let the time for it pass in their turns."""
+        try:
+            signers = await self.signers(posted)
+        except DGridError as error:
+            logger.info("who signed the root of round %d cannot be told: %s", posted.root.round, error.message)
+            signers = frozenset()
+        return [one for one in self._evaluators(b"") if one not in signers]
 
     # --- a leaf that was not shown ------------------------------------------------------------------------------------
 
-    def _accuse_hiding(self, hidden: Hidden) -> None:
-        """Once: whether it was shown does not change."""
-        known = case_about(self.view, hidden.charge)
-        if known is None or known.outcome is Outcome.DISMISSED:
+    async def _accuse_hiding(self, hidden: Hidden) -> None:
+        """Once in earnest: whether it was shown does not change."""
+        if not self._is_answered(hidden):
+            await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
+        if not self._is_answered(hidden):
             refunds = hidden.refunds(most_wei=self.terms.request_value_max_wei)
             self._accuse(Accusation(*hidden.charge, hidden.evidence, refunds))
+
+    def _is_answered(self, hidden: Hidden) -> bool:
+        found = [(case, terms_of(self.view, case)) for case in cases_about(self.view, hidden.charge)]
+        return any(hidden.is_answered(case, most_wei=terms.request_value_max_wei) for case, terms in found)
 
     # --- another model ------------------------------------------------------------------------------------------------
 

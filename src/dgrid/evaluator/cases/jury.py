@@ -11,7 +11,7 @@ from typing import Final
 
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.case_view import Case
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.errors import DGridError, StorageUnavailable
 from dgrid.core.identity import to_hex
 from dgrid.core.keccak import ZERO_HASH
@@ -20,7 +20,17 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.poq.identity import convicts, threshold_of
 from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag, tables_up_to
+from dgrid.settlement.cases import (
+    ROOTS_READ_AGAIN,
+    ChargeReader,
+    Hidden,
+    disputed_root,
+    due_refunds,
+    exceeds,
+    paid_by_flag,
+    root_over,
+    tables_up_to,
+)
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.quality import QualityReader
@@ -32,7 +42,7 @@ from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
-ROUNDS_SEARCHED: Final = 32  # back from the last root, for the leaf that a case names
+ROUNDS_KEPT: Final = 2 * ROOTS_READ_AGAIN  # whose hidden leaves are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Jury:
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._charges = ChargeReader(bar.quality)
-        self._hidden: dict[int, list[Hidden]] = {}
+        self._hidden: dict[bytes, list[Hidden]] = {}  # by the root's digest
 
     async def find(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
         """What is to be voted. `peer` is the accused node with the model in question, where it is known.
@@ -149,30 +159,28 @@ class Jury:
     # --- what all can compute -----------------------------------------------------------------------------------------
 
     async def _undisclosed(self, case: Case) -> Finding:
-        for number in sorted(self.view.quality_roots, reverse=True)[:ROUNDS_SEARCHED]:
-            for hidden in await self._hidden_in(number):
-                if hidden.charge == case.charge:
-                    due = hidden.refunds(most_wei=terms_of(self.view, case).request_value_max_wei)
-                    return Finding(not exceeds(case.refunds, due), hidden.evidence)
-        return Finding(guilty=False)
+        posted, most_wei = root_over(self.view, case), terms_of(self.view, case).request_value_max_wei
+        hidden = [] if posted is None else await self.hidden(posted)
+        fits = any(one.fits(case, most_wei=most_wei) for one in hidden)
+        return Finding(fits, case.evidence if fits else ZERO_HASH)
 
-    async def _hidden_in(self, number: int) -> list[Hidden]:
-        """Remembered, for a posted round does not change."""
-        if number not in self._hidden:
+    async def hidden(self, posted: PostedQuality) -> list[Hidden]:
+        """The hidden leaves of a posted round; none while it cannot be read. Remembered, for they do not change."""
+        if posted.digest not in self._hidden:
             try:
-                self._hidden[number] = await self._charges.hidden(number, rules_of(self.view, number))
+                self._hidden[posted.digest] = await self._charges.hidden(posted)
             except DGridError as error:
-                logger.info("round %d cannot be read again: %s", number, error.message)
+                logger.info("round %d cannot be read again: %s", posted.root.round, error.message)
                 return []
-            for old in sorted(self._hidden)[:-ROUNDS_SEARCHED]:
+            for old in list(self._hidden)[:-ROUNDS_KEPT]:
                 del self._hidden[old]
-        return self._hidden[number]
+        return self._hidden[posted.digest]
 
     async def _root(self, case: Case) -> Finding:
-        number = int.from_bytes(case.matter, "big")
-        posted = self.view.quality_roots.get(number)
+        posted = disputed_root(self.view, case)
         if posted is None:
             return Finding(guilty=False)
+        number = posted.root.round
         try:
             wrong = await is_wrong(self._bar.quality, number, rules=rules_of(self.view, number), token=self._bar.token)
         except DGridError as error:

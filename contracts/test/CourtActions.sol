@@ -48,7 +48,14 @@ contract CourtActions is Courtroom {
     function setUp() public override {
         super.setUp();
         for (uint256 i = 0; i < PAYEES; ++i) {
-            _table.push(Row(PayoutKind(i), address(uint160(0x9A1D00 + i)), 0));
+            _table.push(
+                Row(
+                    PayoutKind(i),
+                    PayoutKind(i) == PayoutKind.Evaluator ? address(0) : gateway,
+                    address(uint160(0x9A1D00 + i)),
+                    0
+                )
+            );
         }
     }
 
@@ -279,7 +286,7 @@ contract CourtActions is Courtroom {
         uint256 pots = settlement.account(gateway).pots;
         return (
             token.balanceOf(address(court)),
-            court.releasesHeld(),
+            court.releasesHeld(gateway),
             court.owedTotal(),
             court.paidTotal(),
             settlement.account(gateway).released,

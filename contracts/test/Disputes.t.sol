@@ -114,7 +114,7 @@ contract DisputesTest is Courthouse {
         _post(_root(_round, _row(PayoutKind.Node, node, 15e18), _release(15e18)), _release(15e18), 2);
         vm.assertEq(settlement.account(gateway).released, 20e18);
         vm.assertEq(court.carried(gateway), 5e18);
-        vm.assertEq(court.releasesHeld(), 20e18);
+        vm.assertEq(court.releasesHeld(gateway), 20e18);
         _passChallenge();
         (, uint64 round) = _draw(50e18);
         _hear(round, 3, 3);
@@ -151,15 +151,15 @@ contract DisputesTest is Courthouse {
         _passChallenge();
         _fund(address(court), 3e18);
         Row[] memory rows = new Row[](2);
-        rows[0] = Row(PayoutKind.Payer, reporter, 20e18);
-        rows[1] = Row(PayoutKind.Node, node, 5e17);
+        rows[0] = Row(PayoutKind.Payer, gateway, reporter, 20e18);
+        rows[1] = Row(PayoutKind.Node, gateway, node, 5e17);
         _judged(100e18, rows, 0);
         _passChallenge();
         _round = _judged(100e18, rows, 20e18);
         court.claim(_claims(rows));
         _overturned();
         vm.assertEq(court.carriedTotal(), 20e18);
-        vm.assertEq(court.releasesHeld(), 19.5e18);
+        vm.assertEq(court.releasesHeld(gateway), 19.5e18);
         vm.assertEq(court.sweepable(), 2.5e18);
     }
 

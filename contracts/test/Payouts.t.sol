@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Judging} from "../src/Judging.sol";
 import {PayoutClaim, PayoutKind, Payouts} from "../src/Payouts.sol";
+import {Role} from "../src/Registry.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {Kind, LeafProof} from "../src/Types.sol";
 import {Book} from "./Book.sol";
@@ -91,13 +92,15 @@ contract PayoutsTest is Courtroom {
         court.claim(claims);
     }
 
-    function testFuzz_only_rows_of_the_root_pay(uint8 kind, address of, address payee, uint128 total, uint64 index) public {
+    function testFuzz_only_rows_of_the_root_pay(uint8 kind, address other, address payee, uint128 total, uint64 index)
+        public
+    {
         Row[] memory rows = _paidRound();
         _passChallenge();
         PayoutClaim[] memory claims = new PayoutClaim[](1);
         claims[0] = _claimOf(rows, index % 3);
         bytes32 before = keccak256(abi.encode(claims));
-        (claims[0].kind, claims[0].gateway, claims[0].payee) = (PayoutKind(kind % 3), of, payee);
+        (claims[0].kind, claims[0].gateway, claims[0].payee) = (PayoutKind(kind % 3), other, payee);
         claims[0].total = total;
         vm.assume(keccak256(abi.encode(claims)) != before);
         uint256 held = token.balanceOf(address(court));

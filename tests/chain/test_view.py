@@ -31,7 +31,7 @@ from dgrid.chain.view import ChainView, DrawnEvaluator, apply, fold
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 AT = Moment(1, 0, 1_000, bytes(32))
 A, B = Address(b"\x01" * 20), Address(b"\x02" * 20)
@@ -46,7 +46,7 @@ judging_events = st.one_of(
     st.builds(lambda who, n: ModelsDeclared(AT, Role.EVALUATOR, who, (bytes(n),)), addresses, st.integers(0, 3)),
     st.builds(lambda n: SeedFixed(AT, A, n, n, bytes(32), False), st.integers(0, 3)),
     st.builds(lambda who, allowed: AuthorSet(AT, who, allowed), addresses, st.booleans()),
-    st.builds(lambda who, n: PayoutClaimed(AT, who, PayoutKind.PAYER, n, n), addresses, amounts),
+    st.builds(lambda who, n: PayoutClaimed(AT, PayoutAccount(PayoutKind.PAYER, A, who), n, n), addresses, amounts),
 )
 member_events = st.one_of(
     st.builds(lambda n, value: ParameterSet(AT, n, value, 0), st.integers(0, 48), st.integers(0, 9)),

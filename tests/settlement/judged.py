@@ -211,8 +211,8 @@ def a_table(judged_round: int = ROUND, **changes: object) -> QualityTable:
         for task in ("", "extract", "json")
     )
     payouts = (
-        PayoutRow(PayoutKind.NODE, NODE.address, amount_of(700)),
-        PayoutRow(PayoutKind.PAYER, keccak(b"payer")[:20], amount_of(50)),
+        PayoutRow(PayoutKind.NODE, GATEWAY.address, NODE.address, amount_of(700)),
+        PayoutRow(PayoutKind.PAYER, GATEWAY.address, keccak(b"payer")[:20], amount_of(50)),
     )
     table = QualityTable(
         chain_id=31337,

@@ -9,7 +9,7 @@ from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount
 
 
 class Role(IntEnum):
@@ -307,10 +307,9 @@ class QualityPosted:
 @dataclass(frozen=True, slots=True)
 class PayoutClaimed:
     at: Moment
-    payee: Address
-    kind: PayoutKind
+    account: PayoutAccount
     amount_wei: int
-    claimed_wei: int  # in all, under this kind
+    claimed_wei: int  # in all, on this account
 
 
 @dataclass(frozen=True, slots=True)

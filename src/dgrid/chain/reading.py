@@ -50,7 +50,7 @@ from dgrid.chain.events import (
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 _Arguments = dict[str, Any]
 
@@ -134,7 +134,8 @@ def _quality_posted(at: Moment, a: _Arguments) -> QualityPosted:
 
 
 def _payout_claimed(at: Moment, a: _Arguments) -> PayoutClaimed:
-    return PayoutClaimed(at, Address(a["payee"]), PayoutKind(a["kind"]), a["amount"], a["claimedTotal"])
+    account = PayoutAccount(PayoutKind(a["kind"]), Address(a["gateway"]), Address(a["payee"]))
+    return PayoutClaimed(at, account, a["amount"], a["claimedTotal"])
 
 
 def _slashed(at: Moment, a: _Arguments) -> Slashed:

@@ -17,7 +17,7 @@ from dgrid.cli.signers import address_of, key_names, user_of
 from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.client.kept import used_by_channel
 from dgrid.core.errors import DGridError
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
 from dgrid.settlement.claims import Claimable
 from dgrid.settlement.claims import claim as send_rows
 from dgrid.settlement.payouts import Payout
@@ -125,7 +125,7 @@ class Owed:
 def _party(name: str, payee: Address, owed: Owed, network: NetworkReader) -> dict[str, str]:
     due = sum(one.share_of(payee, one.total_due_wei) for one in owed.claimables)
     claimed = sum(network.view.received.get((payee, kind), 0) for kind in Kind)
-    court = [one for one in owed.payouts if one.payee == payee]
+    court = [one for one in owed.payouts if one.account.payee == payee]
     quality = sum(one.total_due_wei for one in court)
     return {
         "name": name,
@@ -163,10 +163,10 @@ async def _plan_claim(home: Path) -> ClaimPlan:
 
 def _payout_row(one: Payout | PayoutClaimed, amount_wei: int, names: dict[Address, str]) -> dict[str, str]:
     return {
-        "kind": PAYOUT_NAMES[one.kind],
-        "gateway": "",
-        "payee": to_hex(one.payee),
-        "name": names.get(one.payee, "another"),
+        "kind": PAYOUT_NAMES[one.account.kind],
+        "gateway": "" if one.account.gateway == ZERO_ADDRESS else to_hex(one.account.gateway),
+        "payee": to_hex(one.account.payee),
+        "name": names.get(one.account.payee, "another"),
         "amount_wei": str(amount_wei),
     }
 
@@ -229,7 +229,7 @@ async def _claim_payouts(
     async def renew() -> Sequence[PayoutClaim]:
         await asyncio.sleep(BLOCK_S)
         async with reading(chain_config(home)) as later:
-            found = await later.payouts(now_s=int(time.time()), payees={row.payee for row in rows})
+            found = await later.payouts(now_s=int(time.time()), payees={row.account.payee for row in rows})
         return found.claims
 
     return await claim_or_renew(send, rows, renew=renew) if rows else ((), [])

@@ -5,7 +5,7 @@ exactly. Pay-outs of quality are computed from the reports that were given: what
 that were not drawn, nobody knows. Refuses to guess how anybody would have acted otherwise.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from dgrid.poq.evidence import DrawnEpoch
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rules import QualityRules
 from dgrid.wire.messages import Flag, InferenceReceipt
-from dgrid.wire.quality import PayoutKind, QualityTable
+from dgrid.wire.quality import QualityTable
 
 Party = tuple[str, bytes]  # as what, and who
 
@@ -135,8 +135,10 @@ def _by_evaluator(duties: Iterable[Duty]) -> dict[bytes, int]:
 
 
 def _totals(table: QualityTable | None) -> dict[Party, int]:
-    rows = () if table is None else table.payouts
-    return {(PayoutKind(row.kind).name.lower(), row.payee): row.total_wei for row in rows}
+    totals: dict[Party, int] = defaultdict(int)
+    for row in () if table is None else table.payouts:
+        totals[row.account.kind.name.lower(), row.payee] += row.total_wei
+    return totals
 
 
 def _grown(start: Mapping[Party, int], end: Mapping[Party, int]) -> dict[Party, int]:

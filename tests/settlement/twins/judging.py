@@ -57,7 +57,15 @@ def draw(world: Twins, anchor: Anchor) -> Draw:
 
 
 def judge_round(world: Twins, judgement: Judgement) -> None:
-    """Judges what was drawn in the epoch that runs, with all that nobody judged before."""
+    """Judges what was drawn in the epoch that runs, with all that nobody judged before, and pays it out."""
+    table = post_round(world, judgement)
+    if table is not None:
+        world.chain.pass_until(world.laws.court.last.final_s)
+        _claim(world, table)
+
+
+def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
+    """From the commitments to the posted root; its table, None where the court took none."""
     judged, court = world.chain.epoch, world.contracts.quality_court
     windows = windows_of(world.view, judged)
     active = [name for name in EVALUATORS if world.view.members[Role.EVALUATOR, address_of(name)].active]
@@ -75,8 +83,8 @@ def judge_round(world: Twins, judgement: Judgement) -> None:
         if name not in speaking:
             _penalize(world, name, judged)
     world.chain.pass_until(windows.post_from_s)
-    if speaking:
-        _post(world, table_of(world, judged, judgement), speaking)
+    table = table_of(world, judged, judgement)
+    return table if speaking and _is_posted(world, table, speaking) else None
 
 
 def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
@@ -114,7 +122,7 @@ def _documents(world: Twins, of: Draw) -> Documents:
     return documents_of(records, world.domain)
 
 
-def _post(world: Twins, table: QualityTable, signers: Collection[str]) -> None:
+def _is_posted(world: Twins, table: QualityTable, signers: Collection[str]) -> bool:
     previous: PostedQuality | None = posted_before(world.view, table.round)
     root = root_of(table, token=world.contracts.dgai.address, previous=previous)
     releases = releases_of(table)
@@ -129,8 +137,7 @@ def _post(world: Twins, table: QualityTable, signers: Collection[str]) -> None:
     )
     if said.refusal is None:
         world.payouts = {(PayoutKind(row.kind), row.payee): row.total_wei for row in table.payouts}
-        world.chain.pass_until(final_s)
-        _claim(world, table)
+    return said.refusal is None
 
 
 def _claim(world: Twins, table: QualityTable) -> None:

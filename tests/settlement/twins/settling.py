@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 from tests.devnet import key_of
 from tests.settlement.books import Work, voucher
-from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, Call
+from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, Call, Read
 from tests.settlement.twins.money import Payees
 from tests.settlement.twins.token import Refused, require
 from tests.settlement.twins.world import Twins, address_of, allowed
@@ -206,6 +206,11 @@ def _parts(payees: Payees, amount: int) -> list[int]:
         return []
     parts = [amount * bps // BPS for _, bps in payees[:-1]]
     return [*parts, amount - sum(parts)]
+
+
+def anchor_read(world: Twins, anchor: Anchor) -> Read:
+    """What the contract keeps of a root."""
+    return Read(world.contracts.settlement, "anchorOf", [anchor.root.gateway, anchor.root.epoch], None)
 
 
 def _by_payee(payees: Payees, amount: int) -> dict[Address, int]:

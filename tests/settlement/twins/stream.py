@@ -12,7 +12,17 @@ from tests.settlement.twins import settling
 from tests.settlement.twins.cases import Trial, a_case
 from tests.settlement.twins.judging import Judgement, draw, judge_round, undrawn
 from tests.settlement.twins.voting import Change, a_vote
-from tests.settlement.twins.world import EVALUATORS, GATEWAYS, NODES, PAYERS, Twins, address_of, at_the_start
+from tests.settlement.twins.world import (
+    EVALUATORS,
+    GATEWAYS,
+    NODES,
+    PAYERS,
+    SPLITS,
+    Twins,
+    address_of,
+    allowed,
+    at_the_start,
+)
 
 from dgrid.chain.events import Kind, Role
 from dgrid.core.identity import NO_LISTING
@@ -34,7 +44,7 @@ works = st.fixed_dictionaries(
         "payer": payers,
         "node": nodes,
         "lane": st.integers(0, 2),
-        "listing": st.sampled_from((None, 0, 1)),
+        "listing": st.none() | st.integers(0, 7),
         "price": prices,
         "tokens": st.tuples(tokens, tokens),
         "flags": st.sampled_from((0, 0, 0, Flag.CACHED, Flag.SUPPORT, Flag.PARTIAL)),
@@ -113,6 +123,14 @@ class Stream(RuleBasedStateMachine):
         self.world.ceilings[self.channels[at]] += amount
 
     # --- answers and roots ---
+
+    @rule(at=st.integers(0, 1), price=prices, split=st.sampled_from(SPLITS))
+    def a_creator_asks_another_price(self, at: int, price: Price, split: tuple[tuple[str, int], ...]) -> None:
+        """Earlier versions stay payable, and receipts may still name them."""
+        names = list(dict.fromkeys(name for name, _ in self.world.view.listing_versions))
+        payees, bps = [address_of(payee) for payee, _ in split], [share for _, share in split]
+        asked = names[at], price.in_wei, price.out_wei, payees, bps
+        self.world.both(allowed, "creator-1", self.world.contracts.listings, "revise", *asked)
 
     @rule(works=st.lists(works, min_size=1, max_size=4))
     def answers_are_billed(self, works: list[dict[str, Any]]) -> None:
@@ -327,7 +345,8 @@ class Stream(RuleBasedStateMachine):
     def _listing(self, at: int | None) -> tuple[bytes, int, Price]:
         if at is None:
             return NO_LISTING, 0, FREE
-        (name, version), listing = list(self.world.view.listing_versions.items())[at]
+        versions = list(self.world.view.listing_versions.items())
+        (name, version), listing = versions[at % len(versions)]
         return name, version, listing.price
 
     def _channel_of(self, payer: str, gateway: str) -> bytes:

@@ -93,8 +93,8 @@ class Twins:
     books: dict[str, Books] = field(default_factory=dict)
     payouts: dict[tuple[PayoutKind, bytes], int] = field(default_factory=dict)  # what the last quality root owes
     start: tuple[str, int] = ("", 0)  # the chain before anything happened
-    records: Records = field(init=False)
-    collections: Collections = field(init=False)
+    records: Records = field(init=False, repr=False)
+    collections: Collections = field(init=False, repr=False)
 
     @property
     def contracts(self) -> Contracts:

@@ -35,8 +35,9 @@ def of(world: Twins) -> type[Stream]:
     return FromThere
 
 
+@pytest.mark.timeout(300)
 def test_python_and_the_contracts_come_to_the_same_over_any_stream_of_events(world: Twins) -> None:
-    few = settings(PLAIN, max_examples=8, stateful_step_count=30, derandomize=True)
+    few = settings(PLAIN, max_examples=20, stateful_step_count=40, derandomize=True)
     run_state_machine_as_test(of(world), settings=few)
 
 

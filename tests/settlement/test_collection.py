@@ -128,8 +128,8 @@ def test_epochs_worth_more_than_a_machine_word_holds_are_collected_like_any_othe
 ) -> None:
     """Sums beside a leaf's path pass 2⁶⁴ wei with 18 DGAI."""
     books, path = some_books(), tmp_path / "collections.sqlite"
-    work = [replace(some_work(i), tokens_in=10**6, tokens_out=0, price=Price(price_wei, 0)) for i in range(3)]
-    total = [books.answer(EPOCH, one).totals.payer for one in work][-1]
+    works = [replace(some_work(at), tokens_in=10**6, tokens_out=0, price=Price(price_wei, 0)) for at in (0, 1, 2)]
+    total = [books.answer(EPOCH, work).totals.payer for work in works][-1]
     collections = Collections(path, domain=escrow_domain())
     collections.absorb(opened(books, EPOCH, signed(2**100)))
     collections.close()

@@ -53,6 +53,7 @@ class Said:
     """What came of a call: its events, or why the contract refused."""
 
     events: tuple[ChainEvent, ...] = ()
+    told: tuple[tuple[str, dict[str, Any]], ...] = ()  # every event of our contracts, also those that nobody folds
     refusal: str | None = None
     rows_refused: int = 0
 
@@ -200,7 +201,8 @@ class TwinChain:
         decoded = [self.contracts.decode_log(log) for log in logs]
         refused = sum(one is not None and one.name == "RowRefused" for one in decoded)
         times = {log.block_number: self.now_s for log in logs}
-        return Said(tuple(self._events(logs, times)), rows_refused=refused)
+        told = tuple((one.name, one.arguments) for one in decoded if one is not None)
+        return Said(tuple(self._events(logs, times)), told, rows_refused=refused)
 
     def _events(self, logs: Iterable[RawLog], times: dict[int, int]) -> Iterable[ChainEvent]:
         for log in logs:

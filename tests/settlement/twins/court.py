@@ -16,6 +16,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
 from dgrid.wire.quality import PayoutKind
 
+COUNTED_MAX = 2**96 - 1  # a root's release is counted in so many bits
 PayeeAndKind = tuple[PayoutKind, bytes]
 
 
@@ -94,7 +95,8 @@ class CourtLaw:
         return slashed
 
     def _countable(self, release: Release) -> int:
-        return min(release.amount_wei, self.money.releasable(release.gateway) - self.owed[release.gateway])
+        wanted = min(release.amount_wei, COUNTED_MAX)
+        return min(wanted, self.money.releasable(release.gateway) - self.owed[release.gateway])
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from dgrid.chain.events import PayoutClaimed, Role
 from dgrid.chain.view import Anchor, Draw, PostedQuality
 from dgrid.core.identity import Address, model_id
 from dgrid.core.keccak import ZERO_HASH, keccak
-from dgrid.poq.node_pay import Multipliers, settle
+from dgrid.poq.node_pay import Multipliers, settle_all
 from dgrid.settlement.evidence import documents_of
-from dgrid.settlement.quality import drawn_epoch
+from dgrid.settlement.quality import Documents, drawn_epoch
 from dgrid.settlement.rounds import draws_of, posted_before, releases_of, root_of, rules_of, windows_of
 from dgrid.wire.quality import PayoutKind, PayoutRow, QualityTable, amount_of
 
@@ -57,7 +57,15 @@ def draw(world: Twins, anchor: Anchor) -> Draw:
 
 
 def judge_round(world: Twins, judgement: Judgement) -> None:
-    """Judges what was drawn in the epoch that runs, with all that nobody judged before."""
+    """Judges what was drawn in the epoch that runs, with all that nobody judged before, and pays it out."""
+    table = post_round(world, judgement)
+    if table is not None:
+        world.chain.pass_until(world.laws.court.last.final_s)
+        _claim(world, table)
+
+
+def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
+    """From the commitments to the posted root; its table, None where the court took none."""
     judged, court = world.chain.epoch, world.contracts.quality_court
     windows = windows_of(world.view, judged)
     active = [name for name in EVALUATORS if world.view.members[Role.EVALUATOR, address_of(name)].active]
@@ -75,8 +83,8 @@ def judge_round(world: Twins, judgement: Judgement) -> None:
         if name not in speaking:
             _penalize(world, name, judged)
     world.chain.pass_until(windows.post_from_s)
-    if speaking:
-        _post(world, table_of(world, judged, judgement), speaking)
+    table = table_of(world, judged, judgement)
+    return table if speaking and _is_posted(world, table, speaking) else None
 
 
 def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
@@ -87,15 +95,13 @@ def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
     totals: dict[tuple[PayoutKind, bytes], int] = dict(world.payouts)
     released: dict[bytes, int] = {}
     draws = draws_of(world.view, judged)
-    for one in draws:
-        records = world.chain.run(world.records.epoch(world.view.roots[one.gateway, one.epoch]))
-        for part in settle(drawn_epoch(one, documents_of(records, world.domain)), multipliers, rules=rules.pay):
-            assert part.released_wei == part.node_wei + sum(wei for _, wei in part.refunds)
-            released[part.gateway] = released.get(part.gateway, 0) + part.released_wei
-            paid = [((PayoutKind.NODE, part.node), part.node_wei)]
-            paid += [((PayoutKind.PAYER, payer), wei) for payer, wei in part.refunds]
-            for key, wei in paid:
-                totals[key] = totals.get(key, 0) + wei
+    opened = [drawn_epoch(one, _documents(world, one)) for one in draws]
+    for part in settle_all(opened, multipliers, rules=rules.pay):
+        assert part.released_wei == part.node_wei + sum(wei for _, wei in part.refunds)
+        released[part.gateway] = released.get(part.gateway, 0) + part.released_wei
+        totals[PayoutKind.NODE, part.node] = totals.get((PayoutKind.NODE, part.node), 0) + part.node_wei
+        for payer, wei in part.refunds:
+            totals[PayoutKind.PAYER, payer] = totals.get((PayoutKind.PAYER, payer), 0) + wei
     earner = PayoutKind.EVALUATOR, bytes(address_of(EVALUATORS[0]))
     totals[earner] = totals.get(earner, 0) + judgement.pay_wei
     rows = tuple(PayoutRow(kind, payee, amount_of(wei)) for (kind, payee), wei in sorted(totals.items()) if wei)
@@ -111,7 +117,12 @@ def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
     )
 
 
-def _post(world: Twins, table: QualityTable, signers: Collection[str]) -> None:
+def _documents(world: Twins, of: Draw) -> Documents:
+    records = world.chain.run(world.records.epoch(world.view.roots[of.gateway, of.epoch]))
+    return documents_of(records, world.domain)
+
+
+def _is_posted(world: Twins, table: QualityTable, signers: Collection[str]) -> bool:
     previous: PostedQuality | None = posted_before(world.view, table.round)
     root = root_of(table, token=world.contracts.dgai.address, previous=previous)
     releases = releases_of(table)
@@ -126,8 +137,7 @@ def _post(world: Twins, table: QualityTable, signers: Collection[str]) -> None:
     )
     if said.refusal is None:
         world.payouts = {(PayoutKind(row.kind), row.payee): row.total_wei for row in table.payouts}
-        world.chain.pass_until(final_s)
-        _claim(world, table)
+    return said.refusal is None
 
 
 def _claim(world: Twins, table: QualityTable) -> None:

@@ -1,11 +1,12 @@
 """How a gateway's epochs are settled in both laws: billed, closed, collected, claimed, defaulted on, convicted for."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import msgspec
 from tests.devnet import key_of
 from tests.settlement.books import Work, voucher
-from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, Call
+from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, Call, Read
 from tests.settlement.twins.money import Payees
 from tests.settlement.twins.token import Refused, require
 from tests.settlement.twins.world import Twins, address_of, allowed
@@ -153,6 +154,7 @@ def claim(world: Twins, rows: list[Claimable]) -> None:
             refused += 1
         else:
             assert amount <= row.due_wei
+            assert all(row.share_of(payee, amount) == part for payee, part in _by_payee(row.payees, amount).items())
             paid += _parts(row.payees, amount)
         arguments.append((kind, row.proof.arguments()))
     said = world.both(allowed, "reporter", world.contracts.settlement, "claim", arguments)
@@ -204,6 +206,18 @@ def _parts(payees: Payees, amount: int) -> list[int]:
         return []
     parts = [amount * bps // BPS for _, bps in payees[:-1]]
     return [*parts, amount - sum(parts)]
+
+
+def anchor_read(world: Twins, anchor: Anchor) -> Read:
+    """What the contract keeps of a root."""
+    return Read(world.contracts.settlement, "anchorOf", [anchor.root.gateway, anchor.root.epoch], None)
+
+
+def _by_payee(payees: Payees, amount: int) -> dict[Address, int]:
+    found: dict[Address, int] = defaultdict(int)
+    for (payee, _), part in zip(payees, _parts(payees, amount), strict=False):
+        found[Address(payee)] += part
+    return found
 
 
 def _vouchers(world: Twins, gateway: str) -> Iterator[SignedVoucher]:

@@ -93,8 +93,8 @@ class Twins:
     books: dict[str, Books] = field(default_factory=dict)
     payouts: dict[tuple[PayoutKind, bytes], int] = field(default_factory=dict)  # what the last quality root owes
     start: tuple[str, int] = ("", 0)  # the chain before anything happened
-    records: Records = field(init=False)
-    collections: Collections = field(init=False)
+    records: Records = field(init=False, repr=False)
+    collections: Collections = field(init=False, repr=False)
 
     @property
     def contracts(self) -> Contracts:
@@ -125,8 +125,12 @@ class Twins:
             refusal = error.name
         said = self.chain.do(call)
         assert said.refusal == refusal, f"{call.function}: Python says {refusal}, the contract {said.refusal}"
-        self.view = fold(self.view, said.events)
+        self.follow(said)
         return said
+
+    def follow(self, said: Said) -> None:
+        """Takes in what the contracts said, as every role does."""
+        self.view = fold(self.view, said.events)
 
     def check(self) -> None:
         """Every figure that both laws know is the same, and so is what roles read out of the events."""
@@ -158,8 +162,9 @@ def a_world(chain: TwinChain) -> Twins:
 
 def _settle_in(world: Twins) -> None:
     contracts = world.contracts
+    takers = contracts.channel_escrow, contracts.settlement, contracts.registry, contracts.demands, contracts.cases
     for name in [*NODES, *PAYERS, *GATEWAYS, *EVALUATORS, *OTHERS]:
-        for spender in (contracts.channel_escrow, contracts.settlement, contracts.registry, contracts.cases):
+        for spender in takers:
             _do(world, name, contracts.dgai, "approve", spender.address, ALL_MONEY)
     for role, name in MEMBERS:
         margin = 500 if role is Role.GATEWAY else 0

@@ -154,6 +154,23 @@ contract CollectTest is World {
         }
     }
 
+    /// @dev Whatever the gas, up to what suffices: a call fails with what it was short of, and with nothing else.
+    function test_a_row_short_of_gas_is_not_taken_for_a_refused_one() public {
+        Collection[] memory rows = new Collection[](1);
+        rows[0] = _collection(_anchored());
+        uint256 told = 0;
+        for (uint256 gas_ = 50_000; settlement.fundsOf(gateway) == 0; gas_ += 5_000) {
+            try settlement.collect{gas: gas_}(rows) {
+                vm.assertEq(settlement.fundsOf(gateway), book.rootAt(0).pot);
+            } catch (bytes memory reason) {
+                if (reason.length == 0) continue; // not enough even to say so
+                vm.assertEq(keccak256(reason), keccak256(abi.encodeWithSelector(Settlement.RowOutOfGas.selector, 0)));
+                ++told;
+            }
+        }
+        vm.assertGe(told, 5);
+    }
+
     function test_a_malformed_row_is_refused_like_any_other() public {
         LeafProof memory proof = _anchored();
         Claim[] memory rows = new Claim[](2);

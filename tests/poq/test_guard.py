@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from math import log1p
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dgrid.chain.case_events import REFUNDS_MAX
-from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue
+from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue, tunable
 from dgrid.core.money import BPS, WEI
 from dgrid.poq.economics import (
     DETECTIONS,
@@ -31,7 +32,9 @@ from dgrid.poq.economics import (
 from dgrid.poq.evaluator_pay import Sums, information
 from dgrid.poq.rules import MICROS, PayRules
 
-VECTORS = Path(__file__).parents[2] / "contracts" / "test" / "parameter_vectors.json"
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "contracts" / "test" / "parameter_vectors.json"
+PAGE = (ROOT / "docs" / "concepts" / "governance.md").read_text()
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
 RUNS = 400
 
@@ -120,6 +123,15 @@ def test_an_evaluator_judges_for_as_long_as_that_costs_no_more_than_is_said(
     gain, error = mean_gain(Random(seed), terms)
     assume(abs(gain) > 5 * error)
     assert terms.is_resisted == (gain < 0) == (cost <= judgement_cost_max_wei(parameters))
+
+
+def test_the_page_says_what_judging_may_cost_and_what_rate_would_pay_for_the_dearest() -> None:
+    networks = Parameters(), bsc_parameters()
+    costs = [tunable("evaluator_rate_wei").shown(judgement_cost_max_wei(one)) for one in networks]
+    assert f"{costs[0]} DGAI with the dev network's values, {costs[1]} DGAI with those of BNB Smart Chain" in PAGE
+    for one, rate in zip(networks, (Fraction("0.38"), Fraction("22.3")), strict=True):
+        paid, less = (replace(one, evaluator_rate_wei=int(wei * WEI)) for wei in (rate, rate - Fraction(1, 10)))
+        assert judgement_cost_max_wei(less) < one.request_value_max_wei <= judgement_cost_max_wei(paid)
 
 
 @given(

@@ -27,7 +27,7 @@ class ChainConfig:
 
     rpc_urls: tuple[str, ...]
     chain_id: int
-    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings, quality_court
+    contracts: dict[str, str]  # by the names of `chain.contracts.ARTIFACT_NAMES`
     poll_ms: int = 500
     first_block: int = 0  # no contract of ours is older: nothing before it is read
     single_endpoint: bool = False  # one endpoint may decide alone: only where it is the operator's own
@@ -128,7 +128,7 @@ class EncoderConfig(RoleConfig):
     """The sentence encoder's own settings. It touches no chain and signs nothing."""
 
     model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
-    parallel: int = 2
+    parallel: int = 1  # texts encoded together get slightly other vectors than alone
     threads: int = 1
 
 

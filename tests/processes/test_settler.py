@@ -1,9 +1,11 @@
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.devnet import Devnet, OnDevnet, running_devnet
 from tests.processes.role_process import RoleProcess, running
 from tests.settlement.network import Settling, settling
@@ -12,7 +14,7 @@ from dgrid.chain.channels import channel_id
 from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
-from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.anchoring import Anchorer, AnchorOrder
 from dgrid.settlement.closing import ClosedEpoch, sign_root
 from dgrid.settlement.signed_roots import SignedRoot
 
@@ -60,6 +62,21 @@ def test_a_posted_root_is_anchored_and_its_channels_collected(on_devnet: OnDevne
                 await asyncio.sleep(0.05)
             assert (await settler.ask("GET", path))[1]["state"] == "anchored"
             assert settler.stop() == 0
+
+    on_devnet(main)
+
+
+def test_where_a_root_was_anchored_is_told_once(on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        network.queue.accept(await signed_order(network, closed))
+        anchorer = Anchorer(network.queue, await net.sender("settler", dgai_wei=0), net.contracts)
+        before = network.watcher.finalized
+        with caplog.at_level(logging.INFO, logger="dgrid.settlement.anchoring"):
+            for _ in range(3):  # until the view shows it, it is sent again under its label
+                await anchorer.send_waiting(before)
+        assert [record.getMessage().split(" of ")[0] for record in caplog.records] == ["anchored epoch 40"]
 
     on_devnet(main)
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from tests.settlement.judged import BLANK, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
 from tests.wire.making import GATEWAY, NODE
 
-from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing
 from dgrid.core.identity import Address, model_id
 from dgrid.core.keccak import keccak
 from dgrid.settlement.cases import (
-    REFUNDS_MAX,
     ChargeReader,
     Flag,
     Hidden,

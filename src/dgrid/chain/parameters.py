@@ -115,11 +115,15 @@ class Parameters:
         bsc=7 * DAY,
     )
     gateway_slash_bps: int = _bps(
-        "What a convicted gateway loses of its stake.", "settlement", within=_SHARE, dev=5_000, bsc=5_000
+        "What a convicted gateway loses of its bond and of its stake.",
+        "settlement",
+        within=_SHARE,
+        dev=5_000,
+        bsc=5_000,
     )
     reporter_bps: int = _bps(
         "What whoever reports a fraud gets of the slash.",
-        "settlement, court, cases",
+        "settlement, court, demands, cases",
         within=Bounds(0, 5_000, 1_000),
         dev=2_000,
         bsc=2_000,
@@ -327,7 +331,7 @@ class Parameters:
     )
     undisclosed_penalty_wei: int = _wei(
         "What a gateway loses that kept a drawn answer from its judges, and an archive that withheld a blob.",
-        "cases",
+        "cases, demands",
         within=Bounds(0, 10**5 * WEI, 1_000 * WEI),
         dev=20 * WEI,
         bsc=1_000 * WEI,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dgrid.chain import voting
-from dgrid.chain.ballots import Call
+from dgrid.chain.ballots import Call, columns_of
 from dgrid.chain.contracts import Contract, Reverted
 from dgrid.chain.parameters import Parameters, catalogue
 from dgrid.chain.rpc import RpcError
@@ -23,7 +23,6 @@ from dgrid.governance.drafting import Draft, require_adoptable, unsafe
 from dgrid.governance.proposals import Proposal, ProposalNotFound, ProposalState, proposals
 from dgrid.governance.simulation import Simulation
 from dgrid.poq.economics import Rule
-from dgrid.processes.home import Home
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.replaying import simulated
 
@@ -131,11 +130,6 @@ def _number(name: str) -> int:
         raise InvalidRequest(f"{name} is no proposal: give its number or its id") from None
 
 
-def user_of(home: Path) -> Address:
-    """Who proposes and votes from this home."""
-    return Home(home).key("user").address
-
-
 # --- drafting ---------------------------------------------------------------------------------------------------------
 
 
@@ -154,9 +148,8 @@ async def planned(network: NetworkReader, assignments: Sequence[str], *, address
     except Reverted as error:
         raise explained(error) from None
     electorate = await voting.read_electorate(network.rpc, contracts, address=address, now_s=now_s)
-    columns = [[getattr(call, name) for call in calls] for name in ("target", "value_wei", "data")]
-    words = [*columns, "a title of usual length"]
-    cost = await cost_of(network, Intent(contracts.governor, "propose", words), address=address)
+    words = [*columns_of(calls), "a title of usual length"]
+    cost = await cost_of(network, contracts.governor, function="propose", arguments=words, address=address)
     changes = tuple(draft.changes(view.parameters.last))
     return Planned(draft, tuple(calls), changes, electorate, cost)
 
@@ -165,19 +158,11 @@ def explained(error: Reverted) -> DGridError:
     return unsafe([Rule(error.arguments["rule"])]) if error.name == "Unsafe" else error
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One call that somebody may send."""
-
-    contract: Contract
-    function: str
-    arguments: Sequence[Any]
-
-
-async def cost_of(network: NetworkReader, intent: Intent, *, address: Address) -> Cost:
-    """What sending it takes; a usual figure where the chain cannot tell yet. Raises ChainUnavailable."""
-    contract = intent.contract
-    data = to_hex(contract.encode(intent.function, intent.arguments))
+async def cost_of(
+    network: NetworkReader, contract: Contract, *, function: str, arguments: Sequence[Any], address: Address
+) -> Cost:
+    """What a call takes from an address; a usual figure where the chain cannot tell yet. Raises ChainUnavailable."""
+    data = to_hex(contract.encode(function, arguments))
     call = {"from": to_hex(address), "to": to_hex(contract.address), "data": data}
     try:
         gas = int(await network.rpc.call("eth_estimateGas", [call]), 16)

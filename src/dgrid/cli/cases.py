@@ -105,13 +105,13 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
 
 def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:
     from dgrid.chain.case_events import Subject
-    from dgrid.cli.court import Wish
+    from dgrid.cli.court import Complaint
 
     named = {"identity": Subject.IDENTITY, "undisclosed": Subject.UNDISCLOSED, "root": Subject.QUALITY_ROOT}
     if subject not in named:
         raise typer.BadParameter(f"{subject!r} is none of {', '.join(named)}")
     try:
-        return Wish(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
+        return Complaint(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
     except ValueError:
         raise typer.BadParameter("a blob's id is 0x and 64 hex digits") from None
 

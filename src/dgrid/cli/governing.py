@@ -10,7 +10,7 @@ import typer
 from dgrid.cli.money import Yes, agree, dgai_gas
 from dgrid.cli.terminal import Terminal, columns, dgai
 from dgrid.core.errors import InvalidRequest
-from dgrid.core.identity import address_from_hex, to_hex
+from dgrid.core.identity import to_hex
 
 if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.ballots import Cost, Shown
@@ -43,10 +43,11 @@ def propose(
     Example: `dgrid gov propose protocol_bps=300 --title "Pay the judges better"`
     """
     from dgrid.cli.balloting import send, send_proposal
-    from dgrid.cli.ballots import planned, read, shown, user_of
+    from dgrid.cli.ballots import planned, read, shown
+    from dgrid.cli.signers import user_of
 
     terminal: Terminal = context.obj
-    address = user_of(terminal.home)
+    address = user_of(terminal.home).address
     plan = read(terminal.home, lambda network: planned(network, assignments, address=address))
     lines = [str(change) for change in plan.changes]
     terminal.note("\n".join(lines))
@@ -73,14 +74,15 @@ def vote(
     Example: `dgrid gov vote 1 for --reason "judging is worth it"`
     """
     from dgrid.cli.balloting import Ballot, planned_vote, send, send_vote
-    from dgrid.cli.ballots import read, shown, user_of
+    from dgrid.cli.ballots import read, shown
+    from dgrid.cli.signers import user_of
     from dgrid.governance.proposals import Support
 
     terminal: Terminal = context.obj
     supports = {one.name.lower(): one for one in Support}
     if choice not in supports:
         raise InvalidRequest(f"a vote is {', '.join(supports)}, not {choice}")
-    ballot, address = Ballot(supports[choice], reason), user_of(terminal.home)
+    ballot, address = Ballot(supports[choice], reason), user_of(terminal.home).address
     plan = read(terminal.home, lambda network: planned_vote(network, proposal, ballot=ballot, address=address))
     terminal.note(f"{choice} #{plan.one.number} ({plan.one.proposal.title}) with {dgai(plan.weight_wei)}")
     _agree(terminal, plan.cost, yes=yes)
@@ -106,9 +108,10 @@ def execute(context: typer.Context, proposal: Which, *, yes: Yes = False) -> Non
 
 def _step(terminal: Terminal, step: str, *, proposal: str, yes: bool) -> None:
     from dgrid.cli.balloting import planned_step, send, send_step
-    from dgrid.cli.ballots import read, shown, user_of
+    from dgrid.cli.ballots import read, shown
+    from dgrid.cli.signers import user_of
 
-    address = user_of(terminal.home)
+    address = user_of(terminal.home).address
     plan = read(terminal.home, lambda network: planned_step(network, proposal, step=step, address=address))
     terminal.note("\n".join([f"{step} #{plan.one.number} ({plan.one.proposal.title})", *map(str, plan.one.changes)]))
     _agree(terminal, plan.cost, yes=yes)
@@ -172,14 +175,12 @@ def delegate(
     Example: `dgrid gov delegate 0x70997970…`
     """
     from dgrid.cli.balloting import delegation_cost, send, send_delegation
-    from dgrid.cli.ballots import read, user_of
+    from dgrid.cli.ballots import read
+    from dgrid.cli.signers import address_of, user_of
 
     terminal: Terminal = context.obj
-    try:
-        to = address_from_hex(address)
-    except ValueError as error:
-        raise InvalidRequest(f"{address} is no address: {error}") from None
-    user = user_of(terminal.home)
+    to = address_of(address)
+    user = user_of(terminal.home).address
     cost = read(terminal.home, lambda network: delegation_cost(network, to=to, address=user))
     terminal.note(f"the DGAI of {to_hex(user)} vote with {to_hex(to)}; they stay where they are")
     _agree(terminal, cost, yes=yes)

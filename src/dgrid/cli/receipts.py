@@ -135,7 +135,8 @@ def audit(
     """Rebuild an epoch from its blob and compare it with the chain. Asks the chain and any one archive, no gateway.
 
     With an ID it audits the epoch that holds the receipt and proves that the receipt is in it. Where the epoch was
-    judged, it says whether the draw was obeyed and computes the posted quality table again.
+    judged, it says whether the draw was obeyed, computes the posted quality table again, and scores public answers
+    again: an evaluator whose score does not follow from what it shows is named, and fails nothing else.
 
     Example: `dgrid audit 0x5c8f… --wait 60`
 

@@ -100,6 +100,24 @@ def coins(wei: int) -> str:
     return f"{millionths // 10**6:,}.{millionths % 10**6:06}"
 
 
+def percent(bps: int) -> str:
+    """A share for people, from basis points."""
+    return f"{bps / 100:g} %"
+
+
+def bps_of(text: str) -> int:
+    """A share in percent, with or without its sign, as basis points. Raises typer.BadParameter."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        bps = Decimal(text.removesuffix("%").strip()) * 100
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is no share: give percent, such as 5 or 2.5%") from None
+    if not bps.is_finite() or not 0 <= bps <= 10_000 or bps != int(bps):
+        raise typer.BadParameter(f"{text!r} is no share: it lies between 0 and 100 %, with two decimals at most")
+    return int(bps)
+
+
 def many(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"

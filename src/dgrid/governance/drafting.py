@@ -24,13 +24,16 @@ REASONS = {
     "is worth",
     Rule.NODE_EXPOSURE: "an impostor would save more until it is convicted than its slash costs: raise the least "
     "stake, the slash or the share of identity checks",
-    Rule.EVALUATOR_HONESTY: "an evaluator would gain by guessing: raise the share of canaries or the penalty",
+    Rule.EVALUATOR_HONESTY: "guessing would not be told from judging, or silence cost less than it saves: raise the "
+    "share of canaries, evaluators' pay or the penalty",
     Rule.UNBONDING: "stake could leave before the last appeal over what it answers for",
     Rule.BOND: "a bond could leave before the last debt it backs is claimed",
     Rule.WINDOWS: "a window would be empty, a root be disputed for longer than an epoch, or a minority decide",
     Rule.COMMITTEES: "a committee would be empty, or an appeal not be heard by more than the first verdict",
     Rule.REPORTER: "to report oneself would pay",
     Rule.WEIGHTS: "quality would have no weights, or price and speed more than a fifth of them",
+    Rule.VERDICTS: "a jury would be paid less for a conviction than for an acquittal: lower a case's bond or what a "
+    "request is worth, or raise the least stake or the slashes",
 }
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import ZERO_ADDRESS, Address
@@ -22,7 +22,6 @@ from dgrid.settlement.rounds import draws_of, rules_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import LeafKey, SuspicionRow
 
-REFUNDS_MAX = 16  # `Cases.sol`
 TABLES_SEARCHED = 4  # back from a root, for receipts by which a node was judged
 ROOTS_READ_AGAIN = 64  # back from a root, for leaves of gateways that were acquitted: longer than a case takes
 

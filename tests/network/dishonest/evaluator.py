@@ -24,7 +24,7 @@ from dgrid.core.identity import Address
 from dgrid.evaluator import concluding
 from dgrid.evaluator.cases import jury
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.judging import Case
+from dgrid.evaluator.judging import Case, Finding
 from dgrid.evaluator.rounds import Reveal
 from dgrid.poq.evidence import RoundEvidence
 from dgrid.poq.rounds import judge
@@ -42,19 +42,19 @@ CONSTANT = 8_000
 Scores = tuple[int, int, int, int]  # format, accuracy, consistency, cost
 
 
-def said(case: Case, scores: Scores, identity: Identity | None = None) -> Report:
+def said(case: Case, scores: Scores, identity: Identity | None = None) -> Finding:
     """A report that looks like work; without content there is nothing to pretend."""
     leaf, content = case.duty.leaf, case.shown.content
     if content is None:
-        return Report(leaf.key, leaf.receipt, int(case.shown.verdict))
+        return Finding(Report(leaf.key, leaf.receipt, int(case.shown.verdict)))
     task = task_of(decode_chat(content.request))
-    return Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity)
+    return Finding(Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity))
 
 
 class LazyBench:
     """Says the same of everything."""
 
-    async def report(self, case: Case, *, within_s: float) -> Report:
+    async def report(self, case: Case, *, within_s: float) -> Finding:
         return said(case, (CONSTANT,) * 4)
 
 
@@ -69,7 +69,7 @@ class CopyingBench:
     read: set[tuple[int, Address]] = field(default_factory=set)  # (round, evaluator)
     one_looks: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def report(self, case: Case, *, within_s: float) -> Report:
+    async def report(self, case: Case, *, within_s: float) -> Finding:
         if not self.one_looks.locked():
             async with self.one_looks:
                 await self._look()

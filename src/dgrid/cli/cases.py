@@ -89,7 +89,8 @@ def open_case(
 def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     """Take a first verdict to a larger jury of other members: once, by anyone, against twice the bond.
 
-    The bond goes back if the verdict changes, or if too few members enrol. A node appeals by itself.
+    The bond goes back if the verdict changes, or if too few members enrol. Nodes, gateways and signers of roots appeal
+    by themselves.
 
     Example: `dgrid cases appeal 0x5c8f12ab --yes`
     """

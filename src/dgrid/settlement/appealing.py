@@ -25,8 +25,8 @@ from dgrid.settlement.hearings import can_be_appealed, is_guilty, terms_of
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 1.0
-AGAIN_S: Final = 3.0
+LOOK_S: Final = 1
+AGAIN_S: Final = 3
 
 
 def verdicts(view: ChainView, *, now_s: int) -> Iterator[Case]:

@@ -74,6 +74,7 @@ class PaperNode:
     network: Settling
     payer: str
     evidence: bytes = NEAR
+    seldom: int = 0  # of ten replies that many are the claimed model's, where the evidence is another's
     is_away: bool = False
     asked: int = 0
 
@@ -87,6 +88,7 @@ class PaperNode:
 
     async def reply(self, peer: Peer, body: bytes) -> Reply:
         assert peer == self.peer
+        evidence = NEAR if self.asked % 10 < self.seldom else self.evidence
         self.asked += 1
         if self.is_away:
             await asyncio.sleep(3600)
@@ -96,7 +98,7 @@ class PaperNode:
         epoch = (block.timestamp_s - net.genesis_s) // net.epoch_seconds
         books.deadline_s = net.genesis_s + epoch * net.epoch_seconds + DEADLINE_S
         fields = {k: v for k, v in msgspec.json.decode(body).items() if k not in ABOUT_THE_WAY}
-        content = Content(secrets.token_bytes(32), msgspec.json.encode(fields), "Oslo", self.evidence)
+        content = Content(secrets.token_bytes(32), msgspec.json.encode(fields), "Oslo", evidence)
         config = next(one.config for one in self.network.watcher.finalized.channels.values())
         work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)
         books.answer(epoch, replace(work, said=content, digest=WEIGHTS))

@@ -13,6 +13,7 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
+from dgrid.evaluator.cases.accusing import SETS_MAX
 from dgrid.evaluator.cases.journal import FixedVote
 from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.cases import Flag
@@ -94,6 +95,31 @@ def test_an_honest_node_that_is_flagged_is_asked_and_not_accused(tmp_path: Path)
         await opener.accuser._ask(flag(room))
         assert room.node.asked == room.view.parameters.last.case_samples
         assert not opener.accuser.accusations
+
+    in_court(tmp_path, main)
+
+
+def test_a_node_that_cheats_on_a_third_is_asked_on_and_convicted_by_all_it_signed(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
+        room.node.evidence, room.node.seldom = FAR, 7
+        await accuser._ask(flag(room))
+        assert room.node.asked == 2 * count  # three of ten do not convict, six of twenty do
+        room.node.evidence = NEAR
+        await room.until(lambda view: bool(view.cases))
+        await room.hear()
+        assert (await room.close_case()).outcome is Outcome.CONVICTED
+
+    in_court(tmp_path, main)
+
+
+def test_a_node_that_stays_in_doubt_is_asked_no_more_than_four_sets(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
+        room.node.evidence, room.node.seldom = FAR, 9
+        await accuser._ask(flag(room))
+        assert room.node.asked == SETS_MAX * count
+        assert not accuser.accusations
 
     in_court(tmp_path, main)
 

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
@@ -35,10 +37,12 @@ from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.messages import QualityRoot
+from dgrid.wire.quality import SAMPLES_MAX, Samples
 
 logger = logging.getLogger(__name__)
 
-SAMPLING_S: Final = 20.0  # for one node; the next evaluator's turn comes after it
+SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
+SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
 @dataclass(slots=True)
@@ -174,14 +178,28 @@ class Accuser:
     async def _ask(self, flag: Flag) -> None:
         if not self._is_worth_asking(flag):
             return
-        peer = Peer(flag.node, flag.model, flag.digest)
-        seeds, count = (flag.seed, self.salt()), self.terms.case_samples
-        samples = await self.bar.sampler.take(peer, seeds=seeds, count=count, within_s=SAMPLING_S)
+        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), flag.seed)
         if not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
+
+    async def _asked(self, peer: Peer, seed: bytes) -> Samples:
+        """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
+
+        So one that cheats seldom is not asked in vain, and an honest one is asked once.
+        """
+        seeds, count, take = (seed, self.salt()), self.terms.case_samples, self.bar.sampler.take
+        found = await take(peer, seeds=seeds, numbers=range(count), within_s=SAMPLING_S)
+        for number in range(1, min(SETS_MAX, SAMPLES_MAX // count)):
+            if len(found.samples) < number * count or not self.jury.is_worth_more(found):
+                break
+            numbers = range(number * count, (number + 1) * count)
+            more = await take(peer, seeds=seeds, numbers=numbers, within_s=SAMPLING_S)
+            if len(more.samples) == count:  # what is not whole counts for nothing
+                found = replace(found, samples=(*found.samples, *more.samples))
+        return found
 
     def _evaluators(self, digest: bytes) -> list[Address]:
         """Those who are active; with a digest, who run that model."""

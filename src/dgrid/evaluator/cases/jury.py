@@ -17,7 +17,7 @@ from dgrid.core.identity import to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.evaluator.cases.sampling import Sampler, gaps_in
 from dgrid.evaluator.rerun import Peer
-from dgrid.poq.identity import convicts, threshold_of
+from dgrid.poq.identity import convicts, sworn_evidence, threshold_of
 from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import (
@@ -91,18 +91,27 @@ class Jury:
         if peer is None:
             fresh, evidence = None, ZERO_HASH
         else:
-            seeds, count = (case.hearing.seed, salt), terms_of(self.view, case).case_samples
-            fresh = await self._bar.sampler.take(peer, seeds=seeds, count=count, within_s=within_s)
+            seeds, numbers = (case.hearing.seed, salt), range(terms_of(self.view, case).case_samples)
+            fresh = await self._bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=within_s)
             evidence = await self.publish(fresh)
         guilty = (fresh is not None and self._convicts_afresh(fresh)) or await self._swore_falsely(case)
         return Finding(guilty and await self._refunds_are_due(case), evidence)
 
     def would_convict(self, samples: Samples) -> bool:
         """Whether a set convicts whoever gave it in the eyes of all, if a case is opened on it."""
-        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.sworn_bps)
+        return self._evidence(samples.model_digest, gaps_in(samples)) >= self._identity_rules.sworn_micros
+
+    def is_worth_more(self, samples: Samples) -> bool:
+        """Whether a set does not convict, and yet comes rather from a node that cheats than from an honest one."""
+        return self._evidence(samples.model_digest, gaps_in(samples)) > 0 and not self.would_convict(samples)
 
     def _convicts_afresh(self, samples: Samples) -> bool:
-        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.far_bps)
+        rules, digest = self._identity_rules, samples.model_digest
+        return convicts(gaps_in(samples), threshold_of(digest, rules), share_bps=rules.far_bps, rules=rules)
+
+    def _evidence(self, digest: bytes, gaps: list[int]) -> int:
+        rules = self._identity_rules
+        return sworn_evidence(gaps, threshold_of(digest, rules), rules=rules)
 
     async def publish(self, samples: Samples) -> bytes:
         """Where a set lies. Raises StorageUnavailable."""
@@ -110,10 +119,6 @@ class Jury:
         if not await self._bar.archives.put(blob, key=self._bar.key):
             raise StorageUnavailable("no archive takes the samples")
         return blob_id(blob)
-
-    def _convicts(self, digest: bytes, gaps: list[int], *, share_bps: int) -> bool:
-        rules = self._identity_rules
-        return convicts(gaps, threshold_of(digest, rules), share_bps=share_bps, rules=rules)
 
     @property
     def _identity_rules(self) -> IdentityRules:
@@ -125,7 +130,7 @@ class Jury:
         try:
             contents = await self._sworn(case)
             gaps = await self._bar.sampler.gaps(case.matter, contents)
-            return self._convicts(case.matter, gaps, share_bps=self._identity_rules.sworn_bps)
+            return self._evidence(case.matter, gaps) >= self._identity_rules.sworn_micros
         except DGridError as error:
             logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
             return False

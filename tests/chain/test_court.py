@@ -20,7 +20,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Opening
-from dgrid.core.identity import Address
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
 from dgrid.wire.quality import PayoutAccount, PayoutKind, PayoutRow, amount_of

@@ -11,7 +11,7 @@ from tests.gateway.staged_court import COURT
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Member, Opening, PostedQuality
 from dgrid.core.errors import CheckFailed
-from dgrid.core.identity import Address, Hash, model_id, to_hex
+from dgrid.core.identity import ZERO_ADDRESS, Address, Hash, model_id, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.engines.scripted import Script
 from dgrid.gateway.credibility import checked_table

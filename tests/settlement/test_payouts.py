@@ -21,7 +21,7 @@ from tests.settlement.judged import (
 from tests.wire.making import GATEWAY, NODE, PAYER
 
 from dgrid.chain.view import PostedQuality
-from dgrid.core.identity import Address
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import leaf, root_of_path
 from dgrid.core.money import BPS

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 from dgrid.core.errors import UnknownParameter
-from dgrid.core.money import BPS, WEI
+from dgrid.core.money import BPS, WEI, amount_text
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
@@ -63,10 +63,7 @@ class Tunable:
 
     def shown(self, value: int) -> str:
         """A value as people read it: amounts in whole DGAI with as many decimals as they need."""
-        if self.unit is not Unit.WEI:
-            return f"{value:,}"
-        whole, part = divmod(value, WEI)
-        return f"{whole:,}.{part:018}".rstrip("0").rstrip(".")
+        return amount_text(value) if self.unit is Unit.WEI else f"{value:,}"
 
 
 def _tunable(about: str, readers: str, *, within: Bounds, dev: int, bsc: int, unit: Unit) -> Any:

@@ -18,6 +18,7 @@ from dgrid.chain.voting import Electorate
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest
 from dgrid.core.identity import Address, to_hex
+from dgrid.governance.calls import drafted_call
 from dgrid.governance.changes import Change, ParameterChange, changes_of, setting_calls
 from dgrid.governance.drafting import Draft, require_adoptable, unsafe
 from dgrid.governance.proposals import Proposal, ProposalNotFound, ProposalState, proposals
@@ -61,9 +62,8 @@ class Shown:
 class Planned:
     """What would be sent: the calls, what they change, and what it costs."""
 
-    draft: Draft
     calls: tuple[Call, ...]
-    changes: tuple[ParameterChange, ...]
+    changes: tuple[Change, ...]
     electorate: Electorate
     cost: "Cost"
 
@@ -133,16 +133,17 @@ def _number(name: str) -> int:
 # --- drafting ---------------------------------------------------------------------------------------------------------
 
 
-async def planned(network: NetworkReader, assignments: Sequence[str], *, address: Address) -> Planned:
-    """A draft held to every rule of the contract, before anything is sent.
+async def planned(
+    network: NetworkReader, assignments: Sequence[str], *, address: Address, typed: Sequence[str] = ()
+) -> Planned:
+    """NAME=VALUE assignments and typed calls, held to every rule of the contracts before anything is sent.
 
-    Raises UnknownParameter, InvalidRequest, OutOfBounds, UnsafeParameters, ChainUnavailable.
+    Raises UnknownParameter, InvalidRequest, OutOfBounds, UnsafeParameters, Reverted, ChainUnavailable.
     """
-    view, contracts = network.view, network.contracts
-    now_s, draft = await network.rpc.now_s(), Draft.of(assignments)
-    epoch_seconds, epoch_now = view.facts.epoch_seconds, view.clock.epoch_at(now_s * 1000)
-    require_adoptable(draft, view.parameters, epoch_now=epoch_now, epoch_seconds=epoch_seconds)
-    calls = setting_calls(draft.values, contracts=contracts)
+    contracts, now_s, calls = network.contracts, await network.rpc.now_s(), list[Call]()
+    if assignments or not typed:
+        calls += _settings(network, Draft.of(assignments), now_s=now_s)
+    calls += [drafted_call(text, contracts=contracts) for text in typed]
     try:
         await voting.rehearse(network.rpc, contracts, calls=calls)
     except Reverted as error:
@@ -150,8 +151,16 @@ async def planned(network: NetworkReader, assignments: Sequence[str], *, address
     electorate = await voting.read_electorate(network.rpc, contracts, address=address, now_s=now_s)
     words = [*columns_of(calls), "a title of usual length"]
     cost = await cost_of(network, contracts.governor, function="propose", arguments=words, address=address)
-    changes = tuple(draft.changes(view.parameters.last))
-    return Planned(draft, tuple(calls), changes, electorate, cost)
+    changes = tuple(changes_of(calls, contracts=contracts, before=network.view.parameters.last))
+    return Planned(tuple(calls), changes, electorate, cost)
+
+
+def _settings(network: NetworkReader, draft: Draft, *, now_s: int) -> list[Call]:
+    """The call that sets a draft's values, once the contract would take them."""
+    view = network.view
+    epoch_seconds, epoch_now = view.facts.epoch_seconds, view.clock.epoch_at(now_s * 1000)
+    require_adoptable(draft, view.parameters, epoch_now=epoch_now, epoch_seconds=epoch_seconds)
+    return setting_calls(draft.values, contracts=network.contracts)
 
 
 def explained(error: Reverted) -> DGridError:

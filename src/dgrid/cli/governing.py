@@ -14,9 +14,16 @@ from dgrid.core.identity import to_hex
 
 if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.ballots import Cost, Shown
+    from dgrid.governance.changes import Change
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="The proposal's number in `dgrid gov list`, or its id.")]
-Assignments = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="New values, all or none of them.")]
+Assignments = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME=VALUE...]", help="New values, all or none of them.")
+]
+Calls = Annotated[
+    list[str] | None,
+    typer.Option("--call", metavar='"CONTRACT.function ARGUMENT..."', help="A call the Timelock makes; several times."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,16 +38,21 @@ def register(app: typer.Typer) -> None:
 
 def propose(
     context: typer.Context,
-    assignments: Assignments,
+    assignments: Assignments = None,
     *,
+    call: Calls = None,
     title: Annotated[str, typer.Option(help="What it is for; else the changes themselves.")] = "",
     yes: Yes = False,
 ) -> None:
-    """Put new values of the network's parameters to the vote. What the contract would refuse is refused at once.
+    """Put new values of the network's parameters to the vote, or calls of its contracts: the treasury's money, say.
 
-    A value is a whole number of the parameter's unit, or an amount with DGAI, %, s, m, h or d behind it.
+    A value is a whole number of the parameter's unit, or an amount with DGAI, %, s, m, h or d behind it. A call names a
+    contract and a function, then its arguments: numbers, amounts such as 250DGAI, addresses or contracts' names, 0x
+    data. What a contract would refuse is refused at once.
 
     Example: `dgrid gov propose protocol_bps=300 --title "Pay the judges better"`
+
+    Example: `dgrid gov propose --call "dgai.transfer 0x70997970… 250DGAI" --title "Pay for the audit"`
     """
     from dgrid.cli.balloting import send, send_proposal
     from dgrid.cli.ballots import planned, read, shown
@@ -48,17 +60,26 @@ def propose(
 
     terminal: Terminal = context.obj
     address = user_of(terminal.home).address
-    plan = read(terminal.home, lambda network: planned(network, assignments, address=address))
+    plan = read(terminal.home, lambda network: planned(network, assignments or (), address=address, typed=call or ()))
     lines = [str(change) for change in plan.changes]
     terminal.note("\n".join(lines))
     members = plan.electorate
     wait_s = members.voting_delay_s + members.voting_period_s + members.timelock_s
-    terminal.note(f"in effect two epochs after {wait_s} s at the earliest; a quorum is {dgai(members.quorum_wei)}")
+    when = f"carried out in {wait_s} s at the earliest, and new values count two epochs later"
+    terminal.note(f"{when}; a quorum is {dgai(members.quorum_wei)}")
     _agree(terminal, plan.cost, yes=yes)
-    described = title or "; ".join(f"{one.parameter.name}: {one.old} → {one.new}" for one in plan.changes)
+    described = title or "; ".join(map(_title_of, plan.changes))
     number = send(terminal.home, lambda network, sender: send_proposal(network, sender, plan=plan, title=described))
     made = read(terminal.home, lambda network: shown(network, str(number)))
     _show(terminal, "gov.propose", made)
+
+
+def _title_of(change: "Change") -> str:
+    from dgrid.governance.changes import ParameterChange
+
+    if isinstance(change, ParameterChange):
+        return f"{change.parameter.name}: {change.old} → {change.new}"
+    return str(change)
 
 
 def vote(

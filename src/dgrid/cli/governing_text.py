@@ -62,8 +62,10 @@ def _time_text(one: Shown) -> str:
             return f"it has passed: `dgrid gov queue {one.number}`"
         case ProposalState.READY:
             return f"it can be executed: `dgrid gov execute {one.number}`"
-        case ProposalState.EXECUTED:
+        case ProposalState.EXECUTED if any(isinstance(change, ParameterChange) for change in one.changes):
             return f"in effect from epoch {one.in_effect_from}"
+        case ProposalState.EXECUTED:
+            return "it was carried out"
         case _:
             return "it changes nothing"
 

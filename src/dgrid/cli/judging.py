@@ -16,9 +16,10 @@ from dgrid.cli.later import ROUND_S, sooner_or_later
 from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
+from dgrid.settlement.fates import fates
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
@@ -44,6 +45,23 @@ def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certif
 async def _certificate(home: Path, request_id: bytes) -> Certificate:
     async with reading(chain_config(home)) as network:
         return await certify(network.quality, network.records, request_id=request_id)
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------------
+
+
+def with_fates(home: Path, receipts: Rows) -> Rows:
+    """Receipts as gateways list them, with what became of each as `judging`. Raises CheckFailed, NetworkUnreachable."""
+    return asyncio.run(_with_fates(home, receipts))
+
+
+async def _with_fates(home: Path, receipts: Rows) -> Rows:
+    by_epoch: dict[int, list[bytes]] = {}
+    for one in receipts:
+        by_epoch.setdefault(one["epoch"], []).append(from_hex(one["id"], size=32))
+    async with reading(chain_config(home)) as network:
+        found = await fates(network.quality, network.records, by_epoch=by_epoch)
+    return [{**one, "judging": found[from_hex(one["id"], size=32)].value} for one in receipts]
 
 
 # --- evaluators -------------------------------------------------------------------------------------------------------

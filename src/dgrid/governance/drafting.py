@@ -6,12 +6,11 @@ Whatever the contract would refuse after days of voting is refused here at once,
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters, Tunable, Unit, tunable
 from dgrid.core.errors import InvalidRequest, RequestError
-from dgrid.core.money import WEI
+from dgrid.core.money import WEI, scaled
 from dgrid.governance.changes import ParameterChange
 from dgrid.poq.economics import Rule, violations
 
@@ -130,10 +129,10 @@ def _read(text: str) -> tuple[Tunable, int]:
     found = _ASSIGNMENT.fullmatch(text.replace(" ", ""))
     if found is None:
         raise InvalidRequest(f"{text}: the value is a whole number of {parameter.unit}")
-    amount = Decimal(found[2].replace("_", "")) * _factor(parameter, found[3])
-    if amount != int(amount):
-        raise InvalidRequest(f"{text} is no whole number of {parameter.unit}")
-    return parameter, int(amount)
+    try:
+        return parameter, scaled(found[2], _factor(parameter, found[3]))
+    except ValueError:
+        raise InvalidRequest(f"{text} is no whole number of {parameter.unit}") from None
 
 
 def _factor(parameter: Tunable, suffix: str | None) -> int:

@@ -6,6 +6,7 @@ import typer
 
 from dgrid.cli.terminal import Terminal, columns, dgai, percent, short, wei_of
 from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.identity import to_hex
 
 BACKING = ("stake_wei", "delegated_wei")
 
@@ -60,7 +61,7 @@ def connect(
     context: typer.Context,
     *,
     port: Annotated[int, typer.Option(help="Where the proxy listens, on loopback only.")] = 7460,
-    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel, each gateway.")] = "100",
+    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel at each gateway.")] = "100",
     max_fee: Annotated[str, typer.Option(help="The most one request may cost, in DGAI.")] = "1",
 ) -> int:
     """Run a local OpenAI-compatible proxy that pays with your own key and checks every receipt.
@@ -118,6 +119,7 @@ def nodes(
     Example: `dgrid nodes --why node-1`
     """
     from dgrid.cli.judging import reasons
+    from dgrid.cli.signers import key_names
 
     terminal: Terminal = context.obj
     if why:
@@ -125,10 +127,13 @@ def nodes(
         shown = {**found.node, "credibility": found.rows, "changes": found.changes}
         terminal.show("nodes.why", shown, text=f"{_who_text(found.node)}\n\n{_why_text(found.rows, found.changes)}")
         return
-    listed = _listed(terminal)
+    called, listed = {to_hex(one): name for one, name in key_names(terminal.home).items()}, _listed(terminal)
     names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", *BACKING, "state")
-    rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in listed]
-    known = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC")
+    rows = [
+        (short(one["address"]), called.get(one["address"], "-"), *(_cell(name, one.get(name)) for name in names))
+        for one in listed
+    ]
+    known = ("NODE", "NAME", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC")
     titles = *known, "STAKE", "DELEGATED", "STATE"
     terminal.show("nodes", {"nodes": listed}, text=columns(titles, rows))
 

@@ -60,7 +60,10 @@ def open_case(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
     *,
-    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
+    about: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round."),
+    ],
     model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
     evidence: Evidence = "",
     yes: Yes = False,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="The proposal's number in `dgrid gov list`, or its id.")]
 Assignments = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME=VALUE...]", help="New values, all or none of them.")
+    list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="New values, all or none of them.")
 ]
 Calls = Annotated[
     list[str] | None,
@@ -191,7 +191,7 @@ def delegate(
     *,
     yes: Yes = False,
 ) -> None:
-    """Let an address vote with this home's DGAI, your own included: tokens that were never delegated do not vote.
+    """Let an address vote with this home's DGAI; your own, to vote yourself: what was never delegated has no vote.
 
     Example: `dgrid gov delegate 0x70997970…`
     """

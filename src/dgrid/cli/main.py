@@ -32,8 +32,23 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 network unreachable, 4 refused, 5
 app = typer.Typer(
     name="dgrid", help=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
-for part in (network, asking, receipts, quality, cases, money, operating, delegating, governing, roles, chain):
-    part.register(app)
+PANELS = (
+    ("A network on this machine", (network,)),
+    ("Ask", (asking,)),
+    ("Check what was done", (receipts, quality, cases)),
+    ("Pay and be paid", (money,)),
+    ("Stake", (operating, delegating)),
+    ("Vote", (governing,)),
+    ("Run a role", (roles, chain)),
+)
+for panel, parts in PANELS:
+    commands, groups = len(app.registered_commands), len(app.registered_groups)
+    for part in parts:
+        part.register(app)
+    for command in app.registered_commands[commands:]:
+        command.rich_help_panel = panel
+    for group in app.registered_groups[groups:]:
+        group.rich_help_panel = panel
 
 
 def _version(wanted: bool) -> None:

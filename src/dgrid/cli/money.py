@@ -8,7 +8,7 @@ import typer
 from dgrid.cli.terminal import Terminal, coins, columns, dgai, many, short, wei_of
 from dgrid.core.errors import DGridError
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go ahead without being asked.")]
 WhichGateway = Annotated[str | None, typer.Option("--gateway", help="Only the channel to this gateway address.")]
 
 

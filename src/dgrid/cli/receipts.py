@@ -136,12 +136,12 @@ def _read(file: Path) -> bytes:
 
 def audit(
     context: typer.Context,
-    receipt_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A receipt's id.")] = None,
+    receipt_id: Annotated[str | None, typer.Argument(metavar="ID", help="A receipt's id.")] = None,
     *,
     epoch: Annotated[int | None, typer.Option(help="A whole epoch, of all gateways.", min=0)] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait until the epoch is anchored.")] = 0.0,
 ) -> int:
-    """Rebuild an epoch from its blob and compare it with the chain. Asks the chain and any one archive, no gateway.
+    """Rebuild an epoch from its records and compare it with the chain. Asks the chain and any one archive, no gateway.
 
     With an ID it audits the epoch that holds the receipt and proves that the receipt is in it. Where the epoch was
     judged, it says whether the draw was obeyed, computes the posted quality table again, and scores public answers

@@ -116,7 +116,9 @@ def _dispatch(story: Story) -> Dispatch:
 
 def _receipt(story: Story, node_receipt: NodeReceipt, label: Label) -> InferenceReceipt:
     split = split_fee(TERMS, tokens_in=story.tokens_in, tokens_out=story.tokens_out)
-    parts = split.fee_wei, split.node_wei, split.listing_wei, split.protocol_wei, split.gateway_wei
+    node_wei = 0 if story.flags & Flag.CACHED else split.node_wei
+    rest = split.listing_wei, split.protocol_wei, split.gateway_wei
+    parts = node_wei + sum(rest), node_wei, *rest
     sent, received = salted_hash(story.salt, story.sent), salted_hash(story.salt, story.received)
     usage = Usage(story.tokens_in, story.tokens_out, 0, story.privacy, story.flags, 12, 120, SERVED_AT_MS)
     totals = Totals(parts[0] + story.paid_before, *parts[1:])

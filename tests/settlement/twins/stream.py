@@ -305,7 +305,7 @@ class Stream(RuleBasedStateMachine):
     @rule(
         withholding=st.frozensets(st.sampled_from(EVALUATORS), max_size=3),
         flagged=st.frozensets(nodes),
-        pay_wei=st.sampled_from((0, 1, WEI // 100, WEI // 100 + 1)),
+        pay_wei=st.sampled_from((0, 1, WEI // 100 - 8, WEI // 100, WEI // 100 + 1)),
     )
     def a_round_is_judged(self, withholding: frozenset[str], flagged: frozenset[str], pay_wei: int) -> None:
         for anchor in undrawn(self.world):

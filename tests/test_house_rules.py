@@ -30,7 +30,7 @@ LONG_FUNCTIONS: dict[str, int] = {
 MANY_ARGUMENTS: dict[str, int] = {
     "src/dgrid/cli/chain.py::deploy": 8,  # one for each flag
     "src/dgrid/cli/network.py::up": 8,  # one for each flag
-    "src/dgrid/cli/operating.py::undelegate": 7,  # likewise
+    "src/dgrid/cli/delegating.py::undelegate": 7,  # likewise
     "src/dgrid/cli/roles.py::run_node": 7,  # likewise
 }
 MANY_POSITIONAL: dict[str, int] = {

@@ -60,7 +60,10 @@ def open_case(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
     *,
-    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
+    about: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round."),
+    ],
     model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
     evidence: Evidence = "",
     yes: Yes = False,
@@ -89,7 +92,8 @@ def open_case(
 def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     """Take a first verdict to a larger jury of other members: once, by anyone, against twice the bond.
 
-    The bond goes back if the verdict changes, or if too few members enrol. A node appeals by itself.
+    The bond goes back if the verdict changes, or if too few members enrol. Nodes, gateways and signers of roots appeal
+    by themselves.
 
     Example: `dgrid cases appeal 0x5c8f12ab --yes`
     """
@@ -104,13 +108,13 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
 
 def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:
     from dgrid.chain.case_events import Subject
-    from dgrid.cli.court import Wish
+    from dgrid.cli.court import Complaint
 
     named = {"identity": Subject.IDENTITY, "undisclosed": Subject.UNDISCLOSED, "root": Subject.QUALITY_ROOT}
     if subject not in named:
         raise typer.BadParameter(f"{subject!r} is none of {', '.join(named)}")
     try:
-        return Wish(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
+        return Complaint(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
     except ValueError:
         raise typer.BadParameter("a blob's id is 0x and 64 hex digits") from None
 

@@ -5,9 +5,10 @@ A node that saves Δc by running less than it sold is caught on a checked reques
 
     p · (δ − ε) · (P + σS + V) ≥ Δc
 
-and for an evaluator, with canaries at rate h and effort c saved, iff h · (δ − ε) · (R + σS + V) ≥ c. Both are exact
-over the integers. They say what one request is worth, in expectation; `requests_until_convicted` says how long an
-impostor earns before, which is what the stake must cover. Refuses to estimate δ and ε: they are measured.
+and for an evaluator, with canaries at rate h and effort c saved, iff h · (δ − ε) · (R + σS + V) ≥ c, where σS is nought
+for who guesses: only silence is slashed. Both are exact over the integers. They say what one request is worth, in
+expectation; `requests_until_convicted` says how long an impostor earns before, which is what the stake must cover.
+Refuses to estimate δ and ε, which are measured, and c, which follows from the prices of the nodes that a judge asks.
 
 `violations` is the guard over a network's parameters: `Economics.sol` refuses what it names, by the same integers.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import comb
 
+from dgrid.chain.case_events import REFUNDS_MAX
 from dgrid.chain.parameters import Parameters
 from dgrid.core.money import BPS
 
@@ -26,6 +28,7 @@ SAVING_BPS = 8_000  # Δc: what of a price the smallest model in place of the cl
 FIVE_OF_POISSON = 1_161  # hundredths: with a mean of 11.61, five detections happen with 99 %
 DETECTIONS = 5
 QUORUM_BPS_MIN = 5_000
+PAYABLE_TASKS = 50  # `PayRules`: what an evaluator's pay waits for, and looks back on
 REPORTER_BPS_MAX = 5_000  # who reports itself must lose
 COST_PARTS_MIN = 5  # cost is at most a fifth of quality: else selling a smaller model would pay for itself
 
@@ -42,6 +45,7 @@ class Rule(IntEnum):
     COMMITTEES = 6
     REPORTER = 7
     WEIGHTS = 8
+    VERDICTS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,17 +143,24 @@ def request_temptation(parameters: Parameters) -> Temptation:
     )
 
 
-def duty_temptation(parameters: Parameters) -> Temptation:
-    """A duty, as an evaluator sees it that would rather guess: judging costs at most what the request was worth."""
+def duty_temptation(parameters: Parameters, *, cost_wei: int) -> Temptation:
+    """A duty, as an evaluator sees it that would rather guess, where judging costs so much and all the others guess, so
+    that canaries alone tell. It loses its pay, and no stake.
+    """
     return Temptation(
         check_bps=parameters.canary_bps,
         hit_bps=HIT_BPS,
         false_bps=0,
         price_wei=parameters.evaluator_rate_wei,
-        slash_wei=parameters.late_penalty_wei,
+        slash_wei=0,
         rents_wei=0,
-        saving_wei=parameters.request_value_max_wei,
+        saving_wei=cost_wei,
     )
+
+
+def judgement_cost_max_wei(parameters: Parameters) -> int:
+    """What a judgement may cost before guessing is the better choice: h · δ · R, rounded down."""
+    return parameters.canary_bps * HIT_BPS * parameters.evaluator_rate_wei // SQUARED_BPS
 
 
 def requests_undetected(parameters: Parameters) -> int | None:
@@ -170,12 +181,13 @@ def _findings(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule
     p = parameters
     yield Rule.NODE_HONESTY, request_temptation(p).is_resisted
     yield Rule.NODE_EXPOSURE, _covers_exposure(p)
-    yield Rule.EVALUATOR_HONESTY, duty_temptation(p).is_resisted
+    yield Rule.EVALUATOR_HONESTY, _tells_guessing(p) and _costs_silence(p)
     yield from _delays(p, epoch_seconds)
     yield Rule.WINDOWS, _has_windows(p, epoch_seconds)
     yield Rule.COMMITTEES, p.committee_size >= 1 and 1 <= p.case_committee < p.appeal_committee
     yield Rule.REPORTER, p.reporter_bps <= REPORTER_BPS_MAX
     yield Rule.WEIGHTS, _weighs(p)
+    yield Rule.VERDICTS, _pays_verdicts_alike(p)
 
 
 def _delays(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
@@ -193,6 +205,25 @@ def _covers_exposure(parameters: Parameters) -> bool:
     return temptation.slash_wei >= temptation.saving_wei * requests
 
 
+def _tells_guessing(parameters: Parameters) -> bool:
+    """Whether judging is paid, and a canary that tells it from guessing is expected among the tasks that pay waits for.
+
+    What it is paid may be less than it costs: that, no parameter knows.
+    """
+    p = parameters
+    return p.evaluator_rate_wei > 0 and p.canary_bps * HIT_BPS * PAYABLE_TASKS >= SQUARED_BPS
+
+
+def _costs_silence(parameters: Parameters) -> bool:
+    """Whether to commit and not to open costs what opened reports can at the worst, a unit of information each, and a
+    silent juror what it saves by asking for none of its samples.
+    """
+    p = parameters
+    reports_wei = p.evaluator_rate_wei * p.duty_cap
+    samples_wei = p.request_value_max_wei * p.case_samples
+    return p.late_penalty_wei >= max(reports_wei, samples_wei)
+
+
 def _has_windows(parameters: Parameters, epoch_seconds: int) -> bool:
     p = parameters
     judging = p.commit_seconds, p.reveal_seconds, p.open_seconds, p.root_seconds
@@ -205,3 +236,18 @@ def _weighs(parameters: Parameters) -> bool:
     p = parameters
     whole = p.accuracy_weight + p.consistency_weight + p.format_weight + p.cost_weight
     return whole > 0 and COST_PARTS_MIN * p.cost_weight <= whole
+
+
+def _pays_verdicts_alike(parameters: Parameters) -> bool:
+    """Whether a conviction leaves the jurors the one bond that an acquittal gives them.
+
+    By the sums of `Awards.sol`: of the least that each kind of case takes of a member with the least stake, refunds and
+    the opener's reward are paid first. A wrong root's signers refund nobody. A penalty above the stake takes all of it,
+    which is enough where a node's slash is.
+    """
+    p = parameters
+    refunds_wei = REFUNDS_MAX * p.request_value_max_wei
+    of_node = p.minimum_stake_wei * p.node_slash_bps // BPS
+    of_signer = p.minimum_stake_wei * p.evaluator_slash_bps // BPS
+    left = (of_node, refunds_wei), (p.undisclosed_penalty_wei, refunds_wei), (of_signer, 0)
+    return all(wei - wei * p.reporter_bps // BPS - first >= p.case_bond_wei for wei, first in left)

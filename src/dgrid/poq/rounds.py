@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import ZERO_ADDRESS
 from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.poq.calibration import find_population, populations
 from dgrid.poq.changes import changes, flagged_in, suspicions_after
@@ -161,14 +162,14 @@ def _believed(before: QualityTable, rules: QualityRules) -> Believed:
 def _payouts(
     before: Sequence[PayoutRow], settled: Iterable[Settled], evaluators: Mapping[bytes, int]
 ) -> tuple[PayoutRow, ...]:
-    """All totals, ascending by kind and payee."""
-    totals: dict[tuple[int, bytes], int] = defaultdict(int)
+    """All totals, ascending by kind, gateway and payee."""
+    totals: dict[tuple[int, bytes, bytes], int] = defaultdict(int)
     for row in before:
-        totals[row.kind, row.payee] += row.total_wei
+        totals[row.account] += row.total_wei
     for one in settled:
-        totals[PayoutKind.NODE, one.node] += one.node_wei
+        totals[PayoutKind.NODE, one.gateway, one.node] += one.node_wei
         for payer, wei in one.refunds:
-            totals[PayoutKind.PAYER, payer] += wei
+            totals[PayoutKind.PAYER, one.gateway, payer] += wei
     for evaluator, wei in evaluators.items():
-        totals[PayoutKind.EVALUATOR, evaluator] += wei
-    return tuple(PayoutRow(kind, payee, amount_of(wei)) for (kind, payee), wei in sorted(totals.items()) if wei)
+        totals[PayoutKind.EVALUATOR, ZERO_ADDRESS, evaluator] += wei
+    return tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(totals.items()) if wei)

@@ -4,7 +4,6 @@ Kept on disk, so that nothing is read twice: the latest leaf of each channel, an
 drawn comes from the chain, so a row is due exactly as long as drawing would move money.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import ZERO_ADDRESS, ChannelId
+from dgrid.machine.database import open_database
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import EpochRecords
 from dgrid.wire.blob import SignedVoucher
@@ -69,9 +69,7 @@ class Collections:
     def __init__(self, path: Path | None, *, domain: Domain) -> None:
         """`domain` is x402's, of the escrow. Without a path it forgets."""
         self._domain = domain
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db = open_database(path, "", durable=False)
         if self._db.execute("PRAGMA user_version").fetchone() != (_FORM,):
             self._db.executescript(f"{_DROP} PRAGMA user_version = {_FORM};")
         self._db.executescript(_SCHEMA)

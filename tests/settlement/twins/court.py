@@ -14,10 +14,9 @@ from dgrid.chain.parameters import Parameters
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 COUNTED_MAX = 2**96 - 1  # a root's release is counted in so many bits
-PayeeAndKind = tuple[PayoutKind, bytes]
 
 
 @dataclass
@@ -30,13 +29,13 @@ class Posted:
 
 @dataclass
 class CourtLaw:
-    """Two purses that never pay for each other: releases for nodes and payers, the pool for evaluators."""
+    """Purses that never pay for each other: a gateway's releases for its nodes and payers, the pool for evaluators."""
 
     money: MoneyLaw
     stakes: StakeLaw
     owed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
-    held: int = 0
-    claimed: dict[PayeeAndKind, int] = field(default_factory=lambda: defaultdict(int))
+    held: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    claimed: dict[PayoutAccount, int] = field(default_factory=lambda: defaultdict(int))
     last: Posted = field(default_factory=Posted)
 
     @property
@@ -45,7 +44,7 @@ class CourtLaw:
 
     @property
     def pool(self) -> int:
-        return self.money.token.balances[self.address] - self.held
+        return self.money.token.balances[self.address] - sum(self.held.values())
 
     @property
     def paid(self) -> int:
@@ -55,7 +54,7 @@ class CourtLaw:
     def sweepable(self) -> int:
         """The pool, less what roots promised beyond what they released."""
         promised = self.last.total - self.paid
-        released = self.held + sum(self.owed.values())
+        released = sum(self.held.values()) + sum(self.owed.values())
         return max(0, self.pool - max(0, promised - released))
 
     def post(self, releases: Sequence[Release], *, total: int, final_s: int, parameters: Parameters) -> None:
@@ -73,16 +72,17 @@ class CourtLaw:
             return 0
         paid = self.money.release_quality(gateway, self.owed[gateway])
         self.owed[gateway] -= paid
-        self.held += paid
+        self.held[gateway] += paid
         return paid
 
-    def claim(self, kind: PayoutKind, payee: bytes, *, total: int) -> int:
+    def claim(self, account: PayoutAccount, *, total: int) -> int:
         """By the last root, which the caller has seen become final."""
-        purse = self.pool if kind is PayoutKind.EVALUATOR else self.held
-        amount = min(max(0, total - self.claimed[kind, payee]), purse, self.last.total - self.paid)
-        self.claimed[kind, payee] += amount
-        self.held -= 0 if kind is PayoutKind.EVALUATOR else amount
-        self.money.token.move(self.address, payee, amount)
+        is_pools = account.kind is PayoutKind.EVALUATOR
+        purse = self.pool if is_pools else self.held[account.gateway]
+        amount = min(max(0, total - self.claimed[account]), purse, self.last.total - self.paid)
+        self.claimed[account] += amount
+        self.held[account.gateway] -= 0 if is_pools else amount
+        self.money.token.move(self.address, account.payee, amount)
         return amount
 
     def penalize(self, evaluator: bytes, reporter: bytes, *, parameters: Parameters) -> int:

@@ -1,5 +1,6 @@
 """How a round is judged in both laws: drawn by a block's hash, committed, opened or withheld, posted, paid out."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -11,13 +12,13 @@ from tests.settlement.twins.world import EVALUATORS, MODEL_DIGEST, Twins, addres
 from dgrid.chain.court import commitment_of, payout_claims
 from dgrid.chain.events import PayoutClaimed, Role
 from dgrid.chain.view import Anchor, Draw, PostedQuality
-from dgrid.core.identity import Address, model_id
+from dgrid.core.identity import ZERO_ADDRESS, Address, model_id
 from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.poq.node_pay import Multipliers, settle_all
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.quality import Documents, drawn_epoch
 from dgrid.settlement.rounds import draws_of, posted_before, releases_of, root_of, rules_of, windows_of
-from dgrid.wire.quality import PayoutKind, PayoutRow, QualityTable, amount_of
+from dgrid.wire.quality import PayoutAccount, PayoutKind, PayoutRow, QualityTable, amount_of
 
 SEED_DELAY, KNOWN_BLOCKS = 3, 256
 SALT = keccak(b"salt")
@@ -96,19 +97,18 @@ def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
     rules, before = rules_of(world.view, judged), posted_before(world.view, judged)
     flagged = frozenset((bytes(address_of(name)), bytes(model_id("dgrid-nano"))) for name in judgement.flagged)
     multipliers = Multipliers((), rules.pay, credibility=rules.credibility, flagged=flagged)
-    totals: dict[tuple[PayoutKind, bytes], int] = dict(world.payouts)
+    totals = defaultdict(int, world.payouts)
     released: dict[bytes, int] = {}
     draws = draws_of(world.view, judged)
     opened = [drawn_epoch(one, _documents(world, one)) for one in draws]
     for part in settle_all(opened, multipliers, rules=rules.pay):
         assert part.released_wei == part.node_wei + sum(wei for _, wei in part.refunds)
         released[part.gateway] = released.get(part.gateway, 0) + part.released_wei
-        totals[PayoutKind.NODE, part.node] = totals.get((PayoutKind.NODE, part.node), 0) + part.node_wei
+        totals[PayoutAccount(PayoutKind.NODE, Address(part.gateway), Address(part.node))] += part.node_wei
         for payer, wei in part.refunds:
-            totals[PayoutKind.PAYER, payer] = totals.get((PayoutKind.PAYER, payer), 0) + wei
-    earner = PayoutKind.EVALUATOR, bytes(address_of(EVALUATORS[0]))
-    totals[earner] = totals.get(earner, 0) + judgement.pay_wei
-    rows = tuple(PayoutRow(kind, payee, amount_of(wei)) for (kind, payee), wei in sorted(totals.items()) if wei)
+            totals[PayoutAccount(PayoutKind.PAYER, Address(part.gateway), Address(payer))] += wei
+    totals[PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, address_of(EVALUATORS[0]))] += judgement.pay_wei
+    rows = tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(totals.items()) if wei)
     return QualityTable(
         chain_id=world.contracts.chain_id,
         court=world.contracts.quality_court.address,
@@ -140,14 +140,14 @@ def _is_posted(world: Twins, table: QualityTable, signers: Collection[str]) -> b
         signed,
     )
     if said.refusal is None:
-        world.payouts = {(PayoutKind(row.kind), row.payee): row.total_wei for row in table.payouts}
+        world.payouts = {row.account: row.total_wei for row in table.payouts}
     return said.refusal is None
 
 
 def _claim(world: Twins, table: QualityTable) -> None:
     rows, law = payout_claims(table.payouts), world.laws.court
-    paid = [law.claim(row.kind, row.payee, total=row.total_wei) for row in rows]
-    arguments = [(row.kind, row.payee, row.total_wei, row.index, row.path) for row in rows]
+    paid = [law.claim(row.account, total=row.total_wei) for row in rows]
+    arguments = [row.arguments() for row in rows]
     said = world.both(allowed, "reporter", world.contracts.quality_court, "claim", arguments)
     told = [event.amount_wei for event in said.events if isinstance(event, PayoutClaimed)]
     assert told == [amount for amount in paid if amount]

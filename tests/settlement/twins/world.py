@@ -31,7 +31,7 @@ from dgrid.settlement.collection import Collections
 from dgrid.settlement.records import Records
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import ChannelConfig
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount
 from dgrid.wire.server import Reply, Request, Server
 from dgrid.wire.typed import Domain, channel_domain, court_domain, dgrid_domain
 
@@ -91,7 +91,7 @@ class Twins:
     configs: dict[bytes, ChannelConfig] = field(default_factory=dict)
     ceilings: dict[bytes, int] = field(default_factory=dict)  # what payers promised
     books: dict[str, Books] = field(default_factory=dict)
-    payouts: dict[tuple[PayoutKind, bytes], int] = field(default_factory=dict)  # what the last quality root owes
+    payouts: dict[PayoutAccount, int] = field(default_factory=dict)  # what the last quality root owes
     start: tuple[str, int] = ("", 0)  # the chain before anything happened
     records: Records = field(init=False, repr=False)
     collections: Collections = field(init=False, repr=False)
@@ -287,14 +287,16 @@ def _registry_reads(world: Twins) -> Iterator[Read]:
 def _court_reads(world: Twins) -> Iterator[Read]:
     court, law = world.contracts.quality_court, world.laws.court
     yield Read(court, "pool", [], law.pool)
-    yield Read(court, "releasesHeld", [], law.held)
+    yield Read(court, "releasesHeldTotal", [], sum(law.held.values()))
     yield Read(court, "paidTotal", [], law.paid)
     yield Read(court, "sweepable", [], law.sweepable)
     yield Read(court, "owedTotal", [], sum(law.owed.values()))
     for gateway, amount in law.owed.items():
         yield Read(court, "owed", [gateway], amount)
-    for (kind, payee), amount in law.claimed.items():
-        yield Read(court, "claimedOf", [kind, payee], amount)
+    for gateway, amount in law.held.items():
+        yield Read(court, "releasesHeld", [gateway], amount)
+    for account, amount in law.claimed.items():
+        yield Read(court, "claimedOf", list(account), amount)
 
 
 def _check_view(world: Twins) -> None:

@@ -50,11 +50,9 @@ def test_python_and_the_contracts_come_to_the_same_over_any_stream_of_events(wor
 
 
 def test_what_nobody_paid_for_is_paid_out_of_nobody_elses_purse(world: Twins) -> None:
-    """A cheat's payer has next to nothing: what a true root credits its node stays owed, and honest nodes have theirs."""
+    """A cheat's payer has next to nothing: what a true root credits its node stays owed; honest nodes have theirs."""
     own = at_the_start(world)
-    honest, cheat = (
-        _sold(own, *parties) for parties in (("gateway-1", "node-1", WEI), ("gateway-2", "node-2", 500 * WEI))
-    )
+    honest, cheat = _sold(own, "gateway-1", "node-1", WEI), _sold(own, "gateway-2", "node-2", 500 * WEI)
     settling.collect(own)
     own.chain.pass_until(own.chain.next_s + 20)
     settling.claim(own, [one for one in settling.accounts(own) if one.due_wei])

@@ -24,6 +24,7 @@ from tests.settlement.twins.world import (
     a_world,
     address_of,
     at_the_start,
+    channel_of,
     twin_parameters,
 )
 
@@ -168,8 +169,7 @@ def ask_too_early(day: Day, receipt: InferenceReceipt) -> None:
 
 
 def bill(world: Twins, gateway: str) -> InferenceReceipt:
-    payer = address_of("payer-1"), address_of(gateway)
-    channel = next(name for name, one in world.laws.money.channels.items() if (one.payer, one.gateway) == payer)
+    channel = channel_of(world, "payer-1", gateway)
     work = Work(world.configs[channel], channel, key_of("node-1"), 10**6, 0, price=Price(WEI, 0))
     return settling.bill(world, gateway, work, lane=0)
 

@@ -85,7 +85,11 @@ def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
             _penalize(world, name, judged)
     world.chain.pass_until(windows.post_from_s)
     table = table_of(world, judged, judgement)
-    return table if speaking and _is_posted(world, table, speaking) else None
+    if not speaking:
+        return None
+    is_posted, cap_wei = _is_posted(world, table, speaking), world.view.parameters.at(judged).pool_cap_wei
+    assert is_posted or judgement.pay_wei + len(table.judged) > cap_wei, "what `poq` computes, the court takes"
+    return table if is_posted else None
 
 
 def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:

@@ -22,6 +22,7 @@ from tests.settlement.twins.world import (
     address_of,
     allowed,
     at_the_start,
+    channel_of,
 )
 
 from dgrid.chain.events import Kind, Role
@@ -305,7 +306,7 @@ class Stream(RuleBasedStateMachine):
     @rule(
         withholding=st.frozensets(st.sampled_from(EVALUATORS), max_size=3),
         flagged=st.frozensets(nodes),
-        pay_wei=st.sampled_from((0, 1, WEI // 100, WEI // 100 + 1)),
+        pay_wei=st.sampled_from((0, 1, WEI // 100 - 8, WEI // 100, WEI // 100 + 1)),
     )
     def a_round_is_judged(self, withholding: frozenset[str], flagged: frozenset[str], pay_wei: int) -> None:
         for anchor in undrawn(self.world):
@@ -329,7 +330,7 @@ class Stream(RuleBasedStateMachine):
     # --- what the rules share ---
 
     def _bill(self, work: dict[str, Any], *, moved: tuple[int, int, int] | None = None) -> None:
-        books, name = self.world.books[work["gateway"]], self._channel_of(work["payer"], work["gateway"])
+        books, name = self.world.books[work["gateway"]], channel_of(self.world, work["payer"], work["gateway"])
         books.listing = self._listing(work["listing"])
         config, (tokens_in, tokens_out) = self.world.configs[name], work["tokens"]
         order = Work(
@@ -348,10 +349,6 @@ class Stream(RuleBasedStateMachine):
         versions = list(self.world.view.listing_versions.items())
         (name, version), listing = versions[at % len(versions)]
         return name, version, listing.price
-
-    def _channel_of(self, payer: str, gateway: str) -> bytes:
-        wanted = address_of(payer), address_of(gateway)
-        return next(name for name, one in self.money.channels.items() if (one.payer, one.gateway) == wanted)
 
     def _is_rootless(self, epoch: int, gateway: str) -> bool:
         own = address_of(gateway)

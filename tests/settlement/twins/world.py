@@ -75,6 +75,12 @@ class Laws:
         return cls(token, money, stakes, CourtLaw(money, stakes), CaseLaw(stakes, contracts.cases.address))
 
 
+def channel_of(world: "Twins", payer: str, gateway: str) -> bytes:
+    """A payer's channel to a gateway."""
+    wanted = address_of(payer), address_of(gateway)
+    return next(name for name, one in world.laws.money.channels.items() if (one.payer, one.gateway) == wanted)
+
+
 def allowed() -> None:
     """The law of an event that moves no money: nothing is against it."""
 

@@ -120,13 +120,13 @@ def _tells_guessing(parameters: Parameters) -> bool:
 
 
 def _costs_silence(parameters: Parameters) -> bool:
-    """Whether to commit and not to open costs what opened reports can at the worst, a unit of information each, and a
-    silent juror what it saves by asking for none of its samples.
+    """Whether to commit and not to open costs what opened reports can at the worst, a unit of information each, even
+    who reports itself; and a silent juror what it saves by asking for none of its samples.
     """
     p = parameters
     reports_wei = p.evaluator_rate_wei * p.duty_cap
     samples_wei = p.request_value_max_wei * p.case_samples
-    return p.late_penalty_wei >= max(reports_wei, samples_wei)
+    return _unrewarded_wei(p, p.late_penalty_wei) >= reports_wei and p.late_penalty_wei >= samples_wei
 
 
 def _has_windows(parameters: Parameters, epoch_seconds: int) -> bool:
@@ -155,4 +155,9 @@ def _pays_verdicts_alike(parameters: Parameters) -> bool:
     of_node = p.minimum_stake_wei * p.node_slash_bps // BPS
     of_signer = p.minimum_stake_wei * p.evaluator_slash_bps // BPS
     left = (of_node, refunds_wei), (p.undisclosed_penalty_wei, refunds_wei), (of_signer, 0)
-    return all(wei - wei * p.reporter_bps // BPS - first >= p.case_bond_wei for wei, first in left)
+    return all(_unrewarded_wei(p, wei) >= p.case_bond_wei + first for wei, first in left)
+
+
+def _unrewarded_wei(parameters: Parameters, slashed_wei: int) -> int:
+    """What a slash leaves beyond the reporter's reward."""
+    return max(0, slashed_wei - slashed_wei * parameters.reporter_bps // BPS)

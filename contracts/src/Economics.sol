@@ -91,13 +91,15 @@ library Economics {
 
     /// @dev Who guesses loses its pay and nothing else: so there must be pay, and h · δ · 50 ≥ 1, a canary that tells it
     /// from who judges among the tasks that pay waits for. What a judgement costs, nobody here can know. Who is silent
-    /// loses the late penalty: that is no less than what opened reports can cost at the worst, a unit of information
-    /// each, and than what a juror saves that asks for none of its samples.
+    /// loses the late penalty, but for the reward if it reports itself: that is no less than what opened reports can
+    /// cost at the worst, a unit of information each. A juror's is burned whole, and is no less than what it saves that
+    /// asks for none of its samples.
     function _isEvaluatorHonest(uint256[] memory values) private pure returns (bool) {
         uint256 caught = _of(values, Parameter.CanaryBps) * DETECTION_BPS;
         bool told = _of(values, Parameter.EvaluatorRate) != 0 && caught * PAYABLE_TASKS >= BPS * BPS;
         uint256 penalty = _of(values, Parameter.LatePenalty);
-        bool opens = penalty >= _of(values, Parameter.EvaluatorRate) * _of(values, Parameter.DutyCap);
+        uint256 reports = _of(values, Parameter.EvaluatorRate) * _of(values, Parameter.DutyCap);
+        bool opens = _unrewarded(values, penalty) >= reports;
         bool asks = penalty >= _of(values, Parameter.CaseSamples) * _of(values, Parameter.RequestValueMax);
         return told && opens && asks;
     }
@@ -141,7 +143,8 @@ library Economics {
     }
 
     function _unrewarded(uint256[] memory values, uint256 slashed) private pure returns (uint256) {
-        return slashed - slashed * _of(values, Parameter.ReporterBps) / BPS;
+        uint256 rewarded = slashed * _of(values, Parameter.ReporterBps) / BPS;
+        return rewarded < slashed ? slashed - rewarded : 0;
     }
 
     /// @dev In 1e-4 wei.

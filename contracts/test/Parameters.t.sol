@@ -193,7 +193,7 @@ contract ParametersTest {
         _unsafe(Rule.NodeExposure, Parameter.ExposureBps, 10_001);
         _unsafe(Rule.EvaluatorHonesty, Parameter.CanaryBps, 222);
         _unsafe(Rule.EvaluatorHonesty, Parameter.EvaluatorRate, 0);
-        _unsafe(Rule.EvaluatorHonesty, Parameter.EvaluatorRate, 5e17 + 1);
+        _unsafe(Rule.EvaluatorHonesty, Parameter.EvaluatorRate, 4e17 + 1);
         _unsafe(Rule.EvaluatorHonesty, Parameter.LatePenalty, 1e18 - 1);
         _unsafe(Rule.Unbonding, Parameter.UnbondingSeconds, 172);
         _unsafe(Rule.Bond, Parameter.BondSeconds, 234);

@@ -19,18 +19,14 @@ from dgrid.poq.economics import (
     DETECTIONS,
     HIT_BPS,
     PAYABLE_TASKS,
-    SQUARED_BPS,
     Rule,
-    Temptation,
-    duty_temptation,
-    judgement_cost_max_wei,
     request_temptation,
     requests_undetected,
-    requests_until_convicted,
     violations,
 )
 from dgrid.poq.evaluator_pay import Sums, information
 from dgrid.poq.rules import MICROS, PayRules
+from dgrid.poq.temptation import SQUARED_BPS, Temptation, requests_until_convicted
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "contracts" / "test" / "parameter_vectors.json"
@@ -114,6 +110,26 @@ def mean_gain(chance: Random, terms: Temptation) -> tuple[float, float]:
 
 
 @settings(max_examples=40, deadline=None)
+def duty_temptation(parameters: Parameters, *, cost_wei: int) -> Temptation:
+    """A duty, as an evaluator sees it that would rather guess, where judging costs so much and all the others guess, so
+    that canaries alone tell. It loses its pay, and no stake.
+    """
+    return Temptation(
+        check_bps=parameters.canary_bps,
+        hit_bps=HIT_BPS,
+        false_bps=0,
+        price_wei=parameters.evaluator_rate_wei,
+        slash_wei=0,
+        rents_wei=0,
+        saving_wei=cost_wei,
+    )
+
+
+def judgement_cost_max_wei(parameters: Parameters) -> int:
+    """What a judgement may cost before guessing is the better choice: h · δ · R, rounded down."""
+    return parameters.canary_bps * HIT_BPS * parameters.evaluator_rate_wei // SQUARED_BPS
+
+
 @given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, WEI), st.integers(0, 2**32))
 def test_an_evaluator_judges_for_as_long_as_that_costs_no_more_than_is_said(
     canary_bps: int, rate: int, cost: int, seed: int

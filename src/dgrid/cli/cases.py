@@ -53,7 +53,7 @@ def show(context: typer.Context, case: CaseId) -> None:
 
     terminal: Terminal = context.obj
     found = one_case(terminal.home, case)
-    terminal.show("case", found, text=_told(found))
+    terminal.show("cases.show", found, text=_told(found))
 
 
 def open_case(
@@ -86,7 +86,7 @@ def open_case(
     agree(terminal, yes=yes)
     found = send_open(terminal.home, accusation, bond_wei=bond_wei)
     shown = {"id": found, "subject": accusation.subject.name.lower(), "bond_wei": str(bond_wei)}
-    terminal.show("case-opened", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
+    terminal.show("cases.open", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
 
 
 def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
@@ -103,7 +103,7 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     terminal.note("an appeal takes twice the case's bond, which is lost if the verdict stays")
     agree(terminal, yes=yes)
     sent = send_appeal(terminal.home, case)
-    terminal.show("case-appealed", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
+    terminal.show("cases.appeal", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
 
 
 def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:

@@ -243,7 +243,7 @@ def live_table(trial: Trial, facts: Facts, *, heading: str) -> str:
 
 
 def _node_rows(trial: Trial, facts: Facts) -> Iterator[str]:
-    yield "| Node | sells | believed (90 %) | checked as | of the requests | paid of its part |"
+    yield "| Node | sells | believed (90 %) | found | of the requests | paid of its part |"
     yield "|---|---|---|---|---|---|"
     asked, flagged = Counter(one.node for one in trial.asked), facts.flagged()
     for model in ("dgrid-nano", "dgrid-micro", "dgrid-mini"):
@@ -252,6 +252,9 @@ def _node_rows(trial: Trial, facts: Facts) -> Iterator[str]:
             state, share = "flagged" if node in flagged else "honest", asked[node] / len(trial.asked)
             paid = facts.paid_wei(node) / facts.work_wei[node] if facts.work_wei[node] else 0
             yield f"| {node} | {model} | {believed} | {state} | {share:.1%} | {paid:.4f} |"
+        for cheat in sorted(cheat for cheat, sold in CHEATING_NODES.items() if sold == model):
+            if cheat not in facts.rows(model):
+                yield f"| {cheat} | {model} | never judged | – | {asked[cheat] / len(trial.asked):.1%} | – |"
 
 
 def _evaluator_rows(facts: Facts) -> Iterator[str]:

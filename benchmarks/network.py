@@ -43,6 +43,7 @@ from dgrid.wire.typed import Domain, dgrid_domain
 EPOCH_SECONDS = 20
 DEPOSIT_WEI = 1_000_000 * WEI  # a request costs about 0.06 DGAI
 LINE_WEI = 2_000_000 * WEI
+STAKE_WEI = 1_000_000 * WEI  # the node may earn as much in epochs that nobody has judged: here no one ever does
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def _start(home: Home, kind: str, config: RoleConfig) -> subprocess.Popen[bytes]
 def _enriched(config: RoleConfig) -> RoleConfig:
     if isinstance(config, GatewayConfig):
         return replace(config, credit_line_wei=str(LINE_WEI), bond_wei=str(2 * LINE_WEI))
-    return replace(config, model=MODEL) if isinstance(config, NodeConfig) else config
+    return replace(config, model=MODEL, stake_wei=str(STAKE_WEI)) if isinstance(config, NodeConfig) else config
 
 
 async def _fund(chain: DevChain, plan: Plan) -> None:

@@ -29,8 +29,8 @@ from dgrid.core.keccak import salted_hash
 from dgrid.core.money import Price
 from dgrid.engines.catalog import BuiltInModel, Catalog
 from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
+from dgrid.machine.parent import end_with_parent
 from dgrid.node.offer import ModelTerms, Place, PublishedOffer
-from dgrid.processes.roles import die_with_parent
 from dgrid.wire.evidence import ChoiceEvidence, encode_evidence
 from dgrid.wire.frames import CONTENT_TYPE, FrameKind, NodeDone, decode_dispatch, encode, frame
 from dgrid.wire.http import HttpClient
@@ -156,5 +156,5 @@ async def enrol(config: NodeConfig, offer: PublishedOffer) -> None:
 
 
 if __name__ == "__main__":
-    die_with_parent(int(sys.argv[2]))
+    end_with_parent(int(sys.argv[2]))
     uvloop.run(serve(load_role(NodeConfig, Path(sys.argv[1]), dev=True)))

@@ -20,17 +20,14 @@ FUNCTION_LINES_MAX = 60
 ARGUMENTS_MAX = 6
 POSITIONAL_MAX = 2
 
-LONG_MODULES: dict[str, int] = {
-    "contracts/test/Challenges.t.sol": 749,  # one test for each way to prove, and for each way to fail
-    "contracts/test/Settlement.t.sol": 618,
-}
+LONG_MODULES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {
     "models/training/out_of_scope.py::_chatter": 64,  # a list of phrases
 }
 MANY_ARGUMENTS: dict[str, int] = {
     "src/dgrid/cli/chain.py::deploy": 8,  # one for each flag
     "src/dgrid/cli/network.py::up": 8,  # one for each flag
-    "src/dgrid/cli/operating.py::undelegate": 7,  # likewise
+    "src/dgrid/cli/delegating.py::undelegate": 7,  # likewise
     "src/dgrid/cli/roles.py::run_node": 7,  # likewise
 }
 MANY_POSITIONAL: dict[str, int] = {

@@ -33,10 +33,16 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield from leaves(one, (*path, name))
 
 
+def _typed(argument: Any) -> str:
+    """An argument as a usage line has it: in brackets where it may be left out."""
+    name = argument.metavar or argument.name.upper()
+    return str(name if argument.required else f"[{name}]")
+
+
 def command_section(path: tuple[str, ...], command: Any) -> str:
     """A command's heading, help and options."""
     shown = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    arguments = [parameter.metavar or parameter.name.upper() for parameter in shown if not parameter.hidden]
+    arguments = [_typed(parameter) for parameter in shown if not parameter.hidden]
     usage = " ".join(("dgrid", *path, *arguments))
     lines = [f"## dgrid {' '.join(path)}".rstrip(), "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
     lines += ["```", usage, "```", ""]

@@ -29,7 +29,7 @@ abstract contract Canaries is Rounds {
     }
 
     function setAuthor(address author, bool allowed) external {
-        _requireGovernor();
+        _requireTimelock();
 
         _setAuthor(author, allowed);
     }

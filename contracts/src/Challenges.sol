@@ -51,10 +51,10 @@ contract Challenges is Evidence {
     error WrongPrediction(address predictedBySettlement);
     error NotAJudge(address caller);
 
-    uint8 public constant OMITTED = 1;
-    uint8 public constant DOUBLE = 2;
-    uint8 public constant BROKEN_TOTAL = 3;
-    uint8 public constant WRONG_POT = 4;
+    uint8 private constant OMITTED = 1;
+    uint8 private constant DOUBLE = 2;
+    uint8 private constant BROKEN_TOTAL = 3;
+    uint8 private constant WRONG_POT = 4;
 
     address public immutable token;
     address public immutable splits;

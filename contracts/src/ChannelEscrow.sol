@@ -46,7 +46,7 @@ contract ChannelEscrow is EIP712, ReentrancyGuardTransient {
     event Withdrawn(bytes32 indexed channelId, uint128 amount);
     event Drawn(bytes32 indexed channelId, uint32 lane, uint128 amount, uint128 drawnTotal);
 
-    uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
+    uint40 private constant MAX_WITHDRAW_DELAY = 30 days;
 
     IERC20 public immutable token;
     address public immutable settlement;

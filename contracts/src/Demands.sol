@@ -97,7 +97,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         bytes32 indexed id, address indexed archive, uint128 slashed, uint128 rewarded, uint128 burned
     );
 
-    uint8 public constant WITHHELD = 6;
+    uint8 private constant WITHHELD = 6;
 
     DGAI public immutable token;
     Registry public immutable registry;
@@ -107,7 +107,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
     mapping(bytes32 id => Demand) private _demands;
 
     /// @notice Roots under which no archive's promise counts, by their digest.
-    mapping(bytes32 rootDigest => bool) public isExcused;
+    mapping(bytes32 rootDigest => bool) private _isExcused;
 
     mapping(bytes32 blobId => mapping(address archive => bool)) private _slashedFor;
 
@@ -169,7 +169,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         Demand storage found = _demands[id];
         _requireAnchored(root);
         if (found.state != DemandState.Withheld) _close(id, found, root);
-        if (found.state == DemandState.Moot || isExcused[root.hash()]) return;
+        if (found.state == DemandState.Moot || _isExcused[root.hash()]) return;
         for (uint256 i = 0; i < stored.length; ++i) {
             _slashArchive(id, root.blobId, stored[i], found.demander);
         }
@@ -182,7 +182,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         bool same = other.gateway == root.gateway && other.blobId == root.blobId && digest != otherDigest;
         require(same && Signatures.byKey(root.gateway, _typed(otherDigest), signature), NotAnExcuse());
 
-        isExcused[digest] = true;
+        _isExcused[digest] = true;
 
         emit Excused(root.gateway, root.epoch, root.blobId);
     }

@@ -8,7 +8,7 @@ import {Parameter} from "./Parameter.sol";
 import {Parameters} from "./Parameters.sol";
 import {QualityCourt} from "./QualityCourt.sol";
 import {Registry} from "./Registry.sol";
-import {Role} from "./Types.sol";
+import {MAX_REFUNDS, Role} from "./Types.sol";
 
 /// @dev What is alleged: a node serves another model than it declared; a gateway kept a drawn leaf from its judges; a
 /// quality root is not what everybody computes.
@@ -85,8 +85,6 @@ abstract contract Docket is ReentrancyGuardTransient {
         address indexed opener,
         Refund[] refunds
     );
-
-    uint256 public constant MAX_REFUNDS = 16;
 
     DGAI public immutable token;
     Registry public immutable registry;

@@ -25,7 +25,7 @@ abstract contract Draws is Judging {
     event Disclosed(address indexed gateway, uint64 indexed epoch, bytes32 blobId);
 
     /// @dev Blocks from the anchor to the one whose hash decides.
-    uint256 public constant SEED_DELAY = 3;
+    uint256 private constant SEED_DELAY = 3;
 
     mapping(address gateway => mapping(uint64 epoch => Draw)) private _draws;
 

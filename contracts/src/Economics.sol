@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Parameter} from "./Parameter.sol";
-import {BPS} from "./Types.sol";
+import {BPS, MAX_REFUNDS} from "./Types.sol";
 
 /// @dev What a set of parameters can break, in the order in which it is looked for.
 enum Rule {
@@ -14,12 +14,14 @@ enum Rule {
     Windows,
     Committees,
     Reporter,
-    Weights
+    Weights,
+    Verdicts
 }
 
 /// @title Which settings keep honesty the best course
-/// @notice Inequalities over integers, cross-multiplied so that nothing is rounded away. A detector finds what it looks
-/// for nine times in ten; a cheat saves at most four fifths of a request's worth; five detections convict.
+/// @notice Inequalities over integers, cross-multiplied so that nothing is rounded away, or rounded as what they speak of
+/// is. A detector finds what it looks for nine times in ten; a cheat saves at most four fifths of a request's worth; five
+/// detections convict; an evaluator is paid nothing before fifty tasks.
 library Economics {
     error Unsafe(Rule rule);
 
@@ -29,6 +31,9 @@ library Economics {
     /// @dev Requests until five are detected with 99 % certainty are 11.61 / (p · δ): the Poisson bound, here in 1e-10,
     /// as p and δ are basis points each.
     uint256 internal constant FIVE_DETECTIONS = 1_161_000_000;
+
+    /// @dev Tasks that an evaluator's pay waits for, and looks back on.
+    uint256 internal constant PAYABLE_TASKS = 50;
 
     /// @param values every parameter, in the order of the enum
     function check(uint256[] memory values, uint256 epochSeconds) internal pure {
@@ -41,6 +46,7 @@ library Economics {
         require(_areCommitteesSound(values), Unsafe(Rule.Committees));
         require(_of(values, Parameter.ReporterBps) <= BPS / 2, Unsafe(Rule.Reporter)); // to report oneself must lose
         require(_areWeightsSound(values), Unsafe(Rule.Weights));
+        require(_doVerdictsPayAlike(values), Unsafe(Rule.Verdicts));
     }
 
     /// @notice Stake and bond must stay for as long as a set of parameters asks, be it this one or the one before.
@@ -83,12 +89,19 @@ library Economics {
         return covered && _of(values, Parameter.ExposureBps) <= BPS;
     }
 
-    /// @dev h · δ · (R + σS) ≥ the work: a judgement costs at most what the request was worth; it is paid by R, and what
-    /// an evaluator that did not do its work stands to lose is the late penalty.
+    /// @dev Who guesses loses its pay and nothing else: so there must be pay, and h · δ · 50 ≥ 1, a canary that tells it
+    /// from who judges among the tasks that pay waits for. What a judgement costs, nobody here can know. Who is silent
+    /// loses the late penalty, but for the reward if it reports itself: that is no less than what opened reports can
+    /// cost at the worst, a unit of information each. A juror's is burned whole, and is no less than what it saves that
+    /// asks for none of its samples.
     function _isEvaluatorHonest(uint256[] memory values) private pure returns (bool) {
-        uint256 lost = _of(values, Parameter.EvaluatorRate) + _of(values, Parameter.LatePenalty);
         uint256 caught = _of(values, Parameter.CanaryBps) * DETECTION_BPS;
-        return caught * lost >= _of(values, Parameter.RequestValueMax) * BPS * BPS;
+        bool told = _of(values, Parameter.EvaluatorRate) != 0 && caught * PAYABLE_TASKS >= BPS * BPS;
+        uint256 penalty = _of(values, Parameter.LatePenalty);
+        uint256 reports = _of(values, Parameter.EvaluatorRate) * _of(values, Parameter.DutyCap);
+        bool opens = _unrewarded(values, penalty) >= reports;
+        bool asks = penalty >= _of(values, Parameter.CaseSamples) * _of(values, Parameter.RequestValueMax);
+        return told && opens && asks;
     }
 
     function _areWindowsOpen(uint256[] memory values, uint256 epochSeconds) private pure returns (bool) {
@@ -96,7 +109,7 @@ library Economics {
             && _of(values, Parameter.OpenSeconds) != 0 && _of(values, Parameter.RootSeconds) != 0;
         bool trial = _of(values, Parameter.EnrolSeconds) != 0 && _of(values, Parameter.VoteSeconds) != 0
             && _of(values, Parameter.UnsealSeconds) != 0 && _of(values, Parameter.AppealSeconds) != 0;
-        // There is at most one root an epoch, and two are kept: so one of them becomes final before both are replaced.
+        // No root is posted before the last is final: with a longer window roots would fall behind the rounds.
         bool timely = _of(values, Parameter.RootSeconds) <= epochSeconds;
         // With a smaller quorum two roots could each have theirs.
         bool decided = _of(values, Parameter.QuorumBps) >= BPS / 2 && _of(values, Parameter.VerdictBps) > BPS / 2;
@@ -114,6 +127,24 @@ library Economics {
         uint256 sum = _of(values, Parameter.AccuracyWeight) + _of(values, Parameter.ConsistencyWeight)
             + _of(values, Parameter.FormatWeight) + cost;
         return sum != 0 && 5 * cost <= sum;
+    }
+
+    /// @dev Jurors share one bond: the opener's if they acquit, else what a slash leaves beyond refunds and reward. So
+    /// the least that any kind of case takes of a member with the least stake must leave a bond, by the sums of `Awards`;
+    /// else they would be paid better for the other verdict. A wrong root's signers refund nobody. A penalty above the
+    /// stake takes all of it, which by the first line is enough.
+    function _doVerdictsPayAlike(uint256[] memory values) private pure returns (bool) {
+        uint256 bond = _of(values, Parameter.CaseBond);
+        uint256 refunds = MAX_REFUNDS * _of(values, Parameter.RequestValueMax);
+        uint256 stake = _of(values, Parameter.MinimumStake);
+        return _unrewarded(values, stake * _of(values, Parameter.NodeSlashBps) / BPS) >= refunds + bond
+            && _unrewarded(values, _of(values, Parameter.UndisclosedPenalty)) >= refunds + bond
+            && _unrewarded(values, stake * _of(values, Parameter.EvaluatorSlashBps) / BPS) >= bond;
+    }
+
+    function _unrewarded(uint256[] memory values, uint256 slashed) private pure returns (uint256) {
+        uint256 rewarded = slashed * _of(values, Parameter.ReporterBps) / BPS;
+        return rewarded < slashed ? slashed - rewarded : 0;
     }
 
     /// @dev In 1e-4 wei.

@@ -13,7 +13,7 @@ import {Settlement} from "./Settlement.sol";
 /// reports, openings of canaries, the root. A round goes by its own epoch's parameters, however late its root comes.
 abstract contract Judging is EIP712 {
     error WrongPrediction(address predictedByRegistry);
-    error OnlyGovernor(address caller);
+    error OnlyTimelock(address caller);
     error TooEarly(uint256 from);
     error TooLate(uint256 until);
 
@@ -22,7 +22,7 @@ abstract contract Judging is EIP712 {
     Settlement public immutable settlement;
 
     /// @notice The Timelock: of the pool and the authors it alone disposes.
-    address public immutable governor;
+    address public immutable timelock;
 
     // Kept here because they never change and each look there would cost a call.
     Parameters private immutable _parameters;
@@ -35,7 +35,7 @@ abstract contract Judging is EIP712 {
         Parameters parameters = registry_.parameters();
         require(registry_.court() == address(this), WrongPrediction(registry_.court()));
         (token, registry, settlement) = (settlement_.token(), registry_, settlement_);
-        (governor, _parameters) = (parameters.timelock(), parameters);
+        (timelock, _parameters) = (parameters.timelock(), parameters);
         (_genesis, _epochSeconds) = (parameters.genesis(), parameters.epochSeconds());
     }
 
@@ -82,8 +82,8 @@ abstract contract Judging is EIP712 {
         return _parameters.at(parameter, round);
     }
 
-    function _requireGovernor() internal view {
-        require(msg.sender == governor, OnlyGovernor(msg.sender));
+    function _requireTimelock() internal view {
+        require(msg.sender == timelock, OnlyTimelock(msg.sender));
     }
 
     function _requireWindow(uint256 from, uint256 until) internal view {

@@ -44,7 +44,7 @@ abstract contract Juries is Docket {
     event Unseated(bytes32 indexed id, Stage stage, address indexed evaluator);
 
     /// @dev Blocks from the call to the one whose hash decides.
-    uint256 public constant SEED_DELAY = 3;
+    uint256 private constant SEED_DELAY = 3;
 
     /// @dev A member's weight is counted in these.
     uint256 private constant WHOLE_TOKEN = 1e18;

@@ -48,7 +48,7 @@ contract Listings {
         bytes32 modelId;
     }
 
-    uint256 public constant MAX_PAYEES = 16;
+    uint256 private constant MAX_PAYEES = 16;
 
     uint256 public count;
 

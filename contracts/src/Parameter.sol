@@ -35,7 +35,7 @@ enum Parameter {
     QuorumBps, // of who opened: more must sign a quality root
     EvaluatorRate, // paid per unit of information
     PoolCap, // one root may add so much to what the pool owes
-    LatePenalty, // for who commits and does not open
+    LatePenalty, // for who commits and does not open, or sits and does not vote
     AccuracyWeight, // of the four dimensions only ratios count
     ConsistencyWeight,
     FormatWeight,
@@ -51,7 +51,7 @@ enum Parameter {
     CaseSamples, // fresh requests each juror makes
     NodeSlashBps, // of stake, for another model than declared
     EvaluatorSlashBps, // of stake, for a signature on a wrong root
-    UndisclosedPenalty, // for a drawn leaf kept from its judges
+    UndisclosedPenalty, // for a drawn leaf kept from its judges, and a blob that an archive withheld
     RequestValueMax // what one request may be worth: what the guard protects
 }
 

@@ -15,9 +15,11 @@ enum PayoutKind {
     Evaluator
 }
 
-/// @dev `total` is all that the roots ever owed the payee under this kind.
+/// @dev `total` is all that the roots ever owed the payee under this kind for the gateway's requests; an evaluator is
+/// owed for all gateways' under the zero address.
 struct PayoutClaim {
     PayoutKind kind;
+    address gateway;
     address payee;
     uint128 total;
     uint64 index;
@@ -45,17 +47,20 @@ struct Posted {
 }
 
 /// @title What judging pays
-/// @notice Two purses that never pay for each other. Nodes and payers are paid from what Settlement released of the
-/// nodes' own part; evaluators from the pool, which is everything else that lies here: the protocol's fees. Payees
-/// claim by their total in the latest final root, less what they claimed, as far as their purse reaches.
+/// @notice Purses that never pay for each other: one a gateway, and the pool. Nodes and payers are paid from what
+/// Settlement released of the nodes' own part of that gateway's fees, so a gateway whose payers never paid takes nothing
+/// of another's; evaluators from the pool, which is everything else that lies here: the protocol's fees. Payees claim by
+/// their total in the latest final root, less what they claimed, as far as that purse reaches.
 abstract contract Payouts is Canaries {
     using SafeERC20 for DGAI;
 
     error NoFinalRoot();
-    error NotIncluded(PayoutKind kind, address payee);
+    error NotIncluded(PayoutKind kind, address gateway, address payee);
     error PoolReserved(uint128 amount, uint256 free);
 
-    event PayoutClaimed(address indexed payee, PayoutKind indexed kind, uint128 amount, uint128 claimedTotal);
+    event PayoutClaimed(
+        address indexed payee, PayoutKind indexed kind, address indexed gateway, uint128 amount, uint128 claimedTotal
+    );
     event Pulled(address indexed gateway, uint128 amount, uint128 owed);
     event Swept(address indexed to, uint128 amount);
 
@@ -67,8 +72,9 @@ abstract contract Payouts is Canaries {
     mapping(address gateway => uint128) public carried;
     uint128 public carriedTotal;
 
-    /// @notice The purse of nodes and payers: what Settlement paid, less what they claimed.
-    uint128 public releasesHeld;
+    /// @notice The purse of a gateway's nodes and payers: what Settlement paid, less what they claimed.
+    mapping(address gateway => uint128) public releasesHeld;
+    uint128 public releasesHeldTotal;
 
     /// @notice What all payees claimed, ever.
     uint128 public paidTotal;
@@ -82,7 +88,7 @@ abstract contract Payouts is Canaries {
     /// @notice Whether a jury is asked about the last root. Until it has answered, that root is not final.
     bool public disputed;
 
-    mapping(PayoutKind kind => mapping(address payee => uint128)) private _claimed;
+    mapping(PayoutKind kind => mapping(address gateway => mapping(address payee => uint128))) private _claimed;
 
     /// @notice Fetches what Settlement has of a gateway's releases. Anyone may send it.
     function pull(address gateway) external nonReentrant returns (uint128 amount) {
@@ -101,7 +107,7 @@ abstract contract Payouts is Canaries {
 
     /// @notice Takes what the pool holds above all that can still be claimed from it.
     function sweep(address to, uint128 amount) external nonReentrant {
-        _requireGovernor();
+        _requireTimelock();
         uint256 free = sweepable();
         require(amount <= free, PoolReserved(amount, free));
 
@@ -109,8 +115,8 @@ abstract contract Payouts is Canaries {
         token.safeTransfer(to, amount);
     }
 
-    function claimedOf(PayoutKind kind, address payee) external view returns (uint128) {
-        return _claimed[kind][payee];
+    function claimedOf(PayoutKind kind, address gateway, address payee) external view returns (uint128) {
+        return _claimed[kind][gateway][payee];
     }
 
     /// @notice The root by which claims are paid now; zeros while there is none.
@@ -125,13 +131,14 @@ abstract contract Payouts is Canaries {
 
     /// @notice The purse of evaluators.
     function pool() public view returns (uint256) {
-        return token.balanceOf(address(this)) - releasesHeld;
+        return token.balanceOf(address(this)) - releasesHeldTotal;
     }
 
-    /// @notice The pool, less what roots promised beyond what they released: that is the evaluators'.
+    /// @notice The pool, less what roots promised beyond what they released: that is the evaluators', and of nodes what
+    /// they took of an overturned root's release, which the next roots promise again.
     function sweepable() public view returns (uint256) {
-        uint256 promised = _last.payoutsTotal - paidTotal;
-        uint256 released = uint256(releasesHeld) + owedTotal - carriedTotal;
+        uint256 promised = uint256(_last.payoutsTotal) - paidTotal + carriedTotal;
+        uint256 released = uint256(releasesHeldTotal) + owedTotal;
         uint256 reserved = promised > released ? promised - released : 0;
         uint256 held = pool();
         return held > reserved ? held - reserved : 0;
@@ -172,29 +179,33 @@ abstract contract Payouts is Canaries {
 
         owed[gateway] = wanted - amount;
         owedTotal -= amount;
-        releasesHeld += amount;
+        releasesHeld[gateway] += amount;
+        releasesHeldTotal += amount;
 
         emit Pulled(gateway, amount, wanted - amount);
     }
 
     function _claimOne(Posted memory posted, PayoutClaim calldata row) private {
-        (PayoutKind kind, address payee) = (row.kind, row.payee);
-        bytes32 leaf = MerkleSum.leaf(keccak256(abi.encode(kind, payee)), row.total);
+        (PayoutKind kind, address gateway, address payee) = (row.kind, row.gateway, row.payee);
+        bytes32 leaf = MerkleSum.leaf(keccak256(abi.encode(kind, gateway, payee)), row.total);
         (bytes32 root, uint256 sum) = MerkleSum.climb(leaf, row.total, row.index, posted.payoutsCount, row.path);
-        require(root == posted.payoutsRoot && sum == posted.payoutsTotal, NotIncluded(kind, payee));
+        require(root == posted.payoutsRoot && sum == posted.payoutsTotal, NotIncluded(kind, gateway, payee));
 
-        uint128 claimed = _claimed[kind][payee];
+        uint128 claimed = _claimed[kind][gateway][payee];
         uint256 amount = row.total > claimed ? row.total - claimed : 0;
-        amount = _min(amount, kind == PayoutKind.Evaluator ? pool() : releasesHeld);
+        amount = _min(amount, kind == PayoutKind.Evaluator ? pool() : releasesHeld[gateway]);
         // A root that gives one payee what another has claimed would else pay it twice.
         amount = _min(amount, posted.payoutsTotal - paidTotal);
         if (amount == 0) return;
         uint128 paid = uint128(amount);
-        _claimed[kind][payee] = claimed + paid;
+        _claimed[kind][gateway][payee] = claimed + paid;
         paidTotal += paid;
-        if (kind != PayoutKind.Evaluator) releasesHeld -= paid;
+        if (kind != PayoutKind.Evaluator) {
+            releasesHeld[gateway] -= paid;
+            releasesHeldTotal -= paid;
+        }
 
-        emit PayoutClaimed(payee, kind, paid, claimed + paid);
+        emit PayoutClaimed(payee, kind, gateway, paid, claimed + paid);
         token.safeTransfer(payee, paid);
     }
 

@@ -75,7 +75,7 @@ contract Registry is Delegations {
     event Jailed(Role indexed role, address indexed operator, uint64 until);
     event Unjailed(Role indexed role, address indexed operator);
 
-    uint256 public constant MAX_MODELS = 64;
+    uint256 private constant MAX_MODELS = 64;
 
     address public immutable settlement;
     address public immutable court;

@@ -25,7 +25,7 @@ contract Splits is Evidence {
     error OtherRequest(bytes32 requestId);
     error PlacesNotAscending();
 
-    uint8 public constant BAD_SPLIT = 5;
+    uint8 private constant BAD_SPLIT = 5;
 
     /// @dev Prices are for so many tokens.
     uint256 private constant TOKENS_PER_PRICE = 1e6;

@@ -8,6 +8,9 @@ uint128 constant NO_PREVIOUS = type(uint128).max;
 
 uint256 constant BPS = 10_000;
 
+/// @dev Payers that one case can order to be refunded.
+uint256 constant MAX_REFUNDS = 16;
+
 /// @dev What a member takes part as.
 enum Role {
     Node,

@@ -15,12 +15,12 @@ contract CanariesTest is Courtroom {
         court.commitCanaries(epoch, keccak256("canaries"));
     }
 
-    function test_the_governor_alone_appoints_authors() public {
-        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyGovernor.selector, address(this)));
+    function test_the_timelock_alone_appoints_authors() public {
+        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyTimelock.selector, address(this)));
         court.setAuthor(address(this), true);
         vm.expectEmit();
         emit Canaries.AuthorSet(author, false);
-        vm.prank(governor);
+        vm.prank(timelock);
         court.setAuthor(author, false);
         vm.assertFalse(court.isAuthor(author));
         vm.prank(author);

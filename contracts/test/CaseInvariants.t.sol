@@ -1,50 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Campaign} from "./Campaign.sol";
 import {CaseActions} from "./CaseActions.sol";
-import {FuzzSelector} from "./Invariants.t.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice What no order of events in the courthouse can break.
 /// forge-config: default.invariant.runs = 32
 /// forge-config: default.invariant.depth = 60
-contract CaseInvariantsTest {
-    uint256 private constant STAKE = 1_000e18;
-
+contract CaseInvariantsTest is Campaign {
     CaseActions private _actions;
 
     function setUp() public {
         _actions = new CaseActions();
         _actions.setUp();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_actions);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](18);
-        selectors[0] = CaseActions.open.selector;
-        selectors[1] = CaseActions.open.selector;
-        selectors[2] = CaseActions.gather.selector;
-        selectors[3] = CaseActions.gather.selector;
-        selectors[4] = CaseActions.gather.selector;
-        selectors[5] = CaseActions.appeal.selector;
-        selectors[6] = CaseActions.execute.selector;
-        selectors[7] = CaseActions.execute.selector;
-        selectors[8] = CaseActions.execute.selector;
-        selectors[9] = CaseActions.fixSeed.selector;
-        selectors[10] = CaseActions.enrol.selector;
-        selectors[11] = CaseActions.sealVote.selector;
-        selectors[12] = CaseActions.openVote.selector;
-        selectors[13] = CaseActions.slashSigner.selector;
-        selectors[14] = CaseActions.slashSigner.selector;
-        selectors[15] = CaseActions.leave.selector;
-        selectors[16] = CaseActions.takeOut.selector;
-        selectors[17] = CaseActions.wait.selector;
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_actions), selectors);
+        _aimAt(address(_actions));
+        _act(CaseActions.open.selector, 2);
+        _act(CaseActions.gather.selector, 3);
+        _act(CaseActions.appeal.selector, 1);
+        _act(CaseActions.execute.selector, 3);
+        _act(CaseActions.fixSeed.selector, 1);
+        _act(CaseActions.enrol.selector, 1);
+        _act(CaseActions.sealVote.selector, 1);
+        _act(CaseActions.openVote.selector, 1);
+        _act(CaseActions.slashSigner.selector, 2);
+        _act(CaseActions.leave.selector, 1);
+        _act(CaseActions.takeOut.selector, 1);
+        _act(CaseActions.wait.selector, 1);
     }
 
     function invariant_cases_hold_the_open_bonds_and_nothing_else() external view {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Channel, ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {DGAI} from "../src/DGAI.sol";
 import {ChannelConfig} from "../src/Types.sol";
-import {CallingToken, SilentToken, TaxingToken} from "./Tokens.sol";
 import {vm} from "./Vm.sol";
 import {HungryWallet, OwnedWallet} from "./Wallets.sol";
 
@@ -308,51 +305,5 @@ contract ChannelEscrowTest {
             vm.assertEq(_token.balanceOf(SETTLEMENT), channel.drawn);
             vm.assertEq(_token.balanceOf(address(_escrow)), channel.deposited - channel.drawn);
         }
-    }
-
-    function test_a_token_that_delivers_less_is_refused() public {
-        TaxingToken token = new TaxingToken();
-        (ChannelEscrow escrow, ChannelConfig memory config) = _hostile(token);
-        vm.expectRevert(abi.encodeWithSelector(ChannelEscrow.WrongAmountReceived.selector, 99, 100));
-        escrow.deposit(config, 100);
-    }
-
-    function test_a_token_that_says_no_moves_no_balance() public {
-        SilentToken token = new SilentToken();
-        (ChannelEscrow escrow, ChannelConfig memory config) = _hostile(token);
-        escrow.deposit(config, 100);
-        token.refuse(true);
-        bytes memory refusal = abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(token));
-        vm.expectRevert(refusal);
-        escrow.deposit(config, 100);
-        bytes32 id = escrow.channelId(config);
-        bytes memory signature = _voucher(KEY, escrow, id, 100);
-        vm.prank(SETTLEMENT);
-        vm.expectRevert(refusal);
-        escrow.draw(config, 100, signature, 0, 10);
-        vm.assertEq(escrow.channel(id).drawn, 0);
-        vm.assertEq(escrow.channel(id).deposited, 100);
-    }
-
-    function test_a_token_that_calls_back_finds_the_door_shut() public {
-        CallingToken token = new CallingToken();
-        (ChannelEscrow escrow, ChannelConfig memory config) = _hostile(token);
-        token.arm(address(escrow), abi.encodeCall(ChannelEscrow.deposit, (config, 1)));
-        escrow.deposit(config, 100);
-        vm.assertTrue(token.called());
-        vm.prank(_payer);
-        escrow.requestWithdraw(config, 60);
-        vm.warp(block.timestamp + DELAY);
-        token.arm(address(escrow), abi.encodeCall(ChannelEscrow.finalizeWithdraw, (config)));
-        escrow.finalizeWithdraw(config);
-        vm.assertEq(token.balanceOf(_payer), 60);
-        vm.assertEq(token.balanceOf(address(escrow)), 40);
-    }
-
-    function _hostile(IERC20 token) private returns (ChannelEscrow escrow, ChannelConfig memory config) {
-        escrow = new ChannelEscrow(token, SETTLEMENT, DELAY);
-        config = _config();
-        config.token = address(token);
-        token.approve(address(escrow), type(uint256).max);
     }
 }

@@ -6,7 +6,7 @@ import {Convictions} from "../src/Convictions.sol";
 import {Parameter} from "../src/Parameter.sol";
 import {Role} from "../src/Registry.sol";
 import {Kind, Leaf, Seal} from "../src/Types.sol";
-import {ChallengeWorld} from "./Challenges.t.sol";
+import {ChallengeWorld} from "./ChallengeWorld.sol";
 import {vm} from "./Vm.sol";
 
 contract ConvictionTest is ChallengeWorld {

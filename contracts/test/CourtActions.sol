@@ -48,7 +48,14 @@ contract CourtActions is Courtroom {
     function setUp() public override {
         super.setUp();
         for (uint256 i = 0; i < PAYEES; ++i) {
-            _table.push(Row(PayoutKind(i), address(uint160(0x9A1D00 + i)), 0));
+            _table.push(
+                Row(
+                    PayoutKind(i),
+                    PayoutKind(i) == PayoutKind.Evaluator ? address(0) : gateway,
+                    address(uint160(0x9A1D00 + i)),
+                    0
+                )
+            );
         }
     }
 
@@ -247,7 +254,7 @@ contract CourtActions is Courtroom {
 
     function sweep(uint128 amount) external {
         uint256 free = court.sweepable();
-        vm.prank(governor);
+        vm.prank(timelock);
         try court.sweep(address(0x5AFE), amount % 20e18) {
             _expect(amount % 20e18 <= free, "swept what is owed");
         } catch {
@@ -279,7 +286,7 @@ contract CourtActions is Courtroom {
         uint256 pots = settlement.account(gateway).pots;
         return (
             token.balanceOf(address(court)),
-            court.releasesHeld(),
+            court.releasesHeld(gateway),
             court.owedTotal(),
             court.paidTotal(),
             settlement.account(gateway).released,

@@ -20,7 +20,7 @@ contract CourtGasTest is Courtroom {
     function _bigTable(uint128 share) private view returns (Row[] memory rows) {
         rows = new Row[](ROWS);
         for (uint256 i = 0; i < ROWS; ++i) {
-            rows[i] = Row(PayoutKind(i % 2), address(uint160(0x9A1D00 + i)), share);
+            rows[i] = Row(PayoutKind(i % 2), gateway, address(uint160(0x9A1D00 + i)), share);
         }
         rows[0].payee = node;
     }

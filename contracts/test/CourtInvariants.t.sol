@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Campaign} from "./Campaign.sol";
 import {CourtActions} from "./CourtActions.sol";
-import {FuzzSelector} from "./Invariants.t.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice What no order of events before the court can break.
-contract CourtInvariantsTest {
+contract CourtInvariantsTest is Campaign {
     uint256 private constant EVALUATORS = 5;
     uint256 private constant STAKE = 1_000e18;
 
@@ -15,50 +15,25 @@ contract CourtInvariantsTest {
     function setUp() public {
         _actions = new CourtActions();
         _actions.setUp();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_actions);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](33);
-        selectors[0] = CourtActions.draw.selector;
-        selectors[1] = CourtActions.draw.selector;
-        selectors[2] = CourtActions.draw.selector;
-        selectors[3] = CourtActions.draw.selector;
-        selectors[4] = CourtActions.hear.selector;
-        selectors[5] = CourtActions.hear.selector;
-        selectors[6] = CourtActions.hear.selector;
-        selectors[7] = CourtActions.hear.selector;
-        selectors[8] = CourtActions.post.selector;
-        selectors[9] = CourtActions.post.selector;
-        selectors[10] = CourtActions.post.selector;
-        selectors[11] = CourtActions.claim.selector;
-        selectors[12] = CourtActions.claim.selector;
-        selectors[13] = CourtActions.claim.selector;
-        selectors[14] = CourtActions.wait.selector;
-        selectors[15] = CourtActions.wait.selector;
-        selectors[16] = CourtActions.serve.selector;
-        selectors[17] = CourtActions.collect.selector;
-        selectors[18] = CourtActions.claimFees.selector;
-        selectors[19] = CourtActions.fixSeed.selector;
-        selectors[20] = CourtActions.commit.selector;
-        selectors[21] = CourtActions.commit.selector;
-        selectors[22] = CourtActions.reveal.selector;
-        selectors[23] = CourtActions.penalize.selector;
-        selectors[24] = CourtActions.penalize.selector;
-        selectors[25] = CourtActions.pull.selector;
-        selectors[26] = CourtActions.fund.selector;
-        selectors[27] = CourtActions.sweep.selector;
-        selectors[28] = CourtActions.stall.selector;
-        selectors[29] = CourtActions.dispute.selector;
-        selectors[30] = CourtActions.dispute.selector;
-        selectors[31] = CourtActions.settle.selector;
-        selectors[32] = CourtActions.settle.selector;
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_actions), selectors);
+        _aimAt(address(_actions));
+        _act(CourtActions.draw.selector, 4);
+        _act(CourtActions.hear.selector, 4);
+        _act(CourtActions.post.selector, 3);
+        _act(CourtActions.claim.selector, 3);
+        _act(CourtActions.wait.selector, 2);
+        _act(CourtActions.serve.selector, 1);
+        _act(CourtActions.collect.selector, 1);
+        _act(CourtActions.claimFees.selector, 1);
+        _act(CourtActions.fixSeed.selector, 1);
+        _act(CourtActions.commit.selector, 2);
+        _act(CourtActions.reveal.selector, 1);
+        _act(CourtActions.penalize.selector, 2);
+        _act(CourtActions.pull.selector, 1);
+        _act(CourtActions.fund.selector, 1);
+        _act(CourtActions.sweep.selector, 1);
+        _act(CourtActions.stall.selector, 1);
+        _act(CourtActions.dispute.selector, 2);
+        _act(CourtActions.settle.selector, 2);
     }
 
     /// @notice Windows, once each, copies, quorum, order, the final root: the court answered as the rules say.

@@ -170,3 +170,18 @@ abstract contract Courthouse is Courtroom {
         return registry.stakeOf(Role.Evaluator, juror);
     }
 }
+
+/// @notice A case that is open: the node is accused, and nobody has judged it yet.
+abstract contract OpenCase is Courthouse {
+    bytes32 internal _id;
+
+    function setUp() public override {
+        super.setUp();
+        _id = _accuse();
+    }
+
+    /// @dev What a member was paid so far: it held nothing before.
+    function _paid(Stage stage, uint256 seat) internal view returns (uint256) {
+        return token.balanceOf(_juror(_id, stage, seat));
+    }
+}

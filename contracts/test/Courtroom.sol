@@ -12,6 +12,7 @@ import {World} from "./World.sol";
 /// @dev A row of a quality table's pay-outs.
 struct Row {
     PayoutKind kind;
+    address gateway;
     address payee;
     uint128 total;
 }
@@ -112,9 +113,9 @@ abstract contract Courtroom is World {
 
     // Tables, roots, claims.
 
-    function _row(PayoutKind kind, address payee, uint128 total) internal pure returns (Row[] memory rows) {
+    function _row(PayoutKind kind, address payee, uint128 total) internal view returns (Row[] memory rows) {
         rows = new Row[](1);
-        rows[0] = Row(kind, payee, total);
+        rows[0] = Row(kind, kind == PayoutKind.Evaluator ? address(0) : gateway, payee, total);
     }
 
     function _release(uint128 amount) internal view returns (Release[] memory releases) {
@@ -125,7 +126,7 @@ abstract contract Courtroom is World {
     function _level(Row[] memory rows) internal pure returns (Step[] memory level) {
         level = new Step[](rows.length);
         for (uint256 i = 0; i < rows.length; ++i) {
-            bytes32 item = keccak256(abi.encode(uint256(rows[i].kind), rows[i].payee));
+            bytes32 item = keccak256(abi.encode(rows[i].kind, rows[i].gateway, rows[i].payee));
             level[i] = Trees.leafOf(item, rows[i].total);
         }
     }
@@ -193,7 +194,7 @@ abstract contract Courtroom is World {
 
     function _claimOf(Row[] memory rows, uint256 index) internal pure returns (PayoutClaim memory) {
         Row memory row = rows[index];
-        return PayoutClaim(row.kind, row.payee, row.total, uint64(index), _level(rows).pathOf(index));
+        return PayoutClaim(row.kind, row.gateway, row.payee, row.total, uint64(index), _level(rows).pathOf(index));
     }
 
     function _claims(Row[] memory rows) internal pure returns (PayoutClaim[] memory claims) {

@@ -9,7 +9,7 @@ import {vm} from "./Vm.sol";
 /// @notice Somebody who asks for records, and somebody who has them.
 abstract contract Demanding is Recorder {
     uint128 internal constant DEMAND_DEPOSIT = 1e18;
-    uint128 internal constant PENALTY = 10e18;
+    uint128 internal constant PENALTY = 20e18;
     uint256 internal constant SUPPLY = 1_000_000_000e18;
 
     address internal asker = address(0xA5CE);

@@ -114,7 +114,7 @@ contract DisputesTest is Courthouse {
         _post(_root(_round, _row(PayoutKind.Node, node, 15e18), _release(15e18)), _release(15e18), 2);
         vm.assertEq(settlement.account(gateway).released, 20e18);
         vm.assertEq(court.carried(gateway), 5e18);
-        vm.assertEq(court.releasesHeld(), 20e18);
+        vm.assertEq(court.releasesHeld(gateway), 20e18);
         _passChallenge();
         (, uint64 round) = _draw(50e18);
         _hear(round, 3, 3);
@@ -138,12 +138,29 @@ contract DisputesTest is Courthouse {
     }
 
     /// @dev Carried money is nobody's promise, and the pool's reserve is not counted against it.
-    function test_the_governor_cannot_sweep_what_evaluators_earned_against_what_was_carried() public {
+    function test_the_timelock_cannot_sweep_what_evaluators_earned_against_what_was_carried() public {
         _fund(address(court), 3e18);
         _overturned();
         vm.assertEq(court.sweepable(), 3e18);
         _post(_root(_round, _row(PayoutKind.Evaluator, _evaluator(0), 1e18), _release(0)), _release(0), 2);
         vm.assertEq(court.sweepable(), 2e18);
+    }
+
+    /// @dev A root may promise a node some of the pool; what that node takes of a later root's release, the pool owes.
+    function test_the_pool_makes_good_what_was_claimed_of_an_overturned_roots_release() public {
+        _passChallenge();
+        _fund(address(court), 3e18);
+        Row[] memory rows = new Row[](2);
+        rows[0] = Row(PayoutKind.Payer, gateway, reporter, 20e18);
+        rows[1] = Row(PayoutKind.Node, gateway, node, 5e17);
+        _judged(100e18, rows, 0);
+        _passChallenge();
+        _round = _judged(100e18, rows, 20e18);
+        court.claim(_claims(rows));
+        _overturned();
+        vm.assertEq(court.carriedTotal(), 20e18);
+        vm.assertEq(court.releasesHeld(gateway), 19.5e18);
+        vm.assertEq(court.sweepable(), 2.5e18);
     }
 
     function test_a_root_that_the_jury_upholds_pays_as_it_would_have() public {
@@ -201,11 +218,11 @@ contract DisputesTest is Courthouse {
     }
 
     function test_only_the_jurys_contract_disputes_and_settles() public {
-        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, governor));
-        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, timelock));
+        vm.prank(timelock);
         court.dispute(_round);
-        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, governor));
-        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.OnlyCases.selector, timelock));
+        vm.prank(timelock);
         court.settleDispute(_round, true);
         vm.expectRevert(abi.encodeWithSelector(QualityCourt.NotDisputed.selector, _round));
         vm.prank(address(cases));

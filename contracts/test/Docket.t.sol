@@ -111,7 +111,7 @@ contract DocketTest is Courthouse {
 
     function test_a_case_goes_by_the_parameters_of_its_opening() public {
         bytes32 id = _accuse();
-        _decide(Parameter.CaseBond, 50e18);
+        _decide(Parameter.CaseBond, 14e18);
         _decide(Parameter.NodeSlashBps, 9_000);
         vm.warp(block.timestamp + 3 * EPOCH);
         uint256 before = token.balanceOf(opener);

@@ -13,6 +13,7 @@ import {
     InferenceRequest,
     LaneLeaf,
     Leaf,
+    LeafProof,
     NodeReceipt,
     Seal,
     Step,
@@ -51,6 +52,10 @@ contract Exposed {
 
     function hash(InferenceRequest calldata request) external pure returns (bytes32) {
         return Receipts.hash(request);
+    }
+
+    function includes(LeafProof calldata proof) external pure returns (bool) {
+        return Receipts.includes(proof.root, proof.leaf, Receipts.hash(proof.leaf), proof.inclusion);
     }
 
     function laneHash(LaneLeaf calldata lane) external pure returns (bytes32) {

@@ -2,49 +2,32 @@
 pragma solidity 0.8.37;
 
 import {Actions} from "./Actions.sol";
+import {Campaign} from "./Campaign.sol";
 import {vm} from "./Vm.sol";
 
-struct FuzzSelector {
-    address addr;
-    bytes4[] selectors;
-}
-
 /// @notice What no order of events can break.
-contract InvariantsTest {
+contract InvariantsTest is Campaign {
     Actions private _actions;
 
     function setUp() public {
         _actions = new Actions();
         _actions.setUp();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_actions);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](18);
-        selectors[0] = Actions.serve.selector;
-        selectors[1] = Actions.serve.selector;
-        selectors[2] = Actions.deposit.selector;
-        selectors[3] = Actions.askBack.selector;
-        selectors[4] = Actions.takeBack.selector;
-        selectors[5] = Actions.wait.selector;
-        selectors[6] = Actions.close.selector;
-        selectors[7] = Actions.collect.selector;
-        selectors[8] = Actions.claim.selector;
-        selectors[9] = Actions.replay.selector;
-        selectors[10] = Actions.claimByDefault.selector;
-        selectors[11] = Actions.setLine.selector;
-        selectors[12] = Actions.applyLine.selector;
-        selectors[13] = Actions.bond.selector;
-        selectors[14] = Actions.askBond.selector;
-        selectors[15] = Actions.takeBond.selector;
-        selectors[16] = Actions.collect.selector;
-        selectors[17] = Actions.claim.selector;
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_actions), selectors);
+        _aimAt(address(_actions));
+        _act(Actions.serve.selector, 2);
+        _act(Actions.deposit.selector, 1);
+        _act(Actions.askBack.selector, 1);
+        _act(Actions.takeBack.selector, 1);
+        _act(Actions.wait.selector, 1);
+        _act(Actions.close.selector, 1);
+        _act(Actions.collect.selector, 2);
+        _act(Actions.claim.selector, 2);
+        _act(Actions.replay.selector, 1);
+        _act(Actions.claimByDefault.selector, 1);
+        _act(Actions.setLine.selector, 1);
+        _act(Actions.applyLine.selector, 1);
+        _act(Actions.bond.selector, 1);
+        _act(Actions.askBond.selector, 1);
+        _act(Actions.takeBond.selector, 1);
     }
 
     /// @notice Escrow holds what it owes; what left it was drawn or given back; what was drawn or taken from the bond is

@@ -13,7 +13,7 @@ contract JudgingTest is Courtroom {
         vm.assertEq(address(court.token()), address(token));
         vm.assertEq(address(court.registry()), address(registry));
         vm.assertEq(address(court.settlement()), address(settlement));
-        vm.assertEq(court.governor(), governor);
+        vm.assertEq(court.timelock(), timelock);
         vm.assertEq(settlement.treasury(), address(court));
         vm.assertTrue(court.isAuthor(author));
     }

@@ -191,7 +191,10 @@ contract ParametersTest {
         _unsafe(Rule.NodeHonesty, Parameter.IdentityBps, 0);
         _unsafe(Rule.NodeExposure, Parameter.NodeSlashBps, 5);
         _unsafe(Rule.NodeExposure, Parameter.ExposureBps, 10_001);
-        _unsafe(Rule.EvaluatorHonesty, Parameter.CanaryBps, 0);
+        _unsafe(Rule.EvaluatorHonesty, Parameter.CanaryBps, 222);
+        _unsafe(Rule.EvaluatorHonesty, Parameter.EvaluatorRate, 0);
+        _unsafe(Rule.EvaluatorHonesty, Parameter.EvaluatorRate, 4e17 + 1);
+        _unsafe(Rule.EvaluatorHonesty, Parameter.LatePenalty, 1e18 - 1);
         _unsafe(Rule.Unbonding, Parameter.UnbondingSeconds, 172);
         _unsafe(Rule.Bond, Parameter.BondSeconds, 234);
         _unsafe(Rule.Windows, Parameter.CommitSeconds, 0);
@@ -210,6 +213,11 @@ contract ParametersTest {
         _unsafe(Rule.Committees, Parameter.AppealCommittee, 3);
         _unsafe(Rule.Reporter, Parameter.ReporterBps, 5_001);
         _unsafe(Rule.Weights, Parameter.CostWeight, 23);
+        _unsafe(Rule.Verdicts, Parameter.CaseBond, 14.4e18 + 1);
+        _unsafe(Rule.Verdicts, Parameter.NodeSlashBps, 144);
+        _unsafe(Rule.Verdicts, Parameter.EvaluatorSlashBps, 124);
+        _unsafe(Rule.Verdicts, Parameter.UndisclosedPenalty, 14.5e18 - 2);
+        _unsafe(Rule.Verdicts, Parameter.ReporterBps, 4_201);
     }
 
     function test_takes_each_setting_that_is_just_safe() public {
@@ -219,9 +227,30 @@ contract ParametersTest {
         _set(Parameter.QuorumBps, 5_000);
         _set(Parameter.VerdictBps, 5_001);
         _set(Parameter.AppealCommittee, 4);
-        _set(Parameter.ReporterBps, 5_000);
+        _set(Parameter.CanaryBps, 223);
+        _set(Parameter.EvaluatorRate, 1);
+        _set(Parameter.LatePenalty, 1e18);
+        _set(Parameter.NodeSlashBps, 145);
+        _set(Parameter.EvaluatorSlashBps, 125);
+        _set(Parameter.UndisclosedPenalty, 14.5e18);
         _set(Parameter.CostWeight, 22);
         _set(Parameter.ExposureBps, 10_000);
+    }
+
+    function test_takes_a_bond_or_a_reward_that_just_leaves_a_jury_its_due() public {
+        _set(Parameter.CaseBond, 14.4e18);
+        _wait(2);
+        _set(Parameter.CaseBond, 10e18);
+        _set(Parameter.ReporterBps, 4_200);
+    }
+
+    /// @dev A reporter's half leaves a jury its due where a bond is lower.
+    function test_takes_a_reporter_that_gets_half() public {
+        (Parameter[] memory changed, uint256[] memory values) = (new Parameter[](2), new uint256[](2));
+        (changed[0], changed[1], values[0], values[1]) = (Parameter.CaseBond, Parameter.ReporterBps, 8.4e18, 5_000);
+        vm.prank(TIMELOCK);
+        _parameters.set(changed, values);
+        vm.assertEq(_parameters.at(Parameter.ReporterBps, 2), 5_000);
     }
 
     function test_nothing_checked_covers_nothing_even_where_nothing_is_at_stake() public {

@@ -3,8 +3,10 @@ pragma solidity 0.8.37;
 
 import {Judging} from "../src/Judging.sol";
 import {PayoutClaim, PayoutKind, Payouts} from "../src/Payouts.sol";
+import {Role} from "../src/Registry.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {Kind, LeafProof} from "../src/Types.sol";
+import {Book} from "./Book.sol";
 import {Courtroom, Row} from "./Courtroom.sol";
 import {vm} from "./Vm.sol";
 
@@ -14,9 +16,9 @@ contract PayoutsTest is Courtroom {
     /// @dev The node keeps 15 of the 20 that waited, its payer gets 5 back; an evaluator earns half a DGAI.
     function _table() private view returns (Row[] memory rows) {
         rows = new Row[](3);
-        rows[0] = Row(PayoutKind.Node, node, 15e18);
-        rows[1] = Row(PayoutKind.Payer, payer, 5e18);
-        rows[2] = Row(PayoutKind.Evaluator, _judge, 5e17);
+        rows[0] = Row(PayoutKind.Node, gateway, node, 15e18);
+        rows[1] = Row(PayoutKind.Payer, gateway, payer, 5e18);
+        rows[2] = Row(PayoutKind.Evaluator, address(0), _judge, 5e17);
     }
 
     function _paidRound() private returns (Row[] memory rows) {
@@ -32,15 +34,15 @@ contract PayoutsTest is Courtroom {
         PayoutClaim[] memory claims = _claims(rows);
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectEmit();
-            emit Payouts.PayoutClaimed(rows[i].payee, rows[i].kind, rows[i].total, rows[i].total);
+            emit Payouts.PayoutClaimed(rows[i].payee, rows[i].kind, rows[i].gateway, rows[i].total, rows[i].total);
         }
         court.claim(claims);
         vm.assertEq(token.balanceOf(node), 15e18);
         vm.assertEq(token.balanceOf(payer) - before, 5e18);
         vm.assertEq(token.balanceOf(_judge), 5e17);
-        vm.assertEq(court.claimedOf(PayoutKind.Node, node), 15e18);
+        vm.assertEq(court.claimedOf(PayoutKind.Node, gateway, node), 15e18);
         vm.assertEq(court.paidTotal(), 20.5e18);
-        vm.assertEq(court.releasesHeld(), 0);
+        vm.assertEq(court.releasesHeld(gateway), 0);
         court.claim(claims);
         vm.assertEq(token.balanceOf(node), 15e18);
         vm.assertEq(token.balanceOf(address(court)), 5e17);
@@ -48,8 +50,8 @@ contract PayoutsTest is Courtroom {
 
     function test_a_payee_that_is_node_and_payer_has_two_accounts() public {
         Row[] memory rows = new Row[](2);
-        rows[0] = Row(PayoutKind.Node, node, 15e18);
-        rows[1] = Row(PayoutKind.Payer, node, 5e18);
+        rows[0] = Row(PayoutKind.Node, gateway, node, 15e18);
+        rows[1] = Row(PayoutKind.Payer, gateway, node, 5e18);
         _judged(100e18, rows, 20e18);
         _passChallenge();
         court.claim(_claims(rows));
@@ -78,7 +80,7 @@ contract PayoutsTest is Courtroom {
         _judged(10e18, grown, 2e18);
         vm.assertEq(court.current().payoutsTotal, 20.5e18);
         PayoutClaim[] memory claims = _claims(grown);
-        vm.expectRevert(abi.encodeWithSelector(Payouts.NotIncluded.selector, PayoutKind.Node, node));
+        vm.expectRevert(abi.encodeWithSelector(Payouts.NotIncluded.selector, PayoutKind.Node, gateway, node));
         court.claim(claims);
         court.claim(_claims(rows));
         vm.assertEq(token.balanceOf(node), 15e18);
@@ -86,18 +88,21 @@ contract PayoutsTest is Courtroom {
         court.claim(claims);
         vm.assertEq(token.balanceOf(node), 17e18);
         claims = _claims(rows);
-        vm.expectRevert(abi.encodeWithSelector(Payouts.NotIncluded.selector, PayoutKind.Node, node));
+        vm.expectRevert(abi.encodeWithSelector(Payouts.NotIncluded.selector, PayoutKind.Node, gateway, node));
         court.claim(claims);
     }
 
-    function testFuzz_only_rows_of_the_root_pay(uint8 kind, address payee, uint128 total, uint64 index) public {
+    function testFuzz_only_rows_of_the_root_pay(uint8 kind, address other, address payee, uint128 total, uint64 index)
+        public
+    {
         Row[] memory rows = _paidRound();
         _passChallenge();
         PayoutClaim[] memory claims = new PayoutClaim[](1);
         claims[0] = _claimOf(rows, index % 3);
-        bool changed = kind % 3 != uint8(claims[0].kind) || payee != claims[0].payee || total != claims[0].total;
-        vm.assume(changed);
-        (claims[0].kind, claims[0].payee, claims[0].total) = (PayoutKind(kind % 3), payee, total);
+        bytes32 before = keccak256(abi.encode(claims));
+        (claims[0].kind, claims[0].gateway, claims[0].payee) = (PayoutKind(kind % 3), other, payee);
+        claims[0].total = total;
+        vm.assume(keccak256(abi.encode(claims)) != before);
         uint256 held = token.balanceOf(address(court));
         (bool paid,) = address(court).call(abi.encodeCall(court.claim, (claims)));
         vm.assertFalse(paid);
@@ -117,7 +122,7 @@ contract PayoutsTest is Courtroom {
         _fund(address(court), 1e18);
         court.claim(_claims(rows));
         vm.assertEq(token.balanceOf(_judge), 5e17);
-        vm.assertEq(court.claimedOf(PayoutKind.Evaluator, _judge), 5e17);
+        vm.assertEq(court.claimedOf(PayoutKind.Evaluator, address(0), _judge), 5e17);
     }
 
     function test_nodes_and_payers_never_live_on_the_pool() public {
@@ -141,6 +146,35 @@ contract PayoutsTest is Courtroom {
         vm.assertEq(token.balanceOf(node), 15e18);
     }
 
+    /// @dev Its payers have no deposit, so Settlement never has what a true root says of it.
+    function test_a_gateway_whose_payers_paid_nothing_takes_nothing_of_anothers_releases() public {
+        Row[] memory rows = new Row[](2);
+        rows[1] = Row(PayoutKind.Node, gateway, node, 20e18);
+        _judged(100e18, _row(PayoutKind.Node, node, 20e18), 20e18);
+        address honest = gateway;
+        _openGateway(0x6A7F);
+        rows[0] = Row(PayoutKind.Node, gateway, otherNode, 20e18);
+        (, uint64 round) = _drawUncollected(100e18);
+        _hear(round, 3, 3);
+        _warpToPost(round);
+        _post(_root(round, rows, _release(20e18)), _release(20e18), 2);
+        _passChallenge();
+        court.claim(_claims(rows));
+        vm.assertEq(token.balanceOf(otherNode), 0);
+        vm.assertEq(token.balanceOf(node), 20e18);
+        vm.assertEq(court.owed(gateway), 20e18);
+        vm.assertEq(court.owed(honest), 0);
+        vm.assertEq(court.releasesHeldTotal(), 0);
+    }
+
+    /// @dev Another gateway, whose records and lines the test keeps from now on.
+    function _openGateway(uint256 key) private {
+        (gateway, book) = (vm.addr(key), new Book(key, address(token), settlement.domainSeparator(), exposed));
+        _join(Role.Gateway, gateway, 1_000);
+        _bond(gateway, BOND);
+        _line(otherNode, LINE);
+    }
+
     function _drawUncollected(uint128 toNode) private returns (uint64 epoch, uint64 round) {
         epoch = _anchorEpoch(toNode).epoch;
         vm.roll(block.number + 4);
@@ -162,7 +196,7 @@ contract PayoutsTest is Courtroom {
         vm.assertEq(court.paidTotal(), 21.5e18);
     }
 
-    function test_protocol_fees_flow_into_the_pool_and_the_governor_sweeps_the_rest() public {
+    function test_protocol_fees_flow_into_the_pool_and_the_timelock_sweeps_the_rest() public {
         Row[] memory rows = _table();
         _judged(100e18, rows, 20e18);
         LeafProof memory proof = book.proof(book.epoch() - 1, 0, 0);
@@ -171,14 +205,14 @@ contract PayoutsTest is Courtroom {
         _claimOne(Kind.Protocol, proof);
         vm.assertEq(court.pool(), 2e18);
         vm.assertEq(court.sweepable(), 1.5e18);
-        vm.prank(governor);
+        vm.prank(timelock);
         vm.expectRevert(abi.encodeWithSelector(Payouts.PoolReserved.selector, 1.5e18 + 1, 1.5e18));
         court.sweep(address(0x5AFE), 1.5e18 + 1);
-        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyGovernor.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(Judging.OnlyTimelock.selector, address(this)));
         court.sweep(address(this), 1);
         vm.expectEmit();
         emit Payouts.Swept(address(0x5AFE), 1.5e18);
-        vm.prank(governor);
+        vm.prank(timelock);
         court.sweep(address(0x5AFE), 1.5e18);
         court.claim(_claims(rows));
         vm.assertEq(token.balanceOf(_judge), 5e17);
@@ -191,8 +225,8 @@ contract ReleaseTest is Courtroom {
     function test_only_the_court_takes_releases() public {
         vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, address(this)));
         settlement.releaseQuality(gateway, 1);
-        vm.prank(governor);
-        vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, governor));
+        vm.prank(timelock);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.OnlyCourt.selector, timelock));
         settlement.releaseQuality(gateway, 1);
     }
 

@@ -48,7 +48,7 @@ contract QualityCourtTest is Courtroom {
         (uint64 round, bytes32 last) = court.lastRound();
         vm.assertEq(round, _round);
         vm.assertEq(last, digest);
-        vm.assertEq(court.releasesHeld(), 20e18);
+        vm.assertEq(court.releasesHeld(gateway), 20e18);
         vm.assertEq(token.balanceOf(address(court)), 20e18);
         vm.assertEq(settlement.account(gateway).released, 20e18);
         _assertConserved();

@@ -38,9 +38,9 @@ contract QualityVectorsTest is Courtroom {
 
     function _rows() private view returns (Row[] memory rows) {
         rows = new Row[](3);
-        rows[0] = Row(PayoutKind.Node, node, 15e18 + 1);
-        rows[1] = Row(PayoutKind.Payer, payer, 5e18 - 1);
-        rows[2] = Row(PayoutKind.Evaluator, _evaluator(0), 3e14);
+        rows[0] = Row(PayoutKind.Node, gateway, node, 15e18 + 1);
+        rows[1] = Row(PayoutKind.Payer, gateway, payer, 5e18 - 1);
+        rows[2] = Row(PayoutKind.Evaluator, address(0), _evaluator(0), 3e14);
     }
 
     function _commitmentVector(uint64 round) private view returns (string memory body) {
@@ -64,7 +64,8 @@ contract QualityVectorsTest is Courtroom {
     function _payoutVectors(Row[] memory rows) private pure returns (string memory body) {
         for (uint256 i = 0; i < rows.length; ++i) {
             string memory row =
-                Json.join(Json.number("kind", uint256(rows[i].kind)), Json.field("payee", rows[i].payee));
+                Json.join(Json.number("kind", uint256(rows[i].kind)), Json.field("gateway", rows[i].gateway));
+            row = Json.join(row, Json.field("payee", rows[i].payee));
             row = Json.join(row, Json.amount("total", rows[i].total));
             row = Json.object(Json.join(row, Json.raw("path", Json.steps(_level(rows).pathOf(i)))));
             body = string.concat(body, i == 0 ? "" : ",", row);

@@ -27,10 +27,10 @@ contract RegistryTest {
         _token.approve(address(_registry), type(uint256).max);
     }
 
-    /// @dev A minimum of nothing is safe only where a request is worth nothing.
+    /// @dev A minimum of nothing is safe only where a request is worth nothing, and a jury nothing either.
     function _make(uint256 minimum) private returns (Registry) {
         uint256[] memory values = Settings.dev().with(Parameter.MinimumStake, minimum);
-        if (minimum == 0) values.with(Parameter.RequestValueMax, 0);
+        if (minimum == 0) values.with(Parameter.RequestValueMax, 0).with(Parameter.CaseBond, 0);
         Parameters parameters = new Parameters(address(this), 0, 20, values, Settings.wide());
         return new Registry(_token, parameters, Slashers(SETTLEMENT, COURT, CASES, DEMANDS));
     }

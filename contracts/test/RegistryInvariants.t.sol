@@ -1,47 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FuzzSelector} from "./Invariants.t.sol";
+import {Campaign} from "./Campaign.sol";
 import {RegistryActions} from "./RegistryActions.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice What no order of events can break of stake and its votes.
-contract RegistryInvariantsTest {
+contract RegistryInvariantsTest is Campaign {
     RegistryActions private _actions;
 
     function setUp() public {
         _actions = new RegistryActions();
         _actions.setUp();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(_actions);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](19);
-        selectors[0] = RegistryActions.register.selector;
-        selectors[1] = RegistryActions.register.selector;
-        selectors[2] = RegistryActions.register.selector;
-        selectors[3] = RegistryActions.addStake.selector;
-        selectors[4] = RegistryActions.unbond.selector;
-        selectors[5] = RegistryActions.withdraw.selector;
-        selectors[6] = RegistryActions.delegateStake.selector;
-        selectors[7] = RegistryActions.delegateStake.selector;
-        selectors[8] = RegistryActions.delegateStake.selector;
-        selectors[9] = RegistryActions.undelegateStake.selector;
-        selectors[10] = RegistryActions.withdrawDelegation.selector;
-        selectors[11] = RegistryActions.reward.selector;
-        selectors[12] = RegistryActions.setCommission.selector;
-        selectors[13] = RegistryActions.slash.selector;
-        selectors[14] = RegistryActions.jail.selector;
-        selectors[15] = RegistryActions.unjail.selector;
-        selectors[16] = RegistryActions.chooseVoter.selector;
-        selectors[17] = RegistryActions.settleVotes.selector;
-        selectors[18] = RegistryActions.wait.selector;
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_actions), selectors);
+        _aimAt(address(_actions));
+        _act(RegistryActions.register.selector, 3);
+        _act(RegistryActions.addStake.selector, 1);
+        _act(RegistryActions.unbond.selector, 1);
+        _act(RegistryActions.withdraw.selector, 1);
+        _act(RegistryActions.delegateStake.selector, 3);
+        _act(RegistryActions.undelegateStake.selector, 1);
+        _act(RegistryActions.withdrawDelegation.selector, 1);
+        _act(RegistryActions.reward.selector, 1);
+        _act(RegistryActions.setCommission.selector, 1);
+        _act(RegistryActions.slash.selector, 1);
+        _act(RegistryActions.jail.selector, 1);
+        _act(RegistryActions.unjail.selector, 1);
+        _act(RegistryActions.chooseVoter.selector, 1);
+        _act(RegistryActions.settleVotes.selector, 1);
+        _act(RegistryActions.wait.selector, 1);
     }
 
     function invariant_tokens_held_are_stakes_unbonding_and_pools() external view {

@@ -88,7 +88,7 @@ library Settings {
         with(values, Parameter.CaseSamples, 10);
         with(values, Parameter.NodeSlashBps, 5_000);
         with(values, Parameter.EvaluatorSlashBps, 5_000);
-        with(values, Parameter.UndisclosedPenalty, 10e18);
+        with(values, Parameter.UndisclosedPenalty, 20e18);
         with(values, Parameter.RequestValueMax, 1e17);
     }
 }

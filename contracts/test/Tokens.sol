@@ -64,3 +64,42 @@ contract CallingToken is ERC20("Calling", "CALL") {
         super._update(from, to, value);
     }
 }
+
+/// @notice Says nothing at all, as some of the oldest tokens do.
+contract MuteToken {
+    mapping(address account => uint256) public balanceOf;
+    mapping(address account => mapping(address spender => uint256)) public allowance;
+
+    constructor() {
+        balanceOf[msg.sender] = 1e30;
+    }
+
+    function approve(address spender, uint256 value) external {
+        allowance[msg.sender][spender] = value;
+    }
+
+    function transfer(address to, uint256 value) external {
+        _move(msg.sender, to, value);
+    }
+
+    function transferFrom(address from, address to, uint256 value) external {
+        allowance[from][msg.sender] -= value;
+        _move(from, to, value);
+    }
+
+    function _move(address from, address to, uint256 value) private {
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+    }
+}
+
+/// @notice Takes from its holders without a transfer.
+contract ShrinkingToken is ERC20("Shrinking", "SHR") {
+    constructor() {
+        _mint(msg.sender, 1e30);
+    }
+
+    function shrink(address account, uint256 value) external {
+        _burn(account, value);
+    }
+}

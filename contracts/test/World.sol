@@ -52,7 +52,7 @@ abstract contract World {
     address internal otherNode = address(0x4002);
     address internal creator = address(0xC0DE);
     address internal coauthor = address(0xC0DF);
-    address internal governor = address(0x60F); // where the Timelock would be
+    address internal timelock = address(0x71E);
     address internal reporter = address(0x8E90);
     address internal constant BURNT = address(0);
 
@@ -98,7 +98,7 @@ abstract contract World {
     function _deploy() internal {
         token = new DGAI(address(this));
         exposed = new Exposed();
-        parameters = new Parameters(governor, GENESIS, EPOCH, _values(), Settings.wide());
+        parameters = new Parameters(timelock, GENESIS, EPOCH, _values(), Settings.wide());
         listings = new Listings();
         Slashers memory slashers = Slashers(_predicted(2), _predicted(6), _predicted(7), _predicted(5));
         registry = new Registry(token, parameters, slashers);
@@ -120,7 +120,7 @@ abstract contract World {
     function _decide(Parameter parameter, uint256 value) internal {
         (Parameter[] memory changed, uint256[] memory values) = (new Parameter[](1), new uint256[](1));
         (changed[0], values[0]) = (parameter, value);
-        vm.prank(governor);
+        vm.prank(timelock);
         parameters.set(changed, values);
     }
 

@@ -27,7 +27,7 @@ class ChainConfig:
 
     rpc_urls: tuple[str, ...]
     chain_id: int
-    contracts: dict[str, str]  # dgai, registry, channel_escrow, settlement, listings, quality_court
+    contracts: dict[str, str]  # by the names of `chain.contracts.ARTIFACT_NAMES`
     poll_ms: int = 500
     first_block: int = 0  # no contract of ours is older: nothing before it is read
     single_endpoint: bool = False  # one endpoint may decide alone: only where it is the operator's own
@@ -78,6 +78,7 @@ class GatewayConfig(RoleConfig):
     stake_wei: str = "2000000000000000000000"  # twice the least: a penalty costs some, and not the seat
     request_timeout_s: float = 120.0
     attempts: int = 3
+    appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class EncoderConfig(RoleConfig):
     """The sentence encoder's own settings. It touches no chain and signs nothing."""
 
     model_file: str = ""  # a GGUF file; empty: the one that `make setup` made
-    parallel: int = 2
+    parallel: int = 1  # texts encoded together get slightly other vectors than alone
     threads: int = 1
 
 
@@ -141,6 +142,7 @@ class EvaluatorConfig(RoleConfig):
     stake_wei: str = "2000000000000000000000"  # twice the least: a missed opening costs some, and not the seat
     deposit_wei: str = "20000000000000000000"  # at each gateway, for re-runs: 20 DGAI
     repeat_wei_max: str = "1000000000000000000"  # the most that one re-run may cost
+    appeals: bool = True  # takes a verdict against a root that it signed to a larger jury, likewise
 
 
 @dataclass(frozen=True, slots=True)

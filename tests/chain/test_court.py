@@ -20,10 +20,10 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Opening
-from dgrid.core.identity import Address
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
-from dgrid.wire.quality import PayoutKind, PayoutRow, amount_of
+from dgrid.wire.quality import PayoutAccount, PayoutKind, PayoutRow, amount_of
 
 EVALUATORS = ("evaluator-1", "evaluator-2", "evaluator-3")
 CANARIES = keccak(b"canaries")
@@ -79,15 +79,15 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         kept, returned = remainder * 3 // 5, remainder - remainder * 3 // 5
         earned = WEI // 1000
         await fund_dev(net.rpc, net.contracts, address=net.contracts.quality_court.address, dgai_wei=earned)
-        payees = {
-            PayoutKind.NODE: (net.key("node-1").address, kept),
-            PayoutKind.PAYER: (net.key("payer-1").address, returned),
-            PayoutKind.EVALUATOR: (net.key("evaluator-1").address, earned),
+        due = {
+            PayoutAccount(PayoutKind.NODE, room.gateway, net.key("node-1").address): kept,
+            PayoutAccount(PayoutKind.PAYER, room.gateway, net.key("payer-1").address): returned,
+            PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, net.key("evaluator-1").address): earned,
         }
-        rows = tuple(PayoutRow(kind, payee, amount_of(amount)) for kind, (payee, amount) in payees.items())
+        rows = tuple(PayoutRow(*account, amount_of(amount)) for account, amount in due.items())
         releases = (Release(room.gateway, remainder),)
         root = room.root(draw.round, rows, releases)
-        before = {payee: await net.balance(payee) for payee, _ in payees.values()}
+        before = {account: await net.balance(account.payee) for account in due}
         poster = await net.sender("anyone", dgai_wei=0)
         one = room.sign(root, "evaluator-1")
         with pytest.raises(Reverted, match="QuorumNotReached"):
@@ -100,11 +100,9 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         with pytest.raises(Reverted, match="NoFinalRoot"):
             await court.claim_payouts(poster, net.contracts, rows=payout_claims(rows))
         paid = await room.claim(payout_claims(rows))
-        assert [(event.kind, event.payee, event.amount_wei) for event in paid] == [
-            (kind, payee, amount) for kind, (payee, amount) in payees.items()
-        ]
-        for payee, amount in payees.values():
-            assert await net.balance(payee) == before[payee] + amount
+        assert [(event.account, event.amount_wei) for event in paid] == list(due.items())
+        for account, amount in due.items():
+            assert await net.balance(account.payee) == before[account] + amount
         assert await net.balance(net.contracts.quality_court.address) == 0
         assert await room.claim(payout_claims(rows)) == ()  # nothing is left, nothing is paid twice
 
@@ -112,7 +110,7 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         assert view.last_quality_round == draw.round
         assert view.quality_roots[draw.round].digest == root.struct_hash()
         assert view.quality_roots[draw.round].root == root
-        assert view.paid_out[(PayoutKind.PAYER, net.key("payer-1").address)] == returned
+        assert view.paid_out == due
 
     on_devnet(main)
 
@@ -218,7 +216,10 @@ def test_rows_of_another_root_pay_nothing(on_devnet: OnDevnet) -> None:
         await judge(room, draw.round)
         await room.pass_until((await room.windows(draw.round))[3])
         node = net.key("node-1").address
-        rows = (PayoutRow(PayoutKind.NODE, node, amount_of(5)), PayoutRow(PayoutKind.PAYER, node, amount_of(6)))
+        rows = tuple(
+            PayoutRow(kind, room.gateway, node, amount_of(wei))
+            for kind, wei in ((PayoutKind.NODE, 5), (PayoutKind.PAYER, 6))
+        )
         releases = (Release(room.gateway, 11),)
         root = room.root(draw.round, rows, releases)
         anyone = await net.sender("anyone", dgai_wei=0)

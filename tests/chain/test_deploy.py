@@ -6,7 +6,7 @@ from tests.devnet import Devnet, OnDevnet
 from dgrid.chain.contracts import ARTIFACT_NAMES, Contracts
 from dgrid.chain.deploy import (
     ANYONE,
-    DEV_BALLOT,
+    DEV_VOTING,
     ORDER,
     WINDOW_MIN_S,
     DeploymentFailed,
@@ -73,13 +73,13 @@ def test_the_members_own_the_parameters_and_the_deployer_nothing(on_devnet: OnDe
             (EXECUTOR_ROLE, ANYONE, True),
         ):
             assert await timelock.read(net.rpc, "hasRole", [role, holder]) is holds
-        assert await timelock.read(net.rpc, "getMinDelay") == DEV_BALLOT.timelock_s
-        assert await contracts.quality_court.read(net.rpc, "governor") == timelock.address
+        assert await timelock.read(net.rpc, "getMinDelay") == DEV_VOTING.timelock_s
+        assert await contracts.quality_court.read(net.rpc, "timelock") == timelock.address
         for name, value in (
-            ("votingDelay", DEV_BALLOT.delay_s),
-            ("votingPeriod", DEV_BALLOT.period_s),
-            ("proposalThreshold", DEV_BALLOT.threshold_wei),
-            ("lateQuorumVoteExtension", DEV_BALLOT.late_quorum_extension_s),
+            ("votingDelay", DEV_VOTING.delay_s),
+            ("votingPeriod", DEV_VOTING.period_s),
+            ("proposalThreshold", DEV_VOTING.threshold_wei),
+            ("lateQuorumVoteExtension", DEV_VOTING.late_quorum_extension_s),
             ("timelock", timelock.address),
             ("registry", contracts.registry.address),
             ("token", contracts.dgai.address),

@@ -14,7 +14,7 @@ from tests.chain.test_watcher import open_one
 from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.quorum import Electorate, Votes
+from dgrid.chain.quorum import Endpoints, Votes
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import ChainUnavailable
@@ -227,7 +227,7 @@ def test_one_liar_cannot_make_us_forget_what_was_final(on_devnet: OnDevnet) -> N
                 await net.rpc.call("anvil_mine", ["0x3"])
                 await watcher.poll()
                 door.lies.clear()
-                watcher._rpc._electorate._out_until_s.clear()
+                watcher._rpc._endpoints._out_until_s.clear()
             assert watcher.version == version
             assert balances(watcher) == [WEI]
 
@@ -250,5 +250,5 @@ def test_no_minority_lifts_what_a_majority_has_reached(heights: list[int], data:
     async def ask(url: str) -> tuple[int, ...]:
         return (said[url],)
 
-    (reached,) = asyncio.run(Electorate(list(said)).reached(ask, what="the head"))
+    (reached,) = asyncio.run(Endpoints(list(said)).reached(ask, what="the head"))
     assert reached <= max(height for at, height in enumerate(heights) if at not in liars)

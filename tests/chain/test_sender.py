@@ -7,7 +7,7 @@ from tests.devnet import Devnet, OnDevnet
 from dgrid.chain.channels import ChannelTerms, approve, channel_config, channel_state
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.journal import Attempt, Call, Journal, State
+from dgrid.chain.journal import Attempt, Intent, Journal, State
 from dgrid.chain.sender import JOURNAL_NAME, Ceilings, Sender, TransactionRefused
 from dgrid.chain.transactions import Transaction, transaction_hash
 from dgrid.core.errors import ChainUnavailable
@@ -179,7 +179,7 @@ def test_a_journal_of_another_chain_is_set_aside(tmp_path: Any) -> None:
     journal = Journal(tmp_path / JOURNAL_NAME)
     assert journal.bind(b"\x01" * 32)
     raw = b"raw"
-    call = Call("label", bytes(20), b"", 0, 21_000)
+    call = Intent("label", bytes(20), b"", 0, 21_000)
     entry = journal.add(call, lambda _nonce: Attempt(transaction_hash(raw), raw, 1, 1), nonce_min=5)
     assert (entry.nonce, entry.state) == (5, State.OPEN)
     assert not journal.bind(b"\x02" * 32)

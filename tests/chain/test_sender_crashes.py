@@ -14,7 +14,7 @@ from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.channels import ChannelTerms, approve, channel_config, channel_state
 from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.journal import Call, Entry, Journal
+from dgrid.chain.journal import Entry, Intent, Journal
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import JOURNAL_NAME, Ceilings, Sender, TransactionReceipt
 from dgrid.core.identity import to_hex
@@ -47,9 +47,9 @@ class Mortal(Sender):
         if step is self.step:
             raise Killed
 
-    async def _known_or_new(self, call: Call) -> Entry:
+    async def _known_or_new(self, intent: Intent) -> Entry:
         self._reach(Step.BEFORE_JOURNAL)
-        return await super()._known_or_new(call)
+        return await super()._known_or_new(intent)
 
     async def _broadcast(self, entry: Entry) -> None:
         self._reach(Step.BEFORE_BROADCAST)
@@ -286,7 +286,7 @@ def test_an_endpoint_that_hangs_or_overcharges_holds_no_payment_up(on_devnet: On
         journal.close()
         assert last is not None
         assert last.attempts[-1].fee_wei < 100 * GWEI
-        assert last.call.gas < 1_000_000
+        assert last.intent.gas < 1_000_000
         assert await deposited(net, config) == 2 * WEI
 
     on_devnet(main)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -5,16 +7,19 @@ from dgrid.chain.ballots import ProposalExecuted, Voted
 from dgrid.chain.events import (
     AuthorSet,
     ChainEvent,
+    CommissionSet,
     Deposited,
     Drawn,
     LineChanged,
     LineLowering,
     Listed,
     MemberRegistered,
+    MemberUpdated,
     ModelsDeclared,
     Moment,
     ParameterSet,
     PayoutClaimed,
+    PoolChanged,
     QualityPosted,
     Role,
     SeedFixed,
@@ -26,7 +31,7 @@ from dgrid.chain.view import ChainView, DrawnEvaluator, apply, fold
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 AT = Moment(1, 0, 1_000, bytes(32))
 A, B = Address(b"\x01" * 20), Address(b"\x02" * 20)
@@ -41,7 +46,7 @@ judging_events = st.one_of(
     st.builds(lambda who, n: ModelsDeclared(AT, Role.EVALUATOR, who, (bytes(n),)), addresses, st.integers(0, 3)),
     st.builds(lambda n: SeedFixed(AT, A, n, n, bytes(32), False), st.integers(0, 3)),
     st.builds(lambda who, allowed: AuthorSet(AT, who, allowed), addresses, st.booleans()),
-    st.builds(lambda who, n: PayoutClaimed(AT, who, PayoutKind.PAYER, n, n), addresses, amounts),
+    st.builds(lambda who, n: PayoutClaimed(AT, PayoutAccount(PayoutKind.PAYER, A, who), n, n), addresses, amounts),
 )
 member_events = st.one_of(
     st.builds(lambda n, value: ParameterSet(AT, n, value, 0), st.integers(0, 48), st.integers(0, 9)),
@@ -83,6 +88,18 @@ def test_a_member_below_the_minimum_is_not_active() -> None:
     view = fold(ChainView(minimum_stake_wei=50), [joined])
     assert [member.address for member in view.active(Role.NODE)] == [A]
     assert not apply(view, StakeChanged(AT, Role.NODE, A, 49)).active(Role.NODE)
+
+
+def test_what_others_entrusted_to_a_member_makes_it_no_more_active_and_outlasts_what_it_says_anew() -> None:
+    joined = MemberRegistered(AT, Role.NODE, A, 40, "http://x", bytes(32), bytes(32), 0)
+    trusted: list[ChainEvent] = [PoolChanged(AT, Role.NODE, A, 70, 5), CommissionSet(AT, Role.NODE, A, 300)]
+    moved = MemberUpdated(AT, Role.NODE, A, "http://y", bytes(32), bytes(32), 0)
+    left_and_came_back: list[ChainEvent] = [StakeChanged(AT, Role.NODE, A, 0), replace(joined, stake_wei=45)]
+    view = fold(ChainView(minimum_stake_wei=50), [joined, *trusted, moved, *left_and_came_back])
+    member = view.members[Role.NODE, A]
+    assert (member.delegated_wei, member.commission_bps, member.stake_wei, member.active) == (70, 300, 45, False)
+    assert apply(view, PoolChanged(AT, Role.NODE, A, 0, 0)).members[Role.NODE, A].delegated_wei == 0
+    assert fold(ChainView(), trusted).members == {}
 
 
 def test_nobody_takes_a_models_listing_over_by_listing_it_again() -> None:

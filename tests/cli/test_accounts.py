@@ -8,13 +8,14 @@ from dgrid.chain.court import PayoutClaim
 from dgrid.chain.events import Moment, PayoutClaimed
 from dgrid.cli.accounts import claim_or_renew
 from dgrid.core.identity import Address
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 PAYEE = Address(bytes(19) + b"\1")
+ACCOUNT = PayoutAccount(PayoutKind.NODE, Address(bytes(19) + b"\2"), PAYEE)
 
 
 def row(total_wei: int) -> PayoutClaim:
-    return PayoutClaim(PayoutKind.NODE, PAYEE, total_wei, 0, ())
+    return PayoutClaim(ACCOUNT, total_wei, 0, ())
 
 
 class Court:
@@ -28,7 +29,7 @@ class Court:
         self.asked += 1
         if [one.total_wei for one in rows] != [self.roots[0]]:
             raise Reverted("NotIncluded", {})
-        return [PayoutClaimed(Moment(1, 0, 0, b""), PAYEE, PayoutKind.NODE, self.roots[0], self.roots[0])]
+        return [PayoutClaimed(Moment(1, 0, 0, b""), ACCOUNT, self.roots[0], self.roots[0])]
 
     async def renew(self) -> Sequence[PayoutClaim]:
         rows = [row(self.roots[0])]

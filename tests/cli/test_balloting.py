@@ -11,6 +11,8 @@ from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain import voting
 from dgrid.chain.ballots import Call
+from dgrid.chain.contracts import Reverted
+from dgrid.chain.funding import fund_dev
 from dgrid.chain.sender import Sender
 from dgrid.cli.balloting import (
     Ballot,
@@ -25,6 +27,7 @@ from dgrid.cli.balloting import (
 )
 from dgrid.cli.ballots import Shown, all_shown, planned, shown, values_shown
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet
+from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.governance.changes import StrangeCall
 from dgrid.governance.drafting import UnsafeParameters
@@ -59,9 +62,9 @@ async def first(net: Devnet) -> Shown:
         return found
 
 
-async def proposed(net: Devnet, sender: Sender, *values: str, title: str = "A title") -> int:
+async def proposed(net: Devnet, sender: Sender, *values: str, calls: Sequence[str] = (), title: str = "A title") -> int:
     async with now(net) as network:
-        plan = await planned(network, values, address=sender.address)
+        plan = await planned(network, values, address=sender.address, typed=calls)
         return await send_proposal(network, sender, plan=plan, title=title)
 
 
@@ -120,6 +123,45 @@ def test_a_proposal_goes_its_way_and_the_parameter_changes_two_epochs_later(on_d
         await in_effect(net, one)
 
     on_devnet(main)
+
+
+def test_the_members_pay_from_the_treasury_by_a_call(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        member, auditor = await net.sender("member", dgai_wei=QUORUM_WEI + WEI), net.key("auditor").address
+        call = f"dgai.transfer {to_hex(auditor)} 2.5DGAI"
+        async with now(net) as network:
+            with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
+                await planned(network, (), address=member.address, typed=[call])
+        treasury = net.contracts.timelock.address
+        await fund_dev(net.rpc, net.contracts, address=treasury, dgai_wei=3 * WEI)
+        await proposed(net, member, "protocol_bps=3%", calls=[call])
+        shown_now = [str(change) for change in (await first(net)).changes]
+        assert shown_now[1:] == [f"calls dgai.transfer(to={to_hex(auditor)}, value=2.5 DGAI)"]
+        assert shown_now[0].startswith("protocol_bps: 200 → 300 bps")
+        await carried(net, member)
+        assert await net.contracts.dgai.read(net.rpc, "balanceOf", [auditor]) == 5 * WEI // 2
+
+    on_devnet(main)
+
+
+def test_what_changes_the_governor_itself_is_not_tried_before_it_passes(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        member = await net.sender("member", dgai_wei=QUORUM_WEI + WEI)
+        await proposed(net, member, calls=["governor.setVotingPeriod 45"])
+        await carried(net, member)
+        assert await net.contracts.governor.read(net.rpc, "votingPeriod") == 45
+
+    on_devnet(main)
+
+
+async def carried(net: Devnet, member: Sender) -> None:
+    """The first proposal, from its vote to its execution."""
+    await net.pass_time(6)
+    await cast(net, member, Support.FOR)
+    await net.pass_time(45)
+    await step(net, member, "queue")
+    await net.pass_time(11)
+    await step(net, member, "execute")
 
 
 async def refused_for_good(net: Devnet, sender: Sender) -> type[DGridError]:

@@ -13,7 +13,7 @@ from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.governance.changes import Change, changes_of, setting_calls
 from dgrid.governance.proposals import ProposalState, Support
-from dgrid.governance.simulation import DrawOutcome, Outcome, Simulation
+from dgrid.governance.simulation import Comparison, DrawComparison, Simulation
 
 CALLS = (
     *setting_calls([(tunable("protocol_bps"), 300)], contracts=CONTRACTS),
@@ -54,8 +54,8 @@ def test_every_state_says_what_comes_next() -> None:
 
 
 def test_a_simulation_shows_differences_to_the_unit() -> None:
-    draws = DrawOutcome(5, 3, 4, {b"\x01" * 20: 3}, {b"\x01" * 20: 2, b"\x02" * 20: 2})
-    fees = (Outcome("node", b"\x03" * 20, 2 * WEI, 2 * WEI - 1), Outcome("protocol", b"", 0, 1))
+    draws = DrawComparison(5, 3, 4, {b"\x01" * 20: 3}, {b"\x01" * 20: 2, b"\x02" * 20: 2})
+    fees = (Comparison("node", b"\x03" * 20, 2 * WEI, 2 * WEI - 1), Comparison("protocol", b"", 0, 1))
     found = Simulation(1, 2, 7, fees, draws, (), (("node", b"\x04" * 20),))
     text, data = simulation_text(found), json.loads(json.dumps(simulation_data(found)))
     assert "-0.000000000000000001 DGAI" in text

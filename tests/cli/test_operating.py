@@ -1,99 +1,18 @@
 """Staking, delegating and leaving as an operator types it, on a real chain: what is shown, sent, and free when."""
 
-import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pytest
-from tests.cli.conftest import Dgrid, Outcome
-from tests.cli.foreign_chain import ForeignChain, foreign_chain
+from tests.cli.operators import BOND, STAKE, Operator, now, operator
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.devchain import DEV_CHAIN_ID
-from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
-from dgrid.chain.parameters import Parameters, tunable
-from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import Sender
+from dgrid.chain.parameters import Parameters
 from dgrid.cli.wallet_config import chain_config
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.processes.home import Home
-from dgrid.settlement.reading import reading
-from dgrid.wire.http import HttpClient
 
-STAKE = 1_500 * WEI
-LINE, BOND = 300 * WEI, 1_000 * WEI
-
-
-@dataclass
-class Operator:
-    """A home on a chain with the contracts, and a way to type in it."""
-
-    dgrid: Dgrid
-    chain: ForeignChain
-    home: Path
-
-    def types(self, *words: str) -> Outcome:
-        return self.dgrid("--json", "--home", str(self.home), *words)
-
-    def done(self, *words: str) -> Any:
-        outcome = self.types(*words, "--yes")
-        assert outcome.code == 0, outcome.err
-        return outcome.data
-
-    def address(self, name: str) -> Address:
-        return Home(self.home).key(name).address
-
-    def passes(self, seconds: int) -> None:
-        self.chain.call("evm_increaseTime", seconds)
-        self.chain.call("evm_mine")
-
-    def reads(self, contract: str, function: str, *arguments: Any) -> Any:
-        async def main() -> Any:
-            http = HttpClient()
-            config = chain_config(self.home)
-            try:
-                return await getattr(Contracts(config), contract).read(Rpc.of(config, http), function, arguments)
-            finally:
-                await http.close()
-
-        return asyncio.run(main())
-
-    def balance(self, name: str) -> int:
-        found: int = self.reads("dgai", "balanceOf", self.address(name))
-        return found
-
-    def registers(self, name: str, role: Role) -> None:
-        asyncio.run(self._register(name, role))
-
-    async def _register(self, name: str, role: Role) -> None:
-        config = chain_config(self.home)
-        async with reading(config) as network:
-            folder = Home(self.home).role_folder(name)
-            sender = Sender(network.rpc, Home(self.home).key(name), folder=folder, chain_id=DEV_CHAIN_ID)
-            enroller = Enroller(network.rpc, network.contracts, sender, dev=True)
-            await enroller.enroll(Enrolment(role, "http://127.0.0.1:1", STAKE), network.view)
-            if role is Role.GATEWAY:
-                await enroller.ensure_bond(BOND)
-                await enroller.ensure_lines({self.address("node-1"): LINE}, network.view)
-            await sender.close()
-
-
-@pytest.fixture
-def operator(dgrid: Dgrid, tmp_path: Path) -> Iterator[Operator]:
-    with foreign_chain(DEV_CHAIN_ID) as chain:
-        found = Operator(dgrid, chain, tmp_path / "home")
-        found.done("chain", "deploy", "--network", "dev", "--rpc", chain.urls[0])
-        yield found
-
-
-def now(operator: Operator, name: str) -> int:
-    """A parameter's value in effect."""
-    found: int = operator.reads("parameters", "get", tunable(name).index)
-    return found
+__all__ = ["operator"]
 
 
 def test_stake_is_added_shown_first_and_taken_out_after_the_delay(operator: Operator) -> None:
@@ -131,6 +50,8 @@ def test_what_is_shown_covers_the_gas_it_takes(operator: Operator) -> None:
         ("undelegate", node, "10"),
         (),
         ("undelegate", node, "--withdraw"),
+        ("commission", "node", "5"),
+        ("reward", node, "2"),
     ):
         if not words:
             operator.passes(wait_s)
@@ -140,23 +61,6 @@ def test_what_is_shown_covers_the_gas_it_takes(operator: Operator) -> None:
             int(operator.chain.call("eth_getTransactionReceipt", name)["gasUsed"], 16) for name in done["transactions"]
         ]
         assert sum(used) <= done["gas"] <= 3 * sum(used), (words, used, done["gas"])
-
-
-def test_delegated_stake_adds_to_the_operators_weight_and_comes_back(operator: Operator) -> None:
-    operator.registers("evaluator-1", Role.EVALUATOR)
-    whom = operator.address("evaluator-1")
-    given = operator.done("delegate", "evaluator-1", "100", "--role", "evaluator")
-    assert given["from"] == to_hex(operator.address("user"))
-    assert operator.reads("registry", "stakeOf", Role.EVALUATOR, whom) == STAKE + 100 * WEI
-    operator.done("undelegate", to_hex(whom), "40", "--role", "evaluator")
-    assert operator.reads("registry", "stakeOf", Role.EVALUATOR, whom) == STAKE + 60 * WEI
-    assert operator.types("undelegate", to_hex(whom), "--withdraw", "--role", "evaluator", "--yes").code == 6
-    operator.passes(now(operator, "unbonding_seconds") + 1)
-    before = operator.balance("user")
-    operator.done("undelegate", to_hex(whom), "--withdraw", "--role", "evaluator")
-    assert operator.balance("user") == before + 40 * WEI
-    operator.done("undelegate", to_hex(whom), "all", "--role", "evaluator")
-    assert operator.reads("registry", "stakeOf", Role.EVALUATOR, whom) == STAKE
 
 
 def test_a_gateway_leaves_in_parts_and_gets_everything_back(operator: Operator) -> None:

@@ -128,7 +128,7 @@ def test_a_refusal_that_another_gateway_would_repeat_is_final(way: Asking) -> No
 def test_no_gateway_at_all_is_said_with_the_remedy(way: Asking) -> None:
     with pytest.raises(NetworkUnreachable, match="no gateway answers") as raised:
         way([DEAD, DEAD])
-    assert "dgrid status" in raised.value.hint
+    assert "dgrid up" in raised.value.hint
 
 
 @every_way

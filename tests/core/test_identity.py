@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgrid.core.identity import Address, address_from_hex, api_key_tag, channel_salt, from_hex, model_id, to_hex
-from dgrid.core.keccak import RunningHash, hash_of_all, keccak, salted_hash
+from dgrid.core.keccak import RunningHash, keccak, salted_hash
 
 
 @given(st.binary(max_size=64))
@@ -36,4 +36,4 @@ def test_a_running_hash_equals_the_hash_of_the_whole(salt: bytes, pieces: list[b
     running = RunningHash(salt)
     for piece in pieces:
         running.update(piece)
-    assert running.digest() == salted_hash(salt, b"".join(pieces)) == hash_of_all([salt, *pieces])
+    assert running.digest() == salted_hash(salt, b"".join(pieces)) == keccak(b"".join([salt, *pieces]))

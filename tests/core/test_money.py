@@ -1,7 +1,20 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgrid.core.money import BPS, FREE, NOTHING, Price, Terms, split_fee, worst_case
+from dgrid.core.money import (
+    AMOUNT_MAX,
+    BPS,
+    FREE,
+    NOTHING,
+    WEI,
+    Price,
+    Terms,
+    amount_text,
+    scaled,
+    split_fee,
+    worst_case,
+)
 
 prices = st.builds(Price, st.integers(0, 10**24), st.integers(0, 10**24))
 shares_bps = st.integers(0, BPS)
@@ -43,3 +56,17 @@ def test_a_known_fee_splits_as_written_down() -> None:
 def test_no_tokens_cost_nothing(terms: Terms) -> None:
     assert split_fee(terms, tokens_in=0, tokens_out=0) == NOTHING
     assert FREE.gross(10**6, 10**6) == 0
+
+
+@given(st.integers(0, AMOUNT_MAX))
+def test_an_amount_is_read_exactly_as_it_is_written(wei: int) -> None:
+    assert scaled(amount_text(wei).replace(",", ""), WEI) == wei
+    assert amount_text(-wei) == (f"-{amount_text(wei)}" if wei else "0")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "1e3", "NaN", ".5", "1.", "1,5", "٣", "1" * 5_000, "0.0000000000000000001"]
+)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no number|too many decimals|digits"):
+        scaled(text, WEI)

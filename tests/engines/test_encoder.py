@@ -19,6 +19,7 @@ from dgrid.engines.engine import EngineCannotStart, EngineUnavailable
 from dgrid.wire.server import Reply, Request, Server, json_reply
 
 Handler = Callable[[Request], Awaitable[Reply]]
+COMPANY = [(name, city, length) for length, name in enumerate(("Ada", "Bo", "Cy")) for city in ("Oslo", "Rome", "Bern")]
 
 
 @asynccontextmanager
@@ -166,6 +167,30 @@ def test_pieces_are_bounded_and_lose_only_white_space(text: str) -> None:
 def test_the_server_takes_texts_alone(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         texts_of(body)
+
+
+def test_a_vector_is_the_same_to_the_bit_in_whatever_company_and_in_another_process(
+    loop: asyncio.Runner, real: EncoderClient
+) -> None:
+    texts = [f"{name} lives in {city}{' by the sea' * length}." for name, city, length in COMPANY]
+
+    async def another() -> tuple[np.ndarray, np.ndarray]:
+        encoder = EncoderServer(encoder_file(), threads=2)
+        await encoder.start()
+
+        async def handle(request: Request) -> Reply:
+            return Reply(*await encoder.embed(request.body))
+
+        async with served(handle) as client:
+            alone = await asyncio.gather(*(client.vectors([text]) for text in texts[::-1]))
+        async with served(handle) as client:
+            together = await client.vectors(texts)
+        await encoder.stop()
+        return np.concatenate(alone[::-1]), together
+
+    rows = loop.run(real.vectors(texts))
+    for others in loop.run(another()):
+        assert np.array_equal(rows, others)
 
 
 def test_the_server_is_started_again_when_it_died(loop: asyncio.Runner) -> None:

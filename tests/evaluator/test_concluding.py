@@ -84,3 +84,30 @@ def test_whoever_posts_the_root_is_the_one_that_each_computed_and_signed(tmp_pat
             assert signed.root == stage.view.quality_roots[draw.round].root
 
     on_stage(tmp_path, main, evaluators=2)
+
+
+def test_what_was_nowhere_to_be_had_is_looked_for_again_and_the_root_computed_anew(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        honest, late = seats = list(stage.seats.values())
+        draw = await judged_round(stage, seats)
+        name = stage.view.openings[draw.round, late.me].blob_id
+        stores = stage.network.stores
+        blob = stores[0].get(name)
+        assert blob is not None
+        for store in stores:
+            store.forget(name)
+        conclude = Conclude(draw.round, posts=False)
+        await honest.loop.concluder.conclude(conclude, stage.view)
+        without = honest.journal.signature(draw.round)
+        for store in stores:
+            store.put(name, blob)
+        await honest.loop.concluder.conclude(conclude, stage.view)
+        again = honest.journal.signature(draw.round)
+        await late.loop.concluder.conclude(conclude, stage.view)
+        theirs = late.journal.signature(draw.round)
+        assert without is not None
+        assert again is not None
+        assert theirs is not None
+        assert without.root != again.root == theirs.root
+
+    on_stage(tmp_path, main, evaluators=2)

@@ -3,15 +3,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.wire.making import Story, make_document
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
 from dgrid.evaluator.journal import FILE_NAME, Commitment, Journal, SignedRoot
+from dgrid.settlement.grounds import shown
+from dgrid.wire.grounds import Grounds, Method
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, Report
 
 GATEWAY, OTHER = Address(b"\x01" * 20), Address(b"\x02" * 20)
 DRAW = Draw(GATEWAY, 5, 7, b"s" * 32, False, 10, 1_000, ())
+COMPARED = shown(make_document(Story(answer="Oslo")), "Oslo")
 KEYS = [LeafKey(GATEWAY, 5, 0, sequence) for sequence in range(3)]
 
 
@@ -83,6 +87,21 @@ def test_reports_of_a_round_come_in_order_of_their_leaves(journal: Journal) -> N
     for key in (other, KEYS[2], KEYS[0]):
         journal.keep_report(report(key), seed=DRAW.seed)
     assert [one.key for one in journal.reports(7)] == [KEYS[0], KEYS[2], other]
+
+
+def test_grounds_live_as_long_as_their_report(journal: Journal, tmp_path: Path) -> None:
+    first, second = Grounds(Method.RULES), Grounds(Method.ENCODER)
+    journal.note_draw(DRAW, KEYS)
+    journal.keep_report(report(KEYS[0]), seed=DRAW.seed, grounds=first)
+    journal.keep_report(report(KEYS[1]), seed=DRAW.seed, grounds=second)
+    journal.keep_report(report(KEYS[2]), seed=b"t" * 32, grounds=Grounds(Method.RULES, (COMPARED,)))
+    later = Journal(tmp_path / FILE_NAME)
+    assert later.grounds(7) == {first.digest(): first, second.digest(): second}
+    later.close()
+    journal.note_draw(DRAW, KEYS[1:])
+    assert journal.grounds(7) == {second.digest(): second}
+    journal.forget_before(8)
+    assert journal.grounds(7) == {}
 
 
 def test_a_commitment_is_fixed_once(journal: Journal, tmp_path: Path) -> None:

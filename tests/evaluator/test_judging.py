@@ -65,7 +65,7 @@ def report(
         return [*among, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
 
     bench = Bench(ME, Repeater(ask, budget_wei=9), peers, PlainJudges(), scale, BUILT_IN_REFERENCES)
-    return asyncio.run(bench.report(case, within_s=5))
+    return asyncio.run(bench.report(case, within_s=5)).report
 
 
 def test_a_drawn_answer_is_scored_beside_its_peers() -> None:

@@ -134,7 +134,7 @@ def test_what_a_root_released_is_fetched_once_it_was_collected(tmp_path: Path) -
         await stage.network.loop.step()  # collects for both epochs
         await seat.loop.clerk.pull(pull)
         assert await court.read(stage.net.rpc, "owed", [draw.gateway]) == 0
-        assert await court.read(stage.net.rpc, "releasesHeld") == owed
+        assert await court.read(stage.net.rpc, "releasesHeld", [draw.gateway]) == owed
 
     on_stage(tmp_path, main, evaluators=1)
 

@@ -161,6 +161,15 @@ def test_a_node_earns_no_more_than_its_stake_allows_until_its_work_is_checked(tm
     play(tmp_path, scenes)
 
 
+def test_stake_that_others_entrusted_to_a_node_vouches_for_it_too(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        member = next(iter(stage.chain.members.values()))
+        stage.chain.members[member.address] = replace(member, stake_wei=70, delegated_wei=30)
+        await until(lambda: stage.service.router.market.models["tiny"].sellers[0].exposure_wei == 100)
+
+    play(tmp_path, scenes)
+
+
 def test_a_part_of_a_stake_may_be_exposed_by_vote(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         def exposures() -> list[int]:

@@ -11,7 +11,7 @@ from tests.gateway.staged_court import COURT
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Member, Opening, PostedQuality
 from dgrid.core.errors import CheckFailed
-from dgrid.core.identity import Address, Hash, model_id, to_hex
+from dgrid.core.identity import ZERO_ADDRESS, Address, Hash, model_id, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.engines.scripted import Script
 from dgrid.gateway.credibility import checked_table
@@ -24,6 +24,7 @@ from dgrid.wire.quality import (
     CredibilityRow,
     Disclosure,
     LeafKey,
+    PayoutAccount,
     PayoutKind,
     QualityTable,
     amount_of,
@@ -144,7 +145,9 @@ def test_nodes_are_shown_with_what_was_found_of_them(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         good, bad, new = (node.key.address for node in stage.nodes)
         stage.court.view.received[Address(good), Kind.NODE] = 40
-        stage.court.view.paid_out[PayoutKind.NODE, Address(good)] = 2
+        for gateway in (b"\1", b"\2"):
+            account = PayoutAccount(PayoutKind.NODE, Address(gateway * 20), Address(good))
+            stage.court.view.paid_out[account] = 1
         await judged(stage, table_of(row(good, 8_500, 50), row(bad, 4_000, 50), row(good, 9_000, 20, "extract")))
         for _ in range(30):
             await stage.ask()
@@ -170,7 +173,7 @@ def test_evaluators_are_shown_with_tasks_balance_and_earnings(tmp_path: Path) ->
         view.declared[Role.EVALUATOR, EVALUATOR] = (keccak(b"weights"), b"\x09" * 32)
         view.openings[3, EVALUATOR] = Opening(bytes(32), bytes(32))
         view.penalized[2, EVALUATOR] = 10
-        view.paid_out[PayoutKind.EVALUATOR, EVALUATOR] = 3
+        view.paid_out[PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, EVALUATOR)] = 3
         await judged(stage, table_of())
         (shown,) = (await stage.get("/v1/network/evaluators")).json["evaluators"]
         assert shown["models"] == [to_hex(b"\x09" * 32), "tiny"]

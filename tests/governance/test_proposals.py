@@ -25,12 +25,10 @@ from dgrid.chain.moments import Moment
 from dgrid.core.identity import Address
 from dgrid.governance.proposals import (
     Proposal,
-    ProposalNotFound,
     ProposalState,
     Support,
     Tally,
     operation_id,
-    proposal_of,
     proposals,
 )
 
@@ -45,7 +43,8 @@ def told(*events: BallotEvent) -> Proposal:
     view = BallotView()
     for event in (PROPOSED, *events):
         change_ballots(view, event)
-    return proposal_of(view, 7, governor=GOVERNOR)
+    (found,) = proposals(view, governor=GOVERNOR)
+    return found
 
 
 def voted(support: Support, weight_wei: int, *, voter: int = 0) -> Voted:
@@ -92,11 +91,6 @@ def test_its_state_follows_from_the_events_and_the_time(
 
 def test_its_title_is_the_descriptions_first_line() -> None:
     assert told().title == "Pay the judges"
-
-
-def test_a_proposal_that_was_never_made_is_not_found() -> None:
-    with pytest.raises(ProposalNotFound):
-        proposal_of(BallotView(), 1, governor=GOVERNOR)
 
 
 weights = st.lists(st.tuples(st.sampled_from(Support), st.integers(0, 2**100)), max_size=4)

@@ -5,6 +5,7 @@ Uses nothing of the running network but those two doors.
 
 import time
 from collections.abc import Collection, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from dgrid.chain.events import Kind
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ChainConfig, WalletConfig, to_toml
 from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.rescoring import Rescored, Rescorer
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.formats import format_score
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.poq.tasks import question_of
 from dgrid.poq.text import reference_score
+from dgrid.processes.encoder import OwnEncoder
 from dgrid.settlement.evidence import is_signed
 from dgrid.settlement.quality import DrawnRecords
 from dgrid.settlement.reading import NetworkReader
+from dgrid.settlement.recomputing import recompute
 from dgrid.settlement.records import Records
 from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import (
@@ -108,6 +112,17 @@ class Seen:
                     yield f"{to_hex(evaluator)} says {report.format_bps} of the form of {self.key}"
                 if report.cost_bps != self.cost_bps:
                     yield f"{to_hex(evaluator)} says {report.cost_bps} of the cost of {self.key}"
+
+
+async def rescored(found: NetworkReader) -> list[Rescored]:
+    """Every posted round's reports on public leaves, scored again with an encoder of one's own."""
+    token = found.contracts.dgai.address
+    async with aclosing(OwnEncoder()) as encoder:
+        rescorer = Rescorer(found.quality, encoder, BUILT_IN_REFERENCES)
+        return [
+            await rescorer.rescore(await recompute(found.quality, number, token=token))
+            for number in found.view.quality_roots
+        ]
 
 
 Told = dict[LeafKey, dict[Address, Report]]

@@ -2,12 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 from tests.network.running import RunningNetwork, until
+from tests.network.stranger import stranger_home
+
+from dgrid.config import ChainConfig
 
 TOO_EARLY = 425
 QUESTION = "Ada {number} lives in Oslo. She works as a nurse. Where does Ada {number} live?"
@@ -50,16 +54,47 @@ def signature(door: str, number: int) -> Any:
         return None
 
 
+def chain_of(network: RunningNetwork) -> ChainConfig:
+    status = network.status
+    return ChainConfig((status["chain_rpc"],), status["chain_id"], status["contracts"])
+
+
+def assert_that_a_stranger_scores_again(network: RunningNetwork, home: Path) -> None:
+    """What was said of public answers follows from the chain and the archives, with the gateway stopped."""
+    stranger = RunningNetwork(stranger_home(home, chain_of(network)), 0)
+    receipts = {one["id"] for one in network.dgrid("receipts", "--json").json["receipts"]}
+    epoch = until(lambda: epoch_scored_again(stranger, receipts), what="public answers in a posted round")
+    network.pause("gateway-1")
+    try:
+        audit = stranger.dgrid("audit", "--epoch", str(epoch), "--json")
+    finally:
+        network.go_on("gateway-1")
+    assert audit.code == 0, audit.out + audit.err
+    (judging,) = audit.json["quality"]
+    assert judging["rescored"] > 0
+    assert (judging["recomputes"], judging["not_rescored"], judging["unfounded"]) == (True, 0, [])
+
+
+def epoch_scored_again(stranger: RunningNetwork, receipts: set[str]) -> int | None:
+    """An epoch in whose round reports on public answers were scored again. Forgets receipts that were in none."""
+    audit = stranger.dgrid("audit", sorted(receipts)[0], "--json")
+    if audit.code == 0 and any(one["state"] == "posted" for one in audit.json["quality"]):
+        receipts.discard(sorted(receipts)[0])
+    found = audit.code == 0 and any(one.get("rescored") for one in audit.json["quality"])
+    return int(audit.json["epoch"]) if found else None
+
+
 @pytest.mark.timeout(240)
 def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_posted(
-    judged_network: RunningNetwork,
+    judged_network: RunningNetwork, tmp_path: Path
 ) -> None:
     network = judged_network
     asked = network.openai()
     until(lambda: all(map(serves, doors(network))), what="all evaluators to serve")
     for number in range(12):
         messages = [{"role": "user", "content": QUESTION.format(number=number)}]
-        asked.chat.completions.create(model="auto", messages=messages)
+        privacy = {"dgrid": {"privacy": "public" if number % 2 else "committee"}}
+        asked.chat.completions.create(model="auto", messages=messages, extra_body=privacy)
     judged = 'dgrid_evaluator_reports_total{verdict="judged"}'
     until(lambda: counted(network, judged) >= 3, what="a leaf's committee to judge it", timeout_s=90)
     assert counted(network, "dgrid_evaluator_repeats_total") > 0
@@ -68,3 +103,4 @@ def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_pos
     signed = [found for door in doors(network) if (found := signature(door, number)) is not None]
     assert signed
     assert all(one["root"]["round"] == number and one["root"]["blobId"] == one["blob_id"] for one in signed)
+    assert_that_a_stranger_scores_again(network, tmp_path / "stranger")

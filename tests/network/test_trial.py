@@ -17,7 +17,7 @@ from statistics import median
 import pytest
 from tests.conftest import ROOT
 from tests.network.running import RunningNetwork, until
-from tests.network.stranger import Books, books, canaries, public_requests, stranger_home
+from tests.network.stranger import Books, books, canaries, public_requests, rescored, stranger_home
 from tests.network.trial import (
     CHEATING_EVALUATORS,
     CHEATING_NODES,
@@ -31,7 +31,7 @@ from tests.network.trial import (
     worth,
 )
 
-from dgrid.core.identity import address_from_hex
+from dgrid.core.identity import Address, address_from_hex
 from dgrid.poq.credibility import Cause
 from dgrid.poq.dimensions import overall
 from dgrid.poq.rules import Weights
@@ -221,6 +221,7 @@ def test_a_stranger_recomputes_everything_while_the_gateway_is_stopped(
         audited = stranger.dgrid("audit", "--epoch", str(judged_epochs[-1]), "--json", timeout_s=90)
         seen, truths = trial.read(canaries)
         opened = trial.read(public_requests)
+        again = trial.read(rescored)
     finally:
         trial.network.go_on("gateway-1")
     assert len(audits) > 5
@@ -237,6 +238,10 @@ def test_a_stranger_recomputes_everything_while_the_gateway_is_stopped(
     honest = {address_from_hex(trial.network.address(name)) for name in HONEST_EVALUATORS}
     assert any(one.reports for one in opened)
     assert [fault for one in (*seen, *opened) for fault in one.faults(honest)] == []
+    assert sum(one.reports for one in again) > 0
+    liars = {trial.home.key(name).address for name in ("lazy", "copycat")}
+    named = {Address(lie.evaluator) for one in again for lie in one.unfounded}
+    assert named == liars & {evaluator for one in opened for evaluator in one.reports}
 
 
 async def recomputed(found: NetworkReader) -> list[RoundAudit]:

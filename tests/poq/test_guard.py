@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from math import log1p
 from pathlib import Path
 from random import Random
@@ -11,22 +12,25 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue
+from dgrid.chain.case_events import REFUNDS_MAX
+from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue, tunable
 from dgrid.core.money import BPS, WEI
 from dgrid.poq.economics import (
     DETECTIONS,
     HIT_BPS,
-    SQUARED_BPS,
+    PAYABLE_TASKS,
     Rule,
-    Temptation,
-    duty_temptation,
     request_temptation,
     requests_undetected,
-    requests_until_convicted,
     violations,
 )
+from dgrid.poq.evaluator_pay import Sums, information
+from dgrid.poq.rules import MICROS, PayRules
+from dgrid.poq.temptation import SQUARED_BPS, Temptation, requests_until_convicted
 
-VECTORS = Path(__file__).parents[2] / "contracts" / "test" / "parameter_vectors.json"
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "contracts" / "test" / "parameter_vectors.json"
+PAGE = (ROOT / "docs" / "concepts" / "governance.md").read_text()
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
 RUNS = 400
 
@@ -44,6 +48,10 @@ def test_the_guard_says_what_the_contract_says(case: dict[str, Any]) -> None:
 
 def test_the_vectors_break_and_keep_every_rule() -> None:
     assert {case["rule"] for case in CASES} == {-1, *map(int, Rule)}
+
+
+def test_the_vectors_begin_with_what_networks_start_with() -> None:
+    assert [parameters_of(case["values"]) for case in CASES[:2]] == [Parameters(), bsc_parameters()]
 
 
 @pytest.mark.parametrize(("parameters", "epoch_seconds"), [(Parameters(), 20), (bsc_parameters(), 3600)])
@@ -102,14 +110,97 @@ def mean_gain(chance: Random, terms: Temptation) -> tuple[float, float]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, 2 * WEI), st.integers(0, 2**32))
-def test_evaluators_best_response_has_the_guards_sign(canary_bps: int, value: int, penalty: int, seed: int) -> None:
-    terms = duty_temptation(
-        replace(Parameters(), canary_bps=canary_bps, request_value_max_wei=value, late_penalty_wei=penalty)
+def duty_temptation(parameters: Parameters, *, cost_wei: int) -> Temptation:
+    """A duty, as an evaluator sees it that would rather guess, where judging costs so much and all the others guess, so
+    that canaries alone tell. It loses its pay, and no stake.
+    """
+    return Temptation(
+        check_bps=parameters.canary_bps,
+        hit_bps=HIT_BPS,
+        false_bps=0,
+        price_wei=parameters.evaluator_rate_wei,
+        slash_wei=0,
+        rents_wei=0,
+        saving_wei=cost_wei,
     )
+
+
+def judgement_cost_max_wei(parameters: Parameters) -> int:
+    """What a judgement may cost before guessing is the better choice: h · δ · R, rounded down."""
+    return parameters.canary_bps * HIT_BPS * parameters.evaluator_rate_wei // SQUARED_BPS
+
+
+@given(st.integers(100, 5_000), st.integers(1, WEI), st.integers(0, WEI), st.integers(0, 2**32))
+def test_an_evaluator_judges_for_as_long_as_that_costs_no_more_than_is_said(
+    canary_bps: int, rate: int, cost: int, seed: int
+) -> None:
+    parameters = replace(Parameters(), canary_bps=canary_bps, evaluator_rate_wei=rate)
+    terms = duty_temptation(parameters, cost_wei=cost)
     gain, error = mean_gain(Random(seed), terms)
     assume(abs(gain) > 5 * error)
-    assert terms.is_resisted == (gain < 0)
+    assert terms.is_resisted == (gain < 0) == (cost <= judgement_cost_max_wei(parameters))
+
+
+def test_the_page_says_what_judging_may_cost_and_what_rate_would_pay_for_the_dearest() -> None:
+    networks = Parameters(), bsc_parameters()
+    costs = [tunable("evaluator_rate_wei").shown(judgement_cost_max_wei(one)) for one in networks]
+    assert f"{costs[0]} DGAI with the dev network's values, {costs[1]} DGAI with those of BNB Smart Chain" in PAGE
+    for one, rate in zip(networks, (Fraction("0.38"), Fraction("22.3")), strict=True):
+        paid, less = (replace(one, evaluator_rate_wei=int(wei * WEI)) for wei in (rate, rate - Fraction(1, 10)))
+        assert judgement_cost_max_wei(less) < one.request_value_max_wei <= judgement_cost_max_wei(paid)
+
+
+@given(
+    st.integers(-BPS, BPS), st.integers(0, BPS), st.integers(0, BPS), st.lists(st.integers(-BPS, 2 * BPS), min_size=1)
+)
+def test_opening_costs_at_most_a_unit_of_information_a_report(
+    believed: int, standard: int, reference: int, others: list[int]
+) -> None:
+    """Which is what the late penalty must outweigh."""
+    sums = Sums()
+    for other in others:
+        sums = sums.plus(other)
+    assert information(standard - believed, reference - believed, others=sums) >= -MICROS
+
+
+def test_pay_waits_for_as_many_tasks_as_the_guard_counts() -> None:
+    rules = PayRules(base_share_bps=8_000, gain_bps=0, evaluator_rate_wei=1, pool_cap_wei=1)
+    assert rules.payable_tasks == rules.window == PAYABLE_TASKS
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> Parameters:
+    """Values around the line between slashes that pay a jury and slashes that do not."""
+    return replace(
+        Parameters(),
+        minimum_stake_wei=draw(st.integers(20, 200)) * WEI + draw(st.integers(0, 9)),
+        node_slash_bps=draw(st.integers(1_000, BPS)),
+        evaluator_slash_bps=draw(st.integers(1_000, BPS)),
+        undisclosed_penalty_wei=draw(st.integers(10, 30)) * WEI + draw(st.integers(0, 9)),
+        reporter_bps=draw(st.integers(0, 5_000)),
+        case_bond_wei=draw(st.integers(5, 15)) * WEI,
+    )
+
+
+def paid_for_a_conviction(parameters: Parameters, slashed: int, *, refunds: int) -> int:
+    """What jurors get of a slash, step by step as `Awards.sol` shares it out."""
+    left = slashed - min(slashed, refunds)
+    left -= min(left, slashed * parameters.reporter_bps // BPS)
+    return min(left, parameters.case_bond_wei)
+
+
+@given(sentences(), st.integers(0, 100 * WEI), st.integers(0, REFUNDS_MAX))
+def test_no_jury_is_paid_less_for_convicting_a_member_in_good_standing(p: Parameters, more: int, refunds: int) -> None:
+    stake, refunds_wei = p.minimum_stake_wei + more, refunds * p.request_value_max_wei
+    convictions = [
+        paid_for_a_conviction(p, stake * p.node_slash_bps // BPS, refunds=refunds_wei),
+        paid_for_a_conviction(p, min(stake, p.undisclosed_penalty_wei), refunds=refunds_wei),
+        paid_for_a_conviction(p, stake * p.evaluator_slash_bps // BPS, refunds=0),
+    ]
+    if Rule.VERDICTS not in violations(p, epoch_seconds=20):
+        assert convictions == [p.case_bond_wei] * 3
+    elif not more and refunds == REFUNDS_MAX:
+        assert min(convictions) < p.case_bond_wei
 
 
 @given(st.integers(1, BPS))

@@ -1,16 +1,18 @@
 """How often an honest node would be flagged or convicted in a whole life: from gaps measured on real models."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import comb, exp, log
 from pathlib import Path
 from random import Random
 
 import pytest
 from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
 
-from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect
+from dgrid.evaluator.cases.accusing import SETS_MAX
+from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect, sworn_evidence
 from dgrid.poq.rounds import judge
 from dgrid.wire.quality import Identity, SuspicionRow
 
@@ -37,6 +39,27 @@ def needed(share_bps: int) -> int:
     return -(-share_bps * SAMPLES // 10_000)
 
 
+def sworn_chance(far: float) -> float:
+    """That a node whose replies are far off with this chance is convicted by one asking, set after set: exact.
+
+    Stops where an asker does: convicted, or no longer likelier to cheat than not, or asked four sets.
+    """
+    going, convicted = {0: 1.0}, 0.0
+    for sets in range(1, SETS_MAX + 1):
+        after: dict[int, float] = defaultdict(float)
+        for before, chance in going.items():
+            for more in range(SAMPLES + 1):
+                after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+        said = {k: evidence(k, sets * SAMPLES) for k in after}
+        convicted += sum(after[k] for k in after if said[k] >= KNOWN.sworn_micros)
+        going = {k: after[k] for k in after if 0 < said[k] < KNOWN.sworn_micros}
+    return convicted
+
+
+def evidence(far: int, asked: int) -> int:
+    return sworn_evidence((FAR + 1,) * far + (0,) * (asked - far), THRESHOLD, rules=KNOWN)
+
+
 def test_no_honest_reply_was_far_off() -> None:
     assert len(HONEST) == 3_000
     assert max(HONEST) < FAR
@@ -49,7 +72,7 @@ def test_an_honest_node_is_convicted_less_than_once_in_ten_million_years() -> No
     """
     far = highest_rate(len(HONEST))
     assert far == pytest.approx(1e-3, rel=0.01)
-    sworn = at_least(needed(KNOWN.sworn_bps), SAMPLES, chance=far)
+    sworn = sworn_chance(far)
     juror = at_least(needed(KNOWN.far_bps), SAMPLES, chance=far)
     fresh = at_least(2, JURORS, chance=juror)  # jurors ask at different times, in different words
     assert ROUNDS_A_YEAR * sworn + 365 * fresh < 1e-7
@@ -61,7 +84,30 @@ def test_every_swap_of_the_built_in_models_is_convicted_by_most_jurors(swap: str
     gaps = MEASURED[swap]
     far = sum(gap > FAR for gap in gaps) / len(gaps)
     assert at_least(needed(KNOWN.far_bps), SAMPLES, chance=far) > 0.98
-    assert at_least(needed(KNOWN.sworn_bps), SAMPLES, chance=far) > 0.8
+    assert sworn_chance(far) > 0.999
+    assert sworn_chance(far / 2) > 0.9
+    assert sworn_chance(far / 3) > 0.65  # who cheats on a third of the requests
+
+
+def test_the_evidence_is_a_likelihood_ratio_that_an_honest_node_rarely_drives_up() -> None:
+    """Ville's inequality, whenever an asker stops: simulated at a bound that can be seen."""
+    p, q = exp(-KNOWN.far_gain_micros / 1e6), exp(-KNOWN.near_loss_micros / 1e6)
+    assert 0.2 * p == pytest.approx(0.001, rel=1e-5)
+    assert q == pytest.approx(0.8 / 0.999, rel=1e-5)
+    assert exp(KNOWN.sworn_micros / 1e6) == pytest.approx(1e11, rel=1e-5)
+    rng, reached = Random(7), 0
+    for _ in range(4_000):
+        far, highest = 0, 0
+        for asked in range(1, SETS_MAX * SAMPLES + 1):
+            far += rng.random() < 0.001
+            highest = max(highest, evidence(far, asked))
+        reached += highest >= 1e6 * log(100)
+    assert reached / 4_000 < 1 / 100
+
+
+def test_an_honest_node_is_asked_once_and_one_that_gives_a_far_reply_is_asked_again() -> None:
+    assert evidence(0, SAMPLES) < 0 < evidence(1, SAMPLES) < KNOWN.sworn_micros
+    assert [min(k for k in range(41) if evidence(k, n) >= KNOWN.sworn_micros) for n in (10, 20, 30, 40)] == [5, 6, 6, 7]
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -11,7 +11,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
 from dgrid.poq.credibility import interval_bps, prior_counts
 from dgrid.poq.evidence import DrawnEpoch, LeafFacts
-from dgrid.poq.node_pay import Multipliers, above_base, settle, split_refund
+from dgrid.poq.node_pay import RELEASE_MAX_WEI, Multipliers, above_base, settle, settle_all, split_refund
 from dgrid.poq.rules import MICROS, PayRules
 from dgrid.wire.messages import Privacy
 from dgrid.wire.quality import CredibilityRow, LeafKey
@@ -100,6 +100,26 @@ def test_over_many_epochs_nothing_is_lost_to_rounding(epochs: list[list[int]], b
         released += above_base(running(parts, before=before), base_bps)
         before += sum(parts)
     assert released == before - before * base_bps // BPS
+
+
+PARTIES = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 3) | st.integers(0, 2**110)), min_size=1, max_size=12
+)
+
+
+@given(st.lists(PARTIES, min_size=1, max_size=4), st.integers(0, BPS))
+def test_no_gateway_promises_more_than_the_court_will_count(epochs: list[list[tuple[str, int]]], base_bps: int) -> None:
+    """However large its fees, however many its nodes: a root that promises more is refused, and with it everybody's."""
+    rules = replace(PAY, base_share_bps=base_bps)
+    works = [[leaf(at, wei, total_wei=wei, node=node) for at, (node, wei) in enumerate(epoch)] for epoch in epochs]
+    draws = [replace(epoch_of(leaves), epoch=at) for at, leaves in enumerate(works)]
+    fees = [sum(one.fee_wei for one in leaves) for leaves in works]
+    for draw, fee in zip(draws, fees, strict=True):
+        released = sum(one.released_wei for one in settle(draw, multipliers(rules=rules), rules=rules))
+        assert released <= -(-fee * (BPS - base_bps) // BPS)
+    together = settle_all(draws, multipliers(rules=rules), rules=rules)
+    assert sum(one.released_wei for one in together) <= RELEASE_MAX_WEI
+    assert together == settle_all(draws[::-1], multipliers(rules=rules), rules=rules)
 
 
 @given(PARTS, st.integers(0, 10**24))

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import aclosing
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,8 @@ from tests.devnet import free_port
 from dgrid.config import ChainConfig, EncoderConfig, to_toml
 from dgrid.core.errors import DGridError
 from dgrid.engines.encoder import EncoderClient, alike
+from dgrid.engines.engine import EngineUnavailable
+from dgrid.processes.encoder import OwnEncoder
 from dgrid.wire.http import HttpClient
 
 
@@ -79,3 +83,33 @@ def test_an_encoder_without_a_model_says_what_is_wrong(tmp_path: Path, file: str
     assert process.returncode == 1
     assert b"engine_cannot_start" in said
     assert file.encode() in said
+
+
+def test_an_encoder_of_ones_own_starts_when_it_is_first_asked_and_ends_with_its_user() -> None:
+    async def main() -> None:
+        async with aclosing(OwnEncoder()) as own:
+            assert len(await own.vectors([])) == 0
+            assert children() == before
+            rows = await own.vectors(["The shop is open.", "The store is open."])
+            assert alike(rows[0], rows[1]) > 0.7
+            assert len(children()) == len(before) + 1
+        assert children() == before
+
+    def children() -> list[str]:
+        return Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+
+    before = children()
+    asyncio.run(main())
+
+
+def test_an_encoder_of_ones_own_without_its_file_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgrid.engines.encoder_server.PLACES", (tmp_path,))
+
+    async def main() -> None:
+        async with aclosing(OwnEncoder()) as own:
+            with pytest.raises(EngineUnavailable, match="make setup"):
+                await own.vectors(["Oslo"])
+
+    asyncio.run(main())

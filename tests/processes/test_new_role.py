@@ -37,10 +37,16 @@ def test_in_an_empty_home_it_has_the_usual_settings(tmp_path: Path) -> None:
         assert (made.config.port, made.config.chain) == (7499, CHAIN)
 
 
+@pytest.mark.parametrize("kind", ["gateway", "evaluator"])
+@pytest.mark.parametrize("least", [0, 10_000, 25_000])
+def test_a_penalty_does_not_put_it_out_of_service_at_once(tmp_path: Path, kind: str, least: int) -> None:
+    made = write_role(tmp_path, NewRole(kind, stake_wei_min=least * WEI), chain=CHAIN)
+    assert made.needs_wei["stake_wei"] == max(2_000, 2 * least) * WEI
+
+
 def test_its_stake_is_no_less_than_the_network_asks(tmp_path: Path) -> None:
-    for stake_wei_min, stake_wei in ((0, 2_000 * WEI), (25_000 * WEI, 25_000 * WEI)):
-        made = write_role(tmp_path, NewRole("evaluator", stake_wei_min=stake_wei_min), chain=CHAIN)
-        assert made.needs_wei["stake_wei"] == stake_wei
+    archive = write_role(tmp_path, NewRole("archive", stake_wei_min=25_000 * WEI), chain=CHAIN)
+    assert archive.needs_wei["stake_wei"] == 25_000 * WEI
     settler = write_role(tmp_path, NewRole("settler", stake_wei_min=25_000 * WEI), chain=CHAIN)
     assert settler.needs_wei == {}
 

@@ -1,8 +1,7 @@
 from dataclasses import replace
 
-import msgspec
 import pytest
-from tests.wire.making import GATEWAY, NODE, Story, make_document
+from tests.wire.making import GATEWAY, NODE, SALT, Story, make_document, make_record
 
 from dgrid.client.answers import Answer
 from dgrid.core.errors import CheckFailed
@@ -10,6 +9,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
 from dgrid.processes.repeating import checked_answer
+from dgrid.wire.grounds import Compared
 from dgrid.wire.messages import Privacy
 
 BODY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo"}}]}'
@@ -18,15 +18,15 @@ REPEAT = Repeat(PEER, b"{}", Address(GATEWAY.address))
 
 
 def answer(privacy: Privacy = Privacy.NONE) -> Answer:
-    document = make_document(Story(answer="Oslo"))
-    usage = msgspec.structs.replace(document.receipt.usage, privacy=int(privacy))
-    document = replace(document, receipt=msgspec.structs.replace(document.receipt, usage=usage))
+    document = make_document(Story(answer="Oslo", privacy=int(privacy)))
     name = to_hex(document.receipt.request_id)
     return Answer("Oslo", "dgrid-mini", name, 1, to_hex(NODE.address), 1, 1, 1, "http://127.0.0.1:1", BODY, document)
 
 
 def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
-    assert checked_answer(answer(), REPEAT) == PeerAnswer(PEER, keccak(b"request"), "Oslo")
+    found = checked_answer(answer(), REPEAT)
+    assert found == PeerAnswer(PEER, keccak(b"request"), "Oslo", found.compared)
+    assert found.compared == Compared(make_record(Story(answer="Oslo", privacy=int(Privacy.NONE))), SALT, "Oslo")
 
 
 @pytest.mark.parametrize(

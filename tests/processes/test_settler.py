@@ -1,17 +1,20 @@
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.devnet import Devnet, OnDevnet, running_devnet
 from tests.processes.role_process import RoleProcess, running
 from tests.settlement.network import Settling, settling
 
 from dgrid.chain.channels import channel_id
+from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
-from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.anchoring import Anchorer, AnchorOrder
 from dgrid.settlement.closing import ClosedEpoch, sign_root
 from dgrid.settlement.signed_roots import SignedRoot
 
@@ -63,6 +66,21 @@ def test_a_posted_root_is_anchored_and_its_channels_collected(on_devnet: OnDevne
     on_devnet(main)
 
 
+def test_where_a_root_was_anchored_is_told_once(on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        network.queue.accept(await signed_order(network, closed))
+        anchorer = Anchorer(network.queue, await net.sender("settler", dgai_wei=0), net.contracts)
+        before = network.watcher.finalized
+        with caplog.at_level(logging.INFO, logger="dgrid.settlement.anchoring"):
+            for _ in range(3):  # until the view shows it, it is sent again under its label
+                await anchorer.send_waiting(before)
+        assert [record.getMessage().split(" of ")[0] for record in caplog.records] == ["anchored epoch 40"]
+
+    on_devnet(main)
+
+
 def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
@@ -80,6 +98,24 @@ def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
             signature = sign_root(network.books.key, net.domain, root=other)
             second = AnchorOrder(other, signature, order.stored)
             assert (await settler.ask("POST", "/v1/anchors", body_of(second)))[0] == 409
+
+    on_devnet(main)
+
+
+def test_a_gateway_that_a_penalty_put_out_of_service_is_told_so(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        async with running(net, "settler", name="settler-9") as settler:
+            order = await signed_order(network, closed)
+            gateway = await net.sender("gateway", dgai_wei=0)
+            await gateway.send(net.contracts.registry, "unbond", [Role.GATEWAY, WEI], label="below the least")
+            async with asyncio.timeout(SETTLED_S):
+                while (answer := await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202:
+                    await asyncio.sleep(0.05)
+            status, said = answer
+            assert (status, said["error"]["code"]) == (401, "out_of_service")
+            assert "stake" in said["error"]["message"]
 
     on_devnet(main)
 

@@ -46,6 +46,8 @@ class Work:
     tokens_out: int
     said: Content | None = None  # what the hashes cover, where somebody looks at it
     digest: bytes = keccak(b"weights")
+    price: Price = PRICE
+    flags: int = 0
 
 
 @dataclass
@@ -68,8 +70,8 @@ class Books:
     _places: dict[tuple[int, str, bytes], int] = field(default_factory=dict)
     _nonces: "count[int]" = field(default_factory=count)
 
-    def answer(self, epoch: int, work: Work, *, lane: int = 0) -> InferenceReceipt:
-        """Bills one answer."""
+    def answer(self, epoch: int, work: Work, *, lane: int = 0, split: Split | None = None) -> InferenceReceipt:
+        """Bills one answer; a liar by another split than was agreed."""
         nonce = next(self._nonces)
         request_id = keccak(self.key.address + nonce.to_bytes(8, "big"))
         dispatch = self._dispatch(request_id, work, nonce)
@@ -78,11 +80,7 @@ class Books:
             output = salted_hash(work.said.salt, work.said.answer.encode())
             evidence = salted_hash(work.said.salt, work.said.evidence)
         node_receipt = NodeReceipt(dispatch.struct_hash(), output, evidence, work.tokens_in, work.tokens_out)
-        split = split_fee(
-            Terms(PRICE, self.listing[2], self.protocol_bps, self.margin_bps),
-            tokens_in=work.tokens_in,
-            tokens_out=work.tokens_out,
-        )
+        split = split or self.agreed(work)
         place = Place(epoch, lane, sum(row.lane == lane for row in self.rows.get(epoch, [])))
         receipt = self._receipt(place, work, split, request_id, node_receipt)
         (dispatch_seal,) = seal(self.key, self.domain, [dispatch.struct_hash()])
@@ -102,6 +100,11 @@ class Books:
         self.rows.setdefault(epoch, []).append(row)
         self.receipts.append(receipt)
         return receipt
+
+    def agreed(self, work: Work) -> Split:
+        """What an answer costs, and who gets which part of it."""
+        terms = Terms(work.price, self.listing[2], self.protocol_bps, self.margin_bps)
+        return split_fee(terms, tokens_in=work.tokens_in, tokens_out=work.tokens_out)
 
     def close(
         self, epoch: int, *, vouchers: tuple[SignedVoucher, ...] = (), close: Close = close_epoch
@@ -124,8 +127,8 @@ class Books:
             model_id(MODEL),
             work.digest,
             self.token,
-            PRICE.in_wei,
-            PRICE.out_wei,
+            work.price.in_wei,
+            work.price.out_wei,
             7,
             nonce,
             deadline,
@@ -164,7 +167,7 @@ class Books:
             self._totals[line] = self._totals.get(line, 0) + part
             self._places[line] = place.position.packed()
             totals.append(self._totals[line])
-        usage = Usage(work.tokens_in, work.tokens_out, 0, 0, 0, 10, 20, served_ms)
+        usage = Usage(work.tokens_in, work.tokens_out, 0, 0, work.flags, 10, 20, served_ms)
         hashes = Hashes(keccak(b"request"), keccak(b"route"), keccak(b"wire"), Label().digest())
         return InferenceReceipt(
             request_id,

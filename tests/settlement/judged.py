@@ -23,12 +23,16 @@ from dgrid.settlement.quality import QualityReader, drawn_epoch
 from dgrid.settlement.records import Records, open_records
 from dgrid.settlement.rounds import draw_rules, root_of
 from dgrid.wire.blob import blob_id, encode_record
+from dgrid.wire.grounds import Grounds
 from dgrid.wire.http import HttpClient
-from dgrid.wire.messages import EvaluatorReports, InferenceReceipt, QualityRoot
+from dgrid.wire.messages import EvaluatorReports, InferenceReceipt, Privacy, QualityRoot
 from dgrid.wire.quality import (
     Canaries,
     Canary,
+    Content,
     CredibilityRow,
+    DisclosedLeaf,
+    Disclosure,
     LeafKey,
     PayoutKind,
     PayoutRow,
@@ -39,6 +43,7 @@ from dgrid.wire.quality import (
     TaskType,
     amount_of,
     canary_item,
+    encode_content,
     encode_quality,
     reports_root,
     tree_of_items,
@@ -68,6 +73,7 @@ def story(sequence: int) -> Story:
     salt = keccak(b"salt" + bytes((sequence,)))
     answers = "Oslo", "Rome"
     return Story(
+        evidence=b"",
         answer=answers[sequence % 4 // 2],
         sequence=sequence,
         request_id=keccak(b"request" + bytes((sequence,))),
@@ -84,6 +90,7 @@ class Judged:
     view: ChainView = field(default_factory=lambda: fold(BLANK, ()))
     leaves: int = 12
     spoiled: frozenset[int] = frozenset()  # leaves whose record names another model than the receipt
+    public: frozenset[int] = frozenset()
 
     def rule(self, parameters: Parameters) -> None:
         """Lets other parameters count, from the first epoch on."""
@@ -106,8 +113,12 @@ class Judged:
         self.view.roots[GATEWAY.address, epoch] = anchor
         return anchor
 
+    def story(self, sequence: int) -> Story:
+        privacy = Privacy.PUBLIC if sequence in self.public else Privacy.COMMITTEE
+        return replace(story(sequence), privacy=int(privacy))
+
     def _row(self, sequence: int) -> ClosingRow:
-        record = make_record(story(sequence))
+        record = make_record(self.story(sequence))
         if sequence in self.spoiled:
             record = msgspec.structs.replace(record, model="another")
         receipt = InferenceReceipt.unpacked(record.receipt)
@@ -125,6 +136,13 @@ class Judged:
         records = open_records(anchor, self.blobs[anchor.root.blob_id])
         rules = draw_rules(self.view.parameters.at(draw.round))
         return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules)
+
+    def disclose(self) -> None:
+        """The content of all public leaves, in the open."""
+        draw = self.view.draws[GATEWAY.address, EPOCH]
+        leaves = tuple(DisclosedLeaf(0, at, encode_content(content_of(at))) for at in sorted(self.public))
+        blob = Disclosure(31337, COURT_ADDRESS, GATEWAY.address, EPOCH, draw.seed, leaves)
+        self.view.disclosures[GATEWAY.address, EPOCH] = self.keep(blob)
 
     # --- reports ---
 
@@ -172,9 +190,16 @@ class Judged:
         return root
 
 
-def signed(key: SigningKey, judged_round: int, found: tuple[Report, ...]) -> Reports:
+def signed(key: SigningKey, judged_round: int, found: tuple[Report, ...], grounds: tuple[Grounds, ...] = ()) -> Reports:
     said = EvaluatorReports(key.address, judged_round, reports_root(found))
-    return Reports(31337, COURT_ADDRESS, key.address, judged_round, found, key.sign(COURT.digest(said.struct_hash())))
+    signature = key.sign(COURT.digest(said.struct_hash()))
+    return Reports(31337, COURT_ADDRESS, key.address, judged_round, found, signature, grounds)
+
+
+def content_of(sequence: int) -> Content:
+    """What the hashes of a leaf cover."""
+    known = story(sequence)
+    return Content(known.salt, known.sent, known.answer, b"")
 
 
 def a_table(judged_round: int = ROUND, **changes: object) -> QualityTable:
@@ -186,8 +211,8 @@ def a_table(judged_round: int = ROUND, **changes: object) -> QualityTable:
         for task in ("", "extract", "json")
     )
     payouts = (
-        PayoutRow(PayoutKind.NODE, NODE.address, amount_of(700)),
-        PayoutRow(PayoutKind.PAYER, keccak(b"payer")[:20], amount_of(50)),
+        PayoutRow(PayoutKind.NODE, GATEWAY.address, NODE.address, amount_of(700)),
+        PayoutRow(PayoutKind.PAYER, GATEWAY.address, keccak(b"payer")[:20], amount_of(50)),
     )
     table = QualityTable(
         chain_id=31337,

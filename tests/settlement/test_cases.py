@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from tests.settlement.judged import BLANK, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
 from tests.wire.making import GATEWAY, NODE
 
-from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing
 from dgrid.core.identity import Address, model_id
 from dgrid.core.keccak import keccak
 from dgrid.settlement.cases import (
-    REFUNDS_MAX,
     ChargeReader,
     Flag,
+    Hidden,
     case_about,
     due_refunds,
     exceeds,
@@ -27,11 +27,9 @@ from dgrid.settlement.cases import (
     root_charge,
     was_convicted,
 )
-from dgrid.settlement.rounds import rules_of
 from dgrid.wire.quality import Change, LeafKey, SuspicionRow, Verdict
 
 ACCUSED, MODEL = Address(b"n" * 20), b"m" * 32
-RULES = rules_of(BLANK, ROUND)
 Found = TypeVar("Found")
 PAYERS = st.binary(min_size=20, max_size=20).map(Address)
 PAID = st.dictionaries(PAYERS, st.integers(0, 10**20), max_size=40)
@@ -107,9 +105,15 @@ def read(judged: Judged, work: Callable[[ChargeReader], Awaitable[Found]]) -> Fo
     return asyncio.run(main())
 
 
+def hidden_in(judged: Judged) -> list[Hidden]:
+    judged.post(a_table())
+    posted = judged.view.quality_roots[ROUND]
+    return read(judged, lambda reader: reader.hidden(posted))
+
+
 def test_a_leaf_that_most_of_its_members_were_not_shown_is_hidden_and_its_payer_is_refunded() -> None:
     judged = reported([Verdict.UNDISCLOSED] * 4)
-    hidden = read(judged, lambda reader: reader.hidden(ROUND, RULES))
+    hidden = hidden_in(judged)
     assert {one.leaf.key for one in hidden} == {duty.leaf.key for duty in judged.duties()}
     one = hidden[0]
     assert one.charge == (Subject.UNDISCLOSED, GATEWAY.address, leaf_matter(one.leaf.key))
@@ -122,7 +126,7 @@ def test_a_leaf_that_one_member_could_read_was_shown() -> None:
     judged = reported([Verdict.UNDISCLOSED, Verdict.UNDISCLOSED, Verdict.UNDISCLOSED, Verdict.JUDGED])
     honest = evaluators()[3].address
     read_by = {duty.leaf.key for duty in judged.duties() if duty.evaluator == honest}
-    hidden = {one.leaf.key for one in read(judged, lambda reader: reader.hidden(ROUND, RULES))}
+    hidden = {one.leaf.key for one in hidden_in(judged)}
     assert not hidden & read_by
 
 

@@ -25,6 +25,12 @@ def test_a_listings_parts_sum_to_the_whole(weights: list[int], amount_wei: int) 
     assert sum(row.share_of(payee, amount_wei) for payee, _ in table) == amount_wei
 
 
+def test_who_is_named_twice_in_a_listing_has_both_parts() -> None:
+    one, other = Address(b"\x01" * 20), Address(b"\x02" * 20)
+    row = Claimable(PARTY, ((one, 3_333), (other, 3_333), (one, 3_334)), 10, 0, 0, None)
+    assert (row.share_of(one, 10), row.share_of(other, 10)) == (7, 3)
+
+
 @given(st.integers(0, 2**100), st.integers(0, 2**100), st.integers(0, 2**100))
 def test_nothing_below_zero_is_due(earned: int, waiting: int, claimed: int) -> None:
     row = Claimable(PARTY, (), earned, waiting, claimed, None)

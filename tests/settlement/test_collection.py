@@ -1,3 +1,6 @@
+import contextlib
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from tests.settlement.offline import EPOCH, channel, escrow_domain, key, some_bo
 
 from dgrid.chain.view import Anchor, ChainView, Channel
 from dgrid.core.identity import ChannelId, Hash
-from dgrid.core.money import WEI
+from dgrid.core.money import WEI, Price
 from dgrid.settlement.collection import Collections
 from dgrid.settlement.records import EpochRecords, open_records
 from dgrid.wire.blob import SignedVoucher
@@ -117,3 +120,30 @@ def test_a_row_that_the_contract_refuses_does_not_block_the_others_nor_repeat(
         assert caplog.text.count("WrongVoucherSignature") == before
 
     on_devnet(main)
+
+
+@pytest.mark.parametrize("price_wei", [20 * WEI, 10**6 * WEI])
+def test_epochs_worth_more_than_a_machine_word_holds_are_collected_like_any_other(
+    tmp_path: Path, price_wei: int
+) -> None:
+    """Sums beside a leaf's path pass 2⁶⁴ wei with 18 DGAI."""
+    books, path = some_books(), tmp_path / "collections.sqlite"
+    works = [replace(some_work(at), tokens_in=10**6, tokens_out=0, price=Price(price_wei, 0)) for at in (0, 1, 2)]
+    total = [books.answer(EPOCH, work).totals.payer for work in works][-1]
+    collections = Collections(path, domain=escrow_domain())
+    collections.absorb(opened(books, EPOCH, signed(2**100)))
+    collections.close()
+    (row,) = Collections(path, domain=escrow_domain()).due(view_of(deposited_wei=2**100))
+    assert row.due_wei == row.total_wei == total
+    assert max(amount for _, amount in row.proof.record_path) > 2**64
+
+
+def test_a_file_of_an_earlier_form_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "collections.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE absorbed (digest BLOB PRIMARY KEY)")
+        db.execute("INSERT INTO absorbed VALUES (x'00')")
+        db.commit()
+    collections = Collections(path, domain=escrow_domain())
+    assert not collections.is_absorbed(bytes(1))
+    collections.close()

@@ -5,7 +5,18 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 import pytest
-from tests.settlement.judged import AUTHOR, BLANK, EPOCH, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading
+from tests.settlement.judged import (
+    AUTHOR,
+    BLANK,
+    EPOCH,
+    ROUND,
+    Judged,
+    a_judged_epoch,
+    a_table,
+    evaluators,
+    reading,
+    reissued,
+)
 from tests.wire.making import GATEWAY, TOKEN
 
 from dgrid.core.errors import CheckFailed, NotYet
@@ -93,6 +104,39 @@ def test_who_could_not_see_a_late_blob_signed_no_wrong_root(late: tuple[int, ...
     assert not wrong(judged)
     judged.blobs |= missing
     assert not wrong(judged)
+
+
+def two_epochs() -> tuple[Judged, bytes]:
+    """A judged epoch, and another of its round; the other's blob."""
+    judged = a_judged_epoch()
+    other = judged.anchor(EPOCH + 1)
+    judged.view.draws[GATEWAY.address, EPOCH + 1] = reissued(judged.view.draws[GATEWAY.address, EPOCH], epoch=EPOCH + 1)
+    return judged, other.root.blob_id
+
+
+@pytest.mark.parametrize("table_lost", [False, True])
+def test_who_could_not_see_an_epochs_records_signed_no_wrong_root(table_lost: bool) -> None:  # noqa: FBT001
+    judged, records = two_epochs()
+    late = posted_without(judged, [records])
+    if table_lost:
+        del judged.blobs[judged.view.quality_roots[ROUND].root.blob_id]
+    judged.blobs |= late
+    assert not wrong(judged)
+
+
+def test_a_root_over_records_that_no_archive_holds_any_more_cannot_be_called_wrong() -> None:
+    judged, records = two_epochs()
+    posted_without(judged, [])
+    del judged.blobs[records]
+    with pytest.raises(CheckFailed, match="no archive holds epoch"):
+        wrong(judged)
+
+
+def test_a_table_that_takes_in_nothing_and_says_something_is_wrong() -> None:
+    judged = a_judged_epoch()
+    judged.view.quality_roots.clear()
+    judged.post(msgspec.structs.replace(computed(judged), judged=()))
+    assert wrong(judged)
 
 
 def test_a_lie_beside_a_late_blob_is_wrong_all_the_same() -> None:

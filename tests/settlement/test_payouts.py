@@ -21,7 +21,7 @@ from tests.settlement.judged import (
 from tests.wire.making import GATEWAY, NODE, PAYER
 
 from dgrid.chain.view import PostedQuality
-from dgrid.core.identity import Address
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import leaf, root_of_path
 from dgrid.core.money import BPS
@@ -29,7 +29,7 @@ from dgrid.poq.rounds import judge
 from dgrid.settlement.payouts import Payouts, payouts, unjudged_wei
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.messages import InferenceReceipt
-from dgrid.wire.quality import PayoutKind, PayoutRow, amount_of, payout_item
+from dgrid.wire.quality import PayoutAccount, PayoutKind, PayoutRow, amount_of, payout_item
 
 POSTED_S = 1_700_000_180
 CHALLENGE_S = PARAMETERS.root_seconds
@@ -65,7 +65,7 @@ def test_a_root_pays_when_its_window_is_over() -> None:
     assert (node.due_wei, node.waiting_wei, node.total_due_wei) == (0, 700, 700)
     assert owed(judged, now_s=FINAL_S - 1).claims == ()
     found = owed(judged)
-    assert [(one.kind, one.due_wei, one.waiting_wei) for one in found.accounts] == [
+    assert [(one.account.kind, one.due_wei, one.waiting_wei) for one in found.accounts] == [
         (PayoutKind.NODE, 700, 0),
         (PayoutKind.PAYER, 50, 0),
     ]
@@ -89,16 +89,16 @@ def reposted(judged: Judged, number: int, *, seconds: int) -> PostedQuality:
 
 def test_what_was_claimed_is_not_due_again() -> None:
     judged = a_judged_epoch()
-    judged.view.paid_out[PayoutKind.NODE, NODE.address] = 700
+    judged.view.paid_out[PayoutAccount(PayoutKind.NODE, GATEWAY.address, NODE.address)] = 700
     found = owed(judged)
     assert [one.due_wei for one in found.accounts] == [0, 50]
-    assert [row.kind for row in found.claims] == [PayoutKind.PAYER]
+    assert [row.account.kind for row in found.claims] == [PayoutKind.PAYER]
 
 
 def test_only_the_payees_asked_for_are_shown() -> None:
     found = owed(a_judged_epoch(), payees=[NODE.address])
-    assert [one.payee for one in found.accounts] == [NODE.address]
-    assert [row.payee for row in found.claims] == [NODE.address]
+    assert [one.account.payee for one in found.accounts] == [NODE.address]
+    assert [row.account.payee for row in found.claims] == [NODE.address]
 
 
 @settings(max_examples=20)
@@ -106,12 +106,12 @@ def test_only_the_payees_asked_for_are_shown() -> None:
 def test_every_claim_leads_to_the_root_and_sum_on_chain(amounts: list[int]) -> None:
     judged = a_judged_epoch()
     rows = tuple(
-        PayoutRow(PayoutKind.EVALUATOR, keccak(bytes((at,)))[:20], amount_of(amount))
+        PayoutRow(PayoutKind.EVALUATOR, ZERO_ADDRESS, keccak(bytes((at,)))[:20], amount_of(amount))
         for at, amount in enumerate(amounts)
     )
     root = judged.post(msgspec.structs.replace(a_table(ROUND + 1), payouts=rows))
     for claim in owed(judged).claims:
-        start = leaf(payout_item(claim.kind, claim.payee), claim.total_wei)
+        start = leaf(payout_item(claim.account), claim.total_wei)
         top = root_of_path(start, index=claim.index, count=root.payouts_count, path=claim.path)
         assert top == (root.payouts_root, root.payouts_total)
 
@@ -152,7 +152,7 @@ def test_base_share_quality_and_refunds_are_all_that_the_node_and_its_payers_get
 
     asyncio.run(main())
     credited = owed(judged).accounts
-    from_leaves = sum(one.credited_wei for one in credited if one.kind is not PayoutKind.EVALUATOR)
+    from_leaves = sum(one.credited_wei for one in credited if one.account.kind is not PayoutKind.EVALUATOR)
     assert from_leaves == sum(before.values()) > 0
-    assert {one.payee for one in credited if one.kind is PayoutKind.PAYER} <= {PAYER.address}
+    assert {one.account.payee for one in credited if one.account.kind is PayoutKind.PAYER} <= {PAYER.address}
     assert unjudged(judged) == {}

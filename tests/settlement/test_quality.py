@@ -1,7 +1,7 @@
 """Collecting a round's evidence: what counts, what does not, and that everybody finds the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,14 +25,19 @@ from tests.settlement.judged import (
     signed,
     with_canary,
 )
-from tests.wire.making import GATEWAY, NODE
+from tests.wire.making import GATEWAY, NODE, Story, make_document
 
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
+from dgrid.poq.rounds import judge
+from dgrid.settlement.grounds import shown
 from dgrid.settlement.quality import CollectedRound
 from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
+from dgrid.wire.grounds import ANSWER_BYTES_MAX, COMPARED_MAX, Grounds, Method
 from dgrid.wire.quality import Canaries, Reports, TaskType
+
+RULES = rules_of(BLANK, ROUND)
 
 
 def collect(judged: Judged, judged_round: int = ROUND, *, silent: int = 0, empty: int = 0) -> CollectedRound:
@@ -90,6 +95,40 @@ def out_of_order(reports: Reports) -> Reports:
     return signed(evaluators()[0], ROUND, reports.reports[::-1])
 
 
+def grounded(reports: Reports, named: Sequence[Grounds], shown: Sequence[Grounds]) -> Reports:
+    """Reports the first of which name grounds, beside which others are shown."""
+    digests = [one.digest() for one in named] + [b""] * (len(reports.reports) - len(named))
+    found = [msgspec.structs.replace(one, grounds=name) for one, name in zip(reports.reports, digests, strict=True)]
+    return signed(evaluators()[0], ROUND, tuple(found), tuple(shown))
+
+
+COMPARED = shown(make_document(Story(answer="Oslo")), "Oslo")
+TOO_LONG = msgspec.structs.replace(COMPARED, answer="x" * (ANSWER_BYTES_MAX + 1))
+BY_RULES = Grounds(Method.RULES, (COMPARED,))
+
+
+def without_its_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [])
+
+
+def with_more_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [BY_RULES, BY_RULES])
+
+
+def with_other_grounds(reports: Reports) -> Reports:
+    return grounded(reports, [BY_RULES], [Grounds(Method.ENCODER, (COMPARED,))])
+
+
+def with_too_many_answers(reports: Reports) -> Reports:
+    many = Grounds(Method.RULES, (COMPARED,) * (COMPARED_MAX + 1))
+    return grounded(reports, [many], [many])
+
+
+def with_too_long_an_answer(reports: Reports) -> Reports:
+    long = Grounds(Method.RULES, (TOO_LONG,))
+    return grounded(reports, [long], [long])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -98,6 +137,11 @@ def out_of_order(reports: Reports) -> Reports:
         (of_another_round, "round"),
         (of_another_network, "network"),
         (out_of_order, "order"),
+        (without_its_grounds, "not those that the reports name"),
+        (with_more_grounds, "not those that the reports name"),
+        (with_other_grounds, "not those that the reports name"),
+        (with_too_many_answers, "more than 3 answers"),
+        (with_too_long_an_answer, "longer one than may be shown"),
     ],
 )
 def test_reports_that_their_evaluator_did_not_open_count_for_nothing(
@@ -115,6 +159,37 @@ def test_reports_that_their_evaluator_did_not_open_count_for_nothing(
     assert (ROUND, key.address) not in found.evidence.openings
     assert len(found.refused) == 1
     assert reason in found.refused[0]
+
+
+def test_an_epoch_whose_records_are_nowhere_is_left_out_and_the_round_goes_on() -> None:
+    judged = a_judged_epoch()
+    other = judged.anchor(EPOCH + 1)
+    judged.view.draws[GATEWAY.address, EPOCH + 1] = reissued(judged.view.draws[GATEWAY.address, EPOCH], epoch=EPOCH + 1)
+    del judged.blobs[other.root.blob_id]
+    found = collect(judged, empty=1)
+    assert [draw.epoch for draw in found.evidence.draws] == [EPOCH]
+    assert found.unheld == {(GATEWAY.address, EPOCH + 1)}
+    assert f"epoch {EPOCH + 1}" in found.refused[0]
+    assert found.evidence.openings.keys() == {(ROUND, key.address) for key in evaluators()}
+    assert judge(found.table, found.evidence, RULES).judged == ((GATEWAY.address, EPOCH),)
+
+
+def test_an_epoch_whose_records_lead_nowhere_is_left_out_too() -> None:
+    judged = a_judged_epoch()
+    anchor = judged.view.roots[GATEWAY.address, EPOCH]
+    root = msgspec.structs.replace(anchor.root, records_root=bytes(32))
+    judged.view.roots[GATEWAY.address, EPOCH] = replace(anchor, root=root)
+    found = collect(judged)
+    assert (found.evidence.draws, found.unheld) == ((), frozenset())
+    assert "do not lead to the root" in found.refused[0]
+    assert judge(found.table, found.evidence, RULES).changes == ()
+
+
+def test_records_that_half_of_the_archives_cannot_deny_stop_the_round_for_now() -> None:
+    judged = a_judged_epoch()
+    del judged.blobs[judged.view.roots[GATEWAY.address, EPOCH].root.blob_id]
+    with pytest.raises(NetworkUnreachable):
+        collect(judged, silent=1)
 
 
 def test_a_report_blob_that_is_nowhere_counts_as_not_opened() -> None:

@@ -18,7 +18,7 @@ from dgrid.settlement.evidence import NotEvidence
 from dgrid.settlement.samples import SampleTerms, open_sworn, sample_bodies
 from dgrid.wire.blob import decode_record
 from dgrid.wire.messages import ChannelConfig
-from dgrid.wire.quality import Content, Sample, Samples, encode_quality
+from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, encode_quality
 from dgrid.wire.signatures import SigningKey
 
 GATEWAY, NODE, OTHER = (SigningKey(keccak(name)) for name in (b"gateway", b"node", b"other node"))
@@ -38,11 +38,13 @@ def case_of(**changes: Any) -> Case:
     return replace(Case(b"c" * 32, *names), **changes)
 
 
-def samples(*, node: SigningKey = NODE, digest: bytes = DIGEST, epoch: int = EPOCH, late_s: int = 100) -> Samples:
+def samples(
+    *, node: SigningKey = NODE, digest: bytes = DIGEST, epoch: int = EPOCH, late_s: int = 100, sets: int = 1
+) -> Samples:
     """A set as an honest opener gets it."""
     books = Books(GATEWAY, DOMAIN, b"t" * 20, CLOCK.genesis_s, CLOCK.length_s)
     books.deadline_s = CLOCK.opens_at_ms(epoch) // 1000 + late_s
-    bodies = sample_bodies(SEEDS, model=MODEL, count=COUNT, write=write_sample)
+    bodies = sample_bodies(SEEDS, model=MODEL, numbers=range(sets * COUNT), write=write_sample)
     found = []
     for number, body in enumerate(bodies):
         content = Content(keccak(bytes((number,))), body, "Oslo", b"evidence")
@@ -64,6 +66,19 @@ def changed(blob: Samples, at: int, **changes: Any) -> Samples:
 def test_a_whole_set_that_the_node_signed_counts() -> None:
     blob = samples()
     assert opened(blob) == [one.content for one in blob.samples]
+
+
+def test_so_do_several_one_after_the_other_and_no_part_of_one() -> None:
+    blob = samples(sets=2)
+    assert opened(blob) == [one.content for one in blob.samples]
+    with pytest.raises(NotEvidence, match="a multiple"):
+        opened(msgspec.structs.replace(blob, samples=blob.samples[: COUNT + 1]))
+    other = msgspec.structs.replace(blob, samples=(*blob.samples[COUNT:], *blob.samples[:COUNT]))
+    with pytest.raises(NotEvidence, match="does not follow"):
+        opened(other)
+    assert len(samples(sets=7).samples) > SAMPLES_MAX
+    with pytest.raises(NotEvidence, match="a set has"):
+        opened(samples(sets=7))
 
 
 Lie = Callable[[Samples], Samples]

@@ -3,14 +3,16 @@
 import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet
+from tests.settlement.network import base_of
 from tests.watcher.stage import LIAR_EPOCH, WATCHDOG, Watched, watched
 
 from dgrid.chain.demands import DemandState
-from dgrid.chain.events import Role
+from dgrid.chain.events import Kind, Role
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
 from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.claims import claim_by_default
 from dgrid.settlement.closing import sign_root
 from dgrid.settlement.demands import Answerer
 from dgrid.settlement.promising import Excuser, PromisedRoots
@@ -57,6 +59,27 @@ def test_withheld_records_cost_the_gateway_and_the_archives_that_promised_them(o
         rewarded = [gateways * parameters.reporter_bps // BPS]
         rewarded += [parameters.undisclosed_penalty_wei * parameters.reporter_bps // BPS] * len(stakes)
         assert await stage.reward() == parameters.demand_deposit_wei + sum(rewarded)
+
+    on_devnet(main)
+
+
+def test_after_records_were_withheld_nodes_are_paid_what_the_ledger_says_by_their_receipts(on_devnet: OnDevnet) -> None:
+    """From what the slash left of the bond, up to their lines."""
+
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        stage.withhold(await stage.lie("withheld"))
+        await demanded(stage)
+        await convicted_after_its_time(stage)
+        anyone = await net.sender("anyone", dgai_wei=0)
+        latest = {(one.parties.node, one.place.lane): one for one in stage.network.books.receipts}
+        for receipt in latest.values():
+            seal = stage.held(receipt.place.position).seal
+            await claim_by_default(anyone, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
+        for node in {node for node, _ in latest}:
+            owed = sum(base_of(receipt.totals.node) for (of, _), receipt in latest.items() if of == node)
+            assert await net.balance(node) == owed > 0
 
     on_devnet(main)
 

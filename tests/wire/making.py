@@ -52,6 +52,12 @@ class Story:
     salt: bytes = SALT
     paid_before: int = 0
     gateway: SigningKey = GATEWAY
+    node: SigningKey = NODE
+    digest: bytes = keccak(b"weights")
+    evidence: bytes | None = None  # what the node committed to; None: nobody has it
+    seed: int = 7
+    privacy: int = 0
+    flags: int = Flag.STREAMED
     domain: Domain = DOMAIN
 
 
@@ -62,14 +68,14 @@ def make_record(story: Story | None = None) -> Record:
     node_receipt = NodeReceipt(
         dispatch.struct_hash(),
         salted_hash(story.salt, story.answer.encode()),
-        keccak(b"evidence"),
+        keccak(b"evidence") if story.evidence is None else salted_hash(story.salt, story.evidence),
         story.tokens_in,
         story.tokens_out,
     )
     receipt = _receipt(story, node_receipt, label)
     seals = [
         seal(key, story.domain, _batch(message.struct_hash(), story.batch))[story.batch // 2]
-        for key, message in ((story.gateway, receipt), (story.gateway, dispatch), (NODE, node_receipt))
+        for key, message in ((story.gateway, receipt), (story.gateway, dispatch), (story.node, node_receipt))
     ]
     return Record(
         *(receipt.packed(), seals[0], dispatch.packed(), seals[1], node_receipt.packed(), seals[2]), story.model, label
@@ -94,13 +100,13 @@ def _dispatch(story: Story) -> Dispatch:
         request_id=story.request_id,
         forwarded_hash=salted_hash(story.salt, story.sent),
         gateway=story.gateway.address,
-        node=NODE.address,
+        node=story.node.address,
         model_id=model_id(story.model),
-        model_digest=keccak(b"weights"),
+        model_digest=story.digest,
         token=TOKEN,
         in_price=TERMS.node.in_wei,
         out_price=TERMS.node.out_wei,
-        seed=7,
+        seed=story.seed,
         nonce=1,
         deadline=SERVED_AT_MS + 60_000,
         config_hash=ZERO_HASH,
@@ -110,9 +116,11 @@ def _dispatch(story: Story) -> Dispatch:
 
 def _receipt(story: Story, node_receipt: NodeReceipt, label: Label) -> InferenceReceipt:
     split = split_fee(TERMS, tokens_in=story.tokens_in, tokens_out=story.tokens_out)
-    parts = split.fee_wei, split.node_wei, split.listing_wei, split.protocol_wei, split.gateway_wei
+    node_wei = 0 if story.flags & Flag.CACHED else split.node_wei
+    rest = split.listing_wei, split.protocol_wei, split.gateway_wei
+    parts = node_wei + sum(rest), node_wei, *rest
     sent, received = salted_hash(story.salt, story.sent), salted_hash(story.salt, story.received)
-    usage = Usage(story.tokens_in, story.tokens_out, 0, 0, Flag.STREAMED, 12, 120, SERVED_AT_MS)
+    usage = Usage(story.tokens_in, story.tokens_out, 0, story.privacy, story.flags, 12, 120, SERVED_AT_MS)
     totals = Totals(parts[0] + story.paid_before, *parts[1:])
     return InferenceReceipt(
         request_id=story.request_id,
@@ -129,5 +137,5 @@ def _receipt(story: Story, node_receipt: NodeReceipt, label: Label) -> Inference
 
 
 def _parties(story: Story) -> Parties:
-    parties = story.channel_id, story.payer, story.gateway.address, NODE.address, model_id(story.model)
+    parties = story.channel_id, story.payer, story.gateway.address, story.node.address, model_id(story.model)
     return Parties(*parties, NO_LISTING, 0, TOKEN)

@@ -81,7 +81,10 @@ def test_a_quality_root_has_the_courts_hash_and_signer() -> None:
 
 
 def test_pay_outs_have_the_tree_by_which_the_court_paid() -> None:
-    rows = [PayoutRow(one["kind"], raw(one["payee"]), amount_of(int(one["total"]))) for one in COURT["payouts"]]
+    rows = [
+        PayoutRow(one["kind"], raw(one["gateway"]), raw(one["payee"]), amount_of(int(one["total"])))
+        for one in COURT["payouts"]
+    ]
     tree, root = payouts_tree(rows), COURT["root"]["message"]
     assert tree.root == TreeNode(raw(root["payoutsRoot"]), int(root["payoutsTotal"]))
     for index, known in enumerate(COURT["payouts"]):

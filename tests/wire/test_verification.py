@@ -9,7 +9,7 @@ from tests.wire.making import DOMAIN, GATEWAY, NODE, Story, make_document
 
 from dgrid.core.keccak import keccak
 from dgrid.wire.documents import Label, ReceiptDocument
-from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.messages import Flag, InferenceReceipt
 from dgrid.wire.seals import seal
 from dgrid.wire.verification import verify_receipt
 
@@ -96,3 +96,26 @@ def test_billing_less_than_the_node_counted_is_allowed_at_its_price() -> None:
     kept = msgspec.structs.replace(HONEST.receipt, usage=cheaper.usage, shares=cheaper.shares, totals=cheaper.totals)
     assert isinstance(kept, InferenceReceipt)
     assert failures(signed_anew(replace(HONEST, receipt=kept))) == {}
+
+
+def reduced(flag: Flag, **shares: int) -> ReceiptDocument:
+    """A cached or supporting answer, for which its caller paid less."""
+    receipt = HONEST.receipt
+    cheaper = msgspec.structs.replace(receipt.shares, **shares)
+    cheaper = msgspec.structs.replace(cheaper, fee=cheaper.node + cheaper.listing + cheaper.protocol + cheaper.gateway)
+    flagged = msgspec.structs.replace(receipt.usage, flags=flag)
+    kept = msgspec.structs.replace(receipt, usage=flagged, shares=cheaper)
+    return signed_anew(replace(HONEST, receipt=kept))
+
+
+def test_what_is_cached_or_only_supports_may_be_sold_for_less() -> None:
+    assert failures(reduced(Flag.CACHED, node=0)) == {}
+    assert failures(reduced(Flag.SUPPORT, node=1, protocol=0)) == {}
+    assert "price of the tokens" in failures(reduced(Flag.PARTIAL, node=1))["shares"]
+
+
+def test_a_cached_answer_pays_no_node_and_names_the_dispatch_that_first_made_it() -> None:
+    assert "pays its node" in failures(reduced(Flag.CACHED))["shares"]
+    cached = reduced(Flag.CACHED, node=0)
+    other = msgspec.structs.replace(cached.receipt, request_id=keccak(b"another request"))
+    assert failures(signed_anew(replace(cached, receipt=other))) == {}

@@ -4,7 +4,6 @@ A batch is here before its root goes on chain, a canary before its request goes 
 where it was, and sends nothing twice under another name. Holds the answers' texts, so it is its owner's alone.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from dgrid.author.planning import PlannedCanary, batch_root
 from dgrid.core.identity import Address
 from dgrid.core.merkle import SumTree
+from dgrid.machine.database import open_database
 from dgrid.wire.quality import Canary, TaskType, canary_item, tree_of_items
 
 FILE_NAME = "canaries.sqlite"
@@ -113,11 +113,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        path.touch(mode=0o600)
+        self._db = open_database(path, _SCHEMA, durable=False)
 
     def close(self) -> None:
         self._db.close()

@@ -4,6 +4,7 @@ A pure fold, as all of `view`. It only remembers: what a proposal would change, 
 moment, is `dgrid.governance`'s to say.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import assert_never
 
@@ -18,6 +19,11 @@ class Call:
     target: Address
     value_wei: int
     data: bytes
+
+
+def columns_of(calls: Sequence[Call]) -> tuple[list[Address], list[int], list[bytes]]:
+    """Targets, values and data, each by itself, as the governor and the Timelock take calls."""
+    return [one.target for one in calls], [one.value_wei for one in calls], [one.data for one in calls]
 
 
 @dataclass(frozen=True, slots=True)

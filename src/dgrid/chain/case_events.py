@@ -9,6 +9,8 @@ from enum import IntEnum
 from dgrid.chain.moments import Moment
 from dgrid.core.identity import Address
 
+REFUNDS_MAX = 16  # that one case can order (`Docket.sol`)
+
 
 class Subject(IntEnum):
     """What a case is about."""

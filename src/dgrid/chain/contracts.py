@@ -94,6 +94,7 @@ class Function:
     selector: bytes
     inputs: Tuple
     outputs: Tuple
+    is_view: bool  # changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,8 @@ class Interface:
         found = {}
         for entry in self._of("function"):
             inputs = tuple_of(entry["inputs"])
-            name = entry["name"]
-            found[name] = Function(name, selector(name + inputs.name), inputs, tuple_of(entry["outputs"]))
+            name, is_view = entry["name"], entry["stateMutability"] in ("view", "pure")
+            found[name] = Function(name, selector(name + inputs.name), inputs, tuple_of(entry["outputs"]), is_view)
         return found
 
     @cached_property

@@ -7,6 +7,7 @@ anything: who should send what, and when, is the roles' business; a call that co
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dgrid.chain.abi import Array, Tuple, Word
 from dgrid.chain.contracts import Contracts
@@ -17,7 +18,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import Path
 from dgrid.wire.messages import QualityRoot
-from dgrid.wire.quality import PayoutKind, PayoutRow, payouts_tree
+from dgrid.wire.quality import PayoutAccount, PayoutRow, payouts_tree
 
 ROWS_AT_ONCE = 64
 _RELEASES = Tuple((Array(Tuple((Word("address", 20), Word("uint128", 16))), None),))
@@ -43,11 +44,14 @@ class EvaluatorSignature:
 class PayoutClaim:
     """A row of the pay-outs' tree with its path."""
 
-    kind: PayoutKind
-    payee: Address
+    account: PayoutAccount
     total_wei: int
     index: int
     path: Path
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The Solidity struct PayoutClaim."""
+        return *self.account, self.total_wei, self.index, self.path
 
 
 def commitment_of(evaluator: Address, round_: int, *, reports_root: bytes, salt: bytes) -> bytes:
@@ -66,7 +70,7 @@ def payout_claims(rows: Sequence[PayoutRow], *, payees: Iterable[bytes] | None =
         return []
     tree, wanted = payouts_tree(rows), None if payees is None else set(payees)
     return [
-        PayoutClaim(PayoutKind(row.kind), Address(row.payee), row.total_wei, index, tree.path(index))
+        PayoutClaim(row.account, row.total_wei, index, tree.path(index))
         for index, row in enumerate(rows)
         if wanted is None or row.payee in wanted
     ]
@@ -150,7 +154,7 @@ async def claim_payouts(
     paid: list[PayoutClaimed] = []
     for at in range(0, len(rows), ROWS_AT_ONCE):
         batch = rows[at : at + ROWS_AT_ONCE]
-        arguments = [(row.kind, row.payee, row.total_wei, row.index, row.path) for row in batch]
+        arguments = [row.arguments() for row in batch]
         receipt = await sender.send(
             contracts.quality_court, "claim", [arguments], label=f"claim-payouts:{time.time_ns()}"
         )

@@ -1,6 +1,5 @@
 """What a watcher has seen, on disk: final logs, how far they reach, and the contracts' terms. One chain a file."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +8,7 @@ import msgspec
 
 from dgrid.chain.facts import Facts
 from dgrid.chain.rpc import Block, RawLog
+from dgrid.machine.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS logs (
@@ -43,10 +43,7 @@ class Cursor:
         """Without a path it forgets."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=False)
 
     @property
     def last(self) -> Block | None:

@@ -65,7 +65,7 @@ class DeploymentFailed(DGridError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class VotingTerms:
     """By what the members vote: seconds, and the votes that a proposal takes."""
 
     delay_s: int
@@ -79,8 +79,8 @@ class Ballot:
         return self.delay_s, self.period_s, self.threshold_wei, self.late_quorum_extension_s
 
 
-DEV_BALLOT = Ballot(5, 30, 1_000 * WEI, 10, timelock_s=10)
-BSC_BALLOT = Ballot(DAY, 5 * DAY, 100_000 * WEI, DAY, timelock_s=2 * DAY)
+DEV_VOTING = VotingTerms(5, 30, 1_000 * WEI, 10, timelock_s=10)
+BSC_VOTING = VotingTerms(DAY, 5 * DAY, 100_000 * WEI, DAY, timelock_s=2 * DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Deployment:
     genesis_s: int
     epoch_seconds: int = 20
     parameters: Parameters = field(default_factory=Parameters)
-    ballot: Ballot = DEV_BALLOT
+    voting: VotingTerms = DEV_VOTING
     withdraw_delay_s: int = 120  # ≥ epoch + anchor + collection windows
     base_share_bps: int = 8_000  # a fifth of a node's part waits for its quality
     authors: tuple[Address, ...] = ()  # of canaries, from the start
@@ -130,7 +130,7 @@ def bsc_terms(*, genesis_s: int, holder: Address | None = None, authors: Sequenc
         genesis_s=genesis_s,
         epoch_seconds=3_600,
         parameters=bsc_parameters(),
-        ballot=BSC_BALLOT,
+        voting=BSC_VOTING,
         withdraw_delay_s=DAY,
         authors=tuple(authors),
         holder=holder,
@@ -146,8 +146,8 @@ def constructor_arguments(terms: Deployment, at: dict[str, Address], *, deployer
     token, registry, settlement = at["dgai"], at["registry"], at["settlement"]
     return {
         "dgai": [terms.holder or deployer],
-        "timelock": [terms.ballot.timelock_s, [at["governor"]], [ANYONE], ANYONE],  # no admin
-        "governor": [token, registry, at["timelock"], terms.ballot.arguments()],
+        "timelock": [terms.voting.timelock_s, [at["governor"]], [ANYONE], ANYONE],  # no admin
+        "governor": [token, registry, at["timelock"], terms.voting.arguments()],
         "parameters": [at["timelock"], terms.genesis_s, terms.epoch_seconds, values, bounds],
         "listings": [],
         "registry": [token, at["parameters"], slashers],

@@ -8,13 +8,11 @@ its accounts are public.
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 from dgrid.chain.rpc import Rpc, RpcError
 from dgrid.config import DEV_CHAIN_ID as DEV_CHAIN_ID
 from dgrid.core.errors import ChainUnavailable, DGridError
+from dgrid.machine.parent import end_with_parent
 from dgrid.wire.http import HttpClient
 from dgrid.wire.signatures import SigningKey
 
@@ -36,7 +35,6 @@ READY_POLL_S = 0.02
 STOP_POLLS = 250
 POLL_S = 0.2
 RESTART_S, RESTART_S_MAX = 1.0, 30.0
-_PR_SET_PDEATHSIG = 1
 
 
 class DevChainMissing(DGridError):
@@ -155,7 +153,7 @@ class DevChain:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the supervisor, which stops the chain last
-                preexec_fn=partial(_end_with_parent, os.getpid()),  # noqa: PLW1509 (no threads here; an orphan keeps the port)
+                preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 (no threads here; an orphan keeps the port)
             )
 
     async def _ready(self) -> None:
@@ -185,11 +183,3 @@ class DevChain:
             if not self._is_paused:
                 with contextlib.suppress(ChainUnavailable, RpcError):
                     await self.make_final()
-
-
-def _end_with_parent(parent: int) -> None:
-    """In the child: the kernel stops it when its parent is gone, even by kill −9 (Linux; elsewhere it does nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(0)

@@ -9,7 +9,7 @@ from dgrid.chain.moments import Moment as Moment
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount
 
 
 class Role(IntEnum):
@@ -59,6 +59,25 @@ class StakeChanged:
     role: Role
     operator: Address
     stake_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolChanged:
+    """What others entrusted to a member, as it stands now."""
+
+    at: Moment
+    role: Role
+    operator: Address
+    delegated_wei: int  # in service
+    undelegating_wei: int  # on its way out
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionSet:
+    at: Moment
+    role: Role
+    operator: Address
+    commission_bps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +307,9 @@ class QualityPosted:
 @dataclass(frozen=True, slots=True)
 class PayoutClaimed:
     at: Moment
-    payee: Address
-    kind: PayoutKind
+    account: PayoutAccount
     amount_wei: int
-    claimed_wei: int  # in all, under this kind
+    claimed_wei: int  # in all, on this account
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +359,8 @@ StateEvent = (
     MemberRegistered
     | MemberUpdated
     | StakeChanged
+    | PoolChanged
+    | CommissionSet
     | Jailed
     | Unjailed
     | Slashed

@@ -1,10 +1,11 @@
 """A key's transactions on disk: written before they are broadcast, kept to be sent again. Neither signs nor sends."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from dgrid.machine.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
@@ -42,7 +43,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Intent:
     """What is to happen, before it has a nonce."""
 
     label: str
@@ -68,7 +69,7 @@ class Entry:
 
     nonce: int
     state: State
-    call: Call
+    intent: Intent
     attempts: tuple[Attempt, ...]
 
 
@@ -81,11 +82,7 @@ class Journal:
         self._open()
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA busy_timeout=5000")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(self._path, _SCHEMA, durable=True)
 
     def bind(self, genesis_hash: bytes) -> bool:
         """Ties the journal to one chain. False when it was of another, which is then set aside under its own name."""
@@ -105,20 +102,20 @@ class Journal:
         (highest,) = self._db.execute("SELECT max(nonce) FROM transactions").fetchone()
         return nonce_min if highest is None else max(nonce_min, int(highest) + 1)
 
-    def add(self, call: Call, sign: Callable[[int], Attempt], *, nonce_min: int) -> Entry:
+    def add(self, intent: Intent, sign: Callable[[int], Attempt], *, nonce_min: int) -> Entry:
         """Gives the call the next nonce and its first attempt, in one transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             nonce = self.next_nonce(nonce_min)
             attempt = sign(nonce)
-            values = (nonce, call.label, State.OPEN, call.recipient, call.data, str(call.value_wei), call.gas)
+            values = (nonce, intent.label, State.OPEN, intent.recipient, intent.data, str(intent.value_wei), intent.gas)
             self._db.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             self._insert_attempt(nonce, attempt)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-        return Entry(nonce, State.OPEN, call, (attempt,))
+        return Entry(nonce, State.OPEN, intent, (attempt,))
 
     def add_attempt(self, nonce: int, attempt: Attempt) -> None:
         """Another signed form of the same transaction, before it is broadcast."""
@@ -157,7 +154,7 @@ class Journal:
         columns = "nonce, state, label, recipient, data, value_wei, gas"
         rows = self._db.execute(f"SELECT {columns} FROM transactions {where}", values).fetchall()  # noqa: S608 (fixed texts)
         return [
-            Entry(nonce, State(state), Call(label, to, data, int(value), gas), self._attempts(nonce))
+            Entry(nonce, State(state), Intent(label, to, data, int(value), gas), self._attempts(nonce))
             for nonce, state, label, to, data, value, gas in rows
         ]
 

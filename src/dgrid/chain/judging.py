@@ -25,7 +25,7 @@ from dgrid.chain.events import (
 )
 from dgrid.core.identity import Address, Hash
 from dgrid.wire.messages import QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,11 @@ class JudgingView:
     canary_roots: dict[tuple[Address, int], bytes] = field(default_factory=dict)  # by author and epoch
     canary_openings: dict[tuple[Address, Address, int], bytes] = field(default_factory=dict)  # author, gateway, epoch
     quality_roots: dict[int, PostedQuality] = field(default_factory=dict)  # in ascending order of rounds
-    paid_out: dict[tuple[PayoutKind, Address], int] = field(default_factory=dict)
+    paid_out: dict[PayoutAccount, int] = field(default_factory=dict)
+
+    def paid_by_court_wei(self, kind: PayoutKind, payee: bytes) -> int:
+        """What the court ever paid somebody for one kind of reason, whatever gateway's money it was."""
+        return sum(wei for one, wei in self.paid_out.items() if (one.kind, one.payee) == (kind, payee))
 
     @property
     def last_quality_round(self) -> int:
@@ -111,7 +115,7 @@ def change_judging(draft: JudgingView, event: CourtEvent, *, ready: Iterable[Dra
         case QualityPosted(at, root, digest):
             draft.quality_roots[root.round] = PostedQuality(root, digest, at.block, at.timestamp_ms, at.transaction)
         case PayoutClaimed():
-            draft.paid_out[(event.kind, event.payee)] = event.claimed_wei
+            draft.paid_out[event.account] = event.claimed_wei
         case _:
             assert_never(event)
 

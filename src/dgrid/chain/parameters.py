@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 from dgrid.core.errors import UnknownParameter
-from dgrid.core.money import BPS, WEI
+from dgrid.core.money import BPS, WEI, amount_text
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
@@ -63,10 +63,7 @@ class Tunable:
 
     def shown(self, value: int) -> str:
         """A value as people read it: amounts in whole DGAI with as many decimals as they need."""
-        if self.unit is not Unit.WEI:
-            return f"{value:,}"
-        whole, part = divmod(value, WEI)
-        return f"{whole:,}.{part:018}".rstrip("0").rstrip(".")
+        return amount_text(value) if self.unit is Unit.WEI else f"{value:,}"
 
 
 def _tunable(about: str, readers: str, *, within: Bounds, dev: int, bsc: int, unit: Unit) -> Any:
@@ -115,11 +112,15 @@ class Parameters:
         bsc=7 * DAY,
     )
     gateway_slash_bps: int = _bps(
-        "What a convicted gateway loses of its stake.", "settlement", within=_SHARE, dev=5_000, bsc=5_000
+        "What a convicted gateway loses of its bond and of its stake.",
+        "settlement",
+        within=_SHARE,
+        dev=5_000,
+        bsc=5_000,
     )
     reporter_bps: int = _bps(
         "What whoever reports a fraud gets of the slash.",
-        "settlement, court, cases",
+        "settlement, court, demands, cases",
         within=Bounds(0, 5_000, 1_000),
         dev=2_000,
         bsc=2_000,
@@ -327,7 +328,7 @@ class Parameters:
     )
     undisclosed_penalty_wei: int = _wei(
         "What a gateway loses that kept a drawn answer from its judges, and an archive that withheld a blob.",
-        "cases",
+        "cases, demands",
         within=Bounds(0, 10**5 * WEI, 1_000 * WEI),
         dev=20 * WEI,
         bsc=1_000 * WEI,

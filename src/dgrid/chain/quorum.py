@@ -68,7 +68,7 @@ class Votes(Generic[Said]):
         return ChainUnavailable(few, hint=self.failures[-1].message if self.failures else "")
 
 
-class Electorate:
+class Endpoints:
     """The endpoints of one chain, and whom of them to leave out for now."""
 
     def __init__(self, urls: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from dgrid.chain.events import (
     ChainEvent,
     Claimed,
     Collected,
+    CommissionSet,
     Committed,
     Convicted,
     Demanded,
@@ -33,6 +34,7 @@ from dgrid.chain.events import (
     ParameterSet,
     PayoutClaimed,
     Penalized,
+    PoolChanged,
     QualityPosted,
     RecordShown,
     RecordWithheld,
@@ -48,7 +50,7 @@ from dgrid.chain.events import (
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
 from dgrid.core.money import Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot, QualityRoot
-from dgrid.wire.quality import PayoutKind
+from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 _Arguments = dict[str, Any]
 
@@ -72,6 +74,14 @@ def _registered(at: Moment, a: _Arguments) -> MemberRegistered:
 def _updated(at: Moment, a: _Arguments) -> MemberUpdated:
     member = Role(a["role"]), Address(a["operator"])
     return MemberUpdated(at, *member, a["endpoint"], a["offerDigest"], a["encryptionKey"], a["marginBps"])
+
+
+def _pool_changed(at: Moment, a: _Arguments) -> PoolChanged:
+    return PoolChanged(at, Role(a["role"]), Address(a["operator"]), a["delegated"], a["undelegating"])
+
+
+def _commission_set(at: Moment, a: _Arguments) -> CommissionSet:
+    return CommissionSet(at, Role(a["role"]), Address(a["operator"]), a["commissionBps"])
 
 
 def _listed(at: Moment, a: _Arguments) -> Listed:
@@ -124,7 +134,8 @@ def _quality_posted(at: Moment, a: _Arguments) -> QualityPosted:
 
 
 def _payout_claimed(at: Moment, a: _Arguments) -> PayoutClaimed:
-    return PayoutClaimed(at, Address(a["payee"]), PayoutKind(a["kind"]), a["amount"], a["claimedTotal"])
+    account = PayoutAccount(PayoutKind(a["kind"]), Address(a["gateway"]), Address(a["payee"]))
+    return PayoutClaimed(at, account, a["amount"], a["claimedTotal"])
 
 
 def _slashed(at: Moment, a: _Arguments) -> Slashed:
@@ -137,6 +148,8 @@ _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("registry", "Registered"): _registered,
     ("registry", "Updated"): _updated,
     ("registry", "StakeChanged"): lambda at, a: StakeChanged(at, Role(a["role"]), Address(a["operator"]), a["stake"]),
+    ("registry", "PoolChanged"): _pool_changed,
+    ("registry", "CommissionSet"): _commission_set,
     ("registry", "Jailed"): lambda at, a: Jailed(at, Role(a["role"]), Address(a["operator"]), a["until"]),
     ("registry", "Unjailed"): lambda at, a: Unjailed(at, Role(a["role"]), Address(a["operator"])),
     ("registry", "Slashed"): _slashed,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dgrid.chain.quorum import Electorate
+from dgrid.chain.quorum import Endpoints
 from dgrid.config import ChainConfig, ConfigError
 from dgrid.core.errors import ChainUnavailable, DGridError, NodeFault
 from dgrid.wire.http import HttpClient
@@ -83,7 +83,7 @@ class Rpc:
         self.urls = tuple(dict.fromkeys(urls))  # one that is named twice has one voice
         self.chain_id = chain_id
         self._http = http
-        self._electorate = Electorate(self.urls)
+        self._endpoints = Endpoints(self.urls)
         self._first = self.urls[0]
         self._proven: set[str] = set()
 
@@ -105,7 +105,7 @@ class Rpc:
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The results of several calls, all by the same endpoint. Raises ChainUnavailable, RpcError."""
         failure: DGridError | None = None
-        for url in self._electorate.by_trust(self._first):
+        for url in self._endpoints.by_trust(self._first):
             try:
                 results = await self._ask(url, calls)
             except ChainUnavailable as error:
@@ -125,7 +125,7 @@ class Rpc:
         async def ask(url: str) -> Agreed:
             return read(await self._ask(url, calls))
 
-        return await self._electorate.majority(ask, what=what)
+        return await self._endpoints.majority(ask, what=what)
 
     async def reached(self, calls: Sequence[Call], read: Callable[[Any], int], *, what: str) -> tuple[int, ...]:
         """Of each result the highest number that a strict majority has reached. Raises ChainUnavailable, RpcError."""
@@ -133,7 +133,7 @@ class Rpc:
         async def ask(url: str) -> tuple[int, ...]:
             return tuple(read(result) for result in await self._ask(url, calls))
 
-        return await self._electorate.reached(ask, what=what)
+        return await self._endpoints.reached(ask, what=what)
 
     async def broadcast(self, raw: bytes) -> None:
         """Hands a signed transaction to all endpoints; one that takes it will do. Raises ChainUnavailable, RpcError."""
@@ -142,7 +142,7 @@ class Rpc:
         async def tell(url: str) -> Any:
             return await self._ask(url, calls)
 
-        await self._electorate.anyone(tell, what="a transaction")
+        await self._endpoints.anyone(tell, what="a transaction")
 
     async def heads(self) -> tuple[Block, Block]:
         """The latest block that a majority calls final, and the latest it knows. Raises ChainUnavailable."""
@@ -227,7 +227,7 @@ class Rpc:
             self._proven.discard(url)  # whatever answers there next may be another chain
             raise ChainUnavailable(
                 f"the chain's endpoint {url} does not answer: {error.message}",
-                hint="is the network up? `dgrid status` shows it",
+                hint="`dgrid status` shows whether this home's network runs, `dgrid doctor` what each endpoint says",
             ) from None
         if status != 200:
             raise ChainUnavailable(f"the chain's endpoint {url} answers with HTTP {status}")

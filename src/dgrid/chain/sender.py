@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from dgrid.chain.contracts import Contract, Reverted, revert_of
-from dgrid.chain.journal import CREATION, Attempt, Call, Entry, Journal, State
-from dgrid.chain.rpc import Call as RpcCall
-from dgrid.chain.rpc import RawLog, Rpc, RpcError, block_of, log_of
+from dgrid.chain.journal import CREATION, Attempt, Entry, Intent, Journal, State
+from dgrid.chain.rpc import Call, RawLog, Rpc, RpcError, block_of, log_of
 from dgrid.chain.transactions import Transaction, transaction_hash
 from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
@@ -111,24 +110,24 @@ class Sender:
 
         Raises Reverted when the contract refuses, TransactionRefused, and ChainUnavailable only while nothing is sent.
         """
-        return await self._carry(Call(label, contract.address, contract.encode(function, arguments), value))
+        return await self._carry(Intent(label, contract.address, contract.encode(function, arguments), value))
 
     async def create(self, code: bytes, *, label: str) -> TransactionReceipt:
         """Creates a contract, as `send` calls one; `code` is its bytecode with the constructor's arguments."""
-        return await self._carry(Call(label, CREATION, code, 0))
+        return await self._carry(Intent(label, CREATION, code, 0))
 
-    async def _carry(self, call: Call) -> TransactionReceipt:
+    async def _carry(self, intent: Intent) -> TransactionReceipt:
         if not self._bound:
             await self.tend()  # what an earlier life left unsent comes first: nonces have no gaps
         while True:
-            if not self.is_sent(call.label):
-                await self._until_affordable(call.label)
+            if not self.is_sent(intent.label):
+                await self._until_affordable(intent.label)
             async with self._lock:
-                entry = await self._known_or_new(call)
+                entry = await self._known_or_new(intent)
             await self._broadcast(entry)
             if (receipt := await self._mined(entry.nonce)) is not None:
                 return receipt
-            logger.warning("another transaction took the nonce of %s; it is sent again", call.label)
+            logger.warning("another transaction took the nonce of %s; it is sent again", intent.label)
 
     def is_sent(self, label: str) -> bool:
         """Whether something under this label is journaled and was not refused."""
@@ -190,7 +189,7 @@ class Sender:
 
     async def _prices(self) -> Prices:
         """What gas costs now, by what a majority says: one endpoint alone neither overcharges nor stops us."""
-        calls: list[RpcCall] = [("eth_getBlockByNumber", ["latest", False]), ("eth_gasPrice", [])]
+        calls: list[Call] = [("eth_getBlockByNumber", ["latest", False]), ("eth_gasPrice", [])]
         base_fee, price = await self._rpc.reached(calls, _wei_of, what="what gas costs")
         return Prices(base_fee, max(1, price - base_fee))
 
@@ -209,11 +208,11 @@ class Sender:
         fee = min(max(last.fee_wei * 5 // 4, prices.fee_wei), self._ceilings.fee_wei)
         if fee * 10 < last.fee_wei * 11:  # what a chain's nodes ask of a replacement
             if entry.nonce not in self._at_ceiling:
-                logger.warning("%s waits: it already pays the most it may, %d wei", entry.call.label, last.fee_wei)
+                logger.warning("%s waits: it already pays the most it may, %d wei", entry.intent.label, last.fee_wei)
                 self._at_ceiling.add(entry.nonce)
             await self._broadcast(entry)
             return
-        attempt = self._sign(entry.call, entry.nonce, fee=fee, tip=min(last.tip_wei * 5 // 4, fee))
+        attempt = self._sign(entry.intent, entry.nonce, fee=fee, tip=min(last.tip_wei * 5 // 4, fee))
         self._journal.add_attempt(entry.nonce, attempt)
         await self._broadcast(self._journal.entry(entry.nonce))
 
@@ -221,7 +220,7 @@ class Sender:
         """Uses the nonce of a transaction that failed in a block which is gone, for nothing: its sender was told that
         it failed and has gone on, so it must not happen now; and without its nonce nothing after it could.
         """
-        nothing = Call(entry.call.label, self.address, b"", 0, GAS_OF_NOTHING)
+        nothing = Intent(entry.intent.label, self.address, b"", 0, GAS_OF_NOTHING)
         last = entry.attempts[-1]
         if last.hash != self._sign(nothing, entry.nonce, fee=last.fee_wei, tip=last.tip_wei).hash:
             fee = max(last.fee_wei * 5 // 4, prices.fee_wei)
@@ -231,40 +230,40 @@ class Sender:
 
     # --- one transaction ----------------------------------------------------------------------------------------------
 
-    async def _known_or_new(self, call: Call) -> Entry:
-        known = self._journal.latest(call.label)
+    async def _known_or_new(self, intent: Intent) -> Entry:
+        known = self._journal.latest(intent.label)
         if known is not None and known.state in (State.OPEN, State.MINED):
             return known
-        call = replace(call, gas=await self._gas(call))
+        intent = replace(intent, gas=await self._gas(intent))
         nonce_min, prices = await self._count("pending"), await self._prices()
         fee = min(prices.fee_wei, self._ceilings.fee_wei)
         tip = min(prices.tip_wei, fee)
-        return self._journal.add(call, lambda nonce: self._sign(call, nonce, fee=fee, tip=tip), nonce_min=nonce_min)
+        return self._journal.add(intent, lambda nonce: self._sign(intent, nonce, fee=fee, tip=tip), nonce_min=nonce_min)
 
     async def _count(self, block: str) -> int:
         """How many transactions of this key a majority of endpoints knows: one that invents some makes no gap."""
-        calls: list[RpcCall] = [("eth_getTransactionCount", [to_hex(self.address), block])]
+        calls: list[Call] = [("eth_getTransactionCount", [to_hex(self.address), block])]
         (count,) = await self._rpc.reached(calls, lambda said: int(said, 16), what="our transactions")
         return count
 
-    async def _gas(self, call: Call) -> int:
+    async def _gas(self, intent: Intent) -> int:
         try:
-            calls: list[RpcCall] = [("eth_estimateGas", [self._shown(call), "pending"])]
-            (estimate,) = await self._rpc.reached(calls, lambda said: int(said, 16), what=f"the gas of {call.label}")
+            calls: list[Call] = [("eth_estimateGas", [self._shown(intent), "pending"])]
+            (estimate,) = await self._rpc.reached(calls, lambda said: int(said, 16), what=f"the gas of {intent.label}")
         except RpcError as error:
             raise revert_of(error) from None
         if estimate > self._ceilings.gas:
             raise TransactionRefused(f"it would take {estimate} gas, more than {self._ceilings.gas}")
         return min(estimate * 5 // 4 + 10_000, self._ceilings.gas)
 
-    def _shown(self, call: Call) -> dict[str, str]:
-        """The call as JSON-RPC takes it."""
-        to = {"to": to_hex(call.recipient)} if call.recipient else {}
-        return {"from": to_hex(self.address), "data": to_hex(call.data), "value": hex(call.value_wei), **to}
+    def _shown(self, intent: Intent) -> dict[str, str]:
+        """The intent as JSON-RPC takes a call."""
+        to = {"to": to_hex(intent.recipient)} if intent.recipient else {}
+        return {"from": to_hex(self.address), "data": to_hex(intent.data), "value": hex(intent.value_wei), **to}
 
-    def _sign(self, call: Call, nonce: int, *, fee: int, tip: int) -> Attempt:
-        to = Address(call.recipient) if call.recipient else None
-        unsigned = Transaction(self._chain_id, nonce, tip, fee, call.gas, to, call.value_wei, call.data)
+    def _sign(self, intent: Intent, nonce: int, *, fee: int, tip: int) -> Attempt:
+        to = Address(intent.recipient) if intent.recipient else None
+        unsigned = Transaction(self._chain_id, nonce, tip, fee, intent.gas, to, intent.value_wei, intent.data)
         raw = unsigned.signed(self._key)
         return Attempt(transaction_hash(raw), raw, fee, tip)
 
@@ -276,7 +275,7 @@ class Sender:
             return
         except RpcError as error:
             level = logging.DEBUG if _is_known(error) else logging.WARNING
-            logger.log(level, "the chain answers to %s: %s", entry.call.label, error.message)
+            logger.log(level, "the chain answers to %s: %s", entry.intent.label, error.message)
 
     async def _mined(self, nonce: int) -> TransactionReceipt | None:
         """The receipt once there is one; None when another transaction took the nonce. Raises Reverted."""
@@ -308,7 +307,7 @@ class Sender:
 
     async def _outcome(self, entry: Entry) -> "_Outcome | None":
         """What a majority of endpoints says became of any attempt; None while they know of none."""
-        calls: list[RpcCall] = [("eth_getTransactionReceipt", [to_hex(one.hash)]) for one in reversed(entry.attempts)]
+        calls: list[Call] = [("eth_getTransactionReceipt", [to_hex(one.hash)]) for one in reversed(entry.attempts)]
         return await self._rpc.agreed(calls, _read_outcome, what=f"transaction {entry.nonce} of {to_hex(self.address)}")
 
     async def _close(self, entry: Entry, found: "_Outcome") -> TransactionReceipt:
@@ -322,7 +321,7 @@ class Sender:
     async def _reason(self, entry: Entry, block: int) -> DGridError:
         """Why a mined transaction failed, by asking the same once more."""
         try:
-            await self._rpc.call("eth_call", [self._shown(entry.call), hex(block)])
+            await self._rpc.call("eth_call", [self._shown(entry.intent), hex(block)])
         except RpcError as error:
             return revert_of(error)
         return Reverted("Unknown", {})

@@ -14,6 +14,7 @@ from dgrid.chain.events import (
     ChainEvent,
     Claimed,
     Collected,
+    CommissionSet,
     Convicted,
     Demanded,
     Deposited,
@@ -26,6 +27,7 @@ from dgrid.chain.events import (
     MemberRegistered,
     MemberUpdated,
     ParameterSet,
+    PoolChanged,
     RecordShown,
     RecordWithheld,
     Role,
@@ -73,6 +75,9 @@ class Member:
     encryption_key: bytes
     active: bool  # stake enough, and not in jail
     jailed_until_s: int = 0  # Unix seconds; zero: free. Stays until the member asks to be let out
+    delegated_wei: int = 0  # by others, in service; it answers for the member after its own stake
+    undelegating_wei: int = 0  # on its way back to them, and answering still
+    commission_bps: int = 0  # what the member keeps of a reward to those others
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +164,6 @@ class ChainView(CasesView):
         """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
-    def last_anchor(self, gateway: Address) -> Anchor | None:
-        """A gateway's latest root."""
-        epoch = self.last_epochs.get(gateway)
-        return None if epoch is None else self.roots[(gateway, epoch)]
-
     def is_void(self, gateway: Address, epoch: int) -> bool:
         """Whether a conviction took the epoch's root away."""
         return gateway in self.convicted and epoch >= self.convicted[gateway]
@@ -213,6 +213,8 @@ def _change(draft: ChainView, event: StateEvent) -> None:
     match event:
         case MemberRegistered() | MemberUpdated() | StakeChanged():
             _change_member(draft, event)
+        case PoolChanged() | CommissionSet():
+            _change_pool(draft, event)
         case Jailed() | Unjailed() | Slashed():
             _change_freedom(draft, event)
         case Listed():
@@ -238,17 +240,27 @@ def _ready_to_judge(draft: ChainView) -> Iterable[DrawnEvaluator]:
 def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | StakeChanged) -> None:
     key = event.role, event.operator
     known = draft.members.get(key)
-    stake, jailed_s = (known.stake_wei, known.jailed_until_s) if known is not None else (0, 0)
-    if isinstance(event, StakeChanged):
-        if known is not None:
-            active = _is_active(draft, event.stake_wei, jailed_s=jailed_s)
-            draft.members[key] = replace(known, stake_wei=event.stake_wei, active=active)
+    if known is None:
+        if isinstance(event, StakeChanged):
+            return
+        known = Member(*key, "", 0, 0, b"", b"", active=False)
+    if not isinstance(event, StakeChanged):
+        known = replace(known, endpoint=event.endpoint, margin_bps=event.margin_bps)
+        known = replace(known, offer_digest=event.offer_digest, encryption_key=event.encryption_key)
+    stake_wei = known.stake_wei if isinstance(event, MemberUpdated) else event.stake_wei
+    active = _is_active(draft, stake_wei, jailed_s=known.jailed_until_s)
+    draft.members[key] = replace(known, stake_wei=stake_wei, active=active)
+
+
+def _change_pool(draft: ChainView, event: PoolChanged | CommissionSet) -> None:
+    key = event.role, event.operator
+    if (known := draft.members.get(key)) is None:
         return
-    if isinstance(event, MemberRegistered):
-        stake = event.stake_wei
-    active = _is_active(draft, stake, jailed_s=jailed_s)
-    keys = event.offer_digest, event.encryption_key
-    draft.members[key] = Member(*key, event.endpoint, stake, event.margin_bps, *keys, active, jailed_s)
+    if isinstance(event, PoolChanged):
+        delegated_wei, undelegating_wei = event.delegated_wei, event.undelegating_wei
+        draft.members[key] = replace(known, delegated_wei=delegated_wei, undelegating_wei=undelegating_wei)
+    else:
+        draft.members[key] = replace(known, commission_bps=event.commission_bps)
 
 
 def _is_active(draft: ChainView, stake_wei: int, *, jailed_s: int) -> bool:

@@ -2,26 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from dgrid.chain.channels import deposit, finalize_withdraw, request_withdraw
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.court import PayoutClaim, claim_payouts
-from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Kind, PayoutClaimed
-from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import RpcError
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import Channel
+from dgrid.cli.sending import sending
+from dgrid.cli.signers import address_of, key_names, user_of
 from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.client.kept import used_by_channel
-from dgrid.core.errors import DGridError, InvalidRequest, NotYet
-from dgrid.core.identity import Address, address_from_hex, from_hex, to_hex
-from dgrid.processes.home import Home
+from dgrid.core.errors import DGridError
+from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
 from dgrid.settlement.claims import Claimable
 from dgrid.settlement.claims import claim as send_rows
 from dgrid.settlement.payouts import Payout
@@ -69,7 +65,7 @@ def read_wallet(home: Path, *, address: str | None = None) -> Sheet:
     """Deposits, use and claims of an address; else deposits and use of the home's user, and the claims of all keys in
     the home and of the treasury that their fees go to.
     """
-    return asyncio.run(_read_wallet(home, _parse(address)))
+    return asyncio.run(_read_wallet(home, None if address is None else address_of(address)))
 
 
 async def _read_wallet(home: Path, address: Address | None) -> Sheet:
@@ -78,7 +74,7 @@ async def _read_wallet(home: Path, address: Address | None) -> Sheet:
         now_s = int(time.time())
         claimables, court = await network.claimable(now_s=now_s), await network.payouts(now_s=now_s, payees=names)
         unjudged = await network.unjudged_wei()
-        payer = address or Home(home).key("user").address  # evaluators and authors pay from deposits of their own
+        payer = address or user_of(home).address  # evaluators and authors pay from deposits of their own
         channels = [one for one in network.view.channels.values() if one.config.payer == payer]
     use = _accounts(home) if channels else {}
     used = {one.id: _used(one, use.get(to_hex(one.id), {}), home) for one in channels}
@@ -97,18 +93,9 @@ async def _read_wallet(home: Path, address: Address | None) -> Sheet:
     return Sheet({name: str(amount) for name, amount in totals.items()}, parties)
 
 
-def _parse(address: str | None) -> Address | None:
-    try:
-        return None if address is None else address_from_hex(address)
-    except ValueError as error:
-        raise InvalidRequest(f"{address} is no address: {error}") from None
-
-
 def _names(home: Path, network: NetworkReader) -> dict[Address, str]:
     """The addresses behind the keys of a home, and the treasury, by what they are called here."""
-    keys = sorted((home / "keys").glob("*.key"))
-    names = {Home(home).key(file.stem).address: file.stem for file in keys}
-    return {**names, Address(network.view.facts.treasury): TREASURY}
+    return {**key_names(home), Address(network.view.facts.treasury): TREASURY}
 
 
 def _accounts(home: Path) -> dict[str, dict[str, str]]:
@@ -138,7 +125,7 @@ class Owed:
 def _party(name: str, payee: Address, owed: Owed, network: NetworkReader) -> dict[str, str]:
     due = sum(one.share_of(payee, one.total_due_wei) for one in owed.claimables)
     claimed = sum(network.view.received.get((payee, kind), 0) for kind in Kind)
-    court = [one for one in owed.payouts if one.payee == payee]
+    court = [one for one in owed.payouts if one.account.payee == payee]
     quality = sum(one.total_due_wei for one in court)
     return {
         "name": name,
@@ -176,10 +163,10 @@ async def _plan_claim(home: Path) -> ClaimPlan:
 
 def _payout_row(one: Payout | PayoutClaimed, amount_wei: int, names: dict[Address, str]) -> dict[str, str]:
     return {
-        "kind": PAYOUT_NAMES[one.kind],
-        "gateway": "",
-        "payee": to_hex(one.payee),
-        "name": names.get(one.payee, "another"),
+        "kind": PAYOUT_NAMES[one.account.kind],
+        "gateway": "" if one.account.gateway == ZERO_ADDRESS else to_hex(one.account.gateway),
+        "payee": to_hex(one.account.payee),
+        "name": names.get(one.account.payee, "another"),
         "amount_wei": str(amount_wei),
     }
 
@@ -242,7 +229,7 @@ async def _claim_payouts(
     async def renew() -> Sequence[PayoutClaim]:
         await asyncio.sleep(BLOCK_S)
         async with reading(chain_config(home)) as later:
-            found = await later.payouts(now_s=int(time.time()), payees={row.payee for row in rows})
+            found = await later.payouts(now_s=int(time.time()), payees={row.account.payee for row in rows})
         return found.claims
 
     return await claim_or_renew(send, rows, renew=renew) if rows else ((), [])
@@ -265,109 +252,3 @@ async def claim_or_renew(
         return await send(newer), []
     except Reverted as error:
         return (), [f"{error.message}; a newer quality root counts now: claim again"]
-
-
-@asynccontextmanager
-async def sending(home: Path) -> AsyncIterator[tuple[NetworkReader, Sender]]:
-    """The chain, and a sender for the home's user key; on the dev chain it gets its gas money."""
-    chain = chain_config(home)
-    folder = home / "roles" / "user"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with reading(chain) as network:
-        sender = Sender(network.rpc, Home(home).key("user"), folder=folder, chain_id=chain.chain_id)
-        try:
-            if chain.chain_id == DEV_CHAIN_ID:
-                await fund_dev(network.rpc, network.contracts, address=sender.address)
-            yield network, sender
-        finally:
-            await sender.close()
-
-
-# --- channels --------------------------------------------------------------------------------------------------------
-
-
-def read_channels(home: Path, *, gateway: str | None = None) -> list[dict[str, Any]]:
-    """The channels that the home's user key pays for, or its one to a gateway."""
-    return asyncio.run(_read_channels(home, _parse(gateway)))
-
-
-async def _read_channels(home: Path, gateway: Address | None) -> list[dict[str, Any]]:
-    payer = Home(home).key("user").address
-    async with reading(chain_config(home)) as network:
-        found = [one for one in network.view.channels.values() if one.config.payer == payer]
-    return [_channel_data(one) for one in found if gateway in (None, one.config.gateway)]
-
-
-def _channel_data(channel: Channel) -> dict[str, Any]:
-    config = channel.config
-    leaving = channel.withdraw_requested_ms is not None
-    return {
-        "channel_id": to_hex(channel.id),
-        "gateway": to_hex(config.gateway),
-        "kind": "its gateway (API key)" if config.payer_authorizer == config.gateway else "your key (vouchers)",
-        "deposited_wei": str(channel.deposited_wei),
-        "drawn_wei": str(channel.drawn_wei),
-        "balance_wei": str(channel.balance_wei),
-        "state": "withdrawing" if leaving else "open" if channel.balance_wei else "empty",
-        "available_at_ms": channel.withdraw_available_ms,
-    }
-
-
-def deposit_into(home: Path, channel_ids: Sequence[str], *, amount_wei: int) -> list[dict[str, Any]]:
-    """Pays the amount into each channel, from the home's user key; the dev chain gives the money for it."""
-    return asyncio.run(_deposit_into(home, [from_hex(name, size=32) for name in channel_ids], amount_wei))
-
-
-async def _deposit_into(home: Path, channel_ids: Sequence[bytes], amount_wei: int) -> list[dict[str, Any]]:
-    if not channel_ids:
-        return []
-    async with sending(home) as (network, sender):
-        if network.contracts.chain_id == DEV_CHAIN_ID:
-            whole_wei = amount_wei * len(channel_ids)
-            await fund_dev(network.rpc, network.contracts, address=sender.address, dgai_wei=whole_wei)
-        for channel in _chosen(network, channel_ids):
-            await deposit(sender, network.contracts, config=channel.config, amount_wei=amount_wei)
-    return await _shown_after(home, channel_ids)
-
-
-def request_withdrawals(home: Path, channel_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Announces the withdrawal of each channel's whole balance."""
-    return asyncio.run(_request_withdrawals(home, [from_hex(name, size=32) for name in channel_ids]))
-
-
-async def _request_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
-    if not channel_ids:
-        return []
-    async with sending(home) as (network, sender):
-        for channel in _chosen(network, channel_ids):
-            balance = channel.balance_wei
-            await request_withdraw(sender, network.contracts, config=channel.config, amount_wei=balance)
-    return await _shown_after(home, channel_ids)
-
-
-def finalize_withdrawals(home: Path, channels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Pays out each announced withdrawal whose delay is over. Raises NotYet when none is."""
-    now_ms = int(time.time() * 1000)
-    ready = [one for one in channels if (one["available_at_ms"] or 0) <= now_ms]
-    if channels and not ready:
-        first_s = (min(one["available_at_ms"] for one in channels) - now_ms) // 1000
-        raise NotYet("no withdrawal's delay is over", hint=f"the first ends in {first_s} s")
-    return asyncio.run(_finalize_withdrawals(home, [from_hex(one["channel_id"], size=32) for one in ready]))
-
-
-async def _finalize_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
-    if not channel_ids:
-        return []
-    async with sending(home) as (network, sender):
-        for channel in _chosen(network, channel_ids):
-            await finalize_withdraw(sender, network.contracts, config=channel.config)
-    return await _shown_after(home, channel_ids)
-
-
-def _chosen(network: NetworkReader, channel_ids: Sequence[bytes]) -> list[Channel]:
-    return [one for one in network.view.channels.values() if one.id in channel_ids]
-
-
-async def _shown_after(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:
-    async with reading(chain_config(home)) as network:
-        return [_channel_data(one) for one in _chosen(network, channel_ids)]

@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, short, wei_of
+from dgrid.cli.terminal import Terminal, columns, dgai, percent, short, wei_of
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import to_hex
+
+BACKING = ("stake_wei", "delegated_wei")
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +61,7 @@ def connect(
     context: typer.Context,
     *,
     port: Annotated[int, typer.Option(help="Where the proxy listens, on loopback only.")] = 7460,
-    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel, each gateway.")] = "100",
+    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel at each gateway.")] = "100",
     max_fee: Annotated[str, typer.Option(help="The most one request may cost, in DGAI.")] = "1",
 ) -> int:
     """Run a local OpenAI-compatible proxy that pays with your own key and checks every receipt.
@@ -117,17 +119,22 @@ def nodes(
     Example: `dgrid nodes --why node-1`
     """
     from dgrid.cli.judging import reasons
+    from dgrid.cli.signers import key_names
 
     terminal: Terminal = context.obj
     if why:
         found = reasons(terminal.home, why, limit=limit)
-        shown = {"node": to_hex(found.node), "credibility": found.rows, "changes": found.changes}
-        terminal.show("nodes.why", shown, text=_why_text(found.rows, found.changes))
+        shown = {**found.node, "credibility": found.rows, "changes": found.changes}
+        terminal.show("nodes.why", shown, text=f"{_who_text(found.node)}\n\n{_why_text(found.rows, found.changes)}")
         return
-    listed = _listed(terminal)
-    names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", "state")
-    rows = [(short(one["address"]), *(_cell(name, one.get(name)) for name in names)) for one in listed]
-    titles = ("NODE", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC", "STATE")
+    called, listed = {to_hex(one): name for one, name in key_names(terminal.home).items()}, _listed(terminal)
+    names = ("model", "credibility_bps", "low_bps", "high_bps", "samples", "traffic_share_bps", *BACKING, "state")
+    rows = [
+        (short(one["address"]), called.get(one["address"], "-"), *(_cell(name, one.get(name)) for name in names))
+        for one in listed
+    ]
+    known = ("NODE", "NAME", "MODEL", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "TRAFFIC")
+    titles = *known, "STAKE", "DELEGATED", "STATE"
     terminal.show("nodes", {"nodes": listed}, text=columns(titles, rows))
 
 
@@ -142,6 +149,15 @@ def _listed(terminal: Terminal) -> list[dict[str, Any]]:
         found = judged_nodes(terminal.home)
         terminal.note("no gateway answers; this is what the chain and the archives say")
         return found
+
+
+def _who_text(node: dict[str, Any]) -> str:
+    """The node's name here and its address, and what stands behind its work."""
+    named = f"{node['name']}  {node['node']}" if node["name"] else node["node"]
+    amounts = {name: dgai(int(node[f"{name}_wei"])) for name in ("stake", "delegated", "slashed")}
+    commission = percent(node["commission_bps"])
+    lost = f"; {amounts['slashed']} slashed so far" if int(node["slashed_wei"]) else ""
+    return f"{named}\nstake {amounts['stake']}, delegated {amounts['delegated']} at {commission} commission{lost}"
 
 
 def _why_text(rows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> str:
@@ -166,4 +182,6 @@ def _with_traffic(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _cell(name: str, value: object) -> object:
     if value is None:
         return "-"
-    return f"{value / 100:g} %" if name.endswith("_bps") and isinstance(value, int) else value
+    if name.endswith("_wei"):
+        return dgai(int(str(value)))
+    return percent(value) if name.endswith("_bps") and isinstance(value, int) else value

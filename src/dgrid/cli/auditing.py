@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dgrid.cli.judging import audited_quality
 from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.rounds import audited_quality
 from dgrid.cli.terminal import dgai, many
 from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
@@ -152,9 +152,20 @@ def _quality_lines(one: dict[str, Any]) -> list[str]:
         f"  credibility    {one['credibility_root']}",
         f"  pay-outs       {dgai(int(one['payouts_wei']))} so far, root {one['payouts_root']}",
     ]
+    lines += _scores_lines(one)
     lines += [f"  not counted    {why}" for why in one["refused"]]
     lines += [f"  FAILED         {difference}" for difference in one["differences"]]
     return [*lines, "  recomputes" if one["recomputes"] else "  DOES NOT RECOMPUTE"]
+
+
+def _scores_lines(one: dict[str, Any]) -> list[str]:
+    """What became of the scores that anybody can compute again; silent where no request was public."""
+    left = f"; {one['not_rescored']} cannot be" if one["not_rescored"] else ""
+    lines = [f"  public scores  {one['rescored']} reports scored again{left}"] if one["rescored"] or left else []
+    for lie in one["unfounded"]:
+        leaf = f"{lie['epoch']}/{lie['lane']}/{lie['sequence']} of {lie['gateway']}"
+        lines.append(f"  NOT FOUNDED    {lie['evaluator']} on {leaf}: {lie['reason']}")
+    return lines
 
 
 def _lines(report: AuditReport) -> list[str]:

@@ -11,8 +11,8 @@ from dgrid.chain.contracts import Reverted
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.sender import Sender
 from dgrid.chain.voting import Electorate
-from dgrid.cli.accounts import sending
-from dgrid.cli.ballots import Cost, Intent, Planned, Shown, cost_of, explained, shown
+from dgrid.cli.ballots import Cost, Planned, Shown, cost_of, explained, shown
+from dgrid.cli.sending import sending
 from dgrid.core.errors import DGridError, NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.governance.proposals import ProposalState, Support
@@ -119,7 +119,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedStep:
     """Something that may be done with a proposal now, and its cost; of a vote, what it weighs."""
 
     one: Shown
@@ -127,7 +127,7 @@ class Step:
     weight_wei: int = 0
 
 
-async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, address: Address) -> Step:
+async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, address: Address) -> PlannedStep:
     """Raises ProposalNotFound, NotYet, WrongMoment, TooFewVotes, ChainUnavailable."""
     one = await shown(network, name)
     require_state(one, ProposalState.ACTIVE)
@@ -140,23 +140,24 @@ async def planned_vote(network: NetworkReader, name: str, *, ballot: Ballot, add
         raise TooFewVotes(
             f"{to_hex(address)} had no votes when the vote began", hint="delegate before the next one begins"
         )
-    intent = Intent(network.contracts.governor, "castVoteWithReason", [number, ballot.support, ballot.reason])
-    return Step(one, await cost_of(network, intent, address=address), weight_wei)
+    governor, words = network.contracts.governor, [number, ballot.support, ballot.reason]
+    cost = await cost_of(network, governor, function="castVoteWithReason", arguments=words, address=address)
+    return PlannedStep(one, cost, weight_wei)
 
 
-async def send_vote(network: NetworkReader, sender: Sender, *, plan: Step, ballot: Ballot) -> None:
+async def send_vote(network: NetworkReader, sender: Sender, *, plan: PlannedStep, ballot: Ballot) -> None:
     """Votes. Raises Reverted (GovernorAlreadyCastVote, …), ChainUnavailable."""
     number = plan.one.proposal.id
     await voting.vote(sender, network.contracts, proposal=number, support=ballot.support, reason=ballot.reason)
 
 
-async def planned_step(network: NetworkReader, name: str, *, step: str, address: Address) -> Step:
+async def planned_step(network: NetworkReader, name: str, *, step: str, address: Address) -> PlannedStep:
     """`step` is queue or execute. Raises ProposalNotFound, NotYet, WrongMoment, ChainUnavailable."""
     one = await shown(network, name)
     require_state(one, ProposalState.READY if step == "execute" else ProposalState.SUCCEEDED)
     await _chain_beyond(network, (one.proposal.ready_s or 0) if step == "execute" else one.proposal.vote_end_s)
-    intent = Intent(network.contracts.governor, step, one.proposal.arguments())
-    return Step(one, await cost_of(network, intent, address=address))
+    governor, words = network.contracts.governor, one.proposal.arguments()
+    return PlannedStep(one, await cost_of(network, governor, function=step, arguments=words, address=address))
 
 
 async def send_step(network: NetworkReader, sender: Sender, *, one: Shown, step: str) -> None:
@@ -204,7 +205,7 @@ def _when(one: Shown) -> str:
 
 async def delegation_cost(network: NetworkReader, *, to: Address, address: Address) -> Cost:
     """Raises ChainUnavailable."""
-    return await cost_of(network, Intent(network.contracts.dgai, "delegate", [to]), address=address)
+    return await cost_of(network, network.contracts.dgai, function="delegate", arguments=[to], address=address)
 
 
 async def send_delegation(network: NetworkReader, sender: Sender, *, to: Address) -> Electorate:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dgrid.chain import voting
-from dgrid.chain.ballots import Call
+from dgrid.chain.ballots import Call, columns_of
 from dgrid.chain.contracts import Contract, Reverted
 from dgrid.chain.parameters import Parameters, catalogue
 from dgrid.chain.rpc import RpcError
@@ -18,12 +18,12 @@ from dgrid.chain.voting import Electorate
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest
 from dgrid.core.identity import Address, to_hex
+from dgrid.governance.calls import drafted_call
 from dgrid.governance.changes import Change, ParameterChange, changes_of, setting_calls
 from dgrid.governance.drafting import Draft, require_adoptable, unsafe
 from dgrid.governance.proposals import Proposal, ProposalNotFound, ProposalState, proposals
 from dgrid.governance.simulation import Simulation
 from dgrid.poq.economics import Rule
-from dgrid.processes.home import Home
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.settlement.replaying import simulated
 
@@ -62,9 +62,8 @@ class Shown:
 class Planned:
     """What would be sent: the calls, what they change, and what it costs."""
 
-    draft: Draft
     calls: tuple[Call, ...]
-    changes: tuple[ParameterChange, ...]
+    changes: tuple[Change, ...]
     electorate: Electorate
     cost: "Cost"
 
@@ -131,53 +130,48 @@ def _number(name: str) -> int:
         raise InvalidRequest(f"{name} is no proposal: give its number or its id") from None
 
 
-def user_of(home: Path) -> Address:
-    """Who proposes and votes from this home."""
-    return Home(home).key("user").address
-
-
 # --- drafting ---------------------------------------------------------------------------------------------------------
 
 
-async def planned(network: NetworkReader, assignments: Sequence[str], *, address: Address) -> Planned:
-    """A draft held to every rule of the contract, before anything is sent.
+async def planned(
+    network: NetworkReader, assignments: Sequence[str], *, address: Address, typed: Sequence[str] = ()
+) -> Planned:
+    """NAME=VALUE assignments and typed calls, held to every rule of the contracts before anything is sent.
 
-    Raises UnknownParameter, InvalidRequest, OutOfBounds, UnsafeParameters, ChainUnavailable.
+    Raises UnknownParameter, InvalidRequest, OutOfBounds, UnsafeParameters, Reverted, ChainUnavailable.
     """
-    view, contracts = network.view, network.contracts
-    now_s, draft = await network.rpc.now_s(), Draft.of(assignments)
-    epoch_seconds, epoch_now = view.facts.epoch_seconds, view.clock.epoch_at(now_s * 1000)
-    require_adoptable(draft, view.parameters, epoch_now=epoch_now, epoch_seconds=epoch_seconds)
-    calls = setting_calls(draft.values, contracts=contracts)
+    contracts, now_s, calls = network.contracts, await network.rpc.now_s(), list[Call]()
+    if assignments or not typed:
+        calls += _settings(network, Draft.of(assignments), now_s=now_s)
+    calls += [drafted_call(text, contracts=contracts) for text in typed]
     try:
         await voting.rehearse(network.rpc, contracts, calls=calls)
     except Reverted as error:
         raise explained(error) from None
     electorate = await voting.read_electorate(network.rpc, contracts, address=address, now_s=now_s)
-    columns = [[getattr(call, name) for call in calls] for name in ("target", "value_wei", "data")]
-    words = [*columns, "a title of usual length"]
-    cost = await cost_of(network, Intent(contracts.governor, "propose", words), address=address)
-    changes = tuple(draft.changes(view.parameters.last))
-    return Planned(draft, tuple(calls), changes, electorate, cost)
+    words = [*columns_of(calls), "a title of usual length"]
+    cost = await cost_of(network, contracts.governor, function="propose", arguments=words, address=address)
+    changes = tuple(changes_of(calls, contracts=contracts, before=network.view.parameters.last))
+    return Planned(tuple(calls), changes, electorate, cost)
+
+
+def _settings(network: NetworkReader, draft: Draft, *, now_s: int) -> list[Call]:
+    """The call that sets a draft's values, once the contract would take them."""
+    view = network.view
+    epoch_seconds, epoch_now = view.facts.epoch_seconds, view.clock.epoch_at(now_s * 1000)
+    require_adoptable(draft, view.parameters, epoch_now=epoch_now, epoch_seconds=epoch_seconds)
+    return setting_calls(draft.values, contracts=network.contracts)
 
 
 def explained(error: Reverted) -> DGridError:
     return unsafe([Rule(error.arguments["rule"])]) if error.name == "Unsafe" else error
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One call that somebody may send."""
-
-    contract: Contract
-    function: str
-    arguments: Sequence[Any]
-
-
-async def cost_of(network: NetworkReader, intent: Intent, *, address: Address) -> Cost:
-    """What sending it takes; a usual figure where the chain cannot tell yet. Raises ChainUnavailable."""
-    contract = intent.contract
-    data = to_hex(contract.encode(intent.function, intent.arguments))
+async def cost_of(
+    network: NetworkReader, contract: Contract, *, function: str, arguments: Sequence[Any], address: Address
+) -> Cost:
+    """What a call takes from an address; a usual figure where the chain cannot tell yet. Raises ChainUnavailable."""
+    data = to_hex(contract.encode(function, arguments))
     call = {"from": to_hex(address), "to": to_hex(contract.address), "data": data}
     try:
         gas = int(await network.rpc.call("eth_estimateGas", [call]), 16)

@@ -53,14 +53,17 @@ def show(context: typer.Context, case: CaseId) -> None:
 
     terminal: Terminal = context.obj
     found = one_case(terminal.home, case)
-    terminal.show("case", found, text=_told(found))
+    terminal.show("cases.show", found, text=_told(found))
 
 
 def open_case(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
     *,
-    about: Annotated[str, typer.Argument(metavar="WHAT", help="A node; a receipt's id; a round.")],
+    about: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round."),
+    ],
     model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
     evidence: Evidence = "",
     yes: Yes = False,
@@ -83,13 +86,14 @@ def open_case(
     agree(terminal, yes=yes)
     found = send_open(terminal.home, accusation, bond_wei=bond_wei)
     shown = {"id": found, "subject": accusation.subject.name.lower(), "bond_wei": str(bond_wei)}
-    terminal.show("case-opened", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
+    terminal.show("cases.open", shown, text=f"opened case {found}; `dgrid cases show {short(found)}` follows it")
 
 
 def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     """Take a first verdict to a larger jury of other members: once, by anyone, against twice the bond.
 
-    The bond goes back if the verdict changes, or if too few members enrol. A node appeals by itself.
+    The bond goes back if the verdict changes, or if too few members enrol. Nodes, gateways and signers of roots appeal
+    by themselves.
 
     Example: `dgrid cases appeal 0x5c8f12ab --yes`
     """
@@ -99,18 +103,18 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     terminal.note("an appeal takes twice the case's bond, which is lost if the verdict stays")
     agree(terminal, yes=yes)
     sent = send_appeal(terminal.home, case)
-    terminal.show("case-appealed", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
+    terminal.show("cases.appeal", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
 
 
 def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:
     from dgrid.chain.case_events import Subject
-    from dgrid.cli.court import Wish
+    from dgrid.cli.court import Complaint
 
     named = {"identity": Subject.IDENTITY, "undisclosed": Subject.UNDISCLOSED, "root": Subject.QUALITY_ROOT}
     if subject not in named:
         raise typer.BadParameter(f"{subject!r} is none of {', '.join(named)}")
     try:
-        return Wish(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
+        return Complaint(named[subject], about, model, bytes.fromhex(evidence.removeprefix("0x")))
     except ValueError:
         raise typer.BadParameter("a blob's id is 0x and 64 hex digits") from None
 

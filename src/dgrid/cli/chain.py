@@ -23,7 +23,7 @@ def deploy(  # noqa: PLR0913 one for each flag
     *,
     network: Annotated[str, typer.Option(help="dev, bsc-testnet, bsc or opbnb.")],
     rpc: Annotated[list[str] | None, typer.Option(help="An endpoint; several times. Else $DGRID_CHAIN_RPC.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="The deployer's key; else one of this home.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="The deployer's key; else one made in this home.")] = None,
     holder: Annotated[str, typer.Option(help="Who holds the whole supply at first; else the deployer.")] = "",
     author: Annotated[list[str] | None, typer.Option(help="A canary author from the start; several times.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, another first parameter.")] = None,

@@ -14,15 +14,15 @@ from dgrid.chain import cases
 from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case, Hearing
 from dgrid.chain.cases import Accusation
-from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
-from dgrid.cli.accounts import sending
-from dgrid.cli.judging import key_names
+from dgrid.cli.judging import the_node
+from dgrid.cli.sending import sending
+from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex
 from dgrid.engines.catalog import Catalog
-from dgrid.settlement.cases import leaf_matter, root_charge
+from dgrid.settlement.cases import leaf_matter, refunds_of, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.wire.quality import LeafKey
@@ -32,7 +32,7 @@ Names = Mapping[Address, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Complaint:
     """What somebody wants to accuse whom of, as typed."""
 
     subject: Subject
@@ -156,35 +156,30 @@ def _party(address: Address, names: Names) -> Json:
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-def plan_open(home: Path, wish: Wish) -> tuple[Accusation, int]:
+def plan_open(home: Path, complaint: Complaint) -> tuple[Accusation, int]:
     """What would be sent, and the bond. Raises InvalidRequest, ReceiptNotFound, NotYet, NetworkUnreachable."""
-    return asyncio.run(_plan_open(home, wish))
+    return asyncio.run(_plan_open(home, complaint))
 
 
-async def _plan_open(home: Path, wish: Wish) -> tuple[Accusation, int]:
+async def _plan_open(home: Path, complaint: Complaint) -> tuple[Accusation, int]:
     async with reading(chain_config(home)) as network:
         bond_wei = network.view.parameters.last.case_bond_wei
-        match wish.subject:
+        match complaint.subject:
             case Subject.IDENTITY:
-                return _identity(network.view, wish, key_names(home)), bond_wei
+                return _identity(network.view, complaint, key_names(home)), bond_wei
             case Subject.UNDISCLOSED:
-                return await _undisclosed(network, wish), bond_wei
+                return await _undisclosed(network, complaint), bond_wei
             case Subject.QUALITY_ROOT:
-                return _root(network.view, wish), bond_wei
+                return _root(network.view, complaint), bond_wei
 
 
-def _identity(view: ChainView, wish: Wish, names: Names) -> Accusation:
-    lowered = wish.about.lower().partition("…")[0]
-    nodes = [address for role, address in view.members if role is Role.NODE]
-    begins = len(lowered) > len("0x0")
-    fits = [one for one in nodes if names.get(one) == wish.about or (begins and to_hex(one).startswith(lowered))]
-    if len(fits) != 1:
-        raise InvalidRequest(f"{wish.about} names {len(fits)} nodes", hint="give an address, or a name such as node-1")
+def _identity(view: ChainView, complaint: Complaint, names: Names) -> Accusation:
+    node = the_node(complaint.about, view, names=names)
     last = view.quality_roots.get(view.last_quality_round)
-    evidence = wish.evidence or (b"" if last is None else last.root.blob_id)
+    evidence = complaint.evidence or (b"" if last is None else last.root.blob_id)
     if not evidence:
         raise NotYet("nothing was judged yet", hint="name a blob with --evidence")
-    return Accusation(Subject.IDENTITY, fits[0], _digest(wish.model), evidence)
+    return Accusation(Subject.IDENTITY, node, _digest(complaint.model), evidence)
 
 
 def _digest(model: str) -> bytes:
@@ -199,25 +194,27 @@ def _digest(model: str) -> bytes:
     return found[0]
 
 
-async def _undisclosed(network: NetworkReader, wish: Wish) -> Accusation:
+async def _undisclosed(network: NetworkReader, complaint: Complaint) -> Accusation:
     try:
-        request_id = from_hex(wish.about, size=32)
+        request_id = from_hex(complaint.about, size=32)
     except ValueError:
-        raise InvalidRequest(f"{wish.about!r} is no receipt's id", hint="`dgrid receipts` lists them") from None
+        raise InvalidRequest(f"{complaint.about!r} is no receipt's id", hint="`dgrid receipts` lists them") from None
     for anchor in network.records.anchors():
         receipt = (await network.records.epoch(anchor)).find(request_id)
         if receipt is not None:
             key = LeafKey(receipt.parties.gateway, *receipt.place.position)
-            evidence = wish.evidence or anchor.root.blob_id
-            return Accusation(Subject.UNDISCLOSED, Address(key.gateway), leaf_matter(key), evidence)
-    raise ReceiptNotFound(f"no anchored epoch holds the receipt {wish.about}")
+            paid_wei = {Address(receipt.parties.payer): receipt.shares.fee}
+            refunds = refunds_of(paid_wei, most_wei=network.view.parameters.last.request_value_max_wei)
+            named = Address(key.gateway), leaf_matter(key), complaint.evidence or anchor.root.blob_id
+            return Accusation(Subject.UNDISCLOSED, *named, refunds)
+    raise ReceiptNotFound(f"no anchored epoch holds the receipt {complaint.about}")
 
 
-def _root(view: ChainView, wish: Wish) -> Accusation:
-    posted = view.quality_roots.get(int(wish.about)) if wish.about.isdecimal() else None
+def _root(view: ChainView, complaint: Complaint) -> Accusation:
+    posted = view.quality_roots.get(int(complaint.about)) if complaint.about.isdecimal() else None
     if posted is None:
-        raise NotYet(f"no quality root is posted for round {wish.about}")
-    return Accusation(*root_charge(posted.root.round), wish.evidence or posted.root.blob_id)
+        raise NotYet(f"no quality root is posted for round {complaint.about}")
+    return Accusation(*root_charge(posted.root.round), complaint.evidence or posted.root.blob_id)
 
 
 def send_open(home: Path, accusation: Accusation, *, bond_wei: int) -> str:

@@ -21,13 +21,14 @@ from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.networks import NETWORKS, AddressBook, Network, Stage, planned_book
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.cli.sending import opened_rpc, opened_sender
+from dgrid.cli.signers import Signer, address_of
 from dgrid.config import ChainConfig, ConfigError, WalletConfig, to_toml
 from dgrid.core.errors import CheckFailed, DGridError, InvalidRequest
-from dgrid.core.identity import Address, address_from_hex, to_hex
+from dgrid.core.identity import to_hex
 from dgrid.governance.drafting import Draft, require_bounds, unsafe
 from dgrid.poq.economics import violations
 from dgrid.processes.home import Home, write_atomically
-from dgrid.wire.http import HttpClient
 from dgrid.wire.signatures import SigningKey
 
 KEY_NAME = "deployer"
@@ -79,8 +80,8 @@ class Wish:
             parameters = draft.over(parameters)
         if broken := violations(parameters, epoch_seconds=terms.epoch_seconds):
             raise unsafe(broken)
-        authors = tuple(map(_address, self.authors))
-        holder = _address(self.holder) if self.holder else None
+        authors = tuple(map(address_of, self.authors))
+        holder = address_of(self.holder) if self.holder else None
         return replace(terms, parameters=parameters, authors=authors, holder=holder)
 
 
@@ -201,17 +202,11 @@ async def _opened(wish: Wish) -> AsyncIterator[tuple[Rpc, Sender]]:
             f"a deployment on {network.name} takes {ENDPOINTS_MIN} endpoints that agree; here are {len(wish.rpc_urls)}",
             hint="give --rpc several times, with endpoints of different people",
         )
-    home = Home(wish.home)
+    home, chain = Home(wish.home), ChainConfig(wish.rpc_urls, network.chain_id, {})
     home.make()
-    http = HttpClient()
-    rpc = Rpc.of(ChainConfig(wish.rpc_urls, network.chain_id, {}), http)
-    folder = home.role_folder(f"{KEY_NAME}-{network.chain_id}")
-    sender = Sender(rpc, key, folder=folder, chain_id=network.chain_id)
-    try:
+    signer = Signer(KEY_NAME, key, home.role_folder(f"{KEY_NAME}-{network.chain_id}"))
+    async with opened_rpc(chain) as rpc, opened_sender(rpc, signer, chain_id=chain.chain_id) as sender:
         yield rpc, sender
-    finally:
-        await sender.close()
-        await http.close()
 
 
 # --- the book in the home --------------------------------------------------------------------------------------------
@@ -238,10 +233,3 @@ def keep_settings(home_path: Path, book: AddressBook, *, rpc_urls: Sequence[str]
     wallet = WalletConfig((), home.api_key_file, home.key_file("user"), book.chain(rpc_urls))
     write_atomically(home.wallet_file, to_toml(wallet).encode())
     return home.wallet_file
-
-
-def _address(text: str) -> Address:
-    try:
-        return address_from_hex(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text} is no address: {error}") from None

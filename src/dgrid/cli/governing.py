@@ -10,13 +10,20 @@ import typer
 from dgrid.cli.money import Yes, agree, dgai_gas
 from dgrid.cli.terminal import Terminal, columns, dgai
 from dgrid.core.errors import InvalidRequest
-from dgrid.core.identity import address_from_hex, to_hex
+from dgrid.core.identity import to_hex
 
 if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.ballots import Cost, Shown
+    from dgrid.governance.changes import Change
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="The proposal's number in `dgrid gov list`, or its id.")]
-Assignments = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="New values, all or none of them.")]
+Assignments = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="New values, all or none of them.")
+]
+Calls = Annotated[
+    list[str] | None,
+    typer.Option("--call", metavar='"CONTRACT.function ARGUMENT..."', help="A call the Timelock makes; several times."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,33 +38,48 @@ def register(app: typer.Typer) -> None:
 
 def propose(
     context: typer.Context,
-    assignments: Assignments,
+    assignments: Assignments = None,
     *,
+    call: Calls = None,
     title: Annotated[str, typer.Option(help="What it is for; else the changes themselves.")] = "",
     yes: Yes = False,
 ) -> None:
-    """Put new values of the network's parameters to the vote. What the contract would refuse is refused at once.
+    """Put new values of the network's parameters to the vote, or calls of its contracts: the treasury's money, say.
 
-    A value is a whole number of the parameter's unit, or an amount with DGAI, %, s, m, h or d behind it.
+    A value is a whole number of the parameter's unit, or an amount with DGAI, %, s, m, h or d behind it. A call names a
+    contract and a function, then its arguments: numbers, amounts such as 250DGAI, addresses or contracts' names, 0x
+    data. What a contract would refuse is refused at once.
 
     Example: `dgrid gov propose protocol_bps=300 --title "Pay the judges better"`
+
+    Example: `dgrid gov propose --call "dgai.transfer 0x70997970… 250DGAI" --title "Pay for the audit"`
     """
     from dgrid.cli.balloting import send, send_proposal
-    from dgrid.cli.ballots import planned, read, shown, user_of
+    from dgrid.cli.ballots import planned, read, shown
+    from dgrid.cli.signers import user_of
 
     terminal: Terminal = context.obj
-    address = user_of(terminal.home)
-    plan = read(terminal.home, lambda network: planned(network, assignments, address=address))
+    address = user_of(terminal.home).address
+    plan = read(terminal.home, lambda network: planned(network, assignments or (), address=address, typed=call or ()))
     lines = [str(change) for change in plan.changes]
     terminal.note("\n".join(lines))
     members = plan.electorate
     wait_s = members.voting_delay_s + members.voting_period_s + members.timelock_s
-    terminal.note(f"in effect two epochs after {wait_s} s at the earliest; a quorum is {dgai(members.quorum_wei)}")
+    when = f"carried out in {wait_s} s at the earliest, and new values count two epochs later"
+    terminal.note(f"{when}; a quorum is {dgai(members.quorum_wei)}")
     _agree(terminal, plan.cost, yes=yes)
-    described = title or "; ".join(f"{one.parameter.name}: {one.old} → {one.new}" for one in plan.changes)
+    described = title or "; ".join(map(_title_of, plan.changes))
     number = send(terminal.home, lambda network, sender: send_proposal(network, sender, plan=plan, title=described))
     made = read(terminal.home, lambda network: shown(network, str(number)))
     _show(terminal, "gov.propose", made)
+
+
+def _title_of(change: "Change") -> str:
+    from dgrid.governance.changes import ParameterChange
+
+    if isinstance(change, ParameterChange):
+        return f"{change.parameter.name}: {change.old} → {change.new}"
+    return str(change)
 
 
 def vote(
@@ -73,14 +95,15 @@ def vote(
     Example: `dgrid gov vote 1 for --reason "judging is worth it"`
     """
     from dgrid.cli.balloting import Ballot, planned_vote, send, send_vote
-    from dgrid.cli.ballots import read, shown, user_of
+    from dgrid.cli.ballots import read, shown
+    from dgrid.cli.signers import user_of
     from dgrid.governance.proposals import Support
 
     terminal: Terminal = context.obj
     supports = {one.name.lower(): one for one in Support}
     if choice not in supports:
         raise InvalidRequest(f"a vote is {', '.join(supports)}, not {choice}")
-    ballot, address = Ballot(supports[choice], reason), user_of(terminal.home)
+    ballot, address = Ballot(supports[choice], reason), user_of(terminal.home).address
     plan = read(terminal.home, lambda network: planned_vote(network, proposal, ballot=ballot, address=address))
     terminal.note(f"{choice} #{plan.one.number} ({plan.one.proposal.title}) with {dgai(plan.weight_wei)}")
     _agree(terminal, plan.cost, yes=yes)
@@ -106,9 +129,10 @@ def execute(context: typer.Context, proposal: Which, *, yes: Yes = False) -> Non
 
 def _step(terminal: Terminal, step: str, *, proposal: str, yes: bool) -> None:
     from dgrid.cli.balloting import planned_step, send, send_step
-    from dgrid.cli.ballots import read, shown, user_of
+    from dgrid.cli.ballots import read, shown
+    from dgrid.cli.signers import user_of
 
-    address = user_of(terminal.home)
+    address = user_of(terminal.home).address
     plan = read(terminal.home, lambda network: planned_step(network, proposal, step=step, address=address))
     terminal.note("\n".join([f"{step} #{plan.one.number} ({plan.one.proposal.title})", *map(str, plan.one.changes)]))
     _agree(terminal, plan.cost, yes=yes)
@@ -167,19 +191,17 @@ def delegate(
     *,
     yes: Yes = False,
 ) -> None:
-    """Let an address vote with this home's DGAI, your own included: tokens that were never delegated do not vote.
+    """Let an address vote with this home's DGAI; your own, to vote yourself: what was never delegated has no vote.
 
     Example: `dgrid gov delegate 0x70997970…`
     """
     from dgrid.cli.balloting import delegation_cost, send, send_delegation
-    from dgrid.cli.ballots import read, user_of
+    from dgrid.cli.ballots import read
+    from dgrid.cli.signers import address_of, user_of
 
     terminal: Terminal = context.obj
-    try:
-        to = address_from_hex(address)
-    except ValueError as error:
-        raise InvalidRequest(f"{address} is no address: {error}") from None
-    user = user_of(terminal.home)
+    to = address_of(address)
+    user = user_of(terminal.home).address
     cost = read(terminal.home, lambda network: delegation_cost(network, to=to, address=user))
     terminal.note(f"the DGAI of {to_hex(user)} vote with {to_hex(to)}; they stay where they are")
     _agree(terminal, cost, yes=yes)

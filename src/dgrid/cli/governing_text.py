@@ -9,7 +9,7 @@ from dgrid.cli.terminal import columns, dgai, many, short
 from dgrid.core.identity import to_hex
 from dgrid.governance.changes import Change, KnownCall, ParameterChange, shown_value
 from dgrid.governance.proposals import ProposalState
-from dgrid.governance.simulation import Outcome, Simulation
+from dgrid.governance.simulation import Comparison, Simulation
 
 SHOWN_VOTES = 20
 
@@ -62,8 +62,10 @@ def _time_text(one: Shown) -> str:
             return f"it has passed: `dgrid gov queue {one.number}`"
         case ProposalState.READY:
             return f"it can be executed: `dgrid gov execute {one.number}`"
-        case ProposalState.EXECUTED:
+        case ProposalState.EXECUTED if any(isinstance(change, ParameterChange) for change in one.changes):
             return f"in effect from epoch {one.in_effect_from}"
+        case ProposalState.EXECUTED:
+            return "it was carried out"
         case _:
             return "it changes nothing"
 
@@ -104,8 +106,8 @@ def simulation_data(found: Simulation) -> dict[str, Any]:
         "first_epoch": found.first_epoch,
         "last_epoch": found.last_epoch,
         "receipts": found.receipts,
-        "fees": [_outcome_data(one) for one in found.fees],
-        "payouts": [_outcome_data(one) for one in found.payouts],
+        "fees": [_comparison_data(one) for one in found.fees],
+        "payouts": [_comparison_data(one) for one in found.payouts],
         "leaves": draws.leaves,
         "drawn_was": draws.drawn_was,
         "drawn_would": draws.drawn_would,
@@ -117,13 +119,13 @@ def simulation_data(found: Simulation) -> dict[str, Any]:
     }
 
 
-def _outcome_data(one: Outcome) -> dict[str, str]:
+def _comparison_data(one: Comparison) -> dict[str, str]:
     return {"kind": one.kind, "party": to_hex(one.party), "was_wei": str(one.was_wei), "would_wei": str(one.would_wei)}
 
 
 def simulation_text(found: Simulation) -> str:
-    draws, rows = found.draws, [_outcome_row("fee", one) for one in found.fees]
-    rows += [_outcome_row("pay-out", one) for one in found.payouts]
+    draws, rows = found.draws, [_comparison_row("fee", one) for one in found.fees]
+    rows += [_comparison_row("pay-out", one) for one in found.payouts]
     duties = sum(draws.duties_was.values()), sum(draws.duties_would.values())
     lines = [
         f"epochs {found.first_epoch} to {found.last_epoch}: {many(found.receipts, 'receipt')}",
@@ -135,6 +137,6 @@ def simulation_text(found: Simulation) -> str:
     return "\n".join(lines)
 
 
-def _outcome_row(what: str, one: Outcome) -> tuple[str, ...]:
+def _comparison_row(what: str, one: Comparison) -> tuple[str, ...]:
     party = short(to_hex(one.party)) if one.party else ""
     return what, one.kind, party, dgai(one.was_wei), dgai(one.would_wei), dgai(one.would_wei - one.was_wei)

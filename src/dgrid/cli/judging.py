@@ -1,4 +1,4 @@
-"""Behind the commands about quality: certificates, evaluators, why a node is believed, whether a round recomputes.
+"""Behind the commands about quality: certificates, evaluators, why a node is believed.
 
 Everything is read from the chain and any one archive; no gateway is asked for what it could bend.
 """
@@ -13,15 +13,14 @@ from typing import Any
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
-from dgrid.core.identity import Address, to_hex
-from dgrid.processes.home import Home
-from dgrid.settlement.audit import AuditReport
+from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
+from dgrid.settlement.fates import fates
 from dgrid.settlement.reading import NetworkReader, reading
-from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
@@ -46,6 +45,23 @@ def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certif
 async def _certificate(home: Path, request_id: bytes) -> Certificate:
     async with reading(chain_config(home)) as network:
         return await certify(network.quality, network.records, request_id=request_id)
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------------
+
+
+def with_fates(home: Path, receipts: Rows) -> Rows:
+    """Receipts as gateways list them, with what became of each as `judging`. Raises CheckFailed, NetworkUnreachable."""
+    return asyncio.run(_with_fates(home, receipts))
+
+
+async def _with_fates(home: Path, receipts: Rows) -> Rows:
+    by_epoch: dict[int, list[bytes]] = {}
+    for one in receipts:
+        by_epoch.setdefault(one["epoch"], []).append(from_hex(one["id"], size=32))
+    async with reading(chain_config(home)) as network:
+        found = await fates(network.quality, network.records, by_epoch=by_epoch)
+    return [{**one, "judging": found[from_hex(one["id"], size=32)].value} for one in receipts]
 
 
 # --- evaluators -------------------------------------------------------------------------------------------------------
@@ -94,11 +110,6 @@ def _evaluator(
     }
 
 
-def key_names(home: Path) -> dict[Address, str]:
-    """The addresses behind the keys of a home, by what they are called here."""
-    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
-
-
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +117,7 @@ def key_names(home: Path) -> dict[Address, str]:
 class Reasons:
     """Why a node is believed: what the last table says, and the leaves behind its latest changes."""
 
-    node: Address
+    node: dict[str, Any]
     rows: Rows
     changes: Rows
 
@@ -121,7 +132,17 @@ async def _judged_nodes(home: Path) -> Rows:
         table = await network.quality.latest_table()
         view = network.view
     members = sorted((one for (role, _), one in view.members.items() if role is Role.NODE), key=_by_stake)
-    return [_node(member, table) for member in members]
+    return [{**_node(member, table), **_backing(view, member)} for member in members]
+
+
+def _backing(view: ChainView, member: Member) -> dict[str, Any]:
+    """What stands behind a member's work, and what it cost already."""
+    return {
+        "stake_wei": str(member.stake_wei),
+        "delegated_wei": str(member.delegated_wei),
+        "commission_bps": member.commission_bps,
+        "slashed_wei": str(view.slashed.get((member.role, member.address), 0)),
+    }
 
 
 def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
@@ -147,17 +168,21 @@ def reasons(home: Path, node: str, *, limit: int) -> Reasons:
 
 async def _reasons(home: Path, node: str, limit: int) -> Reasons:
     async with reading(chain_config(home)) as network:
-        address = _the_node(node, network.view, key_names(home))
+        names = key_names(home)
+        address = the_node(node, network.view, names=names)
         table = await network.quality.latest_table()
         if table is None:
             raise NotYet("no quality root is posted yet", hint="the first comes some epochs after the first request")
         found = await _changes(network, table, address, limit=limit)
         leaves = await _leaves_behind(network, [change for change, _ in found])
     rows = [_credibility(row) for row in table.credibility if row.node == address]
-    return Reasons(address, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
+    member = network.view.members[Role.NODE, address]
+    who = {"node": to_hex(address), "name": names.get(address), **_backing(network.view, member)}
+    return Reasons(who, rows, [_change(change, number, leaves.get(change.key)) for change, number in found])
 
 
-def _the_node(text: str, view: ChainView, names: Mapping[Address, str]) -> Address:
+def the_node(text: str, view: ChainView, *, names: Mapping[Address, str]) -> Address:
+    """A node by its name here, its address or the beginning of it. Raises InvalidRequest where not just one fits."""
     nodes = [address for role, address in view.members if role is Role.NODE]
     lowered = text.lower().partition("…")[0]
     fits = [one for one in nodes if names.get(one) == text or (len(lowered) > 3 and to_hex(one).startswith(lowered))]
@@ -216,62 +241,3 @@ def _change(change: Change, number: int, leaf: ReceiptDocument | None) -> dict[s
         "score_bps": change.score_bps,
         "weight_micros": change.weight_micros,
     }
-
-
-# --- rounds -----------------------------------------------------------------------------------------------------------
-
-
-async def audited_quality(network: NetworkReader, reports: Sequence[AuditReport]) -> Rows:
-    """The judging behind audited epochs: one entry a round, and one for epochs that wait for theirs."""
-    view = network.view
-    rounds: dict[tuple[int | None, int | None], list[Address]] = {}
-    for report in reports:
-        draw = view.draws.get((report.gateway, report.epoch))
-        number = None if draw is None else covering_round(view, draw.round)
-        rounds.setdefault((None if draw is None else draw.round, number), []).append(report.gateway)
-    return [await _round(network, *key, gateways=gateways) for key, gateways in rounds.items()]
-
-
-def covering_round(view: ChainView, drawn_round: int) -> int | None:
-    """The first posted round that takes a draw's round in."""
-    return min((number for number in view.quality_roots if number >= drawn_round), default=None)
-
-
-async def _round(
-    network: NetworkReader, drawn_round: int | None, posted: int | None, *, gateways: Sequence[Address]
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "gateways": [to_hex(gateway) for gateway in gateways],
-        "state": "no seed yet" if drawn_round is None else "being judged" if posted is None else "posted",
-        "drawn_round": drawn_round,
-        "round": posted,
-    }
-    if posted is None:
-        return {**entry, "recomputes": None, "differences": []}
-    token = network.contracts.dgai.address
-    return {**entry, **_round_data(await recompute(network.quality, posted, token=token))}
-
-
-def _round_data(found: RoundAudit) -> dict[str, Any]:
-    obedience = found.obedience
-    return {
-        "recomputes": found.ok,
-        "blob_id": to_hex(found.root.blob_id),
-        "credibility_root": to_hex(found.root.credibility_root),
-        "payouts_root": to_hex(found.root.payouts_root),
-        "payouts_wei": str(found.root.payouts_total),
-        "drawn": obedience.drawn,
-        "duties": obedience.duties,
-        "reported": obedience.reported,
-        "undisclosed": obedience.undisclosed,
-        "missed": [_reported_data(one) for one in obedience.missed],
-        "unbidden": [_reported_data(one) for one in obedience.unbidden],
-        "refused": list(found.refused),
-        "differences": list(found.differences),
-    }
-
-
-def _reported_data(one: Reported) -> dict[str, Any]:
-    judged_round, evaluator, key = one
-    place = {"gateway": to_hex(key.gateway), "epoch": key.epoch, "lane": key.lane, "sequence": key.sequence}
-    return {"round": judged_round, "evaluator": to_hex(evaluator), **place}

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from dgrid import __version__
-from dgrid.cli import asking, cases, chain, governing, money, network, operating, quality, receipts, roles
+from dgrid.cli import asking, cases, chain, delegating, governing, money, network, operating, quality, receipts, roles
 from dgrid.cli.terminal import Terminal, home_path, report
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import DGridError, UsageError
 
 INTERRUPTED = 130
 FLAGS = ("--json", "--quiet")
@@ -32,8 +32,23 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 network unreachable, 4 refused, 5
 app = typer.Typer(
     name="dgrid", help=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
-for part in (network, asking, receipts, quality, cases, money, operating, governing, roles, chain):
-    part.register(app)
+PANELS = (
+    ("A network on this machine", (network,)),
+    ("Ask", (asking,)),
+    ("Check what was done", (receipts, quality, cases)),
+    ("Pay and be paid", (money,)),
+    ("Stake", (operating, delegating)),
+    ("Vote", (governing,)),
+    ("Run a role", (roles, chain)),
+)
+for panel, parts in PANELS:
+    commands, groups = len(app.registered_commands), len(app.registered_groups)
+    for part in parts:
+        part.register(app)
+    for command in app.registered_commands[commands:]:
+        command.rich_help_panel = panel
+    for group in app.registered_groups[groups:]:
+        group.rich_help_panel = panel
 
 
 def _version(wanted: bool) -> None:
@@ -88,13 +103,6 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return report(DGridError(f"{type(error).__name__}: {error}", hint="this is a fault of dgrid"), as_json=as_json)
     return code if isinstance(code, int) else 0
-
-
-class UsageError(DGridError):
-    """The command line cannot be understood."""
-
-    code = "usage"
-    exit_code = 2
 
 
 def _usage(error: typer.TyperException) -> UsageError:

@@ -8,7 +8,7 @@ import typer
 from dgrid.cli.terminal import Terminal, coins, columns, dgai, many, short, wei_of
 from dgrid.core.errors import DGridError
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Go ahead without being asked.")]
 WhichGateway = Annotated[str | None, typer.Option("--gateway", help="Only the channel to this gateway address.")]
 
 
@@ -103,7 +103,7 @@ def list_channels(context: typer.Context) -> None:
 
     Example: `dgrid channel list`
     """
-    from dgrid.cli.accounts import read_channels
+    from dgrid.cli.channels import read_channels
 
     terminal: Terminal = context.obj
     found = read_channels(terminal.home)
@@ -121,7 +121,7 @@ def deposit(
 
     Example: `dgrid channel deposit 50 --gateway 0x3c44cddd…`
     """
-    from dgrid.cli.accounts import deposit_into, read_channels
+    from dgrid.cli.channels import deposit_into, read_channels
 
     terminal: Terminal = context.obj
     amount_wei = wei_of(amount)
@@ -141,7 +141,7 @@ def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes =
 
     Example: `dgrid channel withdraw --gateway 0x3c44cddd…`
     """
-    from dgrid.cli.accounts import read_channels, request_withdrawals
+    from dgrid.cli.channels import read_channels, request_withdrawals
 
     terminal: Terminal = context.obj
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "open"]
@@ -161,7 +161,7 @@ def finalize(context: typer.Context, *, gateway: WhichGateway = None) -> None:
 
     Example: `dgrid channel finalize`
     """
-    from dgrid.cli.accounts import finalize_withdrawals, read_channels
+    from dgrid.cli.channels import finalize_withdrawals, read_channels
 
     terminal: Terminal = context.obj
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "withdrawing"]

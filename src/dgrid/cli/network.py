@@ -21,17 +21,18 @@ def register(app: typer.Typer) -> None:
 def up(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once the network serves; it runs on.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it serves, and leave it running.")] = False,
     gateways: Annotated[int, typer.Option(help="How many gateways.")] = 2,
     nodes: Annotated[int, typer.Option(help="How many nodes; they share the three built-in models.")] = 5,
     evaluators: Annotated[int, typer.Option(help="How many evaluators judge answers.")] = 5,
     epoch_seconds: Annotated[int, typer.Option(help="How long an epoch lasts; fixed with a home's first start.")] = 20,
-    no_restart: Annotated[bool, typer.Option("--no-restart", help="Leave a role that died dead.")] = False,
+    no_restart: Annotated[bool, typer.Option("--no-restart", help="Do not start a role again that died.")] = False,
     port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
 ) -> int:
     """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author, a watcher.
 
-    State is kept in the home; the next start resumes it. Ctrl-C stops everything.
+    State is kept in the home; the next start resumes it. Ctrl-C stops everything, and so does `dgrid down`. It listens
+    on this machine alone, and says at which address any OpenAI client can ask it, with which key.
 
     Example: `dgrid up --detach --nodes 3`
     """
@@ -76,7 +77,9 @@ def wait(
 
 
 def doctor(
-    context: typer.Context, *, port_base: Annotated[int, typer.Option(help="As with `dgrid up`.")] = 7420
+    context: typer.Context,
+    *,
+    port_base: Annotated[int, typer.Option(help="The first gateway's port, as with `dgrid up`.")] = 7420,
 ) -> int:
     """Check whether this machine has all that a network needs; what is missing is named with its remedy.
 

@@ -1,4 +1,4 @@
-"""Commands of those who run or back a role: stake, unstake, unjail, delegate, undelegate, exit.
+"""Commands of those who run a role: stake, unstake, unjail, exit.
 
 Each shows what it will cost and do, and when, before anything is sent; `--yes` goes ahead without being asked.
 """
@@ -15,11 +15,8 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.operations import Plan, Planner
     from dgrid.cli.signers import Signer
     from dgrid.cli.staking import Part
-    from dgrid.core.identity import Address
 
 RoleName = Annotated[str, typer.Argument(metavar="ROLE", help="node, gateway, evaluator or archive.")]
-OfRole = Annotated[str, typer.Option("--role", help="The operator's role.")]
-Operator = Annotated[str, typer.Argument(help="The operator's address, or the name of a key of this home.")]
 Amount = Annotated[str, typer.Argument(help="DGAI.")]
 SomeOrAll = Annotated[str, typer.Argument(metavar="AMOUNT|all", help="DGAI, or all.")]
 PayOut = Annotated[bool, typer.Option("--withdraw", help="Pay out what was taken out before and is free now.")]
@@ -28,7 +25,7 @@ From = Annotated[str, typer.Option("--from", help="A key of this home by its nam
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (stake, unstake, unjail, delegate, undelegate):
+    for command in (stake, unstake, unjail):
         app.command()(command)
     app.command("exit")(leave)
 
@@ -44,7 +41,9 @@ def stake(context: typer.Context, role: RoleName, *, amount: Amount, sender: Fro
     terminal: Terminal = context.obj
     which, amount_wei = role_of(role), wei_of(amount)
     signer = signer_of(terminal.home, sender, role=which)
-    _carry_out(terminal, "stake", signer, lambda desk: plan_stake(desk, which, amount_wei=amount_wei), yes=yes)
+    carry_out(
+        terminal, "stake", signer=signer, planner=lambda desk: plan_stake(desk, which, amount_wei=amount_wei), yes=yes
+    )
 
 
 def unstake(
@@ -69,10 +68,10 @@ def unstake(
     which = role_of(role)
     signer = signer_of(terminal.home, sender, role=which)
     if withdraw:
-        _carry_out(terminal, "unstake", signer, lambda desk: plan_withdraw(desk, which), yes=yes)
+        carry_out(terminal, "unstake", signer=signer, planner=lambda desk: plan_withdraw(desk, which), yes=yes)
         return
-    part = _part(amount)
-    _carry_out(terminal, "unstake", signer, lambda desk: plan_unstake(desk, which, part=part), yes=yes)
+    part = part_of(amount)
+    carry_out(terminal, "unstake", signer=signer, planner=lambda desk: plan_unstake(desk, which, part=part), yes=yes)
 
 
 def unjail(context: typer.Context, role: RoleName, *, sender: From = "", yes: Yes = False) -> None:
@@ -86,63 +85,7 @@ def unjail(context: typer.Context, role: RoleName, *, sender: From = "", yes: Ye
     terminal: Terminal = context.obj
     which = role_of(role)
     signer = signer_of(terminal.home, sender, role=which)
-    _carry_out(terminal, "unjail", signer, lambda desk: plan_unjail(desk, which), yes=yes)
-
-
-def delegate(
-    context: typer.Context,
-    operator: Operator,
-    *,
-    amount: Amount,
-    role: OfRole = "node",
-    sender: From = "",
-    yes: Yes = False,
-) -> None:
-    """Entrust stake to an operator: you share what it passes on and what it loses. Your votes stay yours.
-
-    Example: `dgrid delegate 0x70997970… 100 --role evaluator`
-    """
-    from dgrid.cli.signers import role_of, signer_of
-    from dgrid.cli.staking import plan_delegate
-
-    terminal: Terminal = context.obj
-    which, whom, amount_wei = role_of(role), _operator(terminal, operator), wei_of(amount)
-    signer = signer_of(terminal.home, sender)
-    _carry_out(
-        terminal,
-        "delegate",
-        signer,
-        lambda desk: plan_delegate(desk, which, operator=whom, amount_wei=amount_wei),
-        yes=yes,
-    )
-
-
-def undelegate(  # noqa: PLR0913 one for each flag
-    context: typer.Context,
-    operator: Operator,
-    *,
-    amount: SomeOrAll = "",
-    role: OfRole = "node",
-    withdraw: PayOut = False,
-    sender: From = "",
-    yes: Yes = False,
-) -> None:
-    """Take stake back from an operator; after the unbonding delay, --withdraw pays it out.
-
-    Example: `dgrid undelegate 0x70997970… all --role evaluator`
-    """
-    from dgrid.cli.signers import role_of, signer_of
-    from dgrid.cli.staking import plan_undelegate, plan_withdraw_delegation
-
-    terminal: Terminal = context.obj
-    which, whom = role_of(role), _operator(terminal, operator)
-    signer = signer_of(terminal.home, sender)
-    if withdraw:
-        planner: Planner = lambda desk: plan_withdraw_delegation(desk, which, operator=whom)  # noqa: E731
-    else:
-        part = _part(amount)
-        planner = lambda desk: plan_undelegate(desk, which, operator=whom, part=part)  # noqa: E731
-    _carry_out(terminal, "undelegate", signer, planner, yes=yes)
+    carry_out(terminal, "unjail", signer=signer, planner=lambda desk: plan_unjail(desk, which), yes=yes)
 
 
 def leave(context: typer.Context, role: RoleName, *, sender: From = "", yes: Yes = False) -> None:
@@ -162,10 +105,10 @@ def leave(context: typer.Context, role: RoleName, *, sender: From = "", yes: Yes
     which = role_of(role)
     signer = signer_of(terminal.home, sender, role=which)
     nodes = asyncio.run(lines_of(terminal.home, signer.address)) if which is Role.GATEWAY else ()
-    _carry_out(terminal, "exit", signer, lambda desk: plan_exit(desk, which, nodes=nodes), yes=yes)
+    carry_out(terminal, "exit", signer=signer, planner=lambda desk: plan_exit(desk, which, nodes=nodes), yes=yes)
 
 
-def _carry_out(terminal: Terminal, command: str, signer: "Signer", planner: "Planner", *, yes: bool) -> None:
+def carry_out(terminal: Terminal, command: str, *, signer: "Signer", planner: "Planner", yes: bool) -> None:
     """Plans, shows, asks, sends, says what was done."""
     from dgrid.cli.operations import carried_out, planned
 
@@ -216,21 +159,10 @@ def when(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _part(amount: str) -> "Part":
+def part_of(amount: str) -> "Part":
+    """An amount, or all. Raises InvalidRequest, typer.BadParameter."""
     from dgrid.cli.staking import Part
 
     if not amount:
         raise InvalidRequest("how much? an amount of DGAI, or all", hint="--withdraw pays out what is free already")
     return Part() if amount == "all" else Part(wei_of(amount))
-
-
-def _operator(terminal: Terminal, text: str) -> "Address":
-    from dgrid.core.identity import address_from_hex
-    from dgrid.processes.home import Home
-
-    if Home(terminal.home).key_file(text).exists():
-        return Home(terminal.home).key(text).address
-    try:
-        return address_from_hex(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text} is no address, and no key of this home: {error}") from None

@@ -18,14 +18,13 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import tunable
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import Sender
+from dgrid.cli.sending import opened_rpc, opened_sender
 from dgrid.cli.signers import Signer
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
-from dgrid.core.errors import ChainUnavailable, InsufficientBudget
+from dgrid.core.errors import ChainUnavailable, InsufficientBudget, NotYet
 from dgrid.core.identity import Address, to_hex
-from dgrid.wire.http import HttpClient
 
 _MINIMUM_STAKE = tunable("minimum_stake_wei").index
 
@@ -39,6 +38,8 @@ GAS = {
     "delegateStake": 330_000,
     "undelegateStake": 250_000,
     "withdrawDelegation": 150_000,
+    "setCommission": 65_000,
+    "reward": 150_000,
     "setLine": 75_000,
     "applyLine": 60_000,
     "requestBondWithdrawal": 75_000,
@@ -115,6 +116,11 @@ class Desk:
             missing = f"{to_hex(self.signer.address)} holds {dgai(balance)}; this takes {dgai(amount_wei)}"
             raise InsufficientBudget(missing)
 
+    def require_free(self, waiting: Waiting) -> None:
+        """Raises NotYet."""
+        if self.now_s < waiting.available_at_s:
+            raise NotYet(f"{dgai(waiting.amount_wei)} are free in {waiting.available_at_s - self.now_s} s")
+
     def approve(self, amount_wei: int) -> Step:
         registry = self.contracts.registry
         return Step(self.contracts.dgai, "approve", (registry.address, amount_wei), "let the registry take it")
@@ -159,41 +165,31 @@ def least_stake_wei(chain: ChainConfig) -> int:
     """What the network asks of a member at least; zero where its chain does not answer now."""
 
     async def main() -> int:
-        http = HttpClient()
-        try:
-            found: int = await Contracts(chain).parameters.read(Rpc.of(chain, http), "get", [_MINIMUM_STAKE])
-        except ChainUnavailable:
-            return 0
-        finally:
-            await http.close()
-        return found
+        async with opened_rpc(chain) as rpc:
+            found: int = await Contracts(chain).parameters.read(rpc, "get", [_MINIMUM_STAKE])
+            return found
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except ChainUnavailable:
+        return 0
 
 
 async def _send(desk: Desk, plan: Plan) -> list[str]:
-    signer, contracts = plan.signer, desk.contracts
-    signer.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sender = Sender(desk.rpc, signer.key, folder=signer.folder, chain_id=contracts.chain_id)
-    try:
+    contracts, sent = desk.contracts, []
+    async with opened_sender(desk.rpc, plan.signer, chain_id=contracts.chain_id) as sender:
         if contracts.chain_id == DEV_CHAIN_ID:
-            await fund_dev(desk.rpc, contracts, address=signer.address, dgai_wei=plan.pays_wei)
-        sent = []
+            await fund_dev(desk.rpc, contracts, address=sender.address, dgai_wei=plan.pays_wei)
         for step in plan.steps:
             label = f"{step.function}:{time.time_ns()}"
             receipt = await sender.send(step.contract, step.function, step.arguments, label=label)
             sent.append(to_hex(receipt.hash))
-        return sent
-    finally:
-        await sender.close()
+    return sent
 
 
 @asynccontextmanager
 async def _desk(home: Path, signer: Signer) -> AsyncIterator[Desk]:
-    chain, http = chain_config(home), HttpClient()
-    rpc, contracts = Rpc.of(chain, http), Contracts(chain)
-    try:
+    chain = chain_config(home)
+    async with opened_rpc(chain) as rpc:
         now_s = max(await rpc.now_s(), int(time.time()))
-        yield Desk(rpc, contracts, signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))
-    finally:
-        await http.close()
+        yield Desk(rpc, Contracts(chain), signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))

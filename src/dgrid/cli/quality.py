@@ -51,9 +51,10 @@ def proof(
 
 
 def evaluators(context: typer.Context) -> None:
-    """List the evaluators: stake, judged tasks, balance of information, pay, words given and kept.
+    """List the evaluators: stake, what they judged, pay, and the reports they promised and opened.
 
-    Read from the chain and any one archive.
+    BALANCE is what an evaluator's judgements were worth beyond a guess; it is paid for that. Read from the chain and
+    any one archive.
 
     Example: `dgrid evaluators`
     """

@@ -1,6 +1,7 @@
 """Commands about what was signed: receipts, verify, audit."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +24,16 @@ def register(app: typer.Typer) -> None:
 
 
 def receipts(
-    context: typer.Context, *, limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 20
+    context: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 20,
+    judged: Annotated[bool, typer.Option("--judged", help="Also which were drawn and judged, by the chain.")] = False,
 ) -> None:
     """Receipts, the signed record of each answer: list those of this home's API key, newest first.
 
-    All gateways that answer are asked. `dgrid receipts get` fetches one.
+    All gateways that answer are asked. `dgrid receipts get` fetches one, `dgrid proof` certifies a judged one.
 
-    Example: `dgrid receipts --limit 5`
+    Example: `dgrid receipts --limit 5 --judged`
     """
     from dgrid.cli.wallet_config import open_client
 
@@ -37,14 +41,19 @@ def receipts(
         return
     terminal: Terminal = context.obj
     found = open_client(terminal.home).receipts(limit=limit)
-    rows = [_row(one) for one in found]
-    titles = ("RECEIPT", "MODEL", "NODE", "IN", "OUT", "FEE", "EPOCH", "STATE")
+    if judged and found:
+        from dgrid.cli.judging import with_fates
+
+        found = with_fates(terminal.home, found)
+    names = (*COLUMNS, "judging") if judged else COLUMNS
+    titles = ("RECEIPT", "MODEL", "NODE", "IN", "OUT", "FEE", "EPOCH", "STATE", "JUDGING")[: len(names)]
+    rows = [_row(one, names) for one in found]
     terminal.show("receipts", {"receipts": found}, text=columns(titles, rows) if rows else "no receipts yet")
 
 
-def _row(receipt: dict[str, Any]) -> list[object]:
+def _row(receipt: dict[str, Any], names: Sequence[str]) -> list[object]:
     cells = {**receipt, "node": short(receipt["node"]), "fee_wei": dgai(int(receipt["fee_wei"]))}
-    return [cells.get(name, "-") for name in COLUMNS]
+    return [cells.get(name, "-") for name in names]
 
 
 def get(
@@ -127,15 +136,16 @@ def _read(file: Path) -> bytes:
 
 def audit(
     context: typer.Context,
-    receipt_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A receipt's id.")] = None,
+    receipt_id: Annotated[str | None, typer.Argument(metavar="ID", help="A receipt's id.")] = None,
     *,
     epoch: Annotated[int | None, typer.Option(help="A whole epoch, of all gateways.", min=0)] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait until the epoch is anchored.")] = 0.0,
 ) -> int:
-    """Rebuild an epoch from its blob and compare it with the chain. Asks the chain and any one archive, no gateway.
+    """Rebuild an epoch from its records and compare it with the chain. Asks the chain and any one archive, no gateway.
 
     With an ID it audits the epoch that holds the receipt and proves that the receipt is in it. Where the epoch was
-    judged, it says whether the draw was obeyed and computes the posted quality table again.
+    judged, it says whether the draw was obeyed, computes the posted quality table again, and scores public answers
+    again: an evaluator whose score does not follow from what it shows is named, and fails nothing else.
 
     Example: `dgrid audit 0x5c8f… --wait 60`
 

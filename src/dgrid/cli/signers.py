@@ -6,7 +6,7 @@ from pathlib import Path
 from dgrid.chain.events import Role
 from dgrid.config import ConfigError
 from dgrid.core.errors import InvalidRequest
-from dgrid.core.identity import Address
+from dgrid.core.identity import Address, address_from_hex
 from dgrid.processes.home import Home
 from dgrid.wire.signatures import SigningKey
 
@@ -31,13 +31,31 @@ def role_of(text: str) -> Role:
     try:
         return Role[text.upper()]
     except KeyError:
-        names = ", ".join(role.name.lower() for role in Role)
+        names = ", ".join(map(name_of, Role))
         raise InvalidRequest(f"there is no role {text!r}; there are {names}") from None
+
+
+def name_of(role: Role) -> str:
+    """A role as it is typed."""
+    return role.name.lower()
 
 
 def user_of(home: Path) -> Signer:
     """The home's user."""
     return _of_home(Home(home), USER)
+
+
+def address_of(text: str) -> Address:
+    """An address as it was typed. Raises InvalidRequest."""
+    try:
+        return address_from_hex(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text} is no address: {error}") from None
+
+
+def key_names(home: Path) -> dict[Address, str]:
+    """The addresses behind the keys of a home, by what they are called here."""
+    return {Home(home).key(file.stem).address: file.stem for file in sorted((home / "keys").glob("*.key"))}
 
 
 def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:
@@ -60,11 +78,11 @@ def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:
 
 
 def _only_of(home: Home, role: Role) -> Signer:
-    found = sorted(home.key_file("*").parent.glob(f"{role.name.lower()}-*.key"))
+    found = sorted(home.key_file("*").parent.glob(f"{name_of(role)}-*.key"))
     if len(found) != 1:
         names = ", ".join(file.stem for file in found) or "none"
         raise ConfigError(
-            f"this home has {len(found)} keys of the role {role.name.lower()}: {names}", hint="name one with --from"
+            f"this home has {len(found)} keys of the role {name_of(role)}: {names}", hint="name one with --from"
         )
     return _of_home(home, found[0].stem)
 

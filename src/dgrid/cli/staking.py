@@ -1,4 +1,4 @@
-"""What `dgrid stake`, `unstake`, `unjail`, `delegate` and `undelegate` send, and what comes of it."""
+"""What `dgrid stake`, `unstake`, `unjail` and `exit` send, and what comes of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from dgrid.chain.events import Role
 from dgrid.cli.operations import Desk, Plan, Step, Waiting
+from dgrid.cli.signers import name_of
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import InvalidRequest, NotYet
@@ -29,10 +30,6 @@ class Part:
         return wanted
 
 
-def _name(role: Role) -> str:
-    return role.name.lower()
-
-
 # --- own stake -------------------------------------------------------------------------------------------------------
 
 
@@ -41,8 +38,8 @@ async def plan_stake(desk: Desk, role: Role, *, amount_wei: int) -> Plan:
     member = await desk.member(role, desk.signer.address)
     if not member["stake"]:
         raise InvalidRequest(
-            f"{desk.signer.name} ({to_hex(desk.signer.address)}) is not registered as {_name(role)}",
-            hint=f"it registers itself, with its first stake, when it starts: `dgrid {_name(role)} run`",
+            f"{desk.signer.name} ({to_hex(desk.signer.address)}) is not registered as {name_of(role)}",
+            hint=f"it registers itself, with its first stake, when it starts: `dgrid {name_of(role)} run`",
         )
     if not amount_wei:
         raise InvalidRequest("nothing would be staked")
@@ -60,7 +57,7 @@ async def plan_stake(desk: Desk, role: Role, *, amount_wei: int) -> Plan:
 async def plan_unstake(desk: Desk, role: Role, *, part: Part) -> Plan:
     """Takes own stake out of service. Raises InvalidRequest."""
     member = await desk.member(role, desk.signer.address)
-    amount_wei = part.of(member["stake"], what=f"the stake of {desk.signer.name} as {_name(role)}")
+    amount_wei = part.of(member["stake"], what=f"the stake of {desk.signer.name} as {name_of(role)}")
     after, minimum = member["stake"] - amount_wei, await desk.parameter("minimum_stake_wei")
     effects = [
         f"own stake: {dgai(member['stake'])} → {dgai(after)}, least {dgai(minimum)}",
@@ -76,8 +73,8 @@ async def plan_withdraw(desk: Desk, role: Role) -> Plan:
     """Pays out what was unstaked. Raises InvalidRequest, NotYet."""
     member = await desk.member(role, desk.signer.address)
     if not member["unbonding"]:
-        raise InvalidRequest(f"nothing of {desk.signer.name} as {_name(role)} is on its way out")
-    _require_free(desk, Waiting("stake", member["unbonding"], member["availableAt"]))
+        raise InvalidRequest(f"nothing of {desk.signer.name} as {name_of(role)} is on its way out")
+    desk.require_free(Waiting("stake", member["unbonding"], member["availableAt"]))
     effects = [f"{dgai(member['unbonding'])} come back to {to_hex(desk.signer.address)}"]
     return desk.plan([desk.registry("withdraw", (role,), why="pay it out")], effects)
 
@@ -86,16 +83,16 @@ async def plan_unjail(desk: Desk, role: Role) -> Plan:
     """Back into service after a verdict. Raises InvalidRequest, NotYet."""
     member = await desk.member(role, desk.signer.address)
     if not member["jailedUntil"]:
-        raise InvalidRequest(f"{desk.signer.name} is not jailed as {_name(role)}")
+        raise InvalidRequest(f"{desk.signer.name} is not jailed as {name_of(role)}")
     if desk.now_s < member["jailedUntil"]:
         raise NotYet(f"jailed for {member['jailedUntil'] - desk.now_s} s more")
     minimum = await desk.parameter("minimum_stake_wei")
     if member["stake"] < minimum:
         raise InvalidRequest(
             f"own stake is {dgai(member['stake'])}, the least {dgai(minimum)}",
-            hint=f"`dgrid stake {_name(role)} AMOUNT` first",
+            hint=f"`dgrid stake {name_of(role)} AMOUNT` first",
         )
-    effects = [f"{desk.signer.name} serves again as {_name(role)}, once this is final"]
+    effects = [f"{desk.signer.name} serves again as {name_of(role)}, once this is final"]
     return desk.plan([desk.registry("unjail", (role,), why="serve again")], effects)
 
 
@@ -105,73 +102,13 @@ def _service(member: dict[str, Any], stake_wei: int, minimum_wei: int) -> str:
     return "in service" if stake_wei >= minimum_wei else "out of service: below the least stake"
 
 
-def _require_free(desk: Desk, waiting: Waiting) -> None:
-    if desk.now_s < waiting.available_at_s:
-        raise NotYet(f"{dgai(waiting.amount_wei)} are free in {waiting.available_at_s - desk.now_s} s")
-
-
-# --- stake entrusted to others ----------------------------------------------------------------------------------------
-
-
-async def plan_delegate(desk: Desk, role: Role, *, operator: Address, amount_wei: int) -> Plan:
-    """Entrusts stake to a member. Raises InvalidRequest where there is no such member, InsufficientBudget."""
-    member = await desk.member(role, operator)
-    if not member["stake"]:
-        raise InvalidRequest(f"{to_hex(operator)} is not registered as {_name(role)}")
-    if not amount_wei:
-        raise InvalidRequest("nothing would be delegated")
-    await desk.require_dgai(amount_wei)
-    registry = desk.contracts.registry
-    pool_wei, _ = await registry.read(desk.rpc, "poolOf", [role, operator])
-    commission: int = await registry.read(desk.rpc, "commissionOf", [role, operator])
-    effects = [
-        f"entrusted to {to_hex(operator)} as {_name(role)}: {dgai(pool_wei)} → {dgai(pool_wei + amount_wei)}",
-        f"its commission on rewards is {commission / 100:g} %; what it loses beyond its own stake, its delegators lose",
-        f"the votes stay yours; it is free {await desk.unbonding()} after `dgrid undelegate`",
-    ]
-    if member["jailedUntil"]:
-        effects.append("it is jailed, and out of service")
-    steps = [desk.approve(amount_wei), desk.registry("delegateStake", (role, operator, amount_wei), why="delegate it")]
-    return desk.plan(steps, effects, pays_wei=amount_wei)
-
-
-async def plan_undelegate(desk: Desk, role: Role, *, operator: Address, part: Part) -> Plan:
-    """Takes entrusted stake out of service. Raises InvalidRequest."""
-    held = await _delegation(desk, role, operator)
-    amount_wei = part.of(held["amount"], what=f"your delegation to {to_hex(operator)}")
-    shares = held["shares"] if part.wei is ALL else -(-held["shares"] * amount_wei // held["amount"])
-    effects = [
-        f"your delegation: {dgai(held['amount'])} → {dgai(held['amount'] - amount_wei)}",
-        f"{dgai(amount_wei + held['leaving'])} free {await desk.unbonding()} after this, slashable until then",
-    ]
-    if held["leaving"]:
-        effects.append(f"of that {dgai(held['leaving'])} were on their way already: their delay begins again")
-    step = desk.registry("undelegateStake", (role, operator, shares), why="take it out of service")
-    return desk.plan([step], effects)
-
-
-async def plan_withdraw_delegation(desk: Desk, role: Role, *, operator: Address) -> Plan:
-    """Pays out what was undelegated. Raises InvalidRequest, NotYet."""
-    held = await _delegation(desk, role, operator)
-    if not held["leaving"]:
-        raise InvalidRequest(f"nothing of yours is on its way out of {to_hex(operator)}")
-    _require_free(desk, Waiting("delegation", held["leaving"], held["availableAt"]))
-    effects = [f"{dgai(held['leaving'])} come back to {to_hex(desk.signer.address)}"]
-    return desk.plan([desk.registry("withdrawDelegation", (role, operator), why="pay it out")], effects)
-
-
-async def _delegation(desk: Desk, role: Role, operator: Address) -> dict[str, Any]:
-    arguments = [role, operator, desk.signer.address]
-    return await desk.contracts.registry.read_struct(desk.rpc, "delegationOf", arguments)
+# --- leaving ----------------------------------------------------------------------------------------------------------
 
 
 async def lines_of(home: Path, gateway: Address) -> tuple[Address, ...]:
     """The nodes to which a gateway has given a line. Raises ChainUnavailable."""
     async with reading(chain_config(home)) as network:
         return tuple(sorted(node for giver, node in network.view.lines if giver == gateway))
-
-
-# --- leaving ----------------------------------------------------------------------------------------------------------
 
 
 async def plan_exit(desk: Desk, role: Role, *, nodes: tuple[Address, ...] = ()) -> Plan:

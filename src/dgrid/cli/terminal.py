@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from dgrid.core.errors import DGridError
+from dgrid.core.money import AMOUNT_MAX, BPS, WEI, amount_text, scaled
 
 HOME_NAME = ".dgrid"
 
@@ -76,28 +77,40 @@ def columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def wei_of(text: str) -> int:
     """An amount in DGAI as wei. Raises typer.BadParameter."""
-    from decimal import Decimal, InvalidOperation
-
     try:
-        wei = Decimal(text) * 10**18
-    except InvalidOperation:
-        raise typer.BadParameter(f"{text!r} is no amount of DGAI") from None
-    if not wei.is_finite() or wei < 0 or wei != int(wei) or wei >= 2**128:
-        raise typer.BadParameter(f"{text!r} is no amount of DGAI with at most 18 decimals")
-    return int(wei)
+        wei = scaled(text, WEI)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no amount of DGAI: {error}") from None
+    if wei > AMOUNT_MAX:
+        raise typer.BadParameter(f"{text} DGAI are more than there can be")
+    return wei
 
 
 def dgai(wei: int) -> str:
     """An amount for people: DGAI with as many decimals as it needs."""
-    sign, whole, part = "-" if wei < 0 else "", *divmod(abs(wei), 10**18)
-    decimals = f"{part:018}".rstrip("0")
-    return f"{sign}{whole:,}{'.' + decimals if decimals else ''} DGAI"
+    return f"{amount_text(wei)} DGAI"
 
 
 def coins(wei: int) -> str:
     """An amount of the chain's own coin, with six decimals, rounded up."""
     millionths = -(-wei // 10**12)
     return f"{millionths // 10**6:,}.{millionths % 10**6:06}"
+
+
+def percent(bps: int) -> str:
+    """A share for people, from basis points."""
+    return f"{bps / 100:g} %"
+
+
+def bps_of(text: str) -> int:
+    """A share in percent, with or without its sign, as basis points. Raises typer.BadParameter."""
+    try:
+        bps = scaled(text.removesuffix("%").strip(), 100)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no share in percent, such as 5 or 2.5%: {error}") from None
+    if bps > BPS:
+        raise typer.BadParameter(f"{text} is more than everything")
+    return bps
 
 
 def many(count: int, noun: str) -> str:

@@ -275,7 +275,10 @@ def _most_telling(failures: Sequence[DGridError], urls: Sequence[str]) -> DGridE
     spoken = [error for error in failures if not isinstance(error, NetworkUnreachable)]
     if spoken:
         return spoken[0]
-    reasons = "; ".join(error.message for error in failures) or "none is configured"
+    if not urls:
+        return NetworkUnreachable("no gateway is known here", hint="set DGRID_GATEWAY_URL to one or several")
+    reasons = ", ".join(dict.fromkeys(error.message for error in failures))
     return NetworkUnreachable(
-        f"no gateway answers at {', '.join(urls)}: {reasons}", hint="is the network up? `dgrid status` shows it"
+        f"no gateway answers at {' or '.join(urls)}: {reasons}",
+        hint="`dgrid up` starts a network here; DGRID_GATEWAY_URL names gateways elsewhere",
     )

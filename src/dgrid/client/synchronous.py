@@ -27,6 +27,7 @@ from dgrid.client.flow import (
 from dgrid.client.requests import Question, chat_order
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.reasons import reason_of
 from dgrid.wire.verification import Check, verify_receipt
 
 TIMEOUT_S = 120.0
@@ -137,8 +138,7 @@ class _Driver:
         try:
             value = self._do(step)
         except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            return self._flow.throw(NetworkUnreachable(f"the gateway does not answer: {reason}"))
+            return self._flow.throw(NetworkUnreachable(reason_of(error)))
         return self._flow.send(value)
 
     def _do(self, step: Send | Read | Pause) -> Opened | bytes | None:

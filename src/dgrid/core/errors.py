@@ -1,6 +1,7 @@
 """Every error of the network, one tree.
 
 DGridError
+├── UsageError                the command line cannot be understood
 ├── RequestError              the caller must change the request
 │   ├── InvalidRequest        400 invalid_request
 │   ├── InvalidJson           400 invalid_json
@@ -55,6 +56,13 @@ class DGridError(Exception):
         self.hint = hint
         self.param = param
         self.retry_after_ms = retry_after_ms
+
+
+class UsageError(DGridError):
+    """The command line cannot be understood, or asks for what cannot be."""
+
+    code = "usage"
+    exit_code = 2
 
 
 class RequestError(DGridError):

@@ -1,7 +1,5 @@
 """Keccak-256, the one hash of the network."""
 
-from collections.abc import Iterable
-
 from sha3 import keccak_256
 
 ZERO_HASH = bytes(32)
@@ -34,8 +32,3 @@ class RunningHash:
         """The digest so far; more bytes may follow."""
         digest: bytes = self._state.digest()
         return digest
-
-
-def hash_of_all(parts: Iterable[bytes]) -> bytes:
-    """keccak over the parts laid side by side."""
-    return keccak(b"".join(parts))

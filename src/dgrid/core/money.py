@@ -4,13 +4,34 @@ All amounts are in the token's smallest unit; prices are per million tokens; eve
 rounding leaves stays inside the sum it came from.
 """
 
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 TOKENS_PER_PRICE = 10**6
 BPS = 10**4
 WEI = 10**18
 AMOUNT_MAX = 2**128 - 1
+
+_DECIMAL = re.compile(r"[0-9][0-9_]*(?:\.[0-9]+)?")
+
+
+def scaled(text: str, factor: int) -> int:
+    """A decimal number as people write it times a factor, exactly. Raises ValueError where the product is not whole."""
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError(f"{text} is no number")
+    product = Fraction(text.replace("_", "")) * factor
+    if product.denominator != 1:
+        raise ValueError(f"{text} has too many decimals")
+    return product.numerator
+
+
+def amount_text(wei: int) -> str:
+    """An amount in whole tokens, with as many decimals as it needs."""
+    sign, whole, part = "-" if wei < 0 else "", *divmod(abs(wei), WEI)
+    decimals = f"{part:018}".rstrip("0")
+    return f"{sign}{whole:,}{'.' + decimals if decimals else ''}"
 
 
 @dataclass(frozen=True, slots=True)

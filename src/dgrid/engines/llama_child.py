@@ -7,14 +7,14 @@ environment.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
 import sys
 from typing import Any, Final
 
-DEATH_SIGNAL_OPTION: Final = 1  # Linux's PR_SET_PDEATHSIG
+from dgrid.machine.parent import end_with_parent
+
 LOG_WARNINGS: Final = 2  # llama.cpp's verbosity: errors and warnings, nothing a request
 HTTP_THREADS_SPARE: Final = 6  # a kept connection holds a thread of the server; requests in flight need theirs besides
 SERVER_BATCH_TOKENS: Final = 512
@@ -35,8 +35,7 @@ def main() -> None:
 
 def die_with_parent() -> None:
     """Linux ends this process with its parent at once; elsewhere the end of its input does."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL_OPTION, signal.SIGKILL, 0, 0, 0)
+    end_with_parent(by=signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when this ends
 
 

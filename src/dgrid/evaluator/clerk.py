@@ -5,9 +5,11 @@ are opened, for an opening without reports is worth nothing.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import time_ns
+
+import msgspec
 
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
@@ -19,8 +21,9 @@ from dgrid.evaluator.journal import Commitment, Journal
 from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Pull, Reveal
 from dgrid.settlement.archives import Archives
 from dgrid.wire.blob import blob_id
+from dgrid.wire.grounds import GROUNDS_BYTES_MAX, Grounds
 from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import Report, Reports, encode_quality, reports_root
+from dgrid.wire.quality import NOT_SCORED, Report, Reports, encode_quality, reports_root
 from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain
 
@@ -83,12 +86,37 @@ class Clerk:
 
     def _fixed(self, number: int) -> Commitment:
         """What was found for the round's draws as they stand now, for good."""
-        reports = self.journal.reports(number)
-        blob = encode_quality(self._signed(number, reports))
+        reports, grounds = bounded(self.journal.reports(number), self.journal.grounds(number))
+        blob = encode_quality(self._signed(number, reports, grounds))
         return self.journal.fix(Commitment(number, self.salt(), reports_root(reports), blob_id(blob), blob))
 
-    def _signed(self, number: int, reports: tuple[Report, ...]) -> Reports:
+    def _signed(self, number: int, reports: tuple[Report, ...], grounds: tuple[Grounds, ...]) -> Reports:
         said = EvaluatorReports(self.key.address, number, reports_root(reports))
         signature = self.key.sign(self.domain.digest(said.struct_hash()))
         network = self.domain.chain_id, self.domain.verifying_contract
-        return Reports(*network, Address(self.key.address), number, reports, signature)
+        return Reports(*network, Address(self.key.address), number, reports, signature, grounds)
+
+
+def bounded(
+    reports: Sequence[Report], grounds: Mapping[bytes, Grounds], *, bytes_max: int = GROUNDS_BYTES_MAX
+) -> tuple[tuple[Report, ...], tuple[Grounds, ...]]:
+    """Reports with their grounds, as many as one blob may hold; a score whose grounds it may not is not given."""
+    said: list[Report] = []
+    shown: list[Grounds] = []
+    left = bytes_max
+    for report in reports:
+        found = grounds.get(report.grounds)
+        left -= 0 if found is None else len(found.encode())
+        if not report.grounds:
+            said.append(report)
+        elif found is None or left < 0:
+            said.append(unscored(report))
+        else:
+            said.append(report)
+            shown.append(found)
+    return tuple(said), tuple(shown)
+
+
+def unscored(report: Report) -> Report:
+    """The report without what follows from others' answers."""
+    return msgspec.structs.replace(report, accuracy_bps=NOT_SCORED, consistency_bps=NOT_SCORED, peers=(), grounds=b"")

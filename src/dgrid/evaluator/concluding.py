@@ -57,6 +57,7 @@ class Result:
     basis: tuple[object, ...]
     root: QualityRoot
     table: QualityTable
+    is_whole: bool  # what is nowhere to be had now may be had by and by, and others may have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,15 @@ class Concluder:
 
     async def _computed(self, number: int, view: ChainView) -> Result:
         basis = basis_of(view, number)
-        if self._result is None or self._result.basis != basis:
+        if self._result is None or self._result.basis != basis or not self._result.is_whole:
             collected = await self._quality.collect(number)
             for reason in collected.refused:
                 logger.warning("round %d: %s", number, reason)
             rules = rules_of(view, number)
             table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules)
             token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
-            self._result = Result(basis, root_of(table, token=token, previous=previous), table)
+            is_whole = not (collected.missing or collected.unheld)
+            self._result = Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
         return self._result
 
     def _signed(self, root: QualityRoot) -> EvaluatorSignature:

@@ -16,11 +16,12 @@ from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.judging import Bench, Case
-from dgrid.evaluator.reading import Place, Reader, place_of
+from dgrid.evaluator.reading import Reader, place_of
 from dgrid.evaluator.rounds import judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
+from dgrid.settlement.evidence import Place
 from dgrid.settlement.quality import Documents, QualityReader
 from dgrid.settlement.rounds import draw_rules, windows_of
 from dgrid.wire.quality import DisclosedLeaf, LeafKey
@@ -166,8 +167,8 @@ class Docket:
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
         within_s = judges_until_s(self._quality.view, duty.round) - self._now_s
         async with asyncio.timeout(within_s):
-            report = await self._bench.report(Case(duty, document, shown), within_s=within_s)
-        self._journal.keep_report(report, seed=known.draw.seed)
+            found = await self._bench.report(Case(duty, document, shown), within_s=within_s)
+        self._journal.keep_report(found.report, seed=known.draw.seed, grounds=found.grounds)
         self._tally.reports.add(1, shown.verdict.name.lower())
 
     # --- work beside --------------------------------------------------------------------------------------------------

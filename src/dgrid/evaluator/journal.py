@@ -6,7 +6,6 @@ journal's to know; what the chain took is the chain's to say. Bounded: rounds lo
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ import msgspec
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
+from dgrid.machine.database import open_database
+from dgrid.wire.grounds import Grounds
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, Report
 
@@ -37,6 +38,15 @@ CREATE TABLE IF NOT EXISTS duties (
     report BLOB,
     PRIMARY KEY (gateway, epoch, lane, sequence),
     FOREIGN KEY (gateway, epoch) REFERENCES draws (gateway, epoch) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS grounds (
+    gateway BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    grounds BLOB NOT NULL,
+    PRIMARY KEY (gateway, epoch, lane, sequence),
+    FOREIGN KEY (gateway, epoch, lane, sequence) REFERENCES duties ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS commitments (
     round INTEGER PRIMARY KEY,
@@ -77,11 +87,8 @@ class Journal:
     """One evaluator's memory. One process writes to it."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._db = open_database(path, _SCHEMA, durable=True)
         self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         self._db.close()
@@ -132,14 +139,19 @@ class Journal:
         rows = self._db.execute(f"SELECT gateway, epoch, lane, sequence FROM duties WHERE {where}", (gateway, epoch))  # noqa: S608
         return [LeafKey(*row) for row in rows]
 
-    def keep_report(self, report: Report, *, seed: bytes) -> None:
+    def keep_report(self, report: Report, *, seed: bytes, grounds: Grounds | None = None) -> None:
         """A finished report; dropped when the draw it was made for is no longer the one that is known."""
         key = report.key
-        self._db.execute(
-            f"UPDATE duties SET report = ? WHERE {_PLACE}"  # noqa: S608 (fixed texts)
-            " AND EXISTS (SELECT 1 FROM draws WHERE gateway = duties.gateway AND epoch = duties.epoch AND seed = ?)",
-            (msgspec.msgpack.encode(report), key.gateway, key.epoch, key.lane, key.sequence, seed),
-        )
+        place = key.gateway, key.epoch, key.lane, key.sequence
+        with self._transaction():
+            kept = self._db.execute(
+                f"UPDATE duties SET report = ? WHERE {_PLACE}"  # noqa: S608 (fixed texts)
+                " AND EXISTS (SELECT 1 FROM draws"
+                " WHERE gateway = duties.gateway AND epoch = duties.epoch AND seed = ?)",
+                (msgspec.msgpack.encode(report), *place, seed),
+            )
+            if kept.rowcount and grounds is not None:
+                self._db.execute("INSERT OR REPLACE INTO grounds VALUES (?, ?, ?, ?, ?)", (*place, grounds.encode()))
 
     def reports(self, number: int) -> tuple[Report, ...]:
         """All reports made for a round's draws, in order of their keys."""
@@ -149,6 +161,14 @@ class Journal:
         )
         found = [msgspec.msgpack.decode(data, type=Report) for (data,) in rows]
         return tuple(sorted(found, key=lambda report: report.key))
+
+    def grounds(self, number: int) -> dict[bytes, Grounds]:
+        """What the reports of a round rest on where anybody may see it, by digest."""
+        rows = self._db.execute(
+            "SELECT grounds FROM grounds JOIN draws USING (gateway, epoch) WHERE round = ?", (number,)
+        )
+        found = [msgspec.msgpack.decode(data, type=Grounds) for (data,) in rows]
+        return {one.digest(): one for one in found}
 
     # --- promises -----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,10 @@ from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
 from dgrid.poq.tasks import task_of
+from dgrid.settlement.evidence import NotEvidence
+from dgrid.settlement.grounds import Asked, open_compared
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.grounds import Compared, Grounds, Method
 from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, Verdict
 
@@ -41,6 +44,14 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A report, and what it rests on where anybody may see that."""
+
+    report: Report
+    grounds: Grounds | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """What the judges say of an answer."""
 
@@ -48,6 +59,7 @@ class Scores:
     format_bps: int = NOT_SCORED
     accuracy_bps: int = NOT_SCORED
     consistency_bps: int = NOT_SCORED
+    method: Method = Method.RULES
 
     @property
     def agreed(self) -> bool:
@@ -83,16 +95,17 @@ class Bench:
     measuring: Measuring | None
     references: Mapping[bytes, CostReference]
 
-    async def report(self, case: Case, *, within_s: float) -> Report:
+    async def report(self, case: Case, *, within_s: float) -> Finding:
         """What is to be said of a leaf. Raises DGridError when its request cannot be judged at all."""
         duty, content = case.duty, case.shown.content
         if content is None:
-            return Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict))
+            return Finding(Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict)))
         chat = decode_chat(content.request)
         limit_s = min(within_s, JUDGING_S_MAX)
         scores, panel = await self._scored(case, chat, content, within_s=limit_s)
         cost = cost_score(duty.leaf, self.references)
-        return Report(
+        grounds = grounds_of(panel, scores.method) if duty.quality and duty.leaf.is_public else None
+        report = Report(
             key=duty.leaf.key,
             receipt=duty.leaf.receipt,
             verdict=int(Verdict.JUDGED),
@@ -103,7 +116,9 @@ class Bench:
             cost_bps=NOT_SCORED if cost is None else cost,
             identity=await self._measured(case, content),
             peers=panel.request_ids,
+            grounds=b"" if grounds is None else grounds.digest(),
         )
+        return Finding(report, grounds)
 
     async def _scored(
         self, case: Case, chat: ChatRequest, content: Content, *, within_s: float
@@ -115,7 +130,8 @@ class Bench:
         scores, panel = Scores(task_of(chat)), Panel()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
             if not scores.agreed:
-                panel += await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
+                found = await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
+                panel += showable(found, case) if case.duty.leaf.is_public else found
                 scores = await self.judges.score(chat, content.answer, panel=panel)
         return scores, panel
 
@@ -127,6 +143,28 @@ class Bench:
         except DGridError as error:
             logger.warning("the claimed model could not be run: %s", error.message)
             return None
+
+
+def showable(panel: Panel, case: Case) -> Panel:
+    """The answers that anybody can be shown to be what peers said to just this: no other speaks of a public leaf."""
+    assert case.shown.content is not None
+    asked = Asked(case.document, case.shown.content.request)
+    kept = [answer for answer in panel.answers if answer.compared is not None and is_showable(answer.compared, asked)]
+    return Panel.of(kept, digest=case.document.dispatch.model_digest)
+
+
+def is_showable(compared: Compared, asked: Asked) -> bool:
+    try:
+        open_compared(compared, asked)
+    except NotEvidence as error:
+        logger.info("an answer proves nothing: %s", error.message)
+        return False
+    return compared.fits
+
+
+def grounds_of(panel: Panel, method: Method) -> Grounds:
+    """What the scores beside a panel rest on."""
+    return Grounds(method, tuple(answer.compared for answer in panel.answers if answer.compared is not None))
 
 
 def original_of(case: Case, content: Content) -> Original:

@@ -10,12 +10,10 @@ from dgrid.chain.view import Draw
 from dgrid.core.errors import CheckFailed
 from dgrid.evaluator.keys import EncryptionKey, open_leaf
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.evidence import is_signed
+from dgrid.settlement.evidence import Place, is_signed, open_disclosure
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.quality import Content, DisclosedLeaf, Disclosure, LeafKey, Verdict, decode_quality
+from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, Verdict
 from dgrid.wire.typed import Domain
-
-Place = tuple[int, int]  # lane, sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,7 @@ class Reader:
 
     async def disclosure(self, draw: Draw, blob_id: bytes) -> dict[Place, DisclosedLeaf]:
         """The leaves that a gateway disclosed of a draw. Raises NetworkUnreachable, CheckFailed."""
-        blob = decode_quality(await self.archives.fetch(blob_id))
-        if not isinstance(blob, Disclosure):
-            raise CheckFailed("the blob is no disclosure")
-        if (blob.chain_id, blob.court) != (self.court.chain_id, self.court.verifying_contract):
-            raise CheckFailed("the disclosure is of another network")
-        if (blob.author, blob.epoch, blob.seed) != (draw.gateway, draw.epoch, draw.seed):
-            raise CheckFailed("the disclosure is of another draw")
-        return {(leaf.lane, leaf.sequence): leaf for leaf in blob.leaves}
+        return open_disclosure(await self.archives.fetch(blob_id), self.court, draw=draw)
 
     def show(self, leaf: DisclosedLeaf | None, document: ReceiptDocument) -> Shown:
         """The content of a leaf, if it was given and is what was signed."""

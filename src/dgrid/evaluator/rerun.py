@@ -11,23 +11,21 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from dgrid.core.errors import DGridError, InvalidJson
+from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
-from dgrid.wire.openai import ABOUT_THE_WAY
+from dgrid.settlement.grounds import fields_asked_again
+from dgrid.wire.grounds import Compared
 
 logger = logging.getLogger(__name__)
 
 SAME_MODEL_MAX: Final = 1  # the members of a committee draw different ones, so that they see several together
 OTHER_MODELS_MAX: Final = 2
 AT_ONCE: Final = 4
-ABOUT_THE_CALLER: Final = frozenset({"user", "metadata", "store"})
-ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
-LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,11 +48,15 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class PeerAnswer:
-    """What a peer said, by a receipt that was checked. `text` is all choices, as `outputHash` covers them."""
+    """What a peer said, by a receipt that was checked. `text` is all choices, as `outputHash` covers them.
+
+    `compared` proves it to anybody; None where nobody is to be shown it.
+    """
 
     peer: Peer
     request_id: bytes
     text: str
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,22 @@ class Panel:
     other_models: tuple[PeerAnswer, ...] = ()
 
     @property
+    def answers(self) -> tuple[PeerAnswer, ...]:
+        return (*self.same_model, *self.other_models)
+
+    @property
     def request_ids(self) -> tuple[bytes, ...]:
         """Their receipts, in order."""
-        return tuple(sorted(answer.request_id for answer in (*self.same_model, *self.other_models)))
+        return tuple(sorted(answer.request_id for answer in self.answers))
+
+    @classmethod
+    def of(cls, answers: Iterable[PeerAnswer], *, digest: bytes) -> "Panel":
+        """Answers to a request that a node with weights of this digest served."""
+        found = list(answers)
+        return cls(
+            tuple(answer for answer in found if answer.peer.digest == digest),
+            tuple(answer for answer in found if answer.peer.digest != digest),
+        )
 
     def __add__(self, more: "Panel") -> "Panel":
         return Panel(self.same_model + more.same_model, self.other_models + more.other_models)
@@ -100,11 +115,7 @@ class Repeater:
         Raises InvalidJson when the request is none that can be repeated.
         """
         found = await _within([self._one(peer, original) for peer in peers], within_s)
-        answers = [answer for answer in found if answer is not None]
-        return Panel(
-            tuple(answer for answer in answers if answer.peer.digest == original.digest),
-            tuple(answer for answer in answers if answer.peer.digest != original.digest),
-        )
+        return Panel.of((answer for answer in found if answer is not None), digest=original.digest)
 
     async def _one(self, peer: Peer, original: Original) -> PeerAnswer | None:
         body = repeated_body(original, peer, budget_wei=self._budget_wei)
@@ -156,15 +167,8 @@ def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
 
     Raises InvalidJson.
     """
-    try:
-        fields = msgspec.json.decode(original.request, type=dict[str, Any])
-    except (ValueError, RecursionError) as error:
-        raise InvalidJson(f"the request cannot be repeated: {error}") from None
-    kept = {name: value for name, value in fields.items() if name not in LEFT_OUT}
-    changed = {
-        "model": peer.model,
-        "seed": original.seed,
+    way = {
         "provider": {"only": [to_hex(peer.node)]},
         "dgrid": {"privacy": "none", "budget": str(budget_wei)},
     }
-    return msgspec.json.encode({**kept, **changed})
+    return msgspec.json.encode({**fields_asked_again(original.request, model=peer.model, seed=original.seed), **way})

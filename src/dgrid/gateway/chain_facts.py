@@ -42,7 +42,7 @@ class WatchedChain:
 
     def nodes(self) -> Sequence[Member]:
         return [
-            Member(member.address, member.endpoint, member.stake_wei, member.active)
+            Member(member.address, member.endpoint, member.stake_wei, member.active, member.delegated_wei)
             for (role, _), member in self._view().members.items()
             if role is Role.NODE
         ]

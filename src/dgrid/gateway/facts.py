@@ -19,6 +19,7 @@ class Member:
     endpoint: str
     stake_wei: int
     active: bool
+    delegated_wei: int = 0  # by others; it answers for the member, too
 
 
 @dataclass(frozen=True, slots=True)

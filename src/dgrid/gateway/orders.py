@@ -11,6 +11,7 @@ from dgrid.wire.messages import Grade, Privacy
 from dgrid.wire.openai import ChatRequest
 
 if TYPE_CHECKING:  # routing is made of sellers, and a plan of what routing found
+    from dgrid.gateway.route.choose import Moment
     from dgrid.gateway.route.entrants import Field
     from dgrid.gateway.route.models import Wanted
     from dgrid.gateway.route.standing import Standing
@@ -103,6 +104,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     room: Room
     amount_wei: int
     wanted: "Wanted"
+    moment: "Moment"  # when it was made: the first node is chosen by it, too
 
     @property
     def sellers(self) -> tuple[Seller, ...]:

@@ -171,11 +171,13 @@ class Presence:
 
 def exposure_wei(chain: ChainFacts, member: Member, *, exposure_bps: int) -> int:
     """What a node may earn here in epochs whose checks are not final: this gateway's share, by credit lines, of what
-    its stake allows it. So all gateways together never trust it with more.
+    the stake in its service allows it, delegated stake included: a verdict takes a share of both. So all gateways
+    together never trust it with more.
     """
     own_wei = chain.credit_line_wei(member.address)
     all_wei = max(own_wei, chain.credit_lines_wei(member.address))
-    return member.stake_wei * exposure_bps * own_wei // (BPS * all_wei) if all_wei else 0
+    backing_wei = member.stake_wei + member.delegated_wei
+    return backing_wei * exposure_bps * own_wei // (BPS * all_wei) if all_wei else 0
 
 
 def amount(text: str) -> int:

@@ -56,6 +56,7 @@ class QualityViews:
             "state": self._state(known),
             "endpoint": known.member.endpoint,
             "stake_wei": str(known.member.stake_wei),
+            "delegated_wei": str(known.member.delegated_wei),
             "region": offer.region if offer is not None else None,
             "engine": offer.engine if offer is not None else None,
             "capacity": offer.capacity if offer is not None else 0,
@@ -84,7 +85,7 @@ class QualityViews:
         """What this gateway ever owed the node, and what the chain has paid it from all gateways."""
         view = self._from.court.view
         paid_wei = view.received.get((Address(address), Kind.NODE), 0)
-        paid_wei += view.paid_out.get((PayoutKind.NODE, Address(address)), 0)
+        paid_wei += view.paid_by_court_wei(PayoutKind.NODE, address)
         return {"earned_here_wei": str(self._from.ledger.node_total(address)), "paid_wei": str(paid_wei)}
 
     def _state(self, known: KnownNode) -> str:
@@ -124,7 +125,7 @@ class QualityViews:
             "balance_micros": row.balance_micros if row is not None else 0,
             "missed": row.missed if row is not None else 0,
             "earned_wei": str(row.paid_wei if row is not None else 0),
-            "paid_wei": str(view.paid_out.get((PayoutKind.EVALUATOR, address), 0)),
+            "paid_wei": str(view.paid_by_court_wei(PayoutKind.EVALUATOR, address)),
             "rounds_opened": sum(evaluator == address for _, evaluator in view.openings),
             "rounds_withheld": sum(evaluator == address for _, evaluator in view.penalized),
         }

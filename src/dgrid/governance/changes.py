@@ -12,6 +12,7 @@ from dgrid.chain.ballots import Call
 from dgrid.chain.contracts import Contract, Contracts
 from dgrid.chain.parameters import Parameters, Tunable, catalogue
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.money import amount_text
 
 NOTICE_EPOCHS = 2  # between a vote's execution and its effect (`Parameters.sol`)
 
@@ -39,9 +40,15 @@ class KnownCall:
     value_wei: int
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{name}={shown_value(value)}" for name, value in self.arguments)
+        shown = ", ".join(f"{name}={self._shown(name, value)}" for name, value in self.arguments)
         paid = f" with {self.value_wei} wei" if self.value_wei else ""
         return f"calls {self.contract}.{self.function}({shown}){paid}"
+
+    def _shown(self, name: str, value: Any) -> str:
+        """Amounts of our token in DGAI: the token calls them value, our other contracts amount."""
+        if isinstance(value, int) and name == ("value" if self.contract == "dgai" else "amount"):
+            return f"{amount_text(value)} DGAI"
+        return shown_value(value)
 
 
 @dataclass(frozen=True, slots=True)

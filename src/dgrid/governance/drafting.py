@@ -6,12 +6,11 @@ Whatever the contract would refuse after days of voting is refused here at once,
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters, Tunable, Unit, tunable
 from dgrid.core.errors import InvalidRequest, RequestError
-from dgrid.core.money import WEI
+from dgrid.core.money import WEI, scaled
 from dgrid.governance.changes import ParameterChange
 from dgrid.poq.economics import Rule, violations
 
@@ -24,13 +23,16 @@ REASONS = {
     "is worth",
     Rule.NODE_EXPOSURE: "an impostor would save more until it is convicted than its slash costs: raise the least "
     "stake, the slash or the share of identity checks",
-    Rule.EVALUATOR_HONESTY: "an evaluator would gain by guessing: raise the share of canaries or the penalty",
+    Rule.EVALUATOR_HONESTY: "guessing would not be told from judging, or silence cost less than it saves: raise the "
+    "share of canaries, evaluators' pay or the penalty",
     Rule.UNBONDING: "stake could leave before the last appeal over what it answers for",
     Rule.BOND: "a bond could leave before the last debt it backs is claimed",
     Rule.WINDOWS: "a window would be empty, a root be disputed for longer than an epoch, or a minority decide",
     Rule.COMMITTEES: "a committee would be empty, or an appeal not be heard by more than the first verdict",
     Rule.REPORTER: "to report oneself would pay",
     Rule.WEIGHTS: "quality would have no weights, or price and speed more than a fifth of them",
+    Rule.VERDICTS: "a jury would be paid less for a conviction than for an acquittal: lower a case's bond or what a "
+    "request is worth, or raise the least stake or the slashes",
 }
 
 
@@ -127,10 +129,10 @@ def _read(text: str) -> tuple[Tunable, int]:
     found = _ASSIGNMENT.fullmatch(text.replace(" ", ""))
     if found is None:
         raise InvalidRequest(f"{text}: the value is a whole number of {parameter.unit}")
-    amount = Decimal(found[2].replace("_", "")) * _factor(parameter, found[3])
-    if amount != int(amount):
-        raise InvalidRequest(f"{text} is no whole number of {parameter.unit}")
-    return parameter, int(amount)
+    try:
+        return parameter, scaled(found[2], _factor(parameter, found[3]))
+    except ValueError:
+        raise InvalidRequest(f"{text} is no whole number of {parameter.unit}") from None
 
 
 def _factor(parameter: Tunable, suffix: str | None) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from dgrid.chain.abi import tuple_of
-from dgrid.chain.ballots import BallotView, Call, Proposed, Voted
+from dgrid.chain.ballots import BallotView, Call, Proposed, Voted, columns_of
 from dgrid.core.errors import RequestError
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
@@ -110,13 +110,7 @@ class Proposal:
 
     def arguments(self) -> tuple[list[Address], list[int], list[bytes], bytes]:
         """What `queue` and `execute` take."""
-        calls = self.calls
-        return (
-            [one.target for one in calls],
-            [one.value_wei for one in calls],
-            [one.data for one in calls],
-            self.description_hash,
-        )
+        return (*columns_of(self.calls), self.description_hash)
 
     def state_at(self, now_s: int, *, quorum_wei: int) -> ProposalState:
         """Its state at a moment, as the chain's clock shows it."""
@@ -145,20 +139,10 @@ def proposals(view: BallotView, *, governor: Address) -> Iterator[Proposal]:
         yield _proposal(view, proposed, votes=tuple(votes[number]), governor=governor)
 
 
-def proposal_of(view: BallotView, number: int, *, governor: Address) -> Proposal:
-    """One proposal. Raises ProposalNotFound."""
-    found = next((one for one in proposals(view, governor=governor) if one.id == number), None)
-    if found is None:
-        raise ProposalNotFound(f"no proposal has the id {number}", hint="`dgrid gov list` shows all")
-    return found
-
-
 def operation_id(proposed: Proposed, *, governor: Address) -> bytes:
     """The Timelock's name for a proposal's calls (`TimelockController.hashOperationBatch`)."""
     salt = bytes(a ^ b for a, b in zip(governor + bytes(12), keccak(proposed.description.encode()), strict=True))
-    calls = proposed.calls
-    targets, values, payloads = ([getattr(one, name) for one in calls] for name in ("target", "value_wei", "data"))
-    return keccak(_OPERATION.encode((targets, values, payloads, bytes(32), salt)))
+    return keccak(_OPERATION.encode((*columns_of(proposed.calls), bytes(32), salt)))
 
 
 def _proposal(view: BallotView, proposed: Proposed, *, votes: tuple[Voted, ...], governor: Address) -> Proposal:

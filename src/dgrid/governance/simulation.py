@@ -5,7 +5,7 @@ exactly. Pay-outs of quality are computed from the reports that were given: what
 that were not drawn, nobody knows. Refuses to guess how anybody would have acted otherwise.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ from dgrid.poq.evidence import DrawnEpoch
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rules import QualityRules
 from dgrid.wire.messages import Flag, InferenceReceipt
-from dgrid.wire.quality import PayoutKind, QualityTable
+from dgrid.wire.quality import QualityTable
 
 Party = tuple[str, bytes]  # as what, and who
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Comparison:
     """One party's sum, as it was and as it would have been. What payers pay counts as positive."""
 
     kind: str
@@ -32,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawOutcome:
+class DrawComparison:
     """The draws of all the epochs: leaves that somebody had to judge, duties, and the duties of each evaluator."""
 
     leaves: int
@@ -49,13 +49,13 @@ class Simulation:
     first_epoch: int
     last_epoch: int
     receipts: int
-    fees: tuple[Outcome, ...]
-    draws: DrawOutcome
-    payouts: tuple[Outcome, ...]  # of quality: what the rounds added for each payee
+    fees: tuple[Comparison, ...]
+    draws: DrawComparison
+    payouts: tuple[Comparison, ...]  # of quality: what the rounds added for each payee
     inactive: tuple[tuple[str, bytes], ...]  # members whose own stake would no longer suffice: role, address
 
 
-def fees_under(receipts: Iterable[InferenceReceipt], proposed: Parameters) -> tuple[Outcome, ...]:
+def fees_under(receipts: Iterable[InferenceReceipt], proposed: Parameters) -> tuple[Comparison, ...]:
     """Every party's part of all fees; a listing's is kept under its id."""
     was: Counter[Party] = Counter()
     would: Counter[Party] = Counter()
@@ -67,23 +67,23 @@ def fees_under(receipts: Iterable[InferenceReceipt], proposed: Parameters) -> tu
     return outcomes(was, would)
 
 
-def draws_under(draws: Sequence[DrawnEpoch], *, was: QualityRules, would: QualityRules) -> DrawOutcome:
+def draws_under(draws: Sequence[DrawnEpoch], *, was: QualityRules, would: QualityRules) -> DrawComparison:
     """Who had to judge how much, and would have had to. `was` knows the rules of each round."""
     before, after = all_duties(draws, was), all_duties(draws, would)
     leaves = sum(leaf.is_open for draw in draws for leaf in draw.leaves)
-    return DrawOutcome(leaves, _drawn(before), _drawn(after), _by_evaluator(before), _by_evaluator(after))
+    return DrawComparison(leaves, _drawn(before), _drawn(after), _by_evaluator(before), _by_evaluator(after))
 
 
-def payouts_under(before: QualityTable | None, *, was: QualityTable, would: QualityTable) -> tuple[Outcome, ...]:
+def payouts_under(before: QualityTable | None, *, was: QualityTable, would: QualityTable) -> tuple[Comparison, ...]:
     """What the rounds between two tables added for each payee, as posted and as simulated."""
     start, posted, simulated = (_totals(table) for table in (before, was, would))
     return outcomes(_grown(start, posted), _grown(start, simulated))
 
 
-def outcomes(was: Mapping[Party, int], would: Mapping[Party, int]) -> tuple[Outcome, ...]:
+def outcomes(was: Mapping[Party, int], would: Mapping[Party, int]) -> tuple[Comparison, ...]:
     """Two sums side by side, in order of kind and party."""
     return tuple(
-        Outcome(kind, party, was.get((kind, party), 0), would.get((kind, party), 0))
+        Comparison(kind, party, was.get((kind, party), 0), would.get((kind, party), 0))
         for kind, party in sorted(was.keys() | would.keys())
     )
 
@@ -135,8 +135,10 @@ def _by_evaluator(duties: Iterable[Duty]) -> dict[bytes, int]:
 
 
 def _totals(table: QualityTable | None) -> dict[Party, int]:
-    rows = () if table is None else table.payouts
-    return {(PayoutKind(row.kind).name.lower(), row.payee): row.total_wei for row in rows}
+    totals: dict[Party, int] = defaultdict(int)
+    for row in () if table is None else table.payouts:
+        totals[row.account.kind.name.lower(), row.payee] += row.total_wei
+    return totals
 
 
 def _grown(start: Mapping[Party, int], end: Mapping[Party, int]) -> dict[Party, int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dgrid.core.errors import StorageUnavailable
+from dgrid.machine.database import open_database
 from dgrid.wire.frames import SignedReceipt
 from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.seals import Seal
@@ -23,8 +24,6 @@ RETRY_DELAY_S: Final = 1.0
 WAITING_MAX: Final = 4096
 
 SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS nonces (
     gateway BLOB NOT NULL, nonce BLOB NOT NULL, deadline_ms INTEGER NOT NULL,
     CONSTRAINT one_dispatch_a_nonce PRIMARY KEY (gateway, nonce)
@@ -117,8 +116,7 @@ class Books:
     def __init__(self, path: Path | None) -> None:
         """Opens or makes the file; None keeps everything in memory. Raises StorageUnavailable."""
         try:
-            self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-            self._database.executescript(SCHEMA)
+            self._database = open_database(path, SCHEMA, durable=False)
         except sqlite3.Error as error:
             raise StorageUnavailable(f"cannot open the node's books at {path}: {error}") from error
         self._waiting: list[tuple[str, tuple[object, ...]]] = []

@@ -1,31 +1,26 @@
 """When honesty pays, as inequalities over a network's terms: so that nobody deploys terms under which it does not.
 
-A node that saves Δc by running less than it sold is caught on a checked request with probability δ, an honest one with
-ε; a conviction costs it the price, the slash and what it would have earned later. Honesty is the better choice iff
-
-    p · (δ − ε) · (P + σS + V) ≥ Δc
-
-and for an evaluator, with canaries at rate h and effort c saved, iff h · (δ − ε) · (R + σS + V) ≥ c. Both are exact
-over the integers. They say what one request is worth, in expectation; `requests_until_convicted` says how long an
-impostor earns before, which is what the stake must cover. Refuses to estimate δ and ε: they are measured.
-
-`violations` is the guard over a network's parameters: `Economics.sol` refuses what it names, by the same integers.
+`violations` is the guard over a network's parameters: `Economics.sol` refuses what it names, by the same integers. A
+node is weighed by `Temptation`. An evaluator that guesses loses its pay alone, for only silence is slashed; so it asks
+that judging is paid and told from guessing, and that silence costs more than it saves. Refuses to say what a judgement
+costs: that follows from the prices of the nodes that a judge asks, and no parameter bounds it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
-from math import comb
 
+from dgrid.chain.case_events import REFUNDS_MAX
 from dgrid.chain.parameters import Parameters
 from dgrid.core.money import BPS
+from dgrid.poq.temptation import SQUARED_BPS, Temptation
 
-SQUARED_BPS = BPS * BPS
 HIT_BPS = 9_000  # δ of POQ.md § 5; ε is nought for what only a jury's verdict slashes
 SAVING_BPS = 8_000  # Δc: what of a price the smallest model in place of the claimed one saves
 FIVE_OF_POISSON = 1_161  # hundredths: with a mean of 11.61, five detections happen with 99 %
 DETECTIONS = 5
 QUORUM_BPS_MIN = 5_000
+PAYABLE_TASKS = 50  # `PayRules`: what an evaluator's pay waits for, and looks back on
 REPORTER_BPS_MAX = 5_000  # who reports itself must lose
 COST_PARTS_MIN = 5  # cost is at most a fifth of quality: else selling a smaller model would pay for itself
 
@@ -42,73 +37,7 @@ class Rule(IntEnum):
     COMMITTEES = 6
     REPORTER = 7
     WEIGHTS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temptation:
-    """One request (or duty) as somebody sees it who thinks about cheating on it."""
-
-    check_bps: int  # p or h: how often it is checked
-    hit_bps: int  # δ: cheating is found on a checked one
-    false_bps: int  # ε: honesty is taken for cheating
-    price_wei: int  # P or R: withheld on conviction
-    slash_wei: int  # σS
-    rents_wei: int  # V: later earnings lost on conviction
-    saving_wei: int  # Δc or c
-
-    @property
-    def at_stake_wei(self) -> int:
-        return self.price_wei + self.slash_wei + self.rents_wei
-
-    @property
-    def is_resisted(self) -> bool:
-        """Whether honesty is at least as good."""
-        return self.check_bps * (self.hit_bps - self.false_bps) * self.at_stake_wei >= self.saving_wei * SQUARED_BPS
-
-    @property
-    def least_slash_wei(self) -> int | None:
-        """The smallest slash that makes it so, rounded up; None where none does."""
-        margin = self.check_bps * (self.hit_bps - self.false_bps)
-        if margin <= 0:
-            return 0 if self.saving_wei <= 0 else None
-        return max(0, -(-self.saving_wei * SQUARED_BPS // margin) - self.price_wei - self.rents_wei)
-
-
-def requests_until_convicted(temptation: Temptation, *, detections: int, certainty_bps: int) -> int:
-    """After how many cheated requests that many detections have happened with that certainty (below 10,000).
-
-    Exact: the smallest n with P(Binomial(n, p·δ) ≥ detections) ≥ certainty. Raises ValueError where it never comes.
-    """
-    if temptation.check_bps * temptation.hit_bps <= 0 or not 0 <= certainty_bps < BPS:
-        raise ValueError("who is never checked is never convicted, and nothing is ever certain")
-    low, high = detections, detections
-    while not _convicted(high, temptation, detections=detections, certainty_bps=certainty_bps):
-        low, high = high, 2 * high
-    while low < high:
-        middle = (low + high) // 2
-        if _convicted(middle, temptation, detections=detections, certainty_bps=certainty_bps):
-            high = middle
-        else:
-            low = middle + 1
-    return high
-
-
-def least_stake_wei(temptation: Temptation, *, slash_bps: int, detections: int, certainty_bps: int) -> int:
-    """The stake whose slashed share is worth what an impostor saves until it is convicted; rounded up."""
-    requests = requests_until_convicted(temptation, detections=detections, certainty_bps=certainty_bps)
-    return -(-requests * temptation.saving_wei * BPS // slash_bps)
-
-
-def _convicted(requests: int, temptation: Temptation, *, detections: int, certainty_bps: int) -> bool:
-    """Whether so many detections among the requests are certain enough; in whole numbers over 10⁸ to the n."""
-    hit = temptation.check_bps * temptation.hit_bps
-    miss = SQUARED_BPS - hit
-    fewer: int = sum(comb(requests, k) * hit**k * miss ** (requests - k) for k in range(detections))
-    whole: int = SQUARED_BPS**requests
-    return fewer * BPS <= (BPS - certainty_bps) * whole
-
-
-# --- the guard --------------------------------------------------------------------------------------------------------
+    VERDICTS = 9
 
 
 def violations(parameters: Parameters, *, epoch_seconds: int, before: Parameters | None = None) -> tuple[Rule, ...]:
@@ -139,19 +68,6 @@ def request_temptation(parameters: Parameters) -> Temptation:
     )
 
 
-def duty_temptation(parameters: Parameters) -> Temptation:
-    """A duty, as an evaluator sees it that would rather guess: judging costs at most what the request was worth."""
-    return Temptation(
-        check_bps=parameters.canary_bps,
-        hit_bps=HIT_BPS,
-        false_bps=0,
-        price_wei=parameters.evaluator_rate_wei,
-        slash_wei=parameters.late_penalty_wei,
-        rents_wei=0,
-        saving_wei=parameters.request_value_max_wei,
-    )
-
-
 def requests_undetected(parameters: Parameters) -> int | None:
     """A bound from Poisson's law on the requests until five detections, with 99 %; None where none comes."""
     hit = parameters.identity_bps * HIT_BPS
@@ -170,12 +86,13 @@ def _findings(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule
     p = parameters
     yield Rule.NODE_HONESTY, request_temptation(p).is_resisted
     yield Rule.NODE_EXPOSURE, _covers_exposure(p)
-    yield Rule.EVALUATOR_HONESTY, duty_temptation(p).is_resisted
+    yield Rule.EVALUATOR_HONESTY, _tells_guessing(p) and _costs_silence(p)
     yield from _delays(p, epoch_seconds)
     yield Rule.WINDOWS, _has_windows(p, epoch_seconds)
     yield Rule.COMMITTEES, p.committee_size >= 1 and 1 <= p.case_committee < p.appeal_committee
     yield Rule.REPORTER, p.reporter_bps <= REPORTER_BPS_MAX
     yield Rule.WEIGHTS, _weighs(p)
+    yield Rule.VERDICTS, _pays_verdicts_alike(p)
 
 
 def _delays(parameters: Parameters, epoch_seconds: int) -> Iterator[tuple[Rule, bool]]:
@@ -193,6 +110,25 @@ def _covers_exposure(parameters: Parameters) -> bool:
     return temptation.slash_wei >= temptation.saving_wei * requests
 
 
+def _tells_guessing(parameters: Parameters) -> bool:
+    """Whether judging is paid, and a canary that tells it from guessing is expected among the tasks that pay waits for.
+
+    What it is paid may be less than it costs: that, no parameter knows.
+    """
+    p = parameters
+    return p.evaluator_rate_wei > 0 and p.canary_bps * HIT_BPS * PAYABLE_TASKS >= SQUARED_BPS
+
+
+def _costs_silence(parameters: Parameters) -> bool:
+    """Whether to commit and not to open costs what opened reports can at the worst, a unit of information each, even
+    who reports itself; and a silent juror what it saves by asking for none of its samples.
+    """
+    p = parameters
+    reports_wei = p.evaluator_rate_wei * p.duty_cap
+    samples_wei = p.request_value_max_wei * p.case_samples
+    return _unrewarded_wei(p, p.late_penalty_wei) >= reports_wei and p.late_penalty_wei >= samples_wei
+
+
 def _has_windows(parameters: Parameters, epoch_seconds: int) -> bool:
     p = parameters
     judging = p.commit_seconds, p.reveal_seconds, p.open_seconds, p.root_seconds
@@ -205,3 +141,23 @@ def _weighs(parameters: Parameters) -> bool:
     p = parameters
     whole = p.accuracy_weight + p.consistency_weight + p.format_weight + p.cost_weight
     return whole > 0 and COST_PARTS_MIN * p.cost_weight <= whole
+
+
+def _pays_verdicts_alike(parameters: Parameters) -> bool:
+    """Whether a conviction leaves the jurors the one bond that an acquittal gives them.
+
+    By the sums of `Awards.sol`: of the least that each kind of case takes of a member with the least stake, refunds and
+    the opener's reward are paid first. A wrong root's signers refund nobody. A penalty above the stake takes all of it,
+    which is enough where a node's slash is.
+    """
+    p = parameters
+    refunds_wei = REFUNDS_MAX * p.request_value_max_wei
+    of_node = p.minimum_stake_wei * p.node_slash_bps // BPS
+    of_signer = p.minimum_stake_wei * p.evaluator_slash_bps // BPS
+    left = (of_node, refunds_wei), (p.undisclosed_penalty_wei, refunds_wei), (of_signer, 0)
+    return all(_unrewarded_wei(p, wei) >= p.case_bond_wei + first for wei, first in left)
+
+
+def _unrewarded_wei(parameters: Parameters, slashed_wei: int) -> int:
+    """What a slash leaves beyond the reporter's reward."""
+    return max(0, slashed_wei - slashed_wei * parameters.reporter_bps // BPS)

@@ -50,6 +50,11 @@ class LeafFacts:
         return self.node_wei + self.protocol_wei
 
     @property
+    def is_public(self) -> bool:
+        """Whether its caller lets everybody read it."""
+        return self.privacy == Privacy.PUBLIC
+
+    @property
     def is_open(self) -> bool:
         """Whether it may be drawn: its caller lets others see it, and a node worked for it alone."""
         readable = self.privacy in (Privacy.COMMITTEE, Privacy.PUBLIC)

@@ -7,8 +7,8 @@ window passes from table to table and never restarts: looking often is no new ch
 near the threshold. A flag stands until a case acquits the node; then all is forgotten.
 
 One of three can keep a reply from counting. So what most members find, two of three, is kept beside it as doubts; they
-cost nothing, but whoever is doubted is asked, and if its replies convict it a case is opened. `convicts` is what
-askers and members go by: fresh replies, counted.
+cost nothing, but whoever is doubted is asked, and if its replies convict it a case is opened. `sworn_evidence` is what
+askers go by, and every member after them; `convicts` what each member's own fresh replies must show, counted.
 
 Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
 in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.
@@ -95,6 +95,17 @@ def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, share_bps: in
     """
     far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
     return len(gaps_micros) >= rules.fresh_min and far * BPS >= share_bps * len(gaps_micros)
+
+
+def sworn_evidence(gaps_micros: Sequence[int], threshold_micros: int, *, rules: IdentityRules) -> int:
+    """What an opener's replies say against a node, in millionths: the logarithm of Wald's likelihood ratio (1945).
+
+    How much likelier they are from a node of which every fifth reply is far off than from an honest one, of which at
+    most one in a thousand is. Whoever looks after every reply and stops when it likes still sees a ratio of 10¹¹ of an
+    honest node with probability 10⁻¹¹ at most (Ville 1939). So an asker may go on where a node cheats seldom.
+    """
+    far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
+    return far * rules.far_gain_micros - (len(gaps_micros) - far) * rules.near_loss_micros
 
 
 def laundering(findings: Iterable[tuple[bytes, bytes, Identity]]) -> tuple[Likelihood, ...]:

@@ -23,6 +23,8 @@ from dgrid.wire.quality import CredibilityRow
 
 NodeAndModel = tuple[bytes, bytes]
 
+RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in so many bits
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -106,16 +108,38 @@ class Multipliers:
         return Known(found // 1_000, nearest((counts.good - prior.good) * BPS, found), scatter * MICROS // found)
 
 
-def settle(draw: DrawnEpoch, multipliers: Multipliers, *, rules: PayRules) -> tuple[Settled, ...]:
-    """An epoch's parts above the base, by lane and node; nothing where they are nothing."""
+def settle(
+    draw: DrawnEpoch, multipliers: Multipliers, *, rules: PayRules, most_wei: int = RELEASE_MAX_WEI
+) -> tuple[Settled, ...]:
+    """An epoch's parts above the base, by lane and node; nothing where they are nothing.
+
+    They come to no more than `most_wei`, nor than what the contract releases of an epoch's fees: it would refuse a
+    whole root for one gateway that promises more.
+    """
     by_party: dict[tuple[int, bytes], list[LeafFacts]] = defaultdict(list)
     for leaf in draw.leaves:
         by_party[leaf.key.lane, leaf.node].append(leaf)
-    settled = (
-        _settle(draw.gateway, node, leaves=leaves, multipliers=multipliers, rules=rules)
-        for (_, node), leaves in sorted(by_party.items())
-    )
-    return tuple(one for one in settled if one.released_wei)
+    fees_wei = sum(leaf.fee_wei for leaf in draw.leaves)
+    left_wei = min(most_wei, -(-fees_wei * (BPS - rules.base_share_bps) // BPS))
+    settled: list[Settled] = []
+    for (_, node), leaves in sorted(by_party.items()):
+        released_wei = min(left_wei, above_base(leaves, rules.base_share_bps))
+        if released_wei:
+            left_wei -= released_wei
+            multiplier, kept_wei, refunds = _share_out(released_wei, leaves, multipliers=multipliers, rules=rules)
+            settled.append(Settled(draw.gateway, node, multiplier, released_wei, kept_wei, refunds))
+    return tuple(settled)
+
+
+def settle_all(draws: Iterable[DrawnEpoch], multipliers: Multipliers, *, rules: PayRules) -> list[Settled]:
+    """Several epochs' parts; those of one gateway together within what one root may take of it."""
+    left_wei: dict[bytes, int] = defaultdict(lambda: RELEASE_MAX_WEI)
+    settled: list[Settled] = []
+    for draw in sorted(draws, key=lambda draw: (draw.gateway, draw.epoch)):
+        found = settle(draw, multipliers, rules=rules, most_wei=left_wei[draw.gateway])
+        left_wei[draw.gateway] -= sum(one.released_wei for one in found)
+        settled += found
+    return settled
 
 
 def above_base(leaves: Sequence[LeafFacts], base_share_bps: int) -> int:
@@ -142,16 +166,16 @@ def split_refund(amount_wei: int, weights: Mapping[bytes, int]) -> tuple[tuple[b
     return tuple((payer, part) for payer, part in parts.items() if part)
 
 
-def _settle(
-    gateway: bytes, node: bytes, *, leaves: Sequence[LeafFacts], multipliers: Multipliers, rules: PayRules
-) -> Settled:
-    released = above_base(leaves, rules.base_share_bps)
+def _share_out(
+    released_wei: int, leaves: Sequence[LeafFacts], *, multipliers: Multipliers, rules: PayRules
+) -> tuple[int, int, tuple[tuple[bytes, int], ...]]:
+    """m, what it leaves to the node, and what goes back to its payers."""
+    node = leaves[0].node
     by_model = {model: multipliers.of(node, model) for model in {leaf.model_id for leaf in leaves}}
     multiplier, weights = _weighted(leaves, by_model), _refund_weights(leaves, by_model)
     span = BPS - rules.base_share_bps
-    kept = released * (multiplier - rules.base_share_bps) // span if weights and span else released
-    refunds = split_refund(released - kept, weights) if kept < released else ()
-    return Settled(gateway, node, multiplier, released, kept, refunds)
+    kept = released_wei * (multiplier - rules.base_share_bps) // span if weights and span else released_wei
+    return multiplier, kept, split_refund(released_wei - kept, weights) if kept < released_wei else ()
 
 
 def _weighted(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> int:

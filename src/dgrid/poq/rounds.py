@@ -6,8 +6,10 @@ integers. Refuses to fetch, to check a signature, or to know the time.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import ZERO_ADDRESS
 from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.poq.calibration import find_population, populations
 from dgrid.poq.changes import changes, flagged_in, suspicions_after
@@ -15,7 +17,7 @@ from dgrid.poq.credibility import ALL_TASKS, Beliefs, priors
 from dgrid.poq.evaluator_pay import Believed, balances_after, earned, pay
 from dgrid.poq.evidence import DrawnEpoch, RoundEvidence
 from dgrid.poq.levels import Levels
-from dgrid.poq.node_pay import Multipliers, Settled, settle
+from dgrid.poq.node_pay import Multipliers, Settled, settle_all
 from dgrid.poq.panels import Panel, panels
 from dgrid.poq.readings import Calibrations, Reading, readings
 from dgrid.poq.rules import QualityRules
@@ -50,7 +52,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)
     credibility = _credibility(before, moved, round_=evidence.round, rules=rules)
     settled = _settled(evidence.draws, credibility, suspicions=suspicions, rules=rules)
-    balances, paid = _pay_evaluators(before, judged, found, rules=rules)
+    balances, paid = _pay_evaluators(before, judged, found, rules=_within_cap(rules, len(evidence.draws)))
     return QualityTable(
         chain_id=evidence.chain_id,
         court=evidence.court,
@@ -115,7 +117,7 @@ def _settled(
     rules: QualityRules,
 ) -> list[Settled]:
     multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged_in(suspicions))
-    return [one for draw in draws for one in settle(draw, multipliers, rules=rules.pay)]
+    return settle_all(draws, multipliers, rules=rules.pay)
 
 
 def _releases(settled: Iterable[Settled]) -> tuple[tuple[bytes, bytes], ...]:
@@ -123,6 +125,13 @@ def _releases(settled: Iterable[Settled]) -> tuple[tuple[bytes, bytes], ...]:
     for one in settled:
         sums[one.gateway] += one.released_wei
     return tuple((gateway, amount_of(wei)) for gateway, wei in sorted(sums.items()))
+
+
+def _within_cap(rules: QualityRules, draws: int) -> QualityRules:
+    """The same with a unit less for evaluators from each epoch: so much more than the contract releases of its fees may
+    rounding promise, and a root above both is refused.
+    """
+    return replace(rules, pay=replace(rules.pay, pool_cap_wei=max(0, rules.pay.pool_cap_wei - draws)))
 
 
 def _pay_evaluators(
@@ -153,14 +162,14 @@ def _believed(before: QualityTable, rules: QualityRules) -> Believed:
 def _payouts(
     before: Sequence[PayoutRow], settled: Iterable[Settled], evaluators: Mapping[bytes, int]
 ) -> tuple[PayoutRow, ...]:
-    """All totals, ascending by kind and payee."""
-    totals: dict[tuple[int, bytes], int] = defaultdict(int)
+    """All totals, ascending by kind, gateway and payee."""
+    totals: dict[tuple[int, bytes, bytes], int] = defaultdict(int)
     for row in before:
-        totals[row.kind, row.payee] += row.total_wei
+        totals[row.account] += row.total_wei
     for one in settled:
-        totals[PayoutKind.NODE, one.node] += one.node_wei
+        totals[PayoutKind.NODE, one.gateway, one.node] += one.node_wei
         for payer, wei in one.refunds:
-            totals[PayoutKind.PAYER, payer] += wei
+            totals[PayoutKind.PAYER, one.gateway, payer] += wei
     for evaluator, wei in evaluators.items():
-        totals[PayoutKind.EVALUATOR, evaluator] += wei
-    return tuple(PayoutRow(kind, payee, amount_of(wei)) for (kind, payee), wei in sorted(totals.items()) if wei)
+        totals[PayoutKind.EVALUATOR, ZERO_ADDRESS, evaluator] += wei
+    return tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(totals.items()) if wei)

@@ -128,7 +128,9 @@ class IdentityRules:
     fresh_min: int = 5  # replies without which a case is not decided against a node
     far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
     far_bps: int = 3_000  # of a member's own fresh replies must be that far off to convict: three of ten
-    sworn_bps: int = 5_000  # likewise of the opener's, on which every member decides alike: five of ten
+    far_gain_micros: int = 5_298_317  # ln(0.2 / 0.001): what the opener's replies say, one that is far off,
+    near_loss_micros: int = 222_143  # and ln(0.999 / 0.8), one that is not
+    sworn_micros: int = 25_328_436  # ln 10^11: what they must come to, for every member to decide alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

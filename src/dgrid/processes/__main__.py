@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 from dgrid.core.errors import DGridError
-from dgrid.processes.roles import die_with_parent, run_role
+from dgrid.machine.parent import end_with_parent
+from dgrid.processes.roles import run_role
 
 
 def main() -> int:
     """Runs one supervised role on the dev network."""
     kind, config_file, parent = sys.argv[1:4]
-    die_with_parent(int(parent))
+    end_with_parent(int(parent))
     try:
         run_role(kind, Path(config_file), dev=True)
     except DGridError as error:

@@ -5,14 +5,16 @@ It takes part in nothing on chain, earns nothing, keeps nothing. Who asks is not
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgrid.config import EncoderConfig
-from dgrid.core.errors import RouteNotFound
+from dgrid.config import ChainConfig, EncoderConfig
+from dgrid.core.errors import CheckFailed, RouteNotFound
+from dgrid.engines.encoder import EncoderClient, Vectors, stacked
 from dgrid.engines.encoder_server import EncoderServer, encoder_file
+from dgrid.engines.engine import EngineUnavailable
 from dgrid.processes.life import Door, run_until_signal
 from dgrid.wire.server import Reply, Request, json_reply
 
@@ -42,6 +44,36 @@ async def running_encoder(config: EncoderConfig) -> AsyncIterator[str]:
         stack.push_async_callback(door.server.stop)
         await door.open(EncoderService(encoder).handle)
         yield f"http://{config.host}:{door.server.port}"
+
+
+class OwnEncoder:
+    """The encoder that `make setup` made, for whoever has none running: started when it is first asked."""
+
+    def __init__(self) -> None:
+        self._life = AsyncExitStack()
+        self._client: EncoderClient | None = None
+
+    async def vectors(self, texts: Sequence[str]) -> Vectors:
+        """See `EncoderClient.vectors`. Raises EngineError."""
+        if not texts:
+            return stacked(())
+        if self._client is None:
+            self._client = await self._started()
+        return await self._client.vectors(texts)
+
+    async def aclose(self) -> None:
+        await self._life.aclose()
+
+    async def _started(self) -> EncoderClient:
+        nowhere = Path()
+        config = EncoderConfig("encoder", nowhere, nowhere, "127.0.0.1", 0, ChainConfig((), 0, {}))
+        try:
+            url = await self._life.enter_async_context(running_encoder(config))
+        except CheckFailed as error:
+            raise EngineUnavailable(f"{error.message}: {error.hint}") from error
+        client = EncoderClient(f"{url}/v1")
+        self._life.push_async_callback(client.close)
+        return client
 
 
 @dataclass(frozen=True, slots=True)

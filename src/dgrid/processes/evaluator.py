@@ -50,6 +50,7 @@ from dgrid.processes.chain_side import ChainSide, background, chain_side, until_
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.processes.repeating import PayingAsker
 from dgrid.processes.sample_requests import write_sample
+from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
@@ -140,8 +141,8 @@ def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> Cas
     sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
     bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
     jury = Jury(bar)
-    accuser = Accuser(key.address, bar, jury, loop.journal.agrees_with, salt)
-    desk = CourtDesk(key.address, side.rpc, side.sender, contracts, votes, config.dev)
+    desk = CourtDesk(BondPurse(side.rpc, contracts, side.sender, config.dev), votes, config.appeals)
+    accuser = Accuser(key.address, bar, jury, loop.journal.agrees_with, desk.signers, salt)
     offers = Offers(http, lambda: watcher.finalized, chain_id=contracts.chain_id)
     court = CaseLoop(watcher, desk, jury, accuser, offers.peers, loop.time, own.tally, salt)
     stack.push_async_callback(court.close)

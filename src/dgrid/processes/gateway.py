@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from dgrid.chain.case_events import Subject
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.config import GatewayConfig
 from dgrid.core.errors import DGridError
+from dgrid.core.identity import Address
 from dgrid.core.money import BPS
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
@@ -26,6 +28,7 @@ from dgrid.gateway.court import WatchedCourt
 from dgrid.gateway.handover import SettlerDoors
 from dgrid.gateway.service import GatewayService, Settings
 from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
+from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.web.status import status_reply
 from dgrid.wire.http import HttpClient, any_address, loopback_only
@@ -72,6 +75,10 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
         await door.open(service.handle)
         stack.push_async_callback(door.server.stop)
         stack.push_async_callback(ended, asyncio.create_task(enrol(config, access, sender=sender)))
+        if config.appeals:
+            purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
+            appellant = Appellant(Subject.UNDISCLOSED, purse, access.watcher)
+            stack.push_async_callback(ended, asyncio.create_task(appellant.run()))
         spare_the_collector()
         yield RunningGateway(f"http://{config.host}:{door.server.port}", service)
 
@@ -155,7 +162,7 @@ def measured_quality() -> dict[str, int]:
 async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -> None:
     """Registers the gateway, fills its bond, and gives every node a credit line; goes on as nodes come."""
     enroller = Enroller(access.rpc, access.contracts, sender, dev=config.dev)
-    is_registered = False
+    is_registered, is_active = False, True
     while True:
         try:
             if not is_registered:
@@ -163,6 +170,7 @@ async def enrol(config: GatewayConfig, access: ChainAccess, *, sender: Sender) -
                 await enroller.ensure_bond(int(config.bond_wei))
                 is_registered = True
                 logger.info("registered on chain as %s", config.url)
+            is_active = say_if_out_of_service(access.watcher.latest, gateway=sender.address, was_active=is_active)
             await give_lines(config, access, enroller=enroller)
         except DGridError as error:
             logger.warning("not enrolled yet: %s %s", error.message, error.hint)
@@ -174,6 +182,16 @@ def enrolment_of(config: GatewayConfig, view: ChainView) -> Enrolment:
     """What the gateway declares: its margin as far as the members allow it now."""
     margin_bps = min(config.margin_bps, view.parameters_at(now_ms()).maximum_margin_bps)
     return Enrolment(Role.GATEWAY, config.url, int(config.stake_wei), margin_bps=margin_bps)
+
+
+def say_if_out_of_service(view: ChainView, *, gateway: Address, was_active: bool) -> bool:
+    """Whether it is in service; says once, when it no longer is, what that means and what to do."""
+    own = view.members.get((Role.GATEWAY, gateway))
+    is_active = own is None or own.active
+    if was_active and own is not None and not is_active:
+        why = "it is jailed" if own.jailed_until_s else f"its stake of {own.stake_wei} wei is below the least"
+        logger.error("out of service, for %s: no epoch is stored or anchored until `dgrid stake gateway` mends it", why)
+    return is_active
 
 
 async def give_lines(config: GatewayConfig, access: ChainAccess, *, enroller: Enroller) -> None:

@@ -14,8 +14,7 @@ import msgspec
 
 from dgrid.chain.channels import ChannelTerms, open_channel
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import deploy, is_deployed
-from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
+from dgrid.chain.devchain import DevChain
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.listings import list_model
 from dgrid.chain.sender import Sender
@@ -25,6 +24,7 @@ from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import api_key_tag, to_hex
 from dgrid.core.money import BPS, WEI, Price
 from dgrid.engines.encoder_server import encoder_file
+from dgrid.processes.deploying import deployed
 from dgrid.processes.home import HOME_NAME, HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
 from dgrid.processes.supervisor import Supervisor
 from dgrid.wire.http import ClientLimits, HttpClient
@@ -108,18 +108,15 @@ class Network:
         """The plan over deployed contracts; deploys them in a new home."""
         options, home = self.options, self.home
         home.api_key()
-        if home.contracts_file.exists():
-            known = msgspec.json.decode(home.contracts_file.read_bytes(), type=Deployed)
-            if not await is_deployed(self.chain.rpc, known.contracts):
-                raise ChainLost(f"the chain in {home.path / 'chain'} lost its contracts", hint="start in a new --home")
-        else:
-            genesis_s = int(time.time())
-            authors = (home.key("author-1").address,)
-            contracts = await deploy(
-                self.chain.rpc, epoch_seconds=options.epoch_seconds, genesis_s=genesis_s, authors=authors
-            )
-            known = Deployed(DEV_CHAIN_ID, contracts, genesis_s, options.epoch_seconds)
-            write_atomically(home.contracts_file, msgspec.json.encode(known))
+        created: list[str] = []
+        known = await deployed(
+            home,
+            self.chain.rpc,
+            epoch_seconds=options.epoch_seconds,
+            now_s=int(time.time()),
+            say=lambda name, _: created.append(name),
+        )
+        if created:
             self.say("contracts  deployed")
         if known.epoch_seconds != options.epoch_seconds:
             self.say(f"epochs     {known.epoch_seconds} s, as when this home began")
@@ -291,21 +288,6 @@ class KnownNode(msgspec.Struct):
 
 class KnownNodes(msgspec.Struct):
     nodes: list[KnownNode]
-
-
-class ChainLost(DGridError):
-    """The dev chain's state is gone, and with it what the home's ledgers refer to."""
-
-    code = "chain_lost"
-
-
-class Deployed(msgspec.Struct, frozen=True):
-    """Where a home's contracts are."""
-
-    chain_id: int
-    contracts: dict[str, str]
-    genesis_s: int
-    epoch_seconds: int
 
 
 WELCOME = """

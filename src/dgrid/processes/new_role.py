@@ -16,6 +16,7 @@ from dgrid.processes.new_node import free_port
 from dgrid.processes.roles import ROLES
 
 WITHOUT = ("node", "encoder")  # a node begins with its model; an encoder has no key's business
+STAKE_MARGIN = {"gateway": 2, "evaluator": 2}  # times the least: a penalty then costs some, and not the seat
 NEEDS = ("stake_wei", "bond_wei", "deposit_wei", "purse_wei")
 
 
@@ -80,9 +81,10 @@ def _config(home: Home, name: str, wanted: NewRole, chain: ChainConfig) -> RoleC
     }
     sibling = home.role_file(f"{wanted.kind}-1")
     made = kind(**own)
+    least_wei = STAKE_MARGIN.get(wanted.kind, 1) * wanted.stake_wei_min
     if name != f"{wanted.kind}-1" and sibling.exists():
         made = replace(load_role(kind, sibling), **own)
-    if int(getattr(made, "stake_wei", wanted.stake_wei_min)) < wanted.stake_wei_min:
-        enough: dict[str, Any] = {"stake_wei": str(wanted.stake_wei_min)}
+    if int(getattr(made, "stake_wei", least_wei)) < least_wei:
+        enough: dict[str, Any] = {"stake_wei": str(least_wei)}
         made = replace(made, **enough)
     return made

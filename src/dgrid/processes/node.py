@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dgrid.chain.case_events import Subject
 from dgrid.chain.cases import unjail
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
@@ -18,7 +19,6 @@ from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
 from dgrid.engines.engine import Engine
 from dgrid.node.admit import Sold, Stand
-from dgrid.node.appealing import Appellant
 from dgrid.node.books import Books
 from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
@@ -26,6 +26,7 @@ from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
 from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.processes.node_models import sold_model
+from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.wire.typed import dgrid_domain
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,8 @@ async def take_part(config: NodeConfig, access: ChainAccess, *, offer: Published
     try:
         await enrol(config, access, sender=sender, offer=offer)
         if config.appeals:
-            await Appellant(access.rpc, access.contracts, sender, access.watcher, config.dev).run()
+            purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
+            await Appellant(Subject.IDENTITY, purse, access.watcher).run()
     finally:
         await sender.close()
 

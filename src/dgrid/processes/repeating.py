@@ -14,6 +14,7 @@ from dgrid.evaluator.cases.sampling import Reply
 from dgrid.evaluator.purse import GatewayDoor, Purse
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
 from dgrid.evaluator.tally import Tally
+from dgrid.settlement.grounds import shown
 from dgrid.wire.answers import answer_of
 from dgrid.wire.messages import Privacy
 from dgrid.wire.quality import decode_content
@@ -101,4 +102,4 @@ def checked_answer(answer: Answer, repeat: Repeat) -> PeerAnswer:
     if usage.privacy != Privacy.NONE:
         raise CheckFailed("the answer was given under another privacy than asked for")
     text = answer_of(answer.raw).text()
-    return PeerAnswer(repeat.peer, from_hex(answer.receipt_id, size=32), text)
+    return PeerAnswer(repeat.peer, from_hex(answer.receipt_id, size=32), text, shown(document, text))

@@ -3,11 +3,8 @@
 One door for `dgrid <role> run` and for the supervisor, so that a demo is the product with small settings.
 """
 
-import ctypes
 import importlib
 import logging
-import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +22,6 @@ from dgrid.config import (
     WatcherConfig,
     load_role,
 )
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +60,3 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-
-
-def die_with_parent(parent: int) -> None:
-    """Ends this process when the supervisor is gone, even by kill −9 (Linux; elsewhere it does nothing)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before we asked
-        sys.exit(0)

@@ -17,7 +17,14 @@ from dgrid.chain.rpc import RpcError
 from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import SettlerConfig
-from dgrid.core.errors import ChainUnavailable, IdempotencyConflict, InvalidRequest, InvalidSignature, RouteNotFound
+from dgrid.core.errors import (
+    AuthenticationError,
+    ChainUnavailable,
+    IdempotencyConflict,
+    InvalidRequest,
+    InvalidSignature,
+    RouteNotFound,
+)
 from dgrid.core.identity import Address, address_from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
@@ -120,6 +127,12 @@ class SettlerLoop:
         self.wake()
 
 
+class OutOfService(AuthenticationError):
+    """A registered gateway that may not take part now."""
+
+    code = "out_of_service"
+
+
 @dataclass(frozen=True, slots=True)
 class SettlerService:
     """What a settler answers."""
@@ -143,8 +156,13 @@ class SettlerService:
     async def _accept(self, body: bytes) -> Reply:
         order = AnchorOrder.from_json(body, domain=self.domain)
         member = self.watcher.latest.members.get((Role.GATEWAY, Address(order.root.gateway)))
-        if member is None or not member.active:
+        if member is None:
             raise InvalidSignature(f"{to_hex(order.root.gateway)} is not a registered gateway")
+        if not member.active:
+            raise OutOfService(
+                f"{to_hex(order.root.gateway)} is out of service: its stake is below the least, or it is jailed",
+                hint="its operator adds to its stake with `dgrid stake gateway`; what it has closed waits meanwhile",
+            )
         try:
             row = self.queue.accept(order)
         except IdempotencyConflict:

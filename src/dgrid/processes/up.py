@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from dgrid.core.errors import DGridError, NetworkUnreachable
+from dgrid.core.errors import NetworkUnreachable, UsageError
 from dgrid.processes.doctor import port_is_free
 from dgrid.processes.home import HOST, Home, Ports
 from dgrid.processes.network import READY_TIMEOUT_S, Network, Say, UpOptions
@@ -48,11 +48,6 @@ def _check_options(options: UpOptions) -> None:
         raise UsageError("an epoch lasts 5 seconds to a day")
     if not 1024 <= options.port_base <= 65000:
         raise UsageError("the port base lies between 1024 and 65000")
-
-
-class UsageError(DGridError):
-    code = "usage"
-    exit_code = 2
 
 
 def _check_ports(options: UpOptions) -> None:

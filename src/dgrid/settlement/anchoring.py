@@ -4,7 +4,6 @@ Refuses roots that their gateway did not sign. Whether archives and bond suffice
 """
 
 import logging
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import IdempotencyConflict, InvalidRequest, InvalidSignature
 from dgrid.core.identity import Address, address_from_hex, to_hex
+from dgrid.machine.database import open_database
 from dgrid.settlement.archives import Promise, PromiseJson
 from dgrid.wire.messages import EpochRoot
 from dgrid.wire.signatures import recover
@@ -109,10 +109,7 @@ class AnchorQueue:
     """All roots a settler has taken. An accepted one survives a crash."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def accept(self, order: AnchorOrder) -> AnchorRow:
         """Takes a root; the same again changes nothing. Raises IdempotencyConflict on another for the same epoch."""
@@ -168,6 +165,7 @@ class Anchorer:
     def __init__(self, queue: AnchorQueue, sender: Sender, contracts: Contracts) -> None:
         self._queue, self._sender, self._contracts = queue, sender, contracts
         self._again_s: dict[bytes, int] = {}  # gateways whose next root was refused just now
+        self._mined_in: dict[bytes, int] = {}  # roots that are to become final, by digest: the block that was told
 
     def reconcile(self, view: ChainView) -> None:
         """Takes the chain's word for what stands there; a root that a chain lost waits again."""
@@ -181,6 +179,9 @@ class Anchorer:
                 self._queue.set_state(row, AnchorState.REFUSED, reason="another root stands at its place")
             elif view.last_epochs.get(gateway, -1) > root.epoch:
                 self._queue.set_state(row, AnchorState.REFUSED, reason="a later epoch is anchored already")
+            else:
+                continue
+            self._mined_in.pop(row.order.digest, None)
         for row in self._queue.anchored():
             if (Address(row.order.root.gateway), row.order.root.epoch) not in view.roots:
                 self._queue.set_state(row, AnchorState.WAITING)
@@ -206,6 +207,11 @@ class Anchorer:
                     logger.warning("epoch %d of %s waits: %s", root.epoch, to_hex(root.gateway), error.message)
                 self._queue.set_state(row, AnchorState.WAITING, reason=error.message)
             else:
-                logger.info(
-                    "anchored epoch %d of %s in block %d", root.epoch, to_hex(root.gateway), receipt.block_number
-                )
+                self._tell(row, receipt.block_number)
+
+    def _tell(self, row: AnchorRow, block: int) -> None:
+        """Says where a root was mined: once, and again where a reorganization moved it."""
+        if self._mined_in.get(row.order.digest) != block:
+            self._mined_in[row.order.digest] = block
+            root = row.order.root
+            logger.info("anchored epoch %d of %s in block %d", root.epoch, to_hex(root.gateway), block)

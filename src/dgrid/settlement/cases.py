@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import ZERO_ADDRESS, Address
@@ -16,13 +16,14 @@ from dgrid.core.keccak import keccak
 from dgrid.poq.evidence import LeafFacts
 from dgrid.poq.identity import is_doubted, threshold_of
 from dgrid.poq.panels import panels
-from dgrid.poq.rules import IdentityRules, QualityRules
+from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.rounds import draws_of, rules_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import LeafKey, SuspicionRow
 
-REFUNDS_MAX = 16  # `Cases.sol`
 TABLES_SEARCHED = 4  # back from a root, for receipts by which a node was judged
+ROOTS_READ_AGAIN = 64  # back from a root, for leaves of gateways that were acquitted: longer than a case takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Hidden:
 
     leaf: LeafFacts
     evidence: bytes  # the blob with the epoch's records
+    posted_ms: int  # since when a root stands over its round
 
     @property
     def charge(self) -> Charge:
@@ -54,6 +56,20 @@ class Hidden:
     def refunds(self, *, most_wei: int) -> tuple[Refund, ...]:
         """What its payer gets back."""
         return refunds_of({Address(self.leaf.payer): self.leaf.fee_wei}, most_wei=most_wei)
+
+    def fits(self, case: Case, *, most_wei: int) -> bool:
+        """Whether a case about it shows what members judge by, and gives its payer what is due, no more and no less."""
+        named = case.charge, case.evidence, case.refunds
+        return named == (self.charge, self.evidence, self.refunds(most_wei=most_wei))
+
+    def is_answered(self, case: Case, *, most_wei: int) -> bool:
+        """Whether a case about it leaves nothing to accuse of: it stands, it convicted, or it was heard in earnest.
+
+        In earnest: members could convict. While no root stands, or where a case names other evidence or refunds, they
+        cannot. A friend of who hid the leaf could accuse it so, and it would be acquitted for ever for one bond.
+        """
+        in_earnest = case.is_acquittal and case.opened_ms >= self.posted_ms and self.fits(case, most_wei=most_wei)
+        return in_earnest or case.outcome in (Outcome.OPEN, Outcome.CONVICTED)
 
 
 def leaf_matter(key: LeafKey) -> bytes:
@@ -70,6 +86,12 @@ def root_matter(judged_round: int) -> bytes:
 def root_charge(judged_round: int) -> Charge:
     """A root has no accused: who signed it is found after the verdict."""
     return Subject.QUALITY_ROOT, Address(ZERO_ADDRESS), root_matter(judged_round)
+
+
+def disputed_root(view: ChainView, case: Case) -> PostedQuality | None:
+    """The posted root that a case is about; None where it is about something else, or overturned."""
+    is_root = case.subject is Subject.QUALITY_ROOT
+    return view.quality_roots.get(int.from_bytes(case.matter, "big")) if is_root else None
 
 
 def refunds_of(paid_wei: Mapping[Address, int], *, most_wei: int) -> tuple[Refund, ...]:
@@ -147,12 +169,38 @@ class ChargeReader:
             found += [documents[key] for key in of_place if key in documents]
         return found
 
-    async def hidden(self, judged_round: int, rules: QualityRules) -> list[Hidden]:
+    async def hidden(self, posted: PostedQuality) -> list[Hidden]:
         """The leaves of a posted round that most of their members report as not shown. Raises as `collect`."""
-        collected = await self._quality.collect(judged_round)
-        leaves = [panel.leaf for panel in panels(collected.evidence, rules) if panel.is_undisclosed]
-        roots = self.view.roots
-        return [Hidden(leaf, roots[Address(leaf.key.gateway), leaf.key.epoch].root.blob_id) for leaf in leaves]
+        number = posted.root.round
+        evidence = (await self._quality.collect(number)).evidence
+        leaves = [panel.leaf for panel in panels(evidence, rules_of(self.view, number)) if panel.is_undisclosed]
+        blobs = [self.view.roots[Address(leaf.key.gateway), leaf.key.epoch].root.blob_id for leaf in leaves]
+        return [Hidden(leaf, blob, posted.timestamp_ms) for leaf, blob in zip(leaves, blobs, strict=True)]
+
+
+def root_over(view: ChainView, case: Case) -> PostedQuality | None:
+    """The root that takes in the epoch whose records a case about a leaf names; None while none stands."""
+    named = case.accused, case.evidence
+    places = [place for place, anchor in view.roots.items() if (place[0], anchor.root.blob_id) == named]
+    rounds = [view.draws[place].round for place in places if place in view.draws]
+    over = [number for number in view.quality_roots if rounds and number >= min(rounds)]
+    return view.quality_roots[min(over)] if over else None
+
+
+def roots_to_read(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:
+    """A posted root, and of those before it the ones over gateways that a case about hiding acquitted since."""
+    rounds = sorted((number for number in view.quality_roots if number < posted.root.round), reverse=True)
+    before = [view.quality_roots[number] for number in rounds[:ROOTS_READ_AGAIN]]
+    return [posted, *(one for one in before if _drawn_in(view, one) & _acquitted_of_hiding(view, since=one))]
+
+
+def _drawn_in(view: ChainView, posted: PostedQuality) -> set[Address]:
+    return {draw.gateway for draw in draws_of(view, posted.root.round)}
+
+
+def _acquitted_of_hiding(view: ChainView, *, since: PostedQuality) -> set[Address]:
+    cases = [one for one in view.cases.values() if one.subject is Subject.UNDISCLOSED and one.is_acquittal]
+    return {one.accused for one in cases if one.ending and one.ending.timestamp_ms >= since.timestamp_ms}
 
 
 def tables_up_to(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:
@@ -174,7 +222,12 @@ def paid_by_flag(flags: Iterable[Flag], charge: Charge) -> Mapping[Address, int]
     return next((flag.paid_wei for flag in flags if flag.charge == charge), {})
 
 
+def cases_about(view: ChainView, charge: Charge) -> list[Case]:
+    """The cases about a charge, in the order of their opening."""
+    return [case for case in view.cases.values() if case.charge == charge]
+
+
 def case_about(view: ChainView, charge: Charge) -> Case | None:
-    """The latest case about a charge."""
-    found = [case for case in view.cases.values() if case.charge == charge]
+    """The latest of them."""
+    found = cases_about(view, charge)
     return found[-1] if found else None

@@ -79,9 +79,14 @@ async def _drawn(reader: QualityReader, epoch: EpochRecords) -> DrawnRecords:
     return await reader.records_of(draw)
 
 
-def _require_drawn(leaf: LeafFacts, facts: DrawnEpoch, rules: DrawRules) -> None:
+def was_drawn(leaf: LeafFacts, facts: DrawnEpoch, *, rules: DrawRules) -> bool:
+    """Whether the seed chose a leaf, for its quality or for its model's identity."""
     shares = (b"quality", rules.quality_bps), (b"identity", rules.identity_bps)
-    if any(is_drawn(leaf, facts, purpose=purpose, share_bps=share) for purpose, share in shares):
+    return any(is_drawn(leaf, facts, purpose=purpose, share_bps=share) for purpose, share in shares)
+
+
+def _require_drawn(leaf: LeafFacts, facts: DrawnEpoch, rules: DrawRules) -> None:
+    if was_drawn(leaf, facts, rules=rules):
         return
     why = "the seed did not choose it" if leaf.is_open else "its caller showed it to nobody, or no node worked for it"
     raise NotDrawn(f"the receipt was not drawn: {why}", hint="its label and its place in the epoch stand all the same")

@@ -58,14 +58,13 @@ class Claimable:
         return max(0, self.earned_wei + self.waiting_wei - self.claimed_wei)
 
     def share_of(self, address: Address, amount_wei: int) -> int:
-        """A payee's part, rounded down; the last of the table has what that leaves, as on chain."""
-        left = amount_wei
+        """A payee's parts, each rounded down; the last of the table has what that leaves, as on chain."""
+        left, own = amount_wei, 0
         for at, (payee, bps) in enumerate(self.payees):
             part = left if at + 1 == len(self.payees) else amount_wei * bps // BPS
             left -= part
-            if payee == address:
-                return part
-        return 0
+            own += part if payee == address else 0
+        return own
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Kept on disk, so that nothing is read twice: the latest leaf of each channel, an
 drawn comes from the chain, so a row is due exactly as long as drawing would move money.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import ZERO_ADDRESS, ChannelId
+from dgrid.machine.database import open_database
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import EpochRecords
 from dgrid.wire.blob import SignedVoucher
@@ -23,6 +23,8 @@ from dgrid.wire.typed import Domain
 
 ROWS_AT_ONCE = 16
 
+_FORM = 1  # of the file; one of another form is read anew from the archives
+_DROP = "DROP TABLE IF EXISTS leaves; DROP TABLE IF EXISTS vouchers; DROP TABLE IF EXISTS absorbed;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leaves (
     channel BLOB NOT NULL,
@@ -67,9 +69,9 @@ class Collections:
     def __init__(self, path: Path | None, *, domain: Domain) -> None:
         """`domain` is x402's, of the escrow. Without a path it forgets."""
         self._domain = domain
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db = open_database(path, "", durable=False)
+        if self._db.execute("PRAGMA user_version").fetchone() != (_FORM,):
+            self._db.executescript(f"{_DROP} PRAGMA user_version = {_FORM};")
         self._db.executescript(_SCHEMA)
 
     def is_absorbed(self, digest: bytes) -> bool:
@@ -117,7 +119,7 @@ class Collections:
             " WHERE excluded.epoch >= epoch",
             (
                 *(receipt.parties.channel_id, receipt.place.lane, receipt.place.epoch, str(receipt.totals.payer)),
-                msgspec.msgpack.encode(proof),
+                msgspec.json.encode(proof),  # msgpack has no room for sums of 2⁶⁴ wei, which are 18 DGAI
             ),
         )
 
@@ -157,6 +159,6 @@ def _row(view: ChainView, fields: tuple[Any, ...]) -> CollectionRow | None:
     due = min(owed, int(ceiling) - channel.drawn_wei, channel.balance_wei)
     if due <= 0:
         return None
-    opened = msgspec.msgpack.decode(proof, type=LeafProof)
+    opened = msgspec.json.decode(proof, type=LeafProof)
     terms = ChannelConfig.unpacked(config), int(ceiling), signature
     return CollectionRow(channel.id, lane, int(total), due, *terms, opened)

@@ -2,8 +2,8 @@
 
 Honest evaluators may differ on one thing only: whether a blob was at the archives when they computed, for what is
 published late looks as if it had not been published. So a root is wrong when it follows neither from all that is there
-now, nor without what its own table counts as absent. What this cannot see: a quorum that leaves out a blob which it
-had. That is the price of never convicting who could not know.
+now of the epochs that its own table takes in, nor without what that counts as absent. What this cannot see: a quorum
+that leaves out a blob which it had. That is the price of never convicting who could not know.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import replace
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import to_hex
 from dgrid.poq.credibility import Cause
-from dgrid.poq.evidence import RoundEvidence
+from dgrid.poq.evidence import DrawnEpoch, RoundEvidence
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rounds import judge
 from dgrid.poq.rules import QualityRules
@@ -30,8 +30,8 @@ async def is_wrong(reader: QualityReader, judged_round: int, *, rules: QualityRu
     posted = reader.view.quality_roots.get(judged_round)
     if posted is None:
         raise NotYet(f"no quality root is posted for round {judged_round}")
-    collected = await reader.collect(judged_round)
     table = await _table(reader, judged_round)
+    collected = await reader.collect(judged_round, taken=None if table is None else set(table.judged))
     previous = posted_before(reader.view, judged_round)
     for evidence in possible(collected, table, rules=rules):
         computed = await asyncio.to_thread(judge, collected.table, evidence, rules)
@@ -43,6 +43,8 @@ async def is_wrong(reader: QualityReader, judged_round: int, *, rules: QualityRu
 
 def _require_complete(collected: CollectedRound, posted: QualityTable | None, rules: QualityRules) -> None:
     """What the posted table counts and is nowhere to be had now may make the difference. Raises CheckFailed."""
+    for gateway, epoch in collected.unheld:
+        raise CheckFailed(f"no archive holds epoch {epoch} of {to_hex(gateway)}: the root cannot be computed again")
     absent = set() if posted is None else absent_evaluators(collected, posted, rules=rules)
     counted = set() if posted is None else _canaries_in(posted) - collected.evidence.canaries.keys()
     evaluators = {evaluator for _, evaluator in collected.evidence.committed}
@@ -69,6 +71,7 @@ def possible(collected: CollectedRound, posted: QualityTable | None, *, rules: Q
     if posted is None:
         yield from (without(evidence, evaluators=[one]) for one in sorted({e for _, e in evidence.openings}))
         yield from (without(evidence, authors=[one]) for one in sorted({c.author for c in evidence.canaries.values()}))
+        yield from (without_draw(evidence, draw) for draw in evidence.draws)
         return
     evaluators = absent_evaluators(collected, posted, rules=rules)
     authors = absent_authors(evidence, posted)
@@ -86,6 +89,23 @@ def without(
         evidence,
         openings={key: reports for key, reports in evidence.openings.items() if key[1] not in evaluators},
         canaries={key: truth for key, truth in evidence.canaries.items() if truth.author not in authors},
+    )
+
+
+def without_draw(evidence: RoundEvidence, lost: DrawnEpoch) -> RoundEvidence:
+    """The evidence as it is where an epoch's records are missing and, with them, what its round alone was told."""
+    draws = tuple(draw for draw in evidence.draws if draw is not lost)
+    rounds = {draw.round for draw in draws}
+    return replace(
+        evidence,
+        draws=draws,
+        openings={key: reports for key, reports in evidence.openings.items() if key[0] in rounds},
+        committed=frozenset(key for key in evidence.committed if key[0] in rounds),
+        canaries={
+            key: truth
+            for key, truth in evidence.canaries.items()
+            if (key.gateway, key.epoch) != (lost.gateway, lost.epoch)
+        },
     )
 
 

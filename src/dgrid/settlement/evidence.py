@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dgrid.chain.view import Draw
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import to_hex
 from dgrid.core.keccak import salted_hash
@@ -19,6 +20,7 @@ from dgrid.poq.tasks import question_of, task_of
 from dgrid.poq.text import reference_score
 from dgrid.settlement.records import EpochRecords
 from dgrid.wire.documents import ReceiptDocument, Record
+from dgrid.wire.grounds import COMPARED_MAX, GROUNDS_BYTES_MAX
 from dgrid.wire.messages import EvaluatorReports
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import (
@@ -27,6 +29,8 @@ from dgrid.wire.quality import (
     Canaries,
     Canary,
     Content,
+    DisclosedLeaf,
+    Disclosure,
     LeafKey,
     QualityTable,
     Reports,
@@ -37,6 +41,8 @@ from dgrid.wire.quality import (
 from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
+
+Place = tuple[int, int]  # lane, sequence
 
 
 class NotEvidence(CheckFailed):
@@ -112,6 +118,20 @@ def is_signed(content: Content, document: ReceiptDocument) -> bool:
     return all(salted_hash(content.salt, data) == signed for signed, data in pairs)
 
 
+# --- disclosures ------------------------------------------------------------------------------------------------------
+
+
+def open_disclosure(data: bytes, court: Domain, *, draw: Draw) -> dict[Place, DisclosedLeaf]:
+    """The leaves that a gateway disclosed of a draw. Raises NotEvidence."""
+    blob = _decoded(data)
+    if not isinstance(blob, Disclosure):
+        raise NotEvidence("the blob is no disclosure")
+    _same("the disclosure's network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
+    said, drawn = (blob.author, blob.epoch, blob.seed), (draw.gateway, draw.epoch, draw.seed)
+    _same("the disclosure's gateway, epoch and seed", said, drawn)
+    return {(leaf.lane, leaf.sequence): leaf for leaf in blob.leaves}
+
+
 # --- reports ----------------------------------------------------------------------------------------------------------
 
 
@@ -126,12 +146,25 @@ def open_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Repor
     if len(keys) > REPORTS_MAX or any(left >= right for left, right in itertools.pairwise(keys)):
         raise NotEvidence(f"the reports are more than {REPORTS_MAX}, or not in the order of their leaves, each once")
     _same("the reports' root", reports_root(blob.reports), said.reports_root)
+    _require_grounds(blob)
     try:
         signer = recover(court.digest(said.struct_hash()), blob.signature)
     except DGridError as error:
         raise NotEvidence(f"the reports' signature: {error.message}") from None
     _same("the reports' signer", signer, said.evaluator)
     return blob
+
+
+def _require_grounds(blob: Reports) -> None:
+    """What a report names it shows, within bounds, and nothing else is shown."""
+    named = [report.grounds for report in blob.reports if report.grounds]
+    if named != [grounds.digest() for grounds in blob.grounds]:
+        raise NotEvidence("the grounds are not those that the reports name")
+    if sum(len(grounds.encode()) for grounds in blob.grounds) > GROUNDS_BYTES_MAX:
+        raise NotEvidence(f"the grounds have more than {GROUNDS_BYTES_MAX} bytes")
+    for grounds in blob.grounds:
+        if len(grounds.answers) > COMPARED_MAX or not all(answer.fits for answer in grounds.answers):
+            raise NotEvidence(f"grounds are more than {COMPARED_MAX} answers, or have a longer one than may be shown")
 
 
 # --- canaries ---------------------------------------------------------------------------------------------------------

@@ -17,18 +17,15 @@ from dgrid.poq.node_pay import above_base
 from dgrid.settlement.evidence import documents_of, leaf_facts
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
-from dgrid.wire.quality import PayoutKind, QualityTable
+from dgrid.wire.quality import PayoutAccount, QualityTable
 from dgrid.wire.typed import Domain
-
-PayeeAndKind = tuple[PayoutKind, Address]
 
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """One payee's account with the court."""
+    """What the court owes on one account."""
 
-    kind: PayoutKind
-    payee: Address
+    account: PayoutAccount
     credited_wei: int  # by the final root
     waiting_wei: int  # what the newest root adds
     claimed_wei: int
@@ -58,11 +55,11 @@ async def payouts(reader: QualityReader, *, now_s: int, payees: Collection[bytes
     waiting = await _totals(reader, newest)
     table = None if final is None else await reader.table(final.root.round)
     credited = _credited(table)
-    keys = sorted(key for key in waiting.keys() | credited.keys() if payees is None or key[1] in payees)
+    keys = sorted(key for key in waiting.keys() | credited.keys() if payees is None or key.payee in payees)
     accounts = tuple(_account(view, key, credited=credited.get(key, 0), newest=waiting.get(key, 0)) for key in keys)
     rows = () if table is None else payout_claims(table.payouts, payees=payees)
-    due = {(one.kind, one.payee) for one in accounts if one.due_wei}
-    return Payouts(accounts, tuple(row for row in rows if (row.kind, row.payee) in due))
+    due = {one.account for one in accounts if one.due_wei}
+    return Payouts(accounts, tuple(row for row in rows if row.account in due))
 
 
 def last_posted(view: ChainView) -> PostedQuality | None:
@@ -81,17 +78,17 @@ def root_pays_from_s(view: ChainView, posted: PostedQuality) -> int:
     return posted.timestamp_ms // 1000 + view.parameters.at(posted.root.round).root_seconds
 
 
-async def _totals(reader: QualityReader, posted: PostedQuality | None) -> dict[PayeeAndKind, int]:
+async def _totals(reader: QualityReader, posted: PostedQuality | None) -> dict[PayoutAccount, int]:
     return _credited(None if posted is None else await reader.table(posted.root.round))
 
 
-def _credited(table: QualityTable | None) -> dict[PayeeAndKind, int]:
+def _credited(table: QualityTable | None) -> dict[PayoutAccount, int]:
     rows = () if table is None else table.payouts
-    return {(PayoutKind(row.kind), Address(row.payee)): row.total_wei for row in rows}
+    return {row.account: row.total_wei for row in rows}
 
 
-def _account(view: ChainView, key: PayeeAndKind, *, credited: int, newest: int) -> Payout:
-    return Payout(*key, credited, max(0, newest - credited), view.paid_out.get(key, 0))
+def _account(view: ChainView, key: PayoutAccount, *, credited: int, newest: int) -> Payout:
+    return Payout(key, credited, max(0, newest - credited), view.paid_out.get(key, 0))
 
 
 async def unjudged_wei(records: Records, *, domain: Domain, base_share_bps: int) -> dict[Address, int]:

@@ -6,7 +6,6 @@ should the gateway put the same blob under another root, that one clears the arc
 """
 
 import logging
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import to_hex
 from dgrid.core.places import Place
+from dgrid.machine.database import open_database
 from dgrid.settlement.records import tree_of
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.splits import is_whole
@@ -62,10 +62,7 @@ class PromisedRoots:
     """The root with which each blob came. On disk before a promise is given."""
 
     def __init__(self, path: Path | None) -> None:
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def close(self) -> None:
         self._db.close()

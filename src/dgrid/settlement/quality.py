@@ -6,12 +6,12 @@ absent. How a round is judged is `poq.rounds`' to say.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dgrid.chain.case_events import Subject
 from dgrid.chain.view import ChainView, Draw, Opening
-from dgrid.core.errors import NotYet
+from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
@@ -20,20 +20,24 @@ from dgrid.settlement.evidence import (
     CanaryPromise,
     NotEvidence,
     NotHeld,
+    Place,
     documents_of,
+    is_signed,
     leaf_facts,
     open_canaries,
+    open_disclosure,
     open_reports,
     open_table,
 )
 from dgrid.settlement.records import Records
 from dgrid.settlement.rounds import draws_of, posted_before
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import LeafKey, QualityTable, Report, Reports
+from dgrid.wire.messages import EvaluatorReports, Privacy
+from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, QualityTable, Reports, decode_content
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
+GatewayEpoch = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,11 @@ class CollectedRound:
 
     table: QualityTable | None
     evidence: RoundEvidence
+    drawn: tuple["DrawnRecords", ...] = ()
+    opened: Mapping[RoundAndEvaluator, Reports] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     missing: frozenset[bytes] = frozenset()  # evaluators and authors of whom no archive holds what they published
+    unheld: frozenset[GatewayEpoch] = frozenset()  # draws left out because no archive holds their records
 
 
 @dataclass(slots=True)
@@ -52,11 +59,17 @@ class Gathered:
 
     refused: list[str] = field(default_factory=list)
     missing: set[bytes] = field(default_factory=set)
+    unheld: set[GatewayEpoch] = field(default_factory=set)
 
     def refuse(self, author: bytes, error: NotEvidence, *, where: str) -> None:
         self.refused.append(f"{where}: {error.message}")
         if isinstance(error, NotHeld):
             self.missing.add(author)
+
+    def leave_out(self, draw: Draw, error: NotEvidence) -> None:
+        self.refused.append(f"epoch {draw.epoch} of gateway {to_hex(draw.gateway)}: {error.message}")
+        if isinstance(error, NotHeld):
+            self.unheld.add((draw.gateway, draw.epoch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,22 @@ class DrawnRecords:
     @property
     def facts(self) -> DrawnEpoch:
         return drawn_epoch(self.draw, self.documents)
+
+    @property
+    def public(self) -> list[LeafKey]:
+        """The leaves that everybody may read."""
+        return [key for key, one in self.documents.items() if one.receipt.usage.privacy == Privacy.PUBLIC]
+
+    def content(self, key: LeafKey, leaves: Mapping[Place, DisclosedLeaf]) -> Content | None:
+        """What lies open of a leaf, if it is what was signed."""
+        leaf = leaves.get((key.lane, key.sequence))
+        if leaf is None or leaf.keys:
+            return None
+        try:
+            content = decode_content(leaf.content)
+        except ValueError:
+            return None
+        return content if is_signed(content, self.documents[key]) else None
 
 
 def drawn_epoch(draw: Draw, documents: Documents) -> DrawnEpoch:
@@ -108,40 +137,58 @@ class QualityReader:
     def view(self) -> ChainView:
         return self._records.view
 
-    async def collect(self, judged_round: int) -> CollectedRound:
+    async def collect(self, judged_round: int, *, taken: Collection[GatewayEpoch] | None = None) -> CollectedRound:
         """The evidence of a round, whether or not it was posted. Call it when the round's windows are over.
 
-        Raises NotYet when nothing was drawn for it, NetworkUnreachable, and CheckFailed when an epoch's records or the
-        table before are at no archive.
+        An epoch whose records no archive holds, or that lead nowhere, is left out. `taken`: of these draws only.
+        Raises NotYet when nothing was drawn for it, NetworkUnreachable, and CheckFailed when the table before is at no
+        archive.
         """
-        drawn = await self.drawn(judged_round)
-        if not drawn:
+        draws, found = draws_of(self.view, judged_round), Gathered()
+        if not draws:
             raise NotYet(f"nothing waits to be judged in round {judged_round}")
+        wanted = [draw for draw in draws if taken is None or (draw.gateway, draw.epoch) in taken]
+        drawn = await self._held(wanted, found)
         before = posted_before(self.view, judged_round)
-        rounds, found = {one.draw.round for one in drawn}, Gathered()
-        openings, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
+        rounds = {one.draw.round for one in drawn}
+        opened, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
         evidence = RoundEvidence(
             chain_id=self.court.chain_id,
             court=self.court.verifying_contract,
             round=judged_round,
             previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
             draws=tuple(one.facts for one in drawn),
-            openings=openings,
+            openings={key: blob.reports for key, blob in opened.items()},
             committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
             canaries=canaries,
             acquittals=acquittals(self.view, until=judged_round),
         )
         table = None if before is None else await self.table(before.root.round)
-        return CollectedRound(table, evidence, tuple(found.refused), frozenset(found.missing))
+        lacking = tuple(found.refused), frozenset(found.missing), frozenset(found.unheld)
+        return CollectedRound(table, evidence, tuple(drawn), opened, *lacking)
 
     async def drawn(self, judged_round: int) -> list[DrawnRecords]:
         """The draws that a round's root takes in, with their records, by gateway and epoch. Raises as `collect`."""
-        return [await self.records_of(draw) for draw in draws_of(self.view, judged_round)]
+        return await self._held(draws_of(self.view, judged_round), Gathered())
 
     async def records_of(self, draw: Draw) -> DrawnRecords:
-        """A draw with its epoch's receipts. Raises CheckFailed, NetworkUnreachable, NotYet."""
-        records = await self._records.epoch(self._records.anchor(draw.gateway, draw.epoch))
+        """A draw with its epoch's receipts. Raises NotEvidence (nobody has them), NetworkUnreachable, NotYet."""
+        try:
+            records = await self._records.held(self._records.anchor(draw.gateway, draw.epoch))
+        except CheckFailed as error:
+            raise NotEvidence(error.message) from None
+        if records is None:
+            raise NotHeld("no archive holds its records")
         return DrawnRecords(draw, await asyncio.to_thread(documents_of, records, self._domain))
+
+    async def _held(self, draws: Sequence[Draw], gathered: Gathered) -> list[DrawnRecords]:
+        found = []
+        for draw in draws:
+            try:
+                found.append(await self.records_of(draw))
+            except NotEvidence as error:
+                gathered.leave_out(draw, error)
+        return found
 
     async def table(self, judged_round: int) -> QualityTable:
         """The table that was posted for a round. Raises NotYet, CheckFailed, NetworkUnreachable."""
@@ -161,20 +208,34 @@ class QualityReader:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
         return await self._reports((judged_round, evaluator), self.view.openings[judged_round, evaluator])
 
-    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, tuple[Report, ...]]:
-        found: dict[RoundAndEvaluator, tuple[Report, ...]] = {}
+    async def public_contents(self, drawn: DrawnRecords) -> dict[LeafKey, Content]:
+        """What everybody may read of a draw: of its public leaves, as far as it was disclosed and is what was signed.
+
+        Raises NetworkUnreachable.
+        """
+        blob_id = self.view.disclosures.get((drawn.draw.gateway, drawn.draw.epoch))
+        if blob_id is None:
+            return {}
+        try:
+            leaves = open_disclosure(await self._find(blob_id), self.court, draw=drawn.draw)
+        except NotEvidence:
+            return {}
+        return {key: content for key in drawn.public if (content := drawn.content(key, leaves)) is not None}
+
+    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, Reports]:
+        found: dict[RoundAndEvaluator, Reports] = {}
         for key, opening in sorted(self.view.openings.items()):
             if key[0] not in rounds:
                 continue
             try:
-                found[key] = (await self._reports(key, opening)).reports
+                found[key] = await self._reports(key, opening)
             except NotEvidence as error:
                 gathered.refuse(key[1], error, where=f"evaluator {to_hex(key[1])}, round {key[0]}")
         return found
 
     async def _reports(self, key: RoundAndEvaluator, opening: Opening) -> Reports:
         said = EvaluatorReports(key[1], key[0], opening.reports_root)
-        return open_reports(await self._find(opening.blob_id), self.court, said=said)
+        return await asyncio.to_thread(open_reports, await self._find(opening.blob_id), self.court, said=said)
 
     async def _canaries(self, drawn: Sequence[DrawnRecords], gathered: Gathered) -> dict[LeafKey, CanaryTruth]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}

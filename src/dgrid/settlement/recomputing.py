@@ -1,7 +1,8 @@
 """Computes a posted round again and says every difference: was the draw obeyed, what was opened, does the table follow.
 
-An auditor's half of judging: it believes the chain and checked blobs, nobody's table. What it cannot see is content:
-whether a report is fair is what canaries, other evaluators and the table's own history tell.
+An auditor's half of judging: it believes the chain and checked blobs, nobody's table. It reads no content: whether a
+report is fair is what canaries, other evaluators and the table's own history tell, and of public leaves their grounds
+(`evaluator.rescoring`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from dgrid.poq.draw import Duty
 from dgrid.poq.evidence import RoundEvidence
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rounds import judge
-from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.quality import CollectedRound, QualityReader
 from dgrid.settlement.rounds import posted_before, root_of, rules_of
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, QualityTable, Report, Verdict
@@ -50,6 +51,8 @@ class RoundAudit:
     obedience: Obedience
     refused: tuple[str, ...]  # openings that count for nothing, and why
     differences: tuple[str, ...]
+    collected: CollectedRound
+    duties: tuple[Duty, ...]
 
     @property
     def ok(self) -> bool:
@@ -69,14 +72,17 @@ async def recompute(reader: QualityReader, judged_round: int, *, token: bytes) -
         differences += _root_differences(posted.root, root)
         if posted.root.blob_id != root.blob_id:
             differences += table_differences(await reader.table(judged_round), table)
+    owed = all_duties(collected.evidence.draws, rules)
     return RoundAudit(
         judged_round,
         posted is not None,
         root,
         table,
-        obedience_of(collected.evidence, all_duties(collected.evidence.draws, rules)),
+        obedience_of(collected.evidence, owed),
         collected.refused,
         tuple(differences[:DIFFERENCES_MAX]),
+        collected,
+        owed,
     )
 
 

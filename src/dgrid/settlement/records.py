@@ -1,5 +1,6 @@
 """Anchored epochs with their records: what the chain says, and the blob that proves it, from any archive."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -100,7 +101,21 @@ class Records:
         """The records under a root. Raises CheckFailed, NetworkUnreachable."""
         if (known := self._known.get(anchor.digest)) is not None:
             return known
-        records = open_records(anchor, await self._archives.fetch(anchor.root.blob_id))
+        return await self._opened(anchor, await self._archives.fetch(anchor.root.blob_id))
+
+    async def held(self, anchor: Anchor) -> EpochRecords | None:
+        """The records under a root; None when more than half of all archives say that they do not have them.
+
+        Raises CheckFailed (what they have leads elsewhere), NetworkUnreachable.
+        """
+        if (known := self._known.get(anchor.digest)) is not None:
+            return known
+        blob = await self._archives.find(anchor.root.blob_id)
+        return None if blob is None else await self._opened(anchor, blob)
+
+    async def _opened(self, anchor: Anchor, blob: bytes) -> EpochRecords:
+        """In a thread: a large epoch takes seconds, in which others wait for this process's answers."""
+        records = await asyncio.to_thread(open_records, anchor, blob)
         self._known[anchor.digest] = records
         if len(self._known) > KEPT_EPOCHS:
             self._known.popitem(last=False)

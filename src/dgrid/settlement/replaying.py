@@ -11,7 +11,7 @@ from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address
-from dgrid.governance.simulation import DrawOutcome, Outcome, Simulation, draws_under, fees_under, payouts_under
+from dgrid.governance.simulation import Comparison, DrawComparison, Simulation, draws_under, fees_under, payouts_under
 from dgrid.poq.evidence import DrawnEpoch
 from dgrid.poq.rounds import judge, table_id
 from dgrid.settlement.quality import QualityReader
@@ -57,16 +57,18 @@ async def _drawn(reader: QualityReader, anchors: Sequence[Anchor]) -> list[Drawn
     return [(await reader.records_of(draw)).facts for draw in draws if draw is not None]
 
 
-def _draws(view: ChainView, drawn: list[DrawnEpoch], proposed: Parameters) -> DrawOutcome:
+def _draws(view: ChainView, drawn: list[DrawnEpoch], proposed: Parameters) -> DrawComparison:
     if not drawn:
-        return DrawOutcome(0, 0, 0, {}, {})
+        return DrawComparison(0, 0, 0, {}, {})
     rounds = {draw.round for draw in drawn}
     last = rules_of(view, max(rounds))
     was = replace(last, drawn_before={number: draw_rules(view.parameters.at(number)) for number in rounds})
     return draws_under(drawn, was=was, would=replace(last, draw=draw_rules(proposed), drawn_before={}))
 
 
-async def _payouts(reader: QualityReader, proposed: Parameters, *, drawn: Sequence[DrawnEpoch]) -> tuple[Outcome, ...]:
+async def _payouts(
+    reader: QualityReader, proposed: Parameters, *, drawn: Sequence[DrawnEpoch]
+) -> tuple[Comparison, ...]:
     """The rounds that judged these draws, one after the other, each from what the one before would have left."""
     view, first = reader.view, min((draw.round for draw in drawn), default=0)
     rounds = [number for number in view.quality_roots if number >= first] if drawn else []

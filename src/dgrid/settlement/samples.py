@@ -2,7 +2,8 @@
 
 Before it opens a case about a node's model its opener has asked that node itself, while nobody was accused; its blob
 shows the requests, and the node's own receipts over the replies. So a node that runs the true model only while a case
-is open convicts itself. The requests follow from a seed and a salt: whoever asks cannot pick those that suit it.
+is open convicts itself. The requests follow from a seed and a salt: whoever asks cannot pick those that suit it, only
+stop after some number of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,9 +46,9 @@ def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
     return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))
 
 
-def sample_bodies(seeds: tuple[bytes, bytes], *, model: str, count: int, write: WriteSample) -> Iterator[bytes]:
-    """The requests of a set under (seed, salt), in order."""
-    for index in range(count):
+def sample_bodies(seeds: tuple[bytes, bytes], *, model: str, numbers: range, write: WriteSample) -> Iterator[bytes]:
+    """The requests of these numbers under (seed, salt), in order."""
+    for index in numbers:
         yield write(sample_chance(*seeds, index=index), model)
 
 
@@ -77,11 +78,11 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     _require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
     here = terms.court.chain_id, terms.court.verifying_contract
     _require((blob.chain_id, blob.court) == here, "the samples are of another network")
-    count = terms_of(view, case).case_samples
-    _require(0 < len(blob.samples) == count <= SAMPLES_MAX, f"a set has {count} samples")
+    count, asked = terms_of(view, case).case_samples, len(blob.samples)
+    _require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
     documents = [_document(sample, terms) for sample in blob.samples]
     _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
-    bodies = sample_bodies((blob.seed, blob.salt), model=blob.model, count=count, write=terms.write)
+    bodies = sample_bodies((blob.seed, blob.salt), model=blob.model, numbers=range(asked), write=terms.write)
     since_ms = _since_ms(view, case)
     for sample, document, body in zip(blob.samples, documents, bodies, strict=True):
         _check(sample, document, case=case, body=body)

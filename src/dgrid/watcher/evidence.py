@@ -4,7 +4,6 @@ On disk and bounded. Takes only what a gateway of this network signed; a second 
 beside the first, a third is not needed.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from dgrid.core.errors import CheckFailed, InvalidRequest, InvalidSignature, StorageUnavailable, WrongChain
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
+from dgrid.machine.database import open_database
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.documents import seal_from_json
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
@@ -96,10 +96,7 @@ class Evidence:
 
     def __init__(self, path: Path | None, *, kept_of_a_gateway: int = KEPT_OF_A_GATEWAY) -> None:
         self._kept = kept_of_a_gateway
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def close(self) -> None:
         self._db.close()

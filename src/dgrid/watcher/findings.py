@@ -1,11 +1,11 @@
 """What a watcher found and what became of it, on disk: read by people, and by itself so as not to say a thing twice."""
 
-import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from dgrid.core.identity import Address
+from dgrid.machine.database import open_database
 
 KEPT = 10_000
 
@@ -49,9 +49,7 @@ class Findings:
     """The latest findings."""
 
     def __init__(self, path: Path | None) -> None:
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def close(self) -> None:
         self._db.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 from dgrid.core.identity import Address
 from dgrid.core.places import Place
+from dgrid.machine.database import open_database
 from dgrid.settlement.totals import Begin, End, Party, Stretch
 
 STRETCHES_MAX = 4_000_000  # about 200 bytes each
@@ -66,10 +67,7 @@ class Memory:
     def __init__(self, path: Path | None, *, stretches_max: int = STRETCHES_MAX) -> None:
         """Without a path it forgets at its end."""
         self._stretches_max = stretches_max
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=False)
         self._count: int = self._db.execute("SELECT count(*) FROM stretches").fetchone()[0]
 
     def close(self) -> None:

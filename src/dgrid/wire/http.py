@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
+from dgrid.wire.reasons import reason_of
 
 ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
 HEADERS_KNOWN = 64
@@ -326,8 +327,7 @@ class HttpClient:
                     lambda: Connection(self.limits), origin.host, origin.port, ssl=context
                 )
         except (OSError, TimeoutError) as error:
-            reason = str(error) or "timed out"
-            raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {reason}") from error
+            raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {reason_of(error)}") from error
         self._check_address(connection, origin)
         return connection
 

@@ -8,14 +8,17 @@ Refuses to interpret: what the figures mean is `dgrid.poq`'s to say.
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SumTree, leaf
 from dgrid.wire.decoding import decode_with
 from dgrid.wire.documents import Record
+from dgrid.wire.grounds import Grounds
 
 MAGIC = b"DGRQ"  # an epoch's blob begins with a length far below this
 NOT_SCORED = -1
@@ -116,10 +119,11 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     cost_bps: int = NOT_SCORED
     identity: Identity | None = None
     peers: tuple[bytes, ...] = ()  # request ids of the answers it was compared with
+    grounds: bytes = b""  # digest of what the scores of a public leaf rest on; empty of any other leaf
 
 
-class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports"):
-    """All of one evaluator's reports of a round, in order of their keys."""
+class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports/2"):
+    """All of one evaluator's reports of a round, in order of their keys, and the grounds that they name, likewise."""
 
     chain_id: int
     court: bytes
@@ -127,6 +131,7 @@ class Reports(msgspec.Struct, frozen=True, array_like=True, tag="reports"):
     round: int
     reports: tuple[Report, ...]
     signature: bytes  # over EvaluatorReports{evaluator, round, reportsRoot}
+    grounds: tuple[Grounds, ...] = ()
 
 
 class Canary(msgspec.Struct, frozen=True, array_like=True):
@@ -244,12 +249,25 @@ class PayoutKind(IntEnum):
     EVALUATOR = 2
 
 
+class PayoutAccount(NamedTuple):
+    """Whose money: a payee's for the requests of one gateway, or an evaluator's for all, under the zero address."""
+
+    kind: PayoutKind
+    gateway: Address
+    payee: Address
+
+
 class PayoutRow(msgspec.Struct, frozen=True, array_like=True):
-    """All that the quality roots ever owed one payee: it grows only."""
+    """All that the quality roots ever owed on one account: it grows only."""
 
     kind: int
+    gateway: bytes
     payee: bytes
     total: bytes
+
+    @property
+    def account(self) -> PayoutAccount:
+        return PayoutAccount(PayoutKind(self.kind), Address(self.gateway), Address(self.payee))
 
     @property
     def total_wei(self) -> int:
@@ -368,11 +386,11 @@ def credibility_root(rows: Sequence[CredibilityRow]) -> bytes:
     return tree_of_items([credibility_item(row) for row in rows]).root.hash if rows else bytes(32)
 
 
-def payout_item(kind: int, payee: bytes) -> bytes:
-    """What a pay-out's leaf holds besides its sum: keccak(abi.encode(kind, payee))."""
-    return keccak(kind.to_bytes(32, "big") + payee.rjust(32, b"\0"))
+def payout_item(account: PayoutAccount) -> bytes:
+    """What a pay-out's leaf holds besides its sum: keccak(abi.encode(kind, gateway, payee))."""
+    return keccak(account.kind.to_bytes(32, "big") + account.gateway.rjust(32, b"\0") + account.payee.rjust(32, b"\0"))
 
 
 def payouts_tree(rows: Sequence[PayoutRow]) -> SumTree:
     """The sum tree that pay-outs are claimed by. At least one row."""
-    return SumTree([leaf(payout_item(row.kind, row.payee), row.total_wei) for row in rows])
+    return SumTree([leaf(payout_item(row.account), row.total_wei) for row in rows])

@@ -119,7 +119,7 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
         raise InvalidSignature(f"a seal's count is 2 to the power of its path's length, at most {SEAL_MESSAGES_MAX}")
     if not 0 <= seal.index < seal.count:
         raise InvalidSignature("the seal's path is malformed: the index lies outside the tree")
-    if any(len(sibling) != HASH_BYTES for sibling in seal.path):
+    if list(map(len, seal.path)) != [HASH_BYTES] * len(seal.path):
         raise InvalidSignature("the seal's path is malformed: a sibling is no hash")
     node, sides = _leaf(struct_hash), seal.index
     for sibling in seal.path:

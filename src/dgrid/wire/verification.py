@@ -63,7 +63,8 @@ def _links(document: ReceiptDocument) -> Iterator[str]:
     parties = receipt.parties
     yield from _differs("node receipt hash", receipt.node_receipt_hash, node_receipt.struct_hash())
     yield from _differs("dispatch hash", node_receipt.dispatch_hash, dispatch.struct_hash())
-    yield from _differs("request id", dispatch.request_id, receipt.request_id)
+    if not receipt.usage.flags & Flag.CACHED:  # a cached answer names the dispatch that first made it
+        yield from _differs("request id", dispatch.request_id, receipt.request_id)
     yield from _differs("gateway", dispatch.gateway, parties.gateway)
     yield from _differs("node", dispatch.node, parties.node)
     yield from _differs("token", dispatch.token, parties.token)
@@ -83,6 +84,10 @@ def _shares(document: ReceiptDocument) -> Iterator[str]:
     usage, shares, dispatch = document.receipt.usage, document.receipt.shares, document.dispatch
     parts = shares.node + shares.listing + shares.protocol + shares.gateway
     yield from _differs("the parts do not sum to the fee", parts, shares.fee)
+    if usage.flags & Flag.CACHED:
+        yield from _differs("what a cached answer pays its node", shares.node, 0)
+    if usage.flags & (Flag.CACHED | Flag.SUPPORT):  # it may be sold for less than the price of its tokens
+        return
     gross = Price(dispatch.in_price, dispatch.out_price).gross(usage.tokens_in, usage.tokens_out)
     yield from _differs(
         "the node's part and the protocol's are not the price of the tokens", shares.node + shares.protocol, gross

@@ -35,6 +35,7 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
 from dgrid.processes.life import now_ms
+from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.hearings import windows_of_hearing
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.samples import SampleTerms
@@ -73,6 +74,7 @@ class PaperNode:
     network: Settling
     payer: str
     evidence: bytes = NEAR
+    seldom: int = 0  # of ten replies that many are the claimed model's, where the evidence is another's
     is_away: bool = False
     asked: int = 0
 
@@ -86,6 +88,7 @@ class PaperNode:
 
     async def reply(self, peer: Peer, body: bytes) -> Reply:
         assert peer == self.peer
+        evidence = NEAR if self.asked % 10 < self.seldom else self.evidence
         self.asked += 1
         if self.is_away:
             await asyncio.sleep(3600)
@@ -95,7 +98,7 @@ class PaperNode:
         epoch = (block.timestamp_s - net.genesis_s) // net.epoch_seconds
         books.deadline_s = net.genesis_s + epoch * net.epoch_seconds + DEADLINE_S
         fields = {k: v for k, v in msgspec.json.decode(body).items() if k not in ABOUT_THE_WAY}
-        content = Content(secrets.token_bytes(32), msgspec.json.encode(fields), "Oslo", self.evidence)
+        content = Content(secrets.token_bytes(32), msgspec.json.encode(fields), "Oslo", evidence)
         config = next(one.config for one in self.network.watcher.finalized.channels.values())
         work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)
         books.answer(epoch, replace(work, said=content, digest=WEIGHTS))
@@ -137,9 +140,8 @@ class Courtroom:
 
     @property
     def case(self) -> Case:
-        """The only one."""
-        (case,) = self.view.cases.values()
-        return case
+        """The latest."""
+        return list(self.view.cases.values())[-1]
 
     async def seat(self, name: str) -> CourtSeat:
         """An evaluator that begins, or begins anew after it was killed."""
@@ -156,8 +158,8 @@ class Courtroom:
         sampler = Sampler(key.address, self.node.reply, ByEvidence(), terms, WEI)
         bar = Bar(key, quality, self.network.archives, sampler, net.contracts.dgai.address)
         jury = Jury(bar)
-        accuser = Accuser(key.address, bar, jury, lambda _: True, salt)
-        desk = CourtDesk(key.address, net.rpc, sender, net.contracts, votes, is_dev=True)
+        desk = CourtDesk(BondPurse(net.rpc, net.contracts, sender, True), votes)
+        accuser = Accuser(key.address, bar, jury, lambda _: True, desk.signers, salt)
         loop = CaseLoop(watcher, desk, jury, accuser, self._peers, ChainTime(net.rpc, now_ms), Tally(), salt)
         life.push_async_callback(loop.close)
         self.seats[name] = CourtSeat(name, key.address, loop, life)

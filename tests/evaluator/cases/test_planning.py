@@ -10,15 +10,19 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.core.identity import Address
 from dgrid.evaluator.cases.planning import (
+    CASES_AT_ONCE,
     OPENER_FIRST_S,
+    AppealRoot,
     CaseSight,
     CaseStep,
     Enrol,
     Execute,
     FixCaseSeed,
     OpenCase,
+    Seat,
     SlashSigners,
     Unseal,
+    enrolling_in,
     finds_until_s,
     may_sit,
     plan_cases,
@@ -71,6 +75,40 @@ def test_it_enrols_while_it_may_and_not_twice() -> None:
     assert next_step(empty, ENROL_UNTIL_S - 1) == Enrol(CASE, 0)
     assert next_step(case_of(SEATED), ENROL_UNTIL_S - 1) is None
     assert next_step(case_of(replace(SEATED, seats=(OTHER,))), ENROL_UNTIL_S - 1) == Enrol(CASE, 0)
+
+
+def test_seats_that_it_has_only_just_asked_for_count_as_seats() -> None:
+    empty = replace(SEATED, seats=())
+    cases = [replace(case_of(empty), id=bytes((at,)) * 32) for at in range(CASES_AT_ONCE + 2)]
+    view, asked = view_of(*cases), set[Seat]()
+    for _ in range(len(cases)):  # as in one look: the view does not change between two steps
+        sight = CaseSight(ME, view, ENROL_UNTIL_S - 1, enrolling=frozenset(asked))
+        if isinstance(step := plan_cases(sight), Enrol):
+            asked.add((step.case, step.stage))
+    assert len(asked) == CASES_AT_ONCE
+    assert asked <= enrolling_in(view, evaluator=ME, now_s=ENROL_UNTIL_S - 1)
+    assert not enrolling_in(view, evaluator=ME, now_s=ENROL_UNTIL_S)
+    seen = view_of(*(replace(case, hearings=(replace(SEATED, seats=(ME,)),)) for case in cases))
+    assert not enrolling_in(seen, evaluator=ME, now_s=ENROL_UNTIL_S - 1)
+
+
+def test_who_signed_a_root_that_is_called_wrong_appeals_in_its_turn_and_in_time() -> None:
+    guilty = {OTHER: Vote(True, b""), THIRD: Vote(True, b"")}
+    case = case_of(replace(SEATED, votes=guilty), subject=Subject.QUALITY_ROOT)
+    times, view = windows(case), view_of(case)
+    last_s = times.appeal_until_s - 1
+    seconds = range(times.unseal_until_s - 1, times.appeal_until_s + 1)
+
+    def appeals_at(me: Address) -> list[int]:
+        sights = (CaseSight(me, view, at, signed=frozenset({CASE})) for at in seconds)
+        return [sight.now_s for sight in sights if plan_cases(sight) == AppealRoot(CASE)]
+
+    assert all(last_s in appeals_at(one) and times.appeal_until_s not in appeals_at(one) for one in JURY)
+    assert min(min(appeals_at(one)) for one in JURY) == times.unseal_until_s
+    assert len({min(appeals_at(one)) for one in JURY}) == len(JURY)
+    assert plan_cases(CaseSight(ME, view, last_s)) is None
+    cleared = view_of(case_of(SEATED, subject=Subject.QUALITY_ROOT))
+    assert plan_cases(CaseSight(ME, cleared, last_s, signed=frozenset({CASE}))) is None
 
 
 def test_who_is_party_to_a_case_or_does_not_run_the_model_does_not_sit() -> None:

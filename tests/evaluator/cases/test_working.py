@@ -13,7 +13,9 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
-from dgrid.node.appealing import Appellant
+from dgrid.evaluator.cases.accusing import SETS_MAX
+from dgrid.evaluator.cases.journal import FixedVote
+from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.cases import Flag
 from dgrid.settlement.hearings import windows_of_hearing
 
@@ -24,13 +26,14 @@ def flag(room: Courtroom) -> Flag:
     return Flag(room.node.address, MODEL, WEIGHTS, keccak(b"a root"), {})
 
 
-async def lie(room: Courtroom) -> None:
-    """Somebody accuses the node without proof."""
+async def lie(room: Courtroom, subject: Subject = Subject.IDENTITY) -> None:
+    """Somebody accuses the node, or the gateway, without proof."""
     net = room.network.net
     liar = await net.sender("liar", dgai_wei=100 * WEI)
-    accusation = Accusation(Subject.IDENTITY, room.node.address, WEIGHTS, keccak(b"nothing"))
+    accused = room.node.address if subject is Subject.IDENTITY else room.network.books.key.address
+    accusation = Accusation(subject, accused, WEIGHTS, keccak(b"nothing"))
     await cases.open_case(liar, net.contracts, accusation=accusation, bond_wei=10 * WEI)
-    await room.until(lambda view: bool(view.cases))
+    await room.until(lambda view: bool(view.open_cases()))
 
 
 def stake_of(room: Courtroom) -> int:
@@ -92,6 +95,31 @@ def test_an_honest_node_that_is_flagged_is_asked_and_not_accused(tmp_path: Path)
         await opener.accuser._ask(flag(room))
         assert room.node.asked == room.view.parameters.last.case_samples
         assert not opener.accuser.accusations
+
+    in_court(tmp_path, main)
+
+
+def test_a_node_that_cheats_on_a_third_is_asked_on_and_convicted_by_all_it_signed(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
+        room.node.evidence, room.node.seldom = FAR, 7
+        await accuser._ask(flag(room))
+        assert room.node.asked == 2 * count  # three of ten do not convict, six of twenty do
+        room.node.evidence = NEAR
+        await room.until(lambda view: bool(view.cases))
+        await room.hear()
+        assert (await room.close_case()).outcome is Outcome.CONVICTED
+
+    in_court(tmp_path, main)
+
+
+def test_a_node_that_stays_in_doubt_is_asked_no_more_than_four_sets(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
+        room.node.evidence, room.node.seldom = FAR, 9
+        await accuser._ask(flag(room))
+        assert room.node.asked == SETS_MAX * count
+        assert not accuser.accusations
 
     in_court(tmp_path, main)
 
@@ -160,7 +188,8 @@ def test_a_convicted_node_appeals_by_itself_and_a_larger_jury_of_others_decides(
         await room.until(lambda view: bool(view.cases))
         await room.hear()
         sender = await net.sender("node-1", dgai_wei=0)
-        appellant = Appellant(net.rpc, net.contracts, sender, room.network.watcher, True)
+        purse = BondPurse(net.rpc, net.contracts, sender, True)
+        appellant = Appellant(Subject.IDENTITY, purse, room.network.watcher)
         defence = asyncio.create_task(appellant.run())
         await room.until(lambda view: room.case.stage == 1)
         defence.cancel()
@@ -172,6 +201,47 @@ def test_a_convicted_node_appeals_by_itself_and_a_larger_jury_of_others_decides(
         assert (await room.close_case()).outcome is Outcome.CONVICTED
 
     in_court(tmp_path, main, evaluators=6, changed=CHANGED)
+
+
+def test_a_gateway_that_liars_convict_appeals_by_itself_and_gets_its_bond_and_its_name_back(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        net, gateway = room.network.net, room.network.books.key.address
+        await lie(room, Subject.UNDISCLOSED)
+        for seat in room.seats.values():  # whoever sits first lies; who hears the appeal has fixed nothing yet
+            seat.votes.fix(FixedVote(room.case.id, 0, True, keccak(b"nothing"), keccak(b"salt")))
+        await room.hear()
+        purse = BondPurse(net.rpc, net.contracts, await net.sender("gateway", dgai_wei=20 * WEI), False)
+        before_wei = room.view.members[Role.GATEWAY, gateway].stake_wei
+        defence = asyncio.create_task(Appellant(Subject.UNDISCLOSED, purse, room.network.watcher).run())
+        await room.until(lambda view: room.case.stage == 1)
+        defence.cancel()
+        assert room.case.appellant == gateway
+        await room.hear(stage=1)
+        assert (await room.close_case()).outcome is Outcome.ACQUITTED
+        assert room.view.members[Role.GATEWAY, gateway].stake_wei == before_wei
+        assert await net.balance(gateway) == 20 * WEI
+        assert await net.balance(net.key("liar").address) == 90 * WEI
+
+    in_court(tmp_path, main, evaluators=6, changed=CHANGED)
+
+
+@pytest.mark.parametrize("subject", [Subject.IDENTITY, Subject.UNDISCLOSED])
+def test_who_is_accused_falsely_every_day_loses_nothing_and_the_accuser_a_bond_each_time(
+    tmp_path: Path, subject: Subject
+) -> None:
+    async def main(room: Courtroom) -> None:
+        net, before = room.network.net, dict(room.view.members)
+        for day in range(1, 4):
+            await lie(room, subject)
+            await room.hear()
+            assert (await room.close_case()).outcome is Outcome.ACQUITTED
+            assert await net.balance(net.key("liar").address) == (100 - 10) * WEI
+            assert len(room.view.cases) == day
+        assert not room.view.slashed
+        stakes = {key: (member.stake_wei, member.active) for key, member in room.view.members.items()}
+        assert stakes == {key: (member.stake_wei, member.active) for key, member in before.items()}
+
+    in_court(tmp_path, main, evaluators=3)
 
 
 def test_an_appeal_for_which_too_few_enrol_leaves_the_verdict(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from dgrid.engines.llama import LlamaEngine, LlamaOptions
 from dgrid.engines.models import ModelFacts, model_facts
 from dgrid.engines.requests import engine_request
 from dgrid.evaluator.judges.reading import ReadingJudges
-from dgrid.evaluator.judging import Bench, Case
+from dgrid.evaluator.judging import Bench, Case, Finding
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.reading import Shown
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
@@ -135,7 +135,7 @@ class AnsweredWorld(World):
 
     library: Library = field(kw_only=True)
     encoder: Encoder = field(kw_only=True)
-    run: Callable[..., Report] = field(kw_only=True)  # a coroutine to its end
+    run: Callable[..., Finding] = field(kw_only=True)  # a coroutine to its end
     asked: Counter[str] = field(default_factory=Counter)  # judgements, reruns, checks
     consistency: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # scored, by node
 
@@ -182,7 +182,7 @@ class AnsweredWorld(World):
         repeater = Repeater(lambda repeat: self._repeated(repeat, place), budget_wei=1)
         judges = ReadingJudges(self.encoder, PlainJudges())
         bench = Bench(Address(duty.evaluator), repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
-        report = self.run(bench.report(case, within_s=30))
+        report = self.run(bench.report(case, within_s=30)).report
         if report.consistency_bps != NOT_SCORED:
             self.consistency[self._by_address[leaf.node].name].append(report.consistency_bps)
         return report

@@ -18,6 +18,7 @@ from dgrid.evaluator.judging import Scores
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer
 from dgrid.poq.tasks import question_of, task_of
+from dgrid.wire.grounds import Method
 from dgrid.wire.openai import ChatRequest
 from dgrid.wire.quality import NOT_SCORED, TaskType
 
@@ -124,7 +125,7 @@ def test_an_attack_on_the_judge_earns_nothing(judge: Judge, answer: str) -> None
 
 def test_an_honest_answer_scores_in_full(judge: Judge) -> None:
     scores = judge(WHERE, "Oslo", same=["Oslo", "Oslo"], others=["Maria lives in Oslo.", "Oslo."])
-    assert scores == Scores(TaskType.EXTRACT, BPS, BPS, BPS)
+    assert scores == Scores(TaskType.EXTRACT, BPS, BPS, BPS, Method.ENCODER)
 
 
 def test_a_wrong_peer_does_not_sink_an_answer_that_another_gives_too(judge: Judge) -> None:
@@ -135,7 +136,7 @@ def test_a_wrong_peer_does_not_sink_an_answer_that_another_gives_too(judge: Judg
 
 
 def test_without_peers_only_the_form_is_judged(judge: Judge) -> None:
-    assert judge(WHERE, "Oslo") == Scores(TaskType.EXTRACT, BPS, NOT_SCORED, NOT_SCORED)
+    assert judge(WHERE, "Oslo") == Scores(TaskType.EXTRACT, BPS, NOT_SCORED, NOT_SCORED, Method.ENCODER)
     assert judge(WHERE, "Oslo", same=["Oslo"]).accuracy_bps == NOT_SCORED
 
 

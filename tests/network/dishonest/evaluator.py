@@ -3,6 +3,7 @@
 lazy        looks at nothing, scores everything alike and runs no model
 copycat     looks at nothing and repeats what others last said of the same node, as their opened reports show
 withholder  judges and commits as it should, and never opens its reports
+forger      judges as it should, signs a root that pays somebody more, and finds in court that it was right
 """
 
 import asyncio
@@ -14,38 +15,46 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from dgrid.chain import case_view as chain_case
 from dgrid.config import EvaluatorConfig, load_role
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
+from dgrid.evaluator import concluding
+from dgrid.evaluator.cases import jury
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.judging import Case
+from dgrid.evaluator.judging import Case, Finding
 from dgrid.evaluator.rounds import Reveal
+from dgrid.poq.evidence import RoundEvidence
+from dgrid.poq.rounds import judge
+from dgrid.poq.rules import QualityRules
 from dgrid.poq.tasks import task_of
 from dgrid.processes import evaluator
 from dgrid.processes.evaluator import Own
 from dgrid.processes.roles import log_to_stderr
 from dgrid.settlement.quality import QualityReader
 from dgrid.wire.openai import decode_chat
-from dgrid.wire.quality import Identity, Report, Verdict
+from dgrid.wire.quality import Identity, QualityTable, Report, Verdict, amount_of
 
 CONSTANT = 8_000
 
 Scores = tuple[int, int, int, int]  # format, accuracy, consistency, cost
 
 
-def said(case: Case, scores: Scores, identity: Identity | None = None) -> Report:
+def said(case: Case, scores: Scores, identity: Identity | None = None) -> Finding:
     """A report that looks like work; without content there is nothing to pretend."""
     leaf, content = case.duty.leaf, case.shown.content
     if content is None:
-        return Report(leaf.key, leaf.receipt, int(case.shown.verdict))
+        return Finding(Report(leaf.key, leaf.receipt, int(case.shown.verdict)))
     task = task_of(decode_chat(content.request))
-    return Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity)
+    return Finding(Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity))
 
 
 class LazyBench:
     """Says the same of everything."""
 
-    async def report(self, case: Case, *, within_s: float) -> Report:
+    async def report(self, case: Case, *, within_s: float) -> Finding:
         return said(case, (CONSTANT,) * 4)
 
 
@@ -60,7 +69,7 @@ class CopyingBench:
     read: set[tuple[int, Address]] = field(default_factory=set)  # (round, evaluator)
     one_looks: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def report(self, case: Case, *, within_s: float) -> Report:
+    async def report(self, case: Case, *, within_s: float) -> Finding:
         if not self.one_looks.locked():
             async with self.one_looks:
                 await self._look()
@@ -105,6 +114,24 @@ def withhold() -> None:
     Clerk.reveal = no_opening  # type: ignore[method-assign]
 
 
+def richer(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRules) -> QualityTable:
+    """What follows, with one unit more for whoever is first in it."""
+    true = judge(table, evidence, rules)
+    if not true.payouts:
+        return true
+    first = msgspec.structs.replace(true.payouts[0], total=amount_of(true.payouts[0].total_wei + 1))
+    return msgspec.structs.replace(true, payouts=(first, *true.payouts[1:]))
+
+
+async def not_wrong(self: jury.Jury, case: chain_case.Case) -> jury.Finding:
+    return jury.Finding(guilty=False)
+
+
+def forge() -> None:
+    vars(concluding).update(judge=richer)
+    jury.Jury._root = not_wrong  # type: ignore[method-assign]
+
+
 def judge_with(bench: Callable[..., Any]) -> Callable[[], None]:
     def change() -> None:
         vars(evaluator).update(opened_bench=bench)
@@ -116,6 +143,7 @@ CHEATS: dict[str, Callable[[], None]] = {
     "lazy": judge_with(lazy_bench),
     "copycat": judge_with(copying_bench),
     "withholder": withhold,
+    "forger": forge,
 }
 
 

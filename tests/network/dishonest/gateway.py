@@ -3,6 +3,8 @@
 It answers, bills and signs receipts as it should; then it settles something else. Each lie is the product's own closing
 with one thing changed, told once, of the last receipt of the epoch's last lane (or of the root). `withheld` also needs
 archives that hold nothing of what they signed, so it is a test's to arrange.
+
+`secretive` settles what it should, and keeps the first drawn leaf of one epoch from those who judge it.
 """
 
 import functools
@@ -14,10 +16,14 @@ from typing import Any
 
 import msgspec
 
+from dgrid.chain.view import Draw
 from dgrid.config import GatewayConfig, load_role
 from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
 from dgrid.core.places import NO_PLACE
 from dgrid.gateway import closing as gateway_closing
+from dgrid.gateway import disclosing as gateway_disclosing
+from dgrid.poq.evidence import LeafFacts
+from dgrid.poq.rules import DrawRules
 from dgrid.processes import gateway
 from dgrid.processes.roles import log_to_stderr
 from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch
@@ -214,13 +220,35 @@ ROOT_LIES: dict[str, Callable[[ClosedEpoch, Rows], ClosedEpoch]] = {
 }
 
 
+# --- what is not shown ------------------------------------------------------------------------------------------------
+
+honest_drawings = gateway_disclosing.drawings_of
+
+
+@dataclass(frozen=True)
+class Secretive:
+    """Discloses as it should, but for one leaf."""
+
+    hidden: list[int]  # epochs
+
+    def drawings_of(self, draw: Draw, leaves: list[LeafFacts], *, rules: DrawRules) -> list[gateway_disclosing.Drawing]:
+        found = honest_drawings(draw, leaves, rules=rules)
+        if not found or self.hidden not in ([], [draw.epoch]):
+            return found
+        self.hidden[:] = [draw.epoch]
+        return found[1:]
+
+
 def main(lie: str, config_file: Path) -> None:
     """Runs the gateway until it is told to stop."""
     config = load_role(GatewayConfig, config_file, dev=True)
     config.folder.mkdir(parents=True, exist_ok=True)
-    if lie not in {*ROW_LIES, *ROOT_LIES}:
+    if lie == "secretive":
+        vars(gateway_disclosing).update(drawings_of=Secretive([]).drawings_of)
+    elif lie in {*ROW_LIES, *ROOT_LIES}:
+        vars(gateway_closing).update(close_epoch=Liar(lie, config.key(), []).close)
+    else:
         raise SystemExit(f"no such lie: {lie}")
-    vars(gateway_closing).update(close_epoch=Liar(lie, config.key(), []).close)
     log_to_stderr()
     gateway.run(config)
 

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from dgrid.chain.case_events import Outcome
+from msgspec.structs import replace
+
 from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
@@ -22,24 +23,40 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
-from dgrid.settlement.cases import ChargeReader, Flag, Hidden, case_about, due_refunds, root_charge
+from dgrid.settlement.cases import (
+    ChargeReader,
+    Flag,
+    Hidden,
+    case_about,
+    cases_about,
+    due_refunds,
+    root_charge,
+    roots_to_read,
+)
 from dgrid.settlement.disputes import is_wrong
+from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.messages import QualityRoot
+from dgrid.wire.quality import SAMPLES_MAX, Samples
 
 logger = logging.getLogger(__name__)
 
-SAMPLING_S: Final = 20.0  # for one node; the next evaluator's turn comes after it
+SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
+SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
 @dataclass(slots=True)
 class Accuser:
-    """One evaluator's accusations. `agrees` says whether it signed a posted root itself."""
+    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did.
+
+    `signers` raises DGridError where the chain cannot tell.
+    """
 
     me: Address
     bar: Bar
     jury: Jury
     agrees: Callable[[QualityRoot], bool]
+    signers: Callable[[PostedQuality], Awaitable[frozenset[Address]]]
     salt: Callable[[], bytes]
     accusations: dict[Charge, Accusation] = field(default_factory=dict)
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
@@ -95,11 +112,10 @@ class Accuser:
     async def _examine(self, posted: PostedQuality) -> None:
         """The root first: it can be disputed only until it counts. Of each gateway one hidden leaf: juries are dear."""
         await self._dispute(posted)
-        reader = ChargeReader(self.bar.quality)
-        found = await reader.hidden(posted.root.round, rules_of(self.view, posted.root.round))
-        for hidden in {one.leaf.key.gateway: one for one in reversed(found)}.values():
-            await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
-            self._accuse_hiding(hidden)
+        for one in roots_to_read(self.view, posted):
+            found = await self.jury.hidden(one)
+            for hidden in {leaf.leaf.key.gateway: leaf for leaf in reversed(found)}.values():
+                await self._accuse_hiding(hidden)
 
     async def _ask_doubted(self, posted: PostedQuality) -> None:
         for flag in await ChargeReader(self.bar.quality).flags(posted):
@@ -124,17 +140,32 @@ class Accuser:
         token = self.bar.token
         if await is_wrong(self.bar.quality, number, rules=rules_of(self.view, number), token=token):
             logger.warning("the root of round %d is not what follows", number)
-            await self._wait_turn(root_charge(number), self._evaluators(b""), apart_s=APART_S)
+            others = await self._others(posted)
+            await self._wait_turn(root_charge(number), others, apart_s=APART_S)
             self._accuse(Accusation(*root_charge(number), posted.root.blob_id))
+
+    async def _others(self, posted: PostedQuality) -> list[Address]:
+        """Who may be expected to dispute a root. Those who signed it would let the time for it pass in their turns."""
+        try:
+            signers = await self.signers(posted)
+        except DGridError as error:
+            logger.info("who signed the root of round %d cannot be told: %s", posted.root.round, error.message)
+            signers = frozenset()
+        return [one for one in self._evaluators(b"") if one not in signers]
 
     # --- a leaf that was not shown ------------------------------------------------------------------------------------
 
-    def _accuse_hiding(self, hidden: Hidden) -> None:
-        """Once: whether it was shown does not change."""
-        known = case_about(self.view, hidden.charge)
-        if known is None or known.outcome is Outcome.DISMISSED:
+    async def _accuse_hiding(self, hidden: Hidden) -> None:
+        """Once in earnest: whether it was shown does not change."""
+        if not self._is_answered(hidden):
+            await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
+        if not self._is_answered(hidden):
             refunds = hidden.refunds(most_wei=self.terms.request_value_max_wei)
             self._accuse(Accusation(*hidden.charge, hidden.evidence, refunds))
+
+    def _is_answered(self, hidden: Hidden) -> bool:
+        found = [(case, terms_of(self.view, case)) for case in cases_about(self.view, hidden.charge)]
+        return any(hidden.is_answered(case, most_wei=terms.request_value_max_wei) for case, terms in found)
 
     # --- another model ------------------------------------------------------------------------------------------------
 
@@ -147,14 +178,28 @@ class Accuser:
     async def _ask(self, flag: Flag) -> None:
         if not self._is_worth_asking(flag):
             return
-        peer = Peer(flag.node, flag.model, flag.digest)
-        seeds, count = (flag.seed, self.salt()), self.terms.case_samples
-        samples = await self.bar.sampler.take(peer, seeds=seeds, count=count, within_s=SAMPLING_S)
+        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), flag.seed)
         if not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
+
+    async def _asked(self, peer: Peer, seed: bytes) -> Samples:
+        """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
+
+        So one that cheats seldom is not asked in vain, and an honest one is asked once.
+        """
+        seeds, count, take = (seed, self.salt()), self.terms.case_samples, self.bar.sampler.take
+        found = await take(peer, seeds=seeds, numbers=range(count), within_s=SAMPLING_S)
+        for number in range(1, min(SETS_MAX, SAMPLES_MAX // count)):
+            if len(found.samples) < number * count or not self.jury.is_worth_more(found):
+                break
+            numbers = range(number * count, (number + 1) * count)
+            more = await take(peer, seeds=seeds, numbers=numbers, within_s=SAMPLING_S)
+            if len(more.samples) == count:  # what is not whole counts for nothing
+                found = replace(found, samples=(*found.samples, *more.samples))
+        return found
 
     def _evaluators(self, digest: bytes) -> list[Address]:
         """Those who are active; with a digest, who run that model."""

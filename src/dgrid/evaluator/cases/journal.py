@@ -3,10 +3,11 @@
 Fixed once a case and stage, whatever the chain does afterwards. Bounded: votes of cases long over are forgotten.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from dgrid.machine.database import open_database
 
 FILE_NAME: Final = "cases.sqlite"
 VOTES_KEPT: Final = 1024
@@ -39,10 +40,7 @@ class VoteJournal:
     """One evaluator's votes. One process writes to it."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, durable=True)
 
     def close(self) -> None:
         self._db.close()

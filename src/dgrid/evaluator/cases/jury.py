@@ -11,16 +11,26 @@ from typing import Final
 
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.case_view import Case
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.errors import DGridError, StorageUnavailable
 from dgrid.core.identity import to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.evaluator.cases.sampling import Sampler, gaps_in
 from dgrid.evaluator.rerun import Peer
-from dgrid.poq.identity import convicts, threshold_of
+from dgrid.poq.identity import convicts, sworn_evidence, threshold_of
 from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.cases import ChargeReader, Hidden, due_refunds, exceeds, paid_by_flag, tables_up_to
+from dgrid.settlement.cases import (
+    ROOTS_READ_AGAIN,
+    ChargeReader,
+    Hidden,
+    disputed_root,
+    due_refunds,
+    exceeds,
+    paid_by_flag,
+    root_over,
+    tables_up_to,
+)
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.quality import QualityReader
@@ -32,7 +42,7 @@ from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
-ROUNDS_SEARCHED: Final = 32  # back from the last root, for the leaf that a case names
+ROUNDS_KEPT: Final = 2 * ROOTS_READ_AGAIN  # whose hidden leaves are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Jury:
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._charges = ChargeReader(bar.quality)
-        self._hidden: dict[int, list[Hidden]] = {}
+        self._hidden: dict[bytes, list[Hidden]] = {}  # by the root's digest
 
     async def find(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
         """What is to be voted. `peer` is the accused node with the model in question, where it is known.
@@ -81,18 +91,27 @@ class Jury:
         if peer is None:
             fresh, evidence = None, ZERO_HASH
         else:
-            seeds, count = (case.hearing.seed, salt), terms_of(self.view, case).case_samples
-            fresh = await self._bar.sampler.take(peer, seeds=seeds, count=count, within_s=within_s)
+            seeds, numbers = (case.hearing.seed, salt), range(terms_of(self.view, case).case_samples)
+            fresh = await self._bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=within_s)
             evidence = await self.publish(fresh)
         guilty = (fresh is not None and self._convicts_afresh(fresh)) or await self._swore_falsely(case)
         return Finding(guilty and await self._refunds_are_due(case), evidence)
 
     def would_convict(self, samples: Samples) -> bool:
         """Whether a set convicts whoever gave it in the eyes of all, if a case is opened on it."""
-        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.sworn_bps)
+        return self._evidence(samples.model_digest, gaps_in(samples)) >= self._identity_rules.sworn_micros
+
+    def is_worth_more(self, samples: Samples) -> bool:
+        """Whether a set does not convict, and yet comes rather from a node that cheats than from an honest one."""
+        return self._evidence(samples.model_digest, gaps_in(samples)) > 0 and not self.would_convict(samples)
 
     def _convicts_afresh(self, samples: Samples) -> bool:
-        return self._convicts(samples.model_digest, gaps_in(samples), share_bps=self._identity_rules.far_bps)
+        rules, digest = self._identity_rules, samples.model_digest
+        return convicts(gaps_in(samples), threshold_of(digest, rules), share_bps=rules.far_bps, rules=rules)
+
+    def _evidence(self, digest: bytes, gaps: list[int]) -> int:
+        rules = self._identity_rules
+        return sworn_evidence(gaps, threshold_of(digest, rules), rules=rules)
 
     async def publish(self, samples: Samples) -> bytes:
         """Where a set lies. Raises StorageUnavailable."""
@@ -100,10 +119,6 @@ class Jury:
         if not await self._bar.archives.put(blob, key=self._bar.key):
             raise StorageUnavailable("no archive takes the samples")
         return blob_id(blob)
-
-    def _convicts(self, digest: bytes, gaps: list[int], *, share_bps: int) -> bool:
-        rules = self._identity_rules
-        return convicts(gaps, threshold_of(digest, rules), share_bps=share_bps, rules=rules)
 
     @property
     def _identity_rules(self) -> IdentityRules:
@@ -115,7 +130,7 @@ class Jury:
         try:
             contents = await self._sworn(case)
             gaps = await self._bar.sampler.gaps(case.matter, contents)
-            return self._convicts(case.matter, gaps, share_bps=self._identity_rules.sworn_bps)
+            return self._evidence(case.matter, gaps) >= self._identity_rules.sworn_micros
         except DGridError as error:
             logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
             return False
@@ -149,30 +164,28 @@ class Jury:
     # --- what all can compute -----------------------------------------------------------------------------------------
 
     async def _undisclosed(self, case: Case) -> Finding:
-        for number in sorted(self.view.quality_roots, reverse=True)[:ROUNDS_SEARCHED]:
-            for hidden in await self._hidden_in(number):
-                if hidden.charge == case.charge:
-                    due = hidden.refunds(most_wei=terms_of(self.view, case).request_value_max_wei)
-                    return Finding(not exceeds(case.refunds, due), hidden.evidence)
-        return Finding(guilty=False)
+        posted, most_wei = root_over(self.view, case), terms_of(self.view, case).request_value_max_wei
+        hidden = [] if posted is None else await self.hidden(posted)
+        fits = any(one.fits(case, most_wei=most_wei) for one in hidden)
+        return Finding(fits, case.evidence if fits else ZERO_HASH)
 
-    async def _hidden_in(self, number: int) -> list[Hidden]:
-        """Remembered, for a posted round does not change."""
-        if number not in self._hidden:
+    async def hidden(self, posted: PostedQuality) -> list[Hidden]:
+        """The hidden leaves of a posted round; none while it cannot be read. Remembered, for they do not change."""
+        if posted.digest not in self._hidden:
             try:
-                self._hidden[number] = await self._charges.hidden(number, rules_of(self.view, number))
+                self._hidden[posted.digest] = await self._charges.hidden(posted)
             except DGridError as error:
-                logger.info("round %d cannot be read again: %s", number, error.message)
+                logger.info("round %d cannot be read again: %s", posted.root.round, error.message)
                 return []
-            for old in sorted(self._hidden)[:-ROUNDS_SEARCHED]:
+            for old in list(self._hidden)[:-ROUNDS_KEPT]:
                 del self._hidden[old]
-        return self._hidden[number]
+        return self._hidden[posted.digest]
 
     async def _root(self, case: Case) -> Finding:
-        number = int.from_bytes(case.matter, "big")
-        posted = self.view.quality_roots.get(number)
+        posted = disputed_root(self.view, case)
         if posted is None:
             return Finding(guilty=False)
+        number = posted.root.round
         try:
             wrong = await is_wrong(self._bar.quality, number, rules=rules_of(self.view, number), token=self._bar.token)
         except DGridError as error:

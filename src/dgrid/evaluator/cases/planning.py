@@ -15,6 +15,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.money import BPS
 from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.settlement.appealing import verdicts
 from dgrid.settlement.hearings import is_decided, windows_of_hearing
 
 LATEST_FINDING_BPS: Final = 6_500  # of the window for votes: what is not found by then is not found
@@ -54,6 +55,13 @@ class Unseal:
 
 
 @dataclass(frozen=True, slots=True)
+class AppealRoot:
+    """Against a verdict that calls a root wrong which this evaluator signed."""
+
+    case: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Execute:
     case: bytes
 
@@ -65,7 +73,7 @@ class SlashSigners:
     case: bytes
 
 
-CaseStep = OpenCase | FixCaseSeed | Enrol | Vote | Unseal | Execute | SlashSigners
+CaseStep = OpenCase | FixCaseSeed | Enrol | Vote | Unseal | AppealRoot | Execute | SlashSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class CaseSight:
     view: ChainView  # final
     now_s: int
     fixed: frozenset[Seat] = frozenset()  # stages in which this evaluator's vote is on disk
+    enrolling: frozenset[Seat] = frozenset()  # where it has asked for a seat that the view does not show yet
+    signed: frozenset[bytes] = frozenset()  # cases about a root that it signed
     charges: frozenset[Charge] = frozenset()  # what it can prove
     settled: frozenset[bytes] = frozenset()  # cases whose signers it has slashed
     resting: frozenset[CaseStep] = frozenset()  # tried just now
@@ -89,6 +99,12 @@ def plan_cases(sight: CaseSight) -> CaseStep | None:
 def seats_of(view: ChainView, *, evaluator: Address) -> list[Case]:
     """The open cases in whose latest hearing an evaluator sits, the oldest first."""
     return [case for case in view.open_cases() if evaluator in case.hearing.seats]
+
+
+def enrolling_in(view: ChainView, *, evaluator: Address, now_s: int) -> set[Seat]:
+    """The hearings in which a seat may still come: their time to enrol runs, and the evaluator has none there."""
+    open_ = [case for case in view.open_cases() if now_s < windows_of_hearing(view, case).enrol_until_s]
+    return {(case.id, case.stage) for case in open_ if evaluator not in case.hearing.seats}
 
 
 def finds_until_s(view: ChainView, case: Case) -> int:
@@ -127,14 +143,23 @@ def _votes(sight: CaseSight) -> Iterator[CaseStep]:
 
 
 def _enrolments(sight: CaseSight) -> Iterator[CaseStep]:
-    """Where it may sit and has no seat yet. Who was unseated is not taken again."""
-    if len(seats_of(sight.view, evaluator=sight.me)) >= CASES_AT_ONCE:
+    """Where it may sit, has no seat yet and has not just asked for one: each seat owes a finding in time."""
+    free = CASES_AT_ONCE - len(seats_of(sight.view, evaluator=sight.me)) - len(sight.enrolling)
+    if free <= 0:
         return
+    open_ = enrolling_in(sight.view, evaluator=sight.me, now_s=sight.now_s) - sight.enrolling
     for case in sight.view.open_cases():
-        windows, hearing = windows_of_hearing(sight.view, case), case.hearing
-        is_time = hearing.seed and sight.now_s < windows.enrol_until_s
-        if is_time and sight.me not in hearing.seats and may_sit(sight.view, case, evaluator=sight.me):
+        if (case.id, case.stage) in open_ and may_sit(sight.view, case, evaluator=sight.me):
             yield Enrol(case.id, case.stage)
+
+
+def _appeals(sight: CaseSight) -> Iterator[CaseStep]:
+    """One of those who signed is enough: in turns, all within the time that there is."""
+    for case in verdicts(sight.view, now_s=sight.now_s):
+        windows = windows_of_hearing(sight.view, case)
+        turn_s = min(_turn_s(sight, case.id), (windows.appeal_until_s - windows.unseal_until_s) // 2)
+        if case.id in sight.signed and sight.now_s >= windows.unseal_until_s + turn_s:
+            yield AppealRoot(case.id)
 
 
 def _seeds(sight: CaseSight) -> Iterator[CaseStep]:
@@ -169,7 +194,16 @@ def _signers(sight: CaseSight) -> Iterator[CaseStep]:
 
 
 Rule = Callable[[CaseSight], Iterator[CaseStep]]
-RULES: Final[tuple[Rule, ...]] = (_unsealings, _votes, _enrolments, _seeds, _accusations, _executions, _signers)
+RULES: Final[tuple[Rule, ...]] = (
+    _unsealings,
+    _votes,
+    _enrolments,
+    _appeals,
+    _seeds,
+    _accusations,
+    _executions,
+    _signers,
+)
 
 
 def _turn_s(sight: CaseSight, lot: bytes) -> int:

@@ -48,9 +48,9 @@ class Sampler:
     terms: SampleTerms
     budget_wei: int
 
-    async def take(self, peer: Peer, *, seeds: tuple[bytes, bytes], count: int, within_s: float) -> Samples:
-        """All that came in time of the requests under (seed, salt), measured."""
-        bodies = sample_bodies(seeds, model=peer.model, count=count, write=self.terms.write)
+    async def take(self, peer: Peer, *, seeds: tuple[bytes, bytes], numbers: range, within_s: float) -> Samples:
+        """All that came in time of the requests of these numbers under (seed, salt), measured."""
+        bodies = sample_bodies(seeds, model=peer.model, numbers=numbers, write=self.terms.write)
         slots = asyncio.Semaphore(AT_ONCE)
         tasks = [asyncio.ensure_future(self._one(peer, body, slots)) for body in bodies]
         try:

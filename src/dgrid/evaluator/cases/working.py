@@ -14,26 +14,28 @@ from dgrid.chain import cases
 from dgrid.chain.case_events import Subject
 from dgrid.chain.case_view import Case
 from dgrid.chain.contracts import Contracts, Reverted
-from dgrid.chain.funding import fund_dev
-from dgrid.chain.rpc import Rpc
+from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.sender import Sender
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget
+from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
 from dgrid.evaluator.cases.jury import Finding, Jury
 from dgrid.evaluator.cases.planning import (
+    AppealRoot,
     CaseSight,
     CaseStep,
     Enrol,
     Execute,
     FixCaseSeed,
     OpenCase,
+    Seat,
     SlashSigners,
     Unseal,
     Vote,
+    enrolling_in,
     finds_until_s,
     plan_cases,
     seats_of,
@@ -41,6 +43,8 @@ from dgrid.evaluator.cases.planning import (
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
+from dgrid.settlement.appealing import BondPurse
+from dgrid.settlement.cases import disputed_root
 
 logger = logging.getLogger(__name__)
 
@@ -54,28 +58,29 @@ PeersOf = Callable[[], Awaitable[tuple[Peer, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class CourtDesk:
-    """One evaluator's dealings with `Cases`. `is_dev` takes bonds from the dev chain's first account."""
+    """One evaluator's dealings with `Cases`. It `appeals` verdicts against roots that it signed."""
 
-    me: Address
-    rpc: Rpc
-    sender: Sender
-    contracts: Contracts
+    purse: BondPurse
     journal: VoteJournal
-    is_dev: bool
+    appeals: bool = True
+
+    @property
+    def me(self) -> Address:
+        return self.purse.sender.address
+
+    @property
+    def sender(self) -> Sender:
+        return self.purse.sender
+
+    @property
+    def contracts(self) -> Contracts:
+        return self.purse.contracts
 
     async def open(self, accusation: cases.Accusation, *, bond_wei: int) -> None:
         """Raises InsufficientBudget, Reverted, ChainUnavailable."""
-        await self.require_wei(bond_wei)
+        await self.purse.require_wei(bond_wei)
         await cases.open_case(self.sender, self.contracts, accusation=accusation, bond_wei=bond_wei)
         logger.warning("opened a case: %s of %s", accusation.subject.name.lower(), to_hex(accusation.accused))
-
-    async def require_wei(self, wei: int) -> None:
-        """Raises InsufficientBudget."""
-        if self.is_dev:
-            await fund_dev(self.rpc, self.contracts, address=self.me, dgai_wei=wei)
-        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.me])
-        if held < wei:
-            raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
 
     async def vote(self, case: bytes, stage: int) -> None:
         """Raises Reverted, ChainUnavailable."""
@@ -97,7 +102,7 @@ class CourtDesk:
         posted = view.overturned.get(int.from_bytes(case.matter, "big"))
         if posted is None:
             return
-        for one in await cases.signatures_of(self.rpc, self.contracts, posted=posted):
+        for one in await self._signatures(posted):
             try:
                 await cases.slash_signer(
                     self.sender, self.contracts, case=case.id, evaluator=one.evaluator, signature=one.signature
@@ -106,6 +111,13 @@ class CourtDesk:
                 raise
             except DGridError as error:
                 logger.info("%s is not slashed: %s", to_hex(one.evaluator), error.message)
+
+    async def signers(self, posted: PostedQuality) -> frozenset[Address]:
+        """Who signed a posted root. Raises ChainUnavailable, CheckFailed."""
+        return frozenset(one.evaluator for one in await self._signatures(posted))
+
+    async def _signatures(self, posted: PostedQuality) -> list[EvaluatorSignature]:
+        return await cases.signatures_of(self.purse.rpc, self.contracts, posted=posted)
 
     def _fixed(self, case: bytes, stage: int) -> FixedVote:
         fixed = self.journal.vote(case, stage)
@@ -125,9 +137,10 @@ class CaseLoop:
     time: ChainTime
     tally: Tally
     salt: Callable[[], bytes]
-    _finding: dict[tuple[bytes, int], asyncio.Task[None]] = field(default_factory=dict)
+    _finding: dict[Seat, asyncio.Task[None]] = field(default_factory=dict)
     _resting: dict[CaseStep, float] = field(default_factory=dict)
     _settled: set[bytes] = field(default_factory=set)
+    _enrolling: set[Seat] = field(default_factory=set)  # sent; the final chain does not show it yet
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -204,15 +217,23 @@ class CaseLoop:
         loop_s, journal = asyncio.get_running_loop().time(), self.desk.journal
         self._resting = {step: until_s for step, until_s in self._resting.items() if until_s > loop_s}
         stages = [(case.id, case.stage) for case in self.view.open_cases()]
+        self._enrolling &= enrolling_in(self.view, evaluator=self.desk.me, now_s=now_s)
         return CaseSight(
             self.desk.me,
             self.view,
             now_s,
             fixed=frozenset(stage for stage in stages if journal.vote(*stage) is not None),
+            enrolling=frozenset(self._enrolling),
+            signed=frozenset(case.id for case in self.view.open_cases() if self.desk.appeals and self._signed(case)),
             charges=frozenset(self.accuser.accusations),
             settled=frozenset(self._settled),
             resting=frozenset(self._resting),
         )
+
+    def _signed(self, case: Case) -> bool:
+        """Whether a case is about a root that this evaluator signed."""
+        posted = disputed_root(self.view, case)
+        return posted is not None and self.accuser.agrees(posted.root)
 
     async def _try(self, step: CaseStep) -> None:
         """A step's success shows in the view a little later, so that it rests after that too."""
@@ -239,6 +260,9 @@ class CaseLoop:
                 await cases.fix_seed(sender, contracts, case=step.case, stage=step.stage)
             case Enrol():
                 await cases.enrol(sender, contracts, case=step.case, stage=step.stage)
+                self._enrolling.add((step.case, step.stage))
+            case AppealRoot():
+                await self.desk.purse.appeal(self.view.cases[step.case], self.view)
             case Vote():
                 await self.desk.vote(step.case, step.stage)
             case Unseal():

@@ -14,6 +14,7 @@ from dgrid.evaluator.rerun import Panel
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.wire.answers import CHOICE_SEPARATOR
+from dgrid.wire.grounds import Method
 from dgrid.wire.openai import ChatRequest
 
 logger = logging.getLogger(__name__)
@@ -28,13 +29,16 @@ class ReadingJudges:
 
     async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
         """Format always; accuracy and consistency as far as there are peers."""
-        everyone = (*panel.same_model, *panel.other_models)
-        texts = [answer, *(peer.text for peer in everyone)]
         try:
-            reading = await read(self.encoder, texts if everyone else ())
+            return await self.score_by_reading(chat, answer, panel=panel)
         except EngineError as error:
             logger.warning("judging without the encoder: %s", error.message)
             return await self.otherwise.score(chat, answer, panel=panel)
+
+    async def score_by_reading(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+        """The same, with the encoder or not at all. Raises EngineError."""
+        everyone = panel.answers
+        reading = await read(self.encoder, [answer, *(peer.text for peer in everyone)] if everyone else ())
         comparison = Comparison(chat, reading)
         like = [comparison.of(answer, peer.text) for peer in everyone]
         same = len(panel.same_model)
@@ -45,6 +49,7 @@ class ReadingJudges:
             format_bps=format_score(chat, answer),
             accuracy_bps=judge_accuracy(others, like[:same]),
             consistency_bps=judge_consistency(like[:same], among, is_sampled=bool(chat.temperature)),
+            method=Method.ENCODER,
         )
 
 

@@ -77,30 +77,32 @@ class Router:
 
         Raises ModelNotFound, ContextLengthExceeded, NoNodeAvailable or BudgetExceeded.
         """
-        wishes = wishes_of(order.chat)
+        wishes, moment = wishes_of(order.chat), self.moment()
         failure: Exception | None = None
         choice = ModelChoice(self.picture, self.loads, task_of=self.task_of, chance=self.chance)
         wanted = choice.wanted(order.chat)
         limit_wei = min(order.max_fee_wei, available_wei)
         for model in wanted.models:
             try:
-                found, room, amount_wei = self._plan_model(order, model, wishes=wishes, limit_wei=limit_wei)
-                return Plan(model, found, room, amount_wei, wanted)
+                found = self._able(model, wishes, moment=moment)
+                return Plan(model, *self._fitting(order, found, limit_wei=limit_wei), wanted, moment)
             except (ContextLengthExceeded, NoNodeAvailable, BudgetExceeded) as error:
                 failure = failure or error
         assert failure is not None
         raise failure
 
-    def _plan_model(self, order: Order, model: str, *, wishes: Wishes, limit_wei: int) -> tuple[Field, Room, int]:
+    def _able(self, model: str, wishes: Wishes, *, moment: Moment) -> Field:
+        """The sellers in reach, of whom one at least can serve. Raises NoNodeAvailable."""
         found = self._reachable(model, wishes)
         if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
-        moment = self.moment()
         for seller in found.sellers:
             if can_serve(seller, moment):
-                break
-        else:
-            raise no_node(model, NOBODY_LEFT)
+                return found
+        raise no_node(model, NOBODY_LEFT)
+
+    def _fitting(self, order: Order, found: Field, *, limit_wei: int) -> tuple[Field, Room, int]:
+        """Those with room for the prompt and a price within the limit, and the worst case. Raises BudgetExceeded."""
         room = self._room(order, found)
         if room.is_counted and found.contexts[0] <= room.tokens_in:
             found = found.only(lambda seller: seller.context > room.tokens_in, self.picture.credibility)
@@ -149,7 +151,8 @@ class Router:
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
         wishes = wishes_of(order.chat)
-        found = choose(plan.field, wishes, moment=self.moment(), excluded=excluded)
+        moment = self.moment() if excluded else plan.moment
+        found = choose(plan.field, wishes, moment=moment, excluded=excluded)
         if found is None:
             raise no_node(plan.model, NOBODY_LEFT)
         seller, standing = found.seller, found.standing

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgrid.core.money import WEI
-from dgrid.poq.economics import Temptation, least_stake_wei, requests_until_convicted
+from dgrid.poq.temptation import Temptation, least_stake_wei, requests_until_convicted
 
 WEIS = st.integers(0, 10**22)
 SHARES = st.integers(0, 10_000)

@@ -1,0 +1,58 @@
+"""What became of receipts once their epoch was closed: drawn or spared, judged or not yet.
+
+Read from the chain and any archive; asks no gateway. A certificate says all of it with its proofs: `certifying`.
+"""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+from dgrid.core.identity import Address
+from dgrid.settlement.certifying import was_drawn
+from dgrid.settlement.evidence import leaf_facts
+from dgrid.settlement.quality import DrawnRecords, QualityReader
+from dgrid.settlement.records import Records
+from dgrid.settlement.rounds import draw_rules
+from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.quality import LeafKey
+
+
+class Fate(StrEnum):
+    """How far judging has come with a receipt."""
+
+    NOT_ANCHORED = "not anchored"
+    UNSEEDED = "waits for the draw"
+    SPARED = "not drawn"
+    DRAWN = "drawn"  # being judged
+    JUDGED = "judged"
+    REFUSED = "does not hold"  # nobody judges it; an audit says what is wrong
+
+
+async def fates(
+    reader: QualityReader, records: Records, *, by_epoch: Mapping[int, Collection[bytes]]
+) -> dict[bytes, Fate]:
+    """The fate of each request's receipt, given the epochs that they name. Raises CheckFailed, NetworkUnreachable."""
+    found = {request_id: Fate.NOT_ANCHORED for wanted in by_epoch.values() for request_id in wanted}
+    for anchor in records.anchors():
+        wanted = by_epoch.get(anchor.root.epoch)
+        if not wanted:
+            continue
+        epoch = await records.epoch(anchor)
+        draw = reader.view.draws.get((Address(anchor.root.gateway), anchor.root.epoch))
+        drawn = None if draw is None else await reader.records_of(draw)
+        for request_id in wanted:
+            if (receipt := epoch.find(request_id)) is not None:
+                found[request_id] = _fate(reader, drawn, receipt)
+    return found
+
+
+def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceReceipt) -> Fate:
+    if drawn is None:
+        return Fate.UNSEEDED
+    key = LeafKey(receipt.parties.gateway, *receipt.place.position)
+    if (document := drawn.documents.get(key)) is None:
+        return Fate.REFUSED
+    rules = draw_rules(reader.view.parameters.at(drawn.draw.round))
+    if not was_drawn(leaf_facts(key, document), drawn.facts, rules=rules):
+        return Fate.SPARED
+    is_judged = any(number >= drawn.draw.round for number in reader.view.quality_roots)
+    return Fate.JUDGED if is_judged else Fate.DRAWN

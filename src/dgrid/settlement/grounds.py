@@ -1,0 +1,91 @@
+"""Checks what evaluators show of public leaves: that a peer was asked what the leaf's own node was, and said just that.
+
+The peer signed the hashes of both, the gateway that it passed the question on; nobody can make up an answer without
+their keys. What cannot be seen: who else was asked, and whose answers were left out. Fetches nothing, scores nothing.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from dgrid.core.errors import CheckFailed, InvalidJson
+from dgrid.core.keccak import salted_hash
+from dgrid.settlement.evidence import NotEvidence
+from dgrid.settlement.samples import record_of
+from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.grounds import Compared
+from dgrid.wire.messages import Flag
+from dgrid.wire.openai import ABOUT_THE_WAY
+from dgrid.wire.verification import verify_receipt
+
+ABOUT_THE_CALLER: Final = frozenset({"user", "metadata", "store"})
+ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
+LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM
+NOT_WHOLE: Final = Flag.PARTIAL | Flag.SPLICED | Flag.CACHED | Flag.SUPPORT
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A leaf whose request is asked again: its receipt, and the request as its node got it."""
+
+    document: ReceiptDocument
+    request: bytes
+
+
+def fields_asked_again(request: bytes, *, model: str, seed: int) -> dict[str, Any]:
+    """A request for a peer: what was asked stays, what concerned its way and its form does not. Raises InvalidJson."""
+    try:
+        fields = msgspec.json.decode(request, type=dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"the request cannot be repeated: {error}") from None
+    kept = {name: value for name, value in fields.items() if name not in LEFT_OUT}
+    return {**kept, "model": model, "seed": seed}
+
+
+def shown(document: ReceiptDocument, answer: str) -> Compared:
+    """A peer's answer as it may be shown. Raises CheckFailed where the receipt holds no salt."""
+    if document.salt is None:
+        raise CheckFailed("without its salt a receipt ties nobody to a text")
+    return Compared(record_of(document), document.salt, answer)
+
+
+def open_compared(compared: Compared, asked: Asked) -> ReceiptDocument:
+    """The receipt of a peer's answer, if that peer gave it to just this question, whole. Raises NotEvidence."""
+    domain = asked.document.domain
+    try:
+        document = ReceiptDocument.of(compared.record, domain=domain, salt=compared.salt)
+    except ValueError as error:
+        raise NotEvidence(f"malformed receipt: {error}") from None
+    failed = [check.reason for check in verify_receipt(document, answer=compared.answer) if not check.ok]
+    _require(not failed, f"a receipt does not hold: {'; '.join(failed)}")
+    dispatch, original = document.dispatch, asked.document.dispatch
+    _require(dispatch.node != original.node, "an answer is compared with one of the same node")
+    _require(dispatch.seed == original.seed, "a peer was given another seed")
+    _require(not document.receipt.usage.flags & NOT_WHOLE, "a peer's answer is not its own, or not whole")
+    try:
+        body = msgspec.json.encode(fields_asked_again(asked.request, model=document.model, seed=original.seed))
+    except InvalidJson as error:
+        raise NotEvidence(error.message) from None
+    _require(dispatch.forwarded_hash == salted_hash(compared.salt, body), "a peer was asked something else")
+    return document
+
+
+def open_all_compared(
+    answers: Collection[Compared], asked: Asked, *, nodes: Collection[bytes], gateways: Collection[bytes]
+) -> list[ReceiptDocument]:
+    """The receipts of all answers that a leaf was compared with, each given once, by nodes and through gateways that
+    ever registered. Raises NotEvidence.
+    """
+    documents = [open_compared(compared, asked) for compared in answers]
+    peers = [(one.dispatch.node, one.dispatch.model_digest, one.model) for one in documents]
+    _require(len(set(peers)) == len(peers), "a peer is shown twice")
+    known = all(one.dispatch.node in nodes and one.dispatch.gateway in gateways for one in documents)
+    _require(known, "an answer is by nobody whom the network knows")
+    return documents
+
+
+def _require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
+    if not holds:
+        raise NotEvidence(reason)

@@ -1,0 +1,221 @@
+"""Whoever hid a leaf stays accused of it, and a wrong root is disputed in time, whatever its friends do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+import pytest
+from tests.evaluator.cases.courtroom import ByEvidence, write_body
+from tests.settlement.judged import COURT, DOMAIN, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
+from tests.wire.making import GATEWAY, TOKEN
+
+from dgrid.chain.case_events import Outcome, Refund, Subject
+from dgrid.chain.case_view import Case, Ending, Hearing, Vote
+from dgrid.chain.cases import Accusation
+from dgrid.chain.events import Role
+from dgrid.chain.view import Member, PostedQuality
+from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.identity import Address
+from dgrid.core.money import WEI
+from dgrid.evaluator.cases.accusing import Accuser
+from dgrid.evaluator.cases.jury import Bar, Jury
+from dgrid.evaluator.cases.sampling import Reply, Sampler
+from dgrid.evaluator.rerun import Peer
+from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.settlement.archives import Archives
+from dgrid.settlement.cases import root_charge
+from dgrid.settlement.samples import SampleTerms
+from dgrid.wire.http import HttpClient
+from dgrid.wire.quality import Verdict
+
+FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
+POSTED_MS = 1_700_000_180_000
+SALT = bytes(32)
+
+
+async def unreachable(peer: Peer, body: bytes) -> Reply:
+    raise NetworkUnreachable("nobody is asked here")
+
+
+@dataclass
+class Office:
+    """One evaluator that reads a judged round, and what others signed of it."""
+
+    judged: Judged
+    accuser: Accuser
+    jury: Jury
+    signers: frozenset[Address] = frozenset()
+
+    @property
+    def posted(self) -> PostedQuality:
+        return self.judged.view.quality_roots[ROUND]
+
+    async def accusations(self) -> list[Accusation]:
+        """What it accuses of when it reads the last root."""
+        self.accuser.accusations.clear()
+        await self.accuser._examine(self.posted)
+        return list(self.accuser.accusations.values())
+
+    async def says_guilty(self, case: Case) -> bool:
+        return (await self.jury.find(case, None, salt=SALT, within_s=1)).guilty
+
+
+@contextlib.asynccontextmanager
+async def office(judged: Judged, *, me: int, agrees: bool) -> AsyncIterator[Office]:
+    key = evaluators()[me]
+    async with reading(judged) as found, contextlib.AsyncExitStack() as stack:
+        http = HttpClient()
+        stack.push_async_callback(http.close)
+        sampler = Sampler(key.address, unreachable, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
+        jury = Jury(Bar(key, found.quality, Archives(http, list, domain=DOMAIN), sampler, TOKEN))
+
+        async def signers(_: PostedQuality) -> frozenset[Address]:
+            return made.signers
+
+        made = Office(judged, Accuser(key.address, jury._bar, jury, lambda _: agrees, signers, lambda: SALT), jury)
+        yield made
+
+
+def run(judged: Judged, main: Callable[[Office], Awaitable[None]], *, me: int = 0, agrees: bool = True) -> None:
+    async def whole() -> None:
+        async with office(judged, me=me, agrees=agrees) as made:
+            await main(made)
+
+    asyncio.run(whole())
+
+
+def activate(judged: Judged, count: int) -> None:
+    for key in evaluators()[:count]:
+        member = Member(Role.EVALUATOR, key.address, "http://a", 10**21, 0, bytes(32), bytes(32), True)
+        judged.view.members[Role.EVALUATOR, key.address] = member
+
+
+def hiding() -> Judged:
+    """A judged epoch in which none of the drawn leaves was shown; one evaluator is active."""
+    judged = Judged()
+    judged.anchor()
+    judged.draw()
+    for key in evaluators():
+        found = tuple(
+            msgspec.structs.replace(one, verdict=int(Verdict.UNDISCLOSED)) for one in judged.reports_of(key).reports
+        )
+        judged.open(key, signed(key, ROUND, found))
+    judged.post(a_table())
+    activate(judged, 1)
+    return judged
+
+
+def opened(accusation: Accusation, *, at_ms: int, opener: Address = FRIEND) -> Case:
+    named = accusation.subject, accusation.accused, accusation.matter, accusation.evidence
+    return Case(opener + bytes(12), *named, opener, accusation.refunds, at_ms, (Hearing(at_ms),))
+
+
+def ended(judged: Judged, case: Case, outcome: Outcome, *, heard: bool = True) -> None:
+    hearing = replace(case.hearing, votes={STRANGER: Vote(outcome is Outcome.CONVICTED, bytes(32))} if heard else {})
+    ending = Ending(outcome, 0, 0, 0, 0, case.opened_ms + 1)
+    judged.view.cases[case.id] = replace(case, hearings=(hearing,), ending=ending)
+
+
+def test_of_each_gateway_one_hidden_leaf_is_accused_and_its_payer_gets_back_what_it_paid() -> None:
+    async def main(office: Office) -> None:
+        (found,) = await office.accusations()
+        assert (found.subject, found.accused) == (Subject.UNDISCLOSED, GATEWAY.address)
+        assert len(found.refunds) == 1
+        assert await office.says_guilty(opened(found, at_ms=POSTED_MS))
+
+    run(hiding(), main)
+
+
+def too_early(case: Case) -> Case:
+    return replace(case, opened_ms=POSTED_MS - 1)
+
+
+def greedy(case: Case) -> Case:
+    return replace(case, refunds=(*case.refunds, Refund(FRIEND, 1)))
+
+
+def stingy(case: Case) -> Case:
+    return replace(case, refunds=())
+
+
+def elsewhere(case: Case) -> Case:
+    return replace(case, evidence=b"e" * 32)
+
+
+@pytest.mark.parametrize("spoiled", [too_early, greedy, stingy, elsewhere])
+def test_a_friend_does_not_clear_a_hidden_leaf_by_accusing_it_badly(spoiled: Callable[[Case], Case]) -> None:
+    judged = hiding()
+
+    async def main(office: Office) -> None:
+        (before,) = await office.accusations()
+        bad = spoiled(opened(before, at_ms=POSTED_MS))
+        assert spoiled is too_early or not await office.says_guilty(bad)
+        judged.view.cases[bad.id] = bad
+        assert await office.accusations() == []  # the contract takes one case at a time
+        ended(judged, bad, Outcome.ACQUITTED)
+        assert await office.accusations() == [before]
+
+    run(judged, main)
+
+
+def test_whoever_was_acquitted_after_a_later_root_stood_is_read_again() -> None:
+    judged = hiding()
+    blank = replace(judged.view.quality_roots[ROUND], digest=b"later")  # type: ignore[arg-type]
+
+    async def main(office: Office) -> None:
+        (before,) = await office.accusations()
+        later = replace(blank, root=msgspec.structs.replace(blank.root, round=ROUND + 1))
+        judged.view.quality_roots[ROUND + 1] = later
+        assert await office.jury.hidden(later) == []
+        office.accuser.accusations.clear()
+        await office.accuser._examine(later)
+        assert not office.accuser.accusations
+        ended(judged, greedy(opened(before, at_ms=POSTED_MS)), Outcome.ACQUITTED)
+        await office.accuser._examine(later)
+        assert list(office.accuser.accusations.values()) == [before]
+
+    run(judged, main)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACQUITTED, Outcome.CONVICTED])
+def test_what_was_heard_in_earnest_is_not_accused_again(outcome: Outcome) -> None:
+    judged = hiding()
+
+    async def main(office: Office) -> None:
+        (before,) = await office.accusations()
+        ended(judged, opened(before, at_ms=POSTED_MS), outcome)
+        bad = replace(greedy(opened(before, at_ms=POSTED_MS + 5)), id=b"a later one")
+        ended(judged, bad, Outcome.ACQUITTED)
+        assert await office.accusations() == []
+
+    run(judged, main)
+
+
+def test_a_case_without_a_jury_or_without_a_vote_answers_nothing() -> None:
+    judged = hiding()
+
+    async def main(office: Office) -> None:
+        (before,) = await office.accusations()
+        for outcome in (Outcome.DISMISSED, Outcome.ACQUITTED):
+            ended(judged, opened(before, at_ms=POSTED_MS), outcome, heard=False)
+            assert await office.accusations() == [before]
+
+    run(judged, main)
+
+
+def test_a_wrong_root_is_disputed_without_waiting_for_those_who_signed_it() -> None:
+    judged = a_judged_epoch()  # its table follows from nothing
+    activate(judged, 4)
+    lot = root_charge(ROUND)[2]
+    names = [key.address for key in evaluators()]
+    last = max(range(4), key=lambda at: place_in_turn(names, names[at], lot=lot))
+
+    async def main(office: Office) -> None:
+        office.signers = frozenset(names) - {names[last]}
+        async with asyncio.timeout(APART_S):
+            await office.accuser._dispute(office.posted)
+        assert list(office.accuser.accusations) == [root_charge(ROUND)]
+
+    run(judged, main, me=last, agrees=False)

@@ -6,10 +6,11 @@ Uses nothing of the running network but those two doors.
 import time
 from collections.abc import Collection, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgrid.chain.events import Kind
+from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ChainConfig, WalletConfig, to_toml
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.rescoring import Rescored, Rescorer
@@ -23,53 +24,73 @@ from dgrid.settlement.evidence import is_signed
 from dgrid.settlement.quality import DrawnRecords
 from dgrid.settlement.reading import NetworkReader
 from dgrid.settlement.recomputing import recompute
+from dgrid.settlement.records import Records
 from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import (
     Canaries,
     Disclosure,
     LeafKey,
+    PayoutKind,
     Report,
     Verdict,
     decode_content,
     decode_quality,
 )
 
+OF_RELEASES = PayoutKind.NODE, PayoutKind.PAYER  # paid from what Settlement releases; the rest from the pool
+
 
 @dataclass(frozen=True)
 class Books:
-    """All money that was paid into channels, by where it is now."""
+    """All money that was paid into channels, as it stands after one final block, whatever goes on after it."""
 
     deposited_wei: int
     escrow_wei: int
     settlement_wei: int  # without the gateways' bonds
     court_wei: int
     paid_wei: int  # to everybody but the court
-    claimable_wei: int  # of Settlement, by receipts
-    unjudged_wei: int
+    anchored_wei: int  # the fees under all roots
+    earned_wei: int  # of them: what receipts give, claimed or not
+    judged_wei: int  # … what quality roots gave nodes and payers, claimed or not
+    unjudged_wei: int  # … what waits for its quality
+    due_wei: int  # what can be claimed now by receipts
 
     @property
-    def is_at_rest(self) -> bool:
-        """Nothing is used and not collected, or collected and not judged."""
-        return self.unjudged_wei == 0 and self.settlement_wei == self.claimable_wei
+    def held_wei(self) -> int:
+        """Where the contracts and the token say that the deposits are."""
+        return self.escrow_wei + self.settlement_wei + self.court_wei + self.paid_wei
+
+    @property
+    def owed_wei(self) -> int:
+        """Whose the records and tables say that the fees are."""
+        return self.earned_wei + self.judged_wei + self.unjudged_wei
 
 
 async def books(found: NetworkReader) -> Books:
-    view, contracts = found.view, found.contracts
+    """Everything at the latest final block: balances are asked for that block, and records read up to it."""
+    watcher = ChainWatcher(found.rpc, found.contracts, None)
+    await watcher.poll()
+    view, block, contracts = watcher.finalized, hex(watcher.block), found.contracts
+    pinned = replace(found, view=view, records=Records(lambda: view, found.archives))
 
     async def held(contract: bytes) -> int:
-        balance: int = await contracts.dgai.read(found.rpc, "balanceOf", [contract])
+        balance: int = await contracts.dgai.read(found.rpc, "balanceOf", [contract], block=block)
         return balance
 
-    claimable = await found.claimable(now_s=int(time.time()))
-    to_court = view.received.get((Address(found.view.facts.treasury), Kind.PROTOCOL), 0)
+    claimable = await pinned.claimable(now_s=int(time.time()))
+    table = await pinned.quality.latest_table()
+    to_court = view.received.get((Address(view.facts.treasury), Kind.PROTOCOL), 0)
     return Books(
         deposited_wei=sum(channel.deposited_wei for channel in view.channels.values()),
         escrow_wei=await held(contracts.channel_escrow.address),
         settlement_wei=await held(contracts.settlement.address) - sum(view.bonds.values()),
         court_wei=await held(contracts.quality_court.address),
         paid_wei=sum(view.received.values()) - to_court + sum(view.paid_out.values()),
-        claimable_wei=sum(one.total_due_wei for one in claimable),
-        unjudged_wei=sum((await found.unjudged_wei()).values()),
+        anchored_wei=sum(anchor.root.pot for anchor in view.roots.values()),
+        earned_wei=sum(one.earned_wei + one.waiting_wei for one in claimable),
+        judged_wei=0 if table is None else sum(row.total_wei for row in table.payouts if row.kind in OF_RELEASES),
+        unjudged_wei=sum((await pinned.unjudged_wei()).values()),
+        due_wei=sum(one.due_wei for one in claimable),
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ SMALLER = ("dgrid-nano", "dgrid-micro", "dgrid-nano", "dgrid-mini")
 APART_S = 0.1  # between one question and the next
 AT_ONCE = 8
 JUDGED_S = 120.0
+WEI = 10**18
 
 T = TypeVar("T")
 
@@ -234,6 +235,39 @@ def least_of_median(values: Mapping[str, float]) -> float:
 def worth(row: BalanceRow) -> tuple[float, float]:
     """What one of an evaluator's latest judgements was worth on average, and the standard error of that."""
     return mean(row.window), pstdev(row.window) / len(row.window) ** 0.5
+
+
+def live_table(trial: Trial, facts: Facts, *, heading: str) -> str:
+    """Who was believed, asked and paid how much, as Markdown. `heading` says of which run."""
+    return "\n".join([f"\nOne run ({heading}):\n", *_node_rows(trial, facts), "", *_evaluator_rows(facts), ""])
+
+
+def _node_rows(trial: Trial, facts: Facts) -> Iterator[str]:
+    yield "| Node | sells | believed (90 %) | found | of the requests | paid of its part |"
+    yield "|---|---|---|---|---|---|"
+    asked, flagged = Counter(one.node for one in trial.asked), facts.flagged()
+    for model in ("dgrid-nano", "dgrid-micro", "dgrid-mini"):
+        for node, row in sorted(facts.rows(model).items()):
+            believed = f"{row.mean_bps / BPS:.2f} ({row.low_bps / BPS:.2f} to {row.high_bps / BPS:.2f})"
+            state, share = "flagged" if node in flagged else "honest", asked[node] / len(trial.asked)
+            paid = facts.paid_wei(node) / facts.work_wei[node] if facts.work_wei[node] else 0
+            yield f"| {node} | {model} | {believed} | {state} | {share:.1%} | {paid:.4f} |"
+        for cheat in sorted(cheat for cheat, sold in CHEATING_NODES.items() if sold == model):
+            if cheat not in facts.rows(model):
+                yield f"| {cheat} | {model} | never judged | – | {asked[cheat] / len(trial.asked):.1%} | – |"
+
+
+def _evaluator_rows(facts: Facts) -> Iterator[str]:
+    yield "| Evaluator | a judgement's worth, millionths | balance of honest ones' median | paid, DGAI | penalties |"
+    yield "|---|---|---|---|---|"
+    balances = facts.balances()
+    middle = median(balances[honest].balance_micros for honest in HONEST_EVALUATORS)
+    for name, row in sorted(balances.items()):
+        told = "{:.0f} ± {:.0f}".format(*worth(row)) if row.window else "–"
+        yield (
+            f"| {name} | {told} | {row.balance_micros / middle:.2f}"
+            f" | {row.paid_wei / WEI:.4f} | {facts.withheld[name]} |"
+        )
 
 
 def started(home: Path, port_base: int, questions: Sequence[Any]) -> Trial:

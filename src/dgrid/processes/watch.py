@@ -21,7 +21,7 @@ from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.audit import AuditTerms
-from dgrid.settlement.demands import Answerer
+from dgrid.settlement.demands import SPREAD_MS, Answerer
 from dgrid.settlement.records import Records
 from dgrid.telemetry import Gauge, WatcherMetrics
 from dgrid.watcher.challenges import Prosecutor
@@ -92,7 +92,9 @@ def opened_watch(
     epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms)
     metrics.gauges += _gauges(epochs)
     comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts)
-    answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS)
+    answerer = Answerer(
+        archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
+    )
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
     return Watch(side, epochs, comparer, answerer, service, woken)
 

@@ -24,6 +24,7 @@ from dgrid.settlement.audit import AuditTerms
 from dgrid.settlement.demands import SPREAD_MS, Answerer
 from dgrid.settlement.records import Records
 from dgrid.telemetry import Gauge, WatcherMetrics
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Prosecutor
 from dgrid.watcher.comparing import Comparer
 from dgrid.watcher.demanding import Demander
@@ -74,6 +75,7 @@ def opened_watch(
 ) -> "Watch":
     """A watcher's parts over its folder, to be closed with `stack`."""
     timing, woken = timing or Timing(), asyncio.Event()
+    backoff = Backoff(timing.now_ms)
     memory, evidence = Memory(folder / "epochs.sqlite"), Evidence(folder / "evidence.sqlite")
     findings, metrics = Findings(folder / "findings.sqlite"), WatcherMetrics()
     for kept in (memory, evidence, findings):
@@ -87,16 +89,16 @@ def opened_watch(
 
     prosecutor = Prosecutor(side.contracts, Records(view, archives), view=view)
     accuser = Accuser(side.sender, findings, metrics, timing.now_ms)
-    demander = Demander(side.rpc, side.contracts, accuser, metrics, view)
+    demander = Demander(side.rpc, side.contracts, accuser, metrics, view, backoff)
     work = archives, memory, evidence, prosecutor, accuser, demander, metrics
-    epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms)
+    epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms, backoff)
     metrics.gauges += _gauges(epochs)
-    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts)
+    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts, backoff)
     answerer = Answerer(
         archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
     )
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
-    return Watch(side, epochs, comparer, answerer, service, woken)
+    return Watch(side, epochs, comparer, answerer, service, woken, backoff)
 
 
 def _gauges(epochs: EpochWatch) -> list[Gauge]:
@@ -124,6 +126,7 @@ class Watch:
     answerer: Answerer
     service: WatcherService
     woken: asyncio.Event
+    backoff: Backoff
     _read: set[tuple[str, int]] = field(default_factory=set)  # files, by name and time
 
     async def run(self, receipts: Path | None) -> None:
@@ -134,22 +137,25 @@ class Watch:
                 async with asyncio.timeout(TICK_S):
                     await self.woken.wait()
             self.woken.clear()
-            if receipts is not None:
-                self.take_files(await asyncio.to_thread(self._new_files, receipts))
+            if receipts is not None and self.backoff.is_due(receipts):
+                with self.backoff.trying(receipts, f"{receipts} is not read"):
+                    self.take_files(await asyncio.to_thread(self._new_files, receipts))
             await self.step()
 
     async def step(self) -> None:
         """Compares what was handed in, checks what is new, demands and shows what is missing."""
-        try:
-            await self.comparer.step(self.side.watcher.finalized)
-            await self.epochs.step(self.side.watcher.finalized)
-            now_ms = self.epochs.now_ms()
-            await self.epochs.demander.step(self.side.watcher.finalized, now_ms=now_ms)
-            await self.answerer.step(self.side.watcher.finalized)
-        except ChainUnavailable as error:
-            logger.debug("the chain is away: %s", error.message)
-        except DGridError as error:
-            logger.warning("not everything is looked at yet: %s", error.message)
+        for work in (self.comparer.step, self.epochs.step, self._end_demands, self.answerer.step):
+            name = work.__qualname__
+            if not self.backoff.is_due(name):
+                continue
+            try:
+                with self.backoff.trying(name, f"{name} did not end"):
+                    await work(self.side.watcher.finalized)
+            except ChainUnavailable as error:
+                logger.debug("the chain is away: %s", error.message)
+
+    async def _end_demands(self, view: ChainView) -> None:
+        await self.epochs.demander.step(view, now_ms=self.epochs.now_ms())
 
     def _new_files(self, folder: Path) -> list[bytes]:
         """The documents in a folder that were not read before; they stay where they are."""

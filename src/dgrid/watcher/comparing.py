@@ -12,6 +12,7 @@ from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
 from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
 from dgrid.watcher.evidence import Evidence, HeldReceipt
 from dgrid.watcher.sending import Accuser
@@ -28,21 +29,31 @@ class Comparer:
     accuser: Accuser
     rpc: Rpc
     contracts: Contracts
+    backoff: Backoff
 
     async def step(self, view: ChainView) -> None:
-        """Compares what can be compared by now. Raises ChainUnavailable, RpcError."""
+        """Compares what can be compared by now; drops only what it is done with. Raises ChainUnavailable."""
         for gateway, epoch in self.evidence.epochs():
-            if await self._is_done_with(gateway, epoch, view=view):
-                self.evidence.drop_receipts(gateway, epoch)
+            item = "receipts", gateway, epoch
+            if self.backoff.is_due(item):
+                with self.backoff.trying(item, f"receipts of epoch {epoch} of {to_hex(gateway)} wait"):
+                    await self._compare_receipts(gateway, epoch, view=view)
         for (gateway, epoch), roots in groupby(self.evidence.roots(), lambda held: (held.gateway, held.root.epoch)):
-            held = list(roots)
-            if await self._are_done_with(held, view.roots.get((gateway, epoch)), is_void=self._is_void(held[0], view)):
-                for one in held:
-                    self.evidence.drop_root(one)
+            item = "roots", gateway, epoch
+            if self.backoff.is_due(item):
+                with self.backoff.trying(item, f"roots of epoch {epoch} of {to_hex(gateway)} wait"):
+                    await self._compare_roots(list(roots), view)
 
-    def _is_void(self, held: SignedRoot, view: ChainView) -> bool:
-        gateway, epoch = held.gateway, held.root.epoch
-        return view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
+    async def _compare_receipts(self, gateway: Address, epoch: int, *, view: ChainView) -> None:
+        if await self._is_done_with(gateway, epoch, view=view):
+            self.evidence.drop_receipts(gateway, epoch)
+
+    async def _compare_roots(self, held: list[SignedRoot], view: ChainView) -> None:
+        gateway, epoch = held[0].gateway, held[0].root.epoch
+        is_void = view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
+        if await self._are_done_with(held, view.roots.get((gateway, epoch)), is_void=is_void):
+            for one in held:
+                self.evidence.drop_root(one)
 
     async def _is_done_with(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
         """Whether an epoch's receipts need not be kept: compared, or of an epoch that does not count."""

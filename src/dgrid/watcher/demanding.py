@@ -21,6 +21,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.places import Place
 from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Charge, Number
 from dgrid.watcher.sending import Accuser
 from dgrid.wire.messages import EpochRoot
@@ -41,6 +42,7 @@ class Demander:
     accuser: Accuser
     metrics: WatcherMetrics
     view: Callable[[], ChainView]
+    backoff: Backoff
 
     @property
     def address(self) -> Address:
@@ -94,15 +96,20 @@ class Demander:
             return
         now_ms = max(now_ms, await self.rpc.now_s() * 1000)
         for demand in due:
-            is_void = view.is_void(demand.gateway, demand.place.epoch)
-            grace_ms = 0 if demand.demander == self.address else OTHERS_MS
-            anchor = view.roots[(demand.gateway, demand.place.epoch)]
-            if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
-                continue
-            if is_void:
-                await self._take_back(demand, anchor)
-            else:
-                await self._convict(demand, anchor)
+            if self.backoff.is_due(demand.id):
+                with self.backoff.trying(demand.id, f"the demand for {demand.place} is not at its end"):
+                    await self._end(demand, view, now_ms=now_ms)
+
+    async def _end(self, demand: Demand, view: ChainView, *, now_ms: int) -> None:
+        is_void = view.is_void(demand.gateway, demand.place.epoch)
+        grace_ms = 0 if demand.demander == self.address else OTHERS_MS
+        if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
+            return
+        anchor = view.roots[(demand.gateway, demand.place.epoch)]
+        if is_void:
+            await self._take_back(demand, anchor)
+        else:
+            await self._convict(demand, anchor)
 
     def _may_demand(self, view: ChainView) -> bool:
         mine = [one for one in view.demands.values() if one.demander == self.address]

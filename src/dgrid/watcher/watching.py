@@ -10,12 +10,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dgrid.chain.rpc import RpcError
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import (
-    ChainUnavailable,
     CheckFailed,
-    DGridError,
     InvalidSignature,
     NetworkUnreachable,
     StorageUnavailable,
@@ -37,6 +34,7 @@ from dgrid.settlement.faults import (
 )
 from dgrid.settlement.records import EpochRecords, tree_of
 from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
 from dgrid.watcher.checking import Examined, examine, join_with_others, late_faults
 from dgrid.watcher.demanding import Demander
@@ -69,21 +67,21 @@ class EpochWatch:
     domain: Domain
     now_ms: Callable[[], int]
     patience_ms: int
+    backoff: Backoff
     away: dict[bytes, int] = field(default_factory=dict)  # since when nobody gives a root's records, by its digest
     _not_before_ms: dict[bytes, int] = field(default_factory=dict)
     _lost: dict[bytes, dict[int, int]] = field(default_factory=dict)  # blobs that lead nowhere: leaves by lane
 
     async def step(self, view: ChainView) -> None:
-        """Checks what is new. Raises ChainUnavailable, RpcError."""
+        """Checks what is new, each epoch whatever became of the others. Raises ChainUnavailable."""
         known = {gateway: self._known(gateway, view) for gateway in {gateway for gateway, _ in view.roots}}
         for anchor in sorted(view.roots.values(), key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
             gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
             if epoch in known[gateway] or view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
                 continue
-            if anchor.digest in self._lost:
-                await self._leads_nowhere(anchor, self._lost[anchor.digest], text="its records lead nowhere")
-            elif self.now_ms() >= self._not_before_ms.get(anchor.digest, 0):
-                await self._try_check(anchor, view)
+            if self.now_ms() >= self._not_before_ms.get(anchor.digest, 0) and self.backoff.is_due(anchor.digest):
+                with self.backoff.trying(anchor.digest, f"epoch {epoch} of {to_hex(gateway)} is not checked"):
+                    await self._check(anchor, view)
 
     def _known(self, gateway: Address, view: ChainView) -> dict[int, bytes]:
         """The checked epochs. A dev chain may lose what was final: then the gateway is looked at anew."""
@@ -96,18 +94,11 @@ class EpochWatch:
                 return {}
         return known
 
-    async def _try_check(self, anchor: Anchor, view: ChainView) -> None:
-        """Whatever a gateway publishes, the others' epochs are checked too."""
-        try:
-            await self._check(anchor, view)
-        except (ChainUnavailable, RpcError):
-            raise
-        except (DGridError, ValueError):
-            logger.exception("epoch %d of %s could not be checked", anchor.root.epoch, to_hex(anchor.root.gateway))
-            self._not_before_ms[anchor.digest] = self.now_ms() + UNASKED_MS
-
     async def _check(self, anchor: Anchor, view: ChainView) -> None:
         """Fetches an epoch and deals with what is wrong in it."""
+        if (counts := self._lost.get(anchor.digest)) is not None:
+            await self._leads_nowhere(anchor, counts, text="its records lead nowhere")
+            return
         started_ms = self.now_ms()
         try:
             blob = await self.archives.fetch(anchor.root.blob_id)

@@ -16,7 +16,7 @@ from dgrid.chain.events import ChainEvent
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.view import ChainView
 from dgrid.config import WatcherConfig
-from dgrid.core.errors import ChainUnavailable, DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError, StorageUnavailable
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 ANSWER_AFTER_MS = 5_000  # archives come first: they are paid to keep
 FILES_MAX = 10_000  # of a folder at one look
+
+FileKey = tuple[str, int]  # name and time
 
 
 def run(config: WatcherConfig) -> None:
@@ -127,7 +129,7 @@ class Watch:
     service: WatcherService
     woken: asyncio.Event
     backoff: Backoff
-    _read: set[tuple[str, int]] = field(default_factory=set)  # files, by name and time
+    _read: set[FileKey] = field(default_factory=set)
 
     async def run(self, receipts: Path | None) -> None:
         """Runs until cancelled; takes receipts from a folder too."""
@@ -139,7 +141,7 @@ class Watch:
             self.woken.clear()
             if receipts is not None and self.backoff.is_due(receipts):
                 with self.backoff.trying(receipts, f"{receipts} is not read"):
-                    self.take_files(await asyncio.to_thread(self._new_files, receipts))
+                    self._take_files(await asyncio.to_thread(self._new_files, receipts))
             await self.step()
 
     async def step(self) -> None:
@@ -157,25 +159,28 @@ class Watch:
     async def _end_demands(self, view: ChainView) -> None:
         await self.epochs.demander.step(view, now_ms=self.epochs.now_ms())
 
-    def _new_files(self, folder: Path) -> list[bytes]:
+    def _new_files(self, folder: Path) -> dict[FileKey, bytes]:
         """The documents in a folder that were not read before; they stay where they are."""
-        found = []
+        found = {}
         for path in sorted(folder.glob("*.json"))[:FILES_MAX]:
             with contextlib.suppress(OSError):  # taken away meanwhile
                 status = path.stat()
                 key = path.name, status.st_mtime_ns
                 if key not in self._read and status.st_size <= DOCUMENT_BYTES_MAX:
-                    self._read.add(key)
-                    found.append(path.read_bytes())
+                    found[key] = path.read_bytes()
         return found
 
-    def take_files(self, documents: list[bytes]) -> None:
-        """Keeps receipts from files; one that is none is said so and left."""
-        for document in documents:
+    def _take_files(self, documents: dict[FileKey, bytes]) -> None:
+        """Keeps receipts from files; one that is none is said so and left, and no other is read again."""
+        for key, document in documents.items():
             try:
                 self.service.take_receipt(document)
+            except StorageUnavailable as error:
+                logger.debug("a file in the receipts' folder waits: %s", error.message)
+                continue
             except DGridError as error:
                 logger.warning("a file in the receipts' folder is left out: %s", error.message)
+            self._read.add(key)
 
     def _on_event(self, _event: ChainEvent) -> None:
         self.woken.set()

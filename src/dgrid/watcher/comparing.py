@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 
 from dgrid.chain.anchor_calls import anchor_call
 from dgrid.chain.contracts import Contracts
+from dgrid.chain.events import Role
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
@@ -50,14 +51,23 @@ class Comparer:
 
     async def _compare_roots(self, held: list[SignedRoot], view: ChainView) -> None:
         gateway, epoch = held[0].gateway, held[0].root.epoch
-        is_void = view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
-        if await self._are_done_with(held, view.roots.get((gateway, epoch)), is_void=is_void):
+        is_useless = self._is_of_no_use(gateway, epoch, view=view)
+        if is_useless or await self._are_done_with(held, view.roots.get((gateway, epoch))):
             for one in held:
                 self.evidence.drop_root(one)
 
+    def _is_of_no_use(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
+        """Whether an epoch does not count any more, or is old and its gateway gone with all that could be taken."""
+        if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+            return True
+        member, now_ms = view.members.get((Role.GATEWAY, gateway)), self.backoff.now_ms()
+        if view.bonds.get(gateway, 0) or (member is not None and member.stake_wei):
+            return False
+        return now_ms > view.clock.closes_at_ms(epoch) + 1000 * view.parameters_at(now_ms).bond_seconds
+
     async def _is_done_with(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
         """Whether an epoch's receipts need not be kept: compared, or of an epoch that does not count."""
-        if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+        if self._is_of_no_use(gateway, epoch, view=view):
             return True
         held = list(self.evidence.receipts(gateway, epoch))
         if await self._convicts(self._doubles(held)):
@@ -87,10 +97,8 @@ class Comparer:
                 return True
         return False
 
-    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None, *, is_void: bool) -> bool:
+    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None) -> bool:
         """Whether an epoch's roots need not be kept."""
-        if is_void:
-            return True
         if len(held) > 1:
             await self.accuser.accuse(self.prosecutor.two_roots(held[0], held[1]))
             return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dgrid.chain.events import Role
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import InvalidRequest, InvalidSignature, RouteNotFound
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address, ChannelId, to_hex
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.telemetry import WatcherMetrics
 from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence, HeldReceipt
@@ -57,7 +57,9 @@ class WatcherService:
         """Keeps a receipt until its epoch can be compared. Raises InvalidRequest, AuthenticationError, Unavailable."""
         held = HeldReceipt.from_json(data, domain=self.domain)
         self._require_counting(held.gateway, held.place.epoch)
-        self.evidence.hold_receipt(held)
+        channel = held.receipt.parties.channel_id
+        is_known = ChannelId(channel) in self.watcher.latest.channels
+        self.evidence.hold_receipt(held, payer=channel if is_known else b"")
         self.wake()
         return held
 

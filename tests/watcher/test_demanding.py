@@ -17,11 +17,12 @@ from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
 from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.claims import claim_by_default
-from dgrid.settlement.closing import sign_root
+from dgrid.settlement.closing import ClosedEpoch, sign_root
 from dgrid.settlement.demands import Answerer
 from dgrid.settlement.promising import Excuser, PromisedRoots
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
+from dgrid.watcher.demanding import UNSEEN_BITS
 from dgrid.watcher.findings import Outcome
 
 DEMAND_S = 25
@@ -207,6 +208,51 @@ async def demand_all(stage: Watched, places: list[tuple[Anchor, Place]]) -> None
     await asyncio.gather(
         *(asker.send(net.contracts.demands, "demand", call, label=f"ask:{at}") for at, call in enumerate(calls))
     )
+
+
+def test_who_keeps_one_record_ready_and_withholds_the_rest_is_asked_for_another_that_nobody_foresees(
+    on_devnet: OnDevnet,
+) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        stage.withhold(closed)
+        drawn: list[int] = []
+
+        def below(limit: int) -> int:
+            drawn.append(limit)
+            return limit - 1
+
+        stage.watch.epochs.demander.below = below
+        first = await demanded(stage)
+        assert first == Place(LIAR_EPOCH, 2, 0)
+        assert drawn == []
+        await show_kept(stage, closed)
+        await stage.fund_deposit()
+        await stage.pass_time(4)
+        await stage.step()
+        await stage.pass_time(4)
+        view = await stage.step()
+        (second,) = (one.place for one in view.demands.values() if one.state is DemandState.OPEN)
+        assert second == Place(LIAR_EPOCH, 2, (1 << UNSEEN_BITS - 1) - 1)
+        assert len(drawn) == 3  # once for all, though it took a while to show on the chain
+        await convicted_after_its_time(stage)
+        await stage.step()
+        assert stage.watch.epochs.away == {}
+
+    on_devnet(main)
+
+
+async def show_kept(stage: Watched, closed: ClosedEpoch) -> None:
+    """The gateway itself shows what was asked for, and gives no archive anything."""
+    archive = await answerer(stage, "archive-1")
+
+    async def fetch(_blob_id: bytes) -> bytes:
+        return closed.blob
+
+    archive.fetch = fetch
+    assert await archive.step(stage.network.watcher.finalized) == 1
+    await stage.step()
 
 
 def test_without_a_deposit_nothing_is_demanded_and_nothing_breaks(on_devnet: OnDevnet) -> None:

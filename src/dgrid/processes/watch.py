@@ -7,6 +7,7 @@ trusted with nothing: what it says counts only as far as a contract agrees.
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def opened_watch(
 
     prosecutor = Prosecutor(side.contracts, Records(view, archives), view=view)
     accuser = Accuser(side.sender, findings, metrics, timing.now_ms)
-    demander = Demander(side.rpc, side.contracts, accuser, metrics, view, backoff)
+    demander = Demander(side.rpc, side.contracts, accuser, metrics, view, backoff, secrets.randbelow)
     work = archives, memory, evidence, prosecutor, accuser, demander, metrics
     epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms, backoff)
     metrics.gauges += _gauges(epochs)

@@ -7,7 +7,7 @@ watcher that is killed does it again, and the sender's journal keeps it from say
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from dgrid.chain.view import Anchor, ChainView
@@ -75,13 +75,23 @@ class EpochWatch:
     async def step(self, view: ChainView) -> None:
         """Checks what is new, each epoch whatever became of the others. Raises ChainUnavailable."""
         known = {gateway: self._known(gateway, view) for gateway in {gateway for gateway, _ in view.roots}}
-        for anchor in sorted(view.roots.values(), key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
+        new = [anchor for (gateway, epoch), anchor in view.roots.items() if epoch not in known[gateway]]
+        new = [one for one in new if not view.is_void(Address(one.root.gateway), one.root.epoch)]
+        self._forget_all_but({one.digest for one in new})
+        for anchor in sorted(new, key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
             gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
-            if epoch in known[gateway] or view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+            if self.accuser.is_convicted(gateway, epoch):
                 continue
             if self.now_ms() >= self._not_before_ms.get(anchor.digest, 0) and self.backoff.is_due(anchor.digest):
                 with self.backoff.trying(anchor.digest, f"epoch {epoch} of {to_hex(gateway)} is not checked"):
                     await self._check(anchor, view)
+
+    def _forget_all_but(self, digests: Set[bytes]) -> None:
+        """What is noted of roots that were checked, or taken away."""
+        for noted in (self.away, self._not_before_ms, self._lost):
+            for digest in noted.keys() - digests:
+                del noted[digest]
+        self.demander.forget(digests)
 
     def _known(self, gateway: Address, view: ChainView) -> dict[int, bytes]:
         """The checked epochs. A dev chain may lose what was final: then the gateway is looked at anew."""

@@ -96,7 +96,7 @@ def opened_watch(
     work = archives, memory, evidence, prosecutor, accuser, demander, metrics
     epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms, backoff)
     metrics.gauges += _gauges(epochs)
-    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts, backoff)
+    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts, side.domain, backoff)
     answerer = Answerer(
         archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
     )

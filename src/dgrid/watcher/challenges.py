@@ -19,6 +19,7 @@ from dgrid.settlement.records import EpochRecords, Records
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.sums import wrong_sum
 from dgrid.watcher.evidence import HeldReceipt
+from dgrid.watcher.overcharges import Overcharge
 from dgrid.wire.messages import Dispatch, EpochRoot, InferenceReceipt, NodeReceipt
 
 IDLE_ROOTS_MAX = 500  # more do not fit one transaction
@@ -109,6 +110,20 @@ class Prosecutor:
         opened = NodeReceipt.unpacked(record.node_receipt), Dispatch.unpacked(record.dispatch)
         charge = _charge(Number.BAD_SPLIT, records, text=fault.text)
         return Challenge(charge, self._contracts.splits, "proveBadSplit", (proof.arguments(), usage, *opened))
+
+    async def above_maximum(self, found: Overcharge) -> Challenge | None:
+        """5. None when a receipt is not at its place, which convicts by itself. Raises CheckFailed, NetworkUnreachable."""
+        proofs = []
+        for held in found.receipts:
+            if (found.gateway, held.place.epoch) not in self._view().roots:
+                return None
+            records = await self.epoch_at(found.gateway, held.place.epoch)
+            if self.omitted(held, records) is not None:
+                return None
+            proofs.append(records.proof(held.receipt).arguments())
+        text = f"{len(proofs)} receipts charge {found.charged_wei} wei, the request allows {found.request.max_fee}"
+        charge = Charge(Number.BAD_SPLIT, found.gateway, found.epoch, text)
+        return Challenge(charge, self._contracts.splits, "proveAboveMaximum", (found.request, proofs))
 
     def wrong_sum(self, records: EpochRecords, text: str) -> Challenge | None:
         """4. None when no single sum explains the root. The records need not lead to it."""

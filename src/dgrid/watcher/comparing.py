@@ -1,4 +1,4 @@
-"""Holds what gateways signed, and somebody showed us, against what they anchored: challenges 1 and 2."""
+"""Holds what gateways signed, and somebody showed us, against what they anchored: challenges 1 and 2, half of 5."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,9 @@ from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
 from dgrid.watcher.evidence import Evidence, HeldReceipt
+from dgrid.watcher.overcharges import Overcharge
 from dgrid.watcher.sending import Accuser
+from dgrid.wire.typed import Domain
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class Comparer:
     accuser: Accuser
     rpc: Rpc
     contracts: Contracts
+    domain: Domain
     backoff: Backoff
 
     async def step(self, view: ChainView) -> None:
@@ -44,6 +47,20 @@ class Comparer:
             if self.backoff.is_due(item):
                 with self.backoff.trying(item, f"roots of epoch {epoch} of {to_hex(gateway)} wait"):
                     await self._compare_roots(list(roots), view)
+
+        for document in self.evidence.overcharges():
+            if self.backoff.is_due(document):
+                with self.backoff.trying(document, "a request that cost more than allowed waits"):
+                    await self._compare_overcharge(document, view)
+
+    async def _compare_overcharge(self, document: bytes, view: ChainView) -> None:
+        found = Overcharge.from_json(document, domain=self.domain)
+        if not self._is_of_no_use(found.gateway, found.epoch, view=view):
+            if view.last_epochs.get(found.gateway, -1) < found.epoch:
+                return
+            if (challenge := await self.prosecutor.above_maximum(found)) is not None:
+                await self.accuser.accuse(challenge)
+        self.evidence.drop_overcharge(found.gateway, document)
 
     async def _compare_receipts(self, gateway: Address, epoch: int, *, view: ChainView) -> None:
         if await self._is_done_with(gateway, epoch, view=view):

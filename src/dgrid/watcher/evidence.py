@@ -17,6 +17,7 @@ import msgspec
 
 from dgrid.core.errors import CheckFailed, InvalidRequest, InvalidSignature, StorageUnavailable, WrongChain
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
 from dgrid.core.places import Place
 from dgrid.machine.database import open_database
 from dgrid.settlement.signed_roots import SignedRoot
@@ -26,6 +27,7 @@ from dgrid.wire.seals import Seal, sealed_by
 from dgrid.wire.typed import Domain
 
 KEPT_OF_A_GATEWAY = 20_000
+OVERCHARGES_KEPT = 100
 SIGNATURES_KEPT = 2  # for one place or epoch
 DOCUMENT_BYTES_MAX = 64 * 1024
 
@@ -47,6 +49,13 @@ CREATE TABLE IF NOT EXISTS roots (
     hash BLOB NOT NULL,
     root BLOB NOT NULL,
     signature BLOB NOT NULL,
+    PRIMARY KEY (gateway, epoch, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS overcharges (
+    gateway BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    document BLOB NOT NULL,
     PRIMARY KEY (gateway, epoch, hash)
 ) STRICT, WITHOUT ROWID;
 """
@@ -166,6 +175,21 @@ class Evidence:
     def drop_root(self, held: SignedRoot) -> None:
         key = held.gateway, held.root.epoch, held.root.struct_hash()
         self._db.execute("DELETE FROM roots WHERE gateway = ? AND epoch = ? AND hash = ?", key)
+
+    def hold_overcharge(self, gateway: Address, epoch: int, document: bytes) -> None:
+        """Keeps a checked document; of one gateway a few are enough, each convicts. Raises CheckFailed."""
+        if epoch >= 1 << 63:
+            raise CheckFailed("there will be no such epoch")
+        if self._count_of("overcharges", gateway) < OVERCHARGES_KEPT:
+            values = gateway, epoch, keccak(document), document
+            self._db.execute("INSERT OR IGNORE INTO overcharges VALUES (?, ?, ?, ?)", values)
+
+    def overcharges(self) -> list[bytes]:
+        """All documents that wait."""
+        return [document for (document,) in self._db.execute("SELECT document FROM overcharges ORDER BY epoch")]
+
+    def drop_overcharge(self, gateway: Address, document: bytes) -> None:
+        self._db.execute("DELETE FROM overcharges WHERE gateway = ? AND hash = ?", (gateway, keccak(document)))
 
     def count(self, table: str = "receipts") -> int:
         """How many wait."""

@@ -112,7 +112,7 @@ class Prosecutor:
         return Challenge(charge, self._contracts.splits, "proveBadSplit", (proof.arguments(), usage, *opened))
 
     async def above_maximum(self, found: Overcharge) -> Challenge | None:
-        """5. None when a receipt is not at its place, which convicts by itself. Raises CheckFailed, NetworkUnreachable."""
+        """5. None when a receipt is not at its place, which convicts too. Raises CheckFailed, NetworkUnreachable."""
         proofs = []
         for held in found.receipts:
             if (found.gateway, held.place.epoch) not in self._view().roots:

@@ -67,10 +67,7 @@ class Liar:
         receipt, count = self.receipts[place.lane][place.sequence], len(self.receipts[place.lane])
         paths = self.lanes[place.lane].path(place.sequence), self.tops.path(place.lane)
         proof = LeafProof(self.root.packed(), receipt.packed(), count, *paths)
-        top = proof.lane_root()
-        start = leaf(lane_item(place.lane, count, top), top.total)
-        found = root_of_path(start, index=place.lane, count=self.root.lane_count, path=paths[1])
-        return proof if found == (self.root.records_root, self.root.pot) else None
+        return proof if proof.leads() else None
 
 
 def convicts(trail: SumTrail, receipt: InferenceReceipt | None, root: EpochRoot) -> bool:

@@ -6,7 +6,7 @@ vain for a while, or when what they give is none that could be shown. What was d
 
 import contextlib
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
 from dgrid.chain.anchor_calls import anchor_call
@@ -19,7 +19,10 @@ from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
+from dgrid.settlement.proofs import LeafProof
+from dgrid.settlement.records import EpochRecords
 from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.answers import shown_proof
 from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Charge, Number
 from dgrid.watcher.sending import Accuser
@@ -30,6 +33,7 @@ logger = logging.getLogger(__name__)
 OPEN_MAX = 16  # demands of ours at a time
 OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown
 UNSEEN_BITS = 12  # of places in a lane that nobody saw
+SEARCH_MAX = 64  # of an epoch whose sums are wrong: each answer leads a level further down
 OTHERS_MS = 30_000  # after which somebody else's overdue demand is brought to its end
 
 
@@ -72,14 +76,36 @@ class Demander:
         self.metrics.demands.add(1, "made")
         return True
 
+    def answered(self, anchor: Anchor) -> list[Demand]:
+        """What was shown of an epoch so far."""
+        return [one for one in self._asked(anchor) if one.state is DemandState.ANSWERED]
+
+    async def shown(self, demand: Demand, records: EpochRecords) -> LeafProof | None:
+        """What an answer showed of these records. Raises ChainUnavailable, RpcError."""
+        return await shown_proof(self.rpc, self.contracts, demand, records=records)
+
+    def _asked(self, anchor: Anchor) -> list[Demand]:
+        where = anchor.root.gateway, anchor.root.epoch
+        return [one for one in self.view().demands.values() if (one.gateway, one.place.epoch) == where]
+
+    async def want_below(self, anchor: Anchor, places: Iterable[Place], *, reason: str) -> bool:
+        """Demands the first of these that was not, one at a time; whether there is one. Raises ChainUnavailable."""
+        asked = self._asked(anchor)
+        known = {one.place for one in asked}
+        place = next((one for one in places if one not in known), None)
+        if place is None or len(asked) >= SEARCH_MAX:
+            return False
+        if all(one.state is DemandState.ANSWERED for one in asked):
+            await self.want(anchor, place, reason=reason)
+        return True
+
     async def want_any(self, anchor: Anchor, counts: dict[int, int], *, reason: str) -> None:
         """Demands one record of an epoch of which none can be proven, or another when the last was shown.
 
         The first is of the last lane, which has one or the root is of nobody's making; the others nobody can foresee
         and keep ready while the rest is withheld.
         """
-        gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
-        asked = [one for one in self.view().demands.values() if (one.gateway, one.place.epoch) == (gateway, epoch)]
+        epoch, asked = anchor.root.epoch, self._asked(anchor)
         mine = sum(one.demander == self.address for one in asked)
         if any(one.state is not DemandState.ANSWERED for one in asked) or mine >= OF_AN_EPOCH_MAX:
             return

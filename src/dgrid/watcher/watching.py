@@ -7,7 +7,7 @@ watcher that is killed does it again, and the sender's journal keeps it from say
 
 import asyncio
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
 from dgrid.chain.view import Anchor, ChainView
@@ -18,6 +18,7 @@ from dgrid.core.errors import (
     StorageUnavailable,
 )
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.places import Place
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.audit import AuditTerms
 from dgrid.settlement.faults import (
@@ -52,6 +53,16 @@ AGAIN_MS = 3_000
 UNASKED_MS = 60_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What to ask for of a root that is not over its blob's records."""
+
+    text: str
+    leaves: dict[int, int]  # how many, by lane
+    places: tuple[Place, ...]  # below which a lie about a sum is
+    answers: int  # that were seen when this was found out
+
+
 @dataclass
 class EpochWatch:
     """Checks anchored epochs."""
@@ -70,7 +81,7 @@ class EpochWatch:
     backoff: Backoff
     away: dict[bytes, int] = field(default_factory=dict)  # since when nobody gives a root's records, by its digest
     _not_before_ms: dict[bytes, int] = field(default_factory=dict)
-    _lost: dict[bytes, dict[int, int]] = field(default_factory=dict)  # blobs that lead nowhere: leaves by lane
+    _lost: dict[bytes, _Lost] = field(default_factory=dict)  # roots whose blobs lead nowhere, by digest
 
     async def step(self, view: ChainView) -> None:
         """Checks what is new, each epoch whatever became of the others. Raises ChainUnavailable."""
@@ -106,8 +117,9 @@ class EpochWatch:
 
     async def _check(self, anchor: Anchor, view: ChainView) -> None:
         """Fetches an epoch and deals with what is wrong in it."""
-        if (counts := self._lost.get(anchor.digest)) is not None:
-            await self._leads_nowhere(anchor, counts, text="its records lead nowhere")
+        lost = self._lost.get(anchor.digest)
+        if lost is not None and lost.answers == len(self.demander.answered(anchor)):
+            await self._ask_for(anchor, lost)
             return
         started_ms = self.now_ms()
         try:
@@ -136,18 +148,42 @@ class EpochWatch:
         else:
             await self.demander.want_any(anchor, {}, reason=reason)
 
-    async def _leads_nowhere(self, anchor: Anchor, counts: dict[int, int], *, text: str) -> None:
+    async def _leads_nowhere(
+        self, anchor: Anchor, counts: dict[int, int], *, text: str, places: Iterable[Place] = ()
+    ) -> None:
         """What the blob holds is not what the root is over, and never will be."""
         self.away.setdefault(anchor.digest, self.now_ms())
-        self._lost[anchor.digest] = counts
-        await self.demander.want_any(anchor, counts, reason=text)
+        answers = len(self.demander.answered(anchor))
+        lost = self._lost[anchor.digest] = _Lost(text, counts, tuple(places), answers)
+        await self._ask_for(anchor, lost)
+
+    async def _ask_for(self, anchor: Anchor, lost: "_Lost") -> None:
+        if not await self.demander.want_below(anchor, lost.places, reason=lost.text):
+            await self.demander.want_any(anchor, lost.leaves, reason=lost.text)
 
     async def _judge_sums(self, records: EpochRecords, examined: Examined) -> None:
         """The records do not lead to the root, or not to its pot: one lie about a sum may be why."""
         text = next(fault.text for fault in examined.faults if isinstance(fault, NoWay | WrongSum))
-        challenge = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text)
+        challenge, places = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text), list[Place]()
+        if challenge is None:
+            challenge, places = await self._several_sums(records, text)
         if challenge is None or not await self.accuser.accuse(challenge):
-            await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text)
+            await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text, places=places)
+
+    async def _several_sums(self, records: EpochRecords, text: str) -> tuple[Challenge | None, list[Place]]:
+        """What the answers so far show of several lies: one of them, or below which places they are, the deepest first.
+
+        Raises ChainUnavailable, RpcError.
+        """
+        places: list[Place] = []
+        for demand in self.demander.answered(records.anchor):
+            proof = await self.demander.shown(demand, records)
+            found = [] if proof is None else list(self.prosecutor.shown_sums(proof, records, text))
+            for one in found:
+                if isinstance(one, Challenge):
+                    return one, []
+            places = [one for one in found if isinstance(one, Place)] + places
+        return None, places
 
     async def _judge(self, records: EpochRecords, examined: Examined, view: ChainView) -> None:
         """Deals with an epoch's faults, then remembers it."""

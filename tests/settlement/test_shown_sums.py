@@ -1,7 +1,7 @@
 """However many sums a tree counts wrongly: who asks for records under it finds one, or is not answered and wins."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.settlement.test_sums import SHAPES, closed_with
 
@@ -62,6 +62,12 @@ class Liar:
         top = self.tops.levels[-1][0]
         self.root: EpochRoot = msgspec.structs.replace(closed.root, records_root=top.hash, pot=top.total)
 
+    def can_show_absence(self, place: Place) -> bool:
+        """Whether the way up from an empty lane leads to the root."""
+        start = leaf(lane_item(place.lane, 0, TreeNode(bytes(32), 0)))
+        found = root_of_path(start, index=place.lane, count=self.root.lane_count, path=self.tops.path(place.lane))
+        return found.hash == self.root.records_root
+
     def show(self, place: Place) -> LeafProof | None:
         """As the contract accepts it; None where nothing can be shown."""
         receipt, count = self.receipts[place.lane][place.sequence], len(self.receipts[place.lane])
@@ -87,6 +93,8 @@ def convicts(trail: SumTrail, receipt: InferenceReceipt | None, root: EpochRoot)
     return not (counted == trail.sum and fees == trail.lane_fees == trail.lane_sum)
 
 
+@example([0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)])
+@example([1, 0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)])
 @settings(max_examples=300, deadline=None)
 @given(
     shape=SHAPES,
@@ -108,6 +116,9 @@ def test_whoever_asks_on_finds_a_lie_or_is_not_answered(
     for _ in range(64):
         assert place not in asked
         asked.add(place)
+        if place.lane not in blob.receipts:
+            assert not liar.can_show_absence(place)
+            return
         if (proof := liar.show(place)) is None:
             return  # and is convicted for withholding
         found = list(lies_shown(proof, tree, receipts=blob.receipts))

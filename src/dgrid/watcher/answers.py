@@ -11,7 +11,7 @@ from dgrid.settlement.records import EpochRecords
 EVENT = "Answered"
 
 
-async def shown_proof(rpc: Rpc, contracts: Contracts, demand: Demand, *, records: EpochRecords) -> LeafProof | None:
+async def shown_proof(rpc: Rpc, contracts: Contracts, *, demand: Demand, records: EpochRecords) -> LeafProof | None:
     """The way that an answer showed of one of these records. Raises ChainUnavailable, RpcError.
 
     None when it showed something else: an absence, a record that is not among these, or by way of another contract.

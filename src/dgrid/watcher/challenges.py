@@ -136,7 +136,7 @@ class Prosecutor:
             return None
         return self._of_sum(found, records, text)
 
-    def shown_sums(self, proof: LeafProof, records: EpochRecords, text: str) -> Iterator[Challenge | Place]:
+    def shown_sums(self, proof: LeafProof, records: EpochRecords, *, text: str) -> Iterator[Challenge | Place]:
         """4. What a record that was shown under the root says of the sums beside it: lies, or where to ask for them."""
         try:
             for found in lies_shown(proof, records.tree, receipts=records.blob.receipts):

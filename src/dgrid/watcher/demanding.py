@@ -82,7 +82,7 @@ class Demander:
 
     async def shown(self, demand: Demand, records: EpochRecords) -> LeafProof | None:
         """What an answer showed of these records. Raises ChainUnavailable, RpcError."""
-        return await shown_proof(self.rpc, self.contracts, demand, records=records)
+        return await shown_proof(self.rpc, self.contracts, demand=demand, records=records)
 
     def _asked(self, anchor: Anchor) -> list[Demand]:
         where = anchor.root.gateway, anchor.root.epoch

@@ -73,7 +73,7 @@ class WatcherService:
         """Its receipts are held too: one that is never anchored convicts by itself."""
         found = Overcharge.from_json(body, domain=self.domain)
         self._require_counting(found.gateway, found.epoch)
-        self.evidence.hold_overcharge(found.gateway, found.epoch, found.to_json())
+        self.evidence.hold_overcharge(found.gateway, found.epoch, document=found.to_json())
         for held in found.receipts:
             self._hold(held)
         self.wake()

@@ -176,7 +176,7 @@ class Evidence:
         key = held.gateway, held.root.epoch, held.root.struct_hash()
         self._db.execute("DELETE FROM roots WHERE gateway = ? AND epoch = ? AND hash = ?", key)
 
-    def hold_overcharge(self, gateway: Address, epoch: int, document: bytes) -> None:
+    def hold_overcharge(self, gateway: Address, epoch: int, *, document: bytes) -> None:
         """Keeps a checked document; of one gateway a few are enough, each convicts. Raises CheckFailed."""
         if epoch >= 1 << 63:
             raise CheckFailed("there will be no such epoch")

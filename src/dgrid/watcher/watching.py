@@ -178,7 +178,7 @@ class EpochWatch:
         places: list[Place] = []
         for demand in self.demander.answered(records.anchor):
             proof = await self.demander.shown(demand, records)
-            found = [] if proof is None else list(self.prosecutor.shown_sums(proof, records, text))
+            found = [] if proof is None else list(self.prosecutor.shown_sums(proof, records, text=text))
             for one in found:
                 if isinstance(one, Challenge):
                     return one, []

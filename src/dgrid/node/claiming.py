@@ -40,7 +40,7 @@ def overdue(view: ChainView, receipts: Iterable[HeldReceipt], *, now_s: int) -> 
     """Of each gateway and lane the receipt with the highest total whose root is missing, where it is worth a claim."""
     highest: dict[tuple[bytes, int], HeldReceipt] = {}
     for held in receipts:
-        if pays_by_default(view, Address(held.gateway), held.epoch, now_s=now_s):
+        if pays_by_default(view, Address(held.gateway), epoch=held.epoch, now_s=now_s):
             known = highest.setdefault((held.gateway, held.lane), held)
             if held.total_wei > known.total_wei:
                 highest[(held.gateway, held.lane)] = held

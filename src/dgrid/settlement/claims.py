@@ -132,7 +132,7 @@ async def claim(sender: Sender, contracts: Contracts, *, rows: Sequence[Claimabl
     return ClaimOutcome(tuple(paid), tuple(refused))
 
 
-def pays_by_default(view: ChainView, gateway: Address, epoch: int, *, now_s: int) -> bool:
+def pays_by_default(view: ChainView, gateway: Address, *, epoch: int, now_s: int) -> bool:
     """Whether sealed receipts of an epoch pay without a root: none came in time, or a conviction voided it."""
     if view.is_void(gateway, epoch):
         return True

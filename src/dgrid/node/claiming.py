@@ -51,7 +51,8 @@ def _overdue(view: ChainView, held: HeldReceipt) -> OverdueReceipt:
     gateway, node = Address(held.gateway), Address(held.receipt.parties.node)
     earned = earned_wei(held.receipt, Kind.NODE, base_bps=view.facts.base_share_bps)
     claimed = view.claimed.get((gateway, Kind.NODE, held.lane, node), 0)
-    return OverdueReceipt(held, claimed, min(earned - claimed, view.line_amounts.get((gateway, node), 0)))
+    line = view.line_amounts.get((gateway, node), 0) - view.unproven.get((gateway, node), 0)
+    return OverdueReceipt(held, claimed, min(earned - claimed, line))
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ class Work:
     digest: bytes = keccak(b"weights")
     price: Price = PRICE
     flags: int = 0
+    request_id: bytes = b""  # of a request that its payer signed
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Books:
     def answer(self, epoch: int, work: Work, *, lane: int = 0, split: Split | None = None) -> InferenceReceipt:
         """Bills one answer; a liar by another split than was agreed."""
         nonce = next(self._nonces)
-        request_id = keccak(self.key.address + nonce.to_bytes(8, "big"))
+        request_id = work.request_id or keccak(self.key.address + nonce.to_bytes(8, "big"))
         dispatch = self._dispatch(request_id, work, nonce)
         output, evidence = keccak(b"output"), keccak(b"evidence")
         if work.said is not None:

@@ -1,23 +1,28 @@
 """Records that nobody gives: demanded on chain, shown by whoever has them, or paid for by those who withhold them."""
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.settlement.network import base_of
-from tests.watcher.stage import LIAR_EPOCH, WATCHDOG, Watched, watched
+from tests.watcher.stage import EPOCHS, LIAR_EPOCH, WATCHDOG, Watched, watched
 
+from dgrid.chain.channels import approve
 from dgrid.chain.demands import DemandState
 from dgrid.chain.events import Kind, Role
+from dgrid.chain.view import Anchor
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
 from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.claims import claim_by_default
-from dgrid.settlement.closing import sign_root
+from dgrid.settlement.closing import ClosedEpoch, sign_root
 from dgrid.settlement.demands import Answerer
 from dgrid.settlement.promising import Excuser, PromisedRoots
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
+from dgrid.watcher.demanding import UNSEEN_BITS
 from dgrid.watcher.findings import Outcome
 
 DEMAND_S = 25
@@ -163,6 +168,91 @@ def test_a_place_beyond_its_lane_is_shown_to_be_empty(on_devnet: OnDevnet) -> No
         assert closed.tree.lanes[0].count == 4
 
     on_devnet(main)
+
+
+def test_a_burst_of_demands_is_answered_in_time_and_each_blob_is_fetched_once(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        burst = [
+            (stage.network.records.anchor(stage.network.books.key.address, epoch), Place(epoch, 0, at))
+            for epoch in EPOCHS
+            for at in range(16)  # four stand there, the others are shown to be absent
+        ]
+        await demand_all(stage, burst)
+        view = await stage.network.watcher.until(lambda view: len(view.demands) == len(burst), timeout_s=10)
+        archives = [await answerer(stage, f"archive-{number}") for number in (1, 2)]
+        fetched: list[bytes] = []
+
+        async def fetch(blob_id: bytes) -> bytes | None:
+            fetched.append(blob_id)
+            return await stage.network.archives.fetch(blob_id)
+
+        archives[0].fetch = fetch
+        assert sum(await asyncio.gather(*(one.step(view) for one in archives))) == len(burst)
+        assert len(fetched) == len(set(fetched)) == len(EPOCHS)
+        assert await net.rpc.now_s() * 1000 < min(one.until_ms for one in view.demands.values())
+        view = await stage.network.watcher.until(
+            lambda view: all(one.state is DemandState.ANSWERED for one in view.demands.values()), timeout_s=10
+        )
+
+    on_devnet(main)
+
+
+async def demand_all(stage: Watched, places: list[tuple[Anchor, Place]]) -> None:
+    """Somebody with enough money asks for all of them at once."""
+    net, deposit = stage.net, stage.network.watcher.finalized.parameters.last.demand_deposit_wei
+    asker = await net.sender("asker", dgai_wei=deposit * len(places))
+    await approve(asker, net.contracts, spender=net.contracts.demands.address, amount_wei=deposit * len(places))
+    calls = [(anchor.root, place.lane, place.sequence) for anchor, place in places]
+    await asyncio.gather(
+        *(asker.send(net.contracts.demands, "demand", call, label=f"ask:{at}") for at, call in enumerate(calls))
+    )
+
+
+def test_who_keeps_one_record_ready_and_withholds_the_rest_is_asked_for_another_that_nobody_foresees(
+    on_devnet: OnDevnet,
+) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        stage.withhold(closed)
+        drawn: list[int] = []
+
+        def below(limit: int) -> int:
+            drawn.append(limit)
+            return limit - 1
+
+        stage.watch.epochs.demander.below = below
+        first = await demanded(stage)
+        assert first == Place(LIAR_EPOCH, 2, 0)
+        assert drawn == []
+        await show_kept(stage, closed)
+        await stage.fund_deposit()
+        await stage.pass_time(4)
+        await stage.step()
+        await stage.pass_time(4)
+        view = await stage.step()
+        (second,) = (one.place for one in view.demands.values() if one.state is DemandState.OPEN)
+        assert second == Place(LIAR_EPOCH, 2, (1 << UNSEEN_BITS - 1) - 1)
+        assert len(drawn) == 3  # once for all, though it took a while to show on the chain
+        await convicted_after_its_time(stage)
+        await stage.step()
+        assert stage.watch.epochs.away == {}
+
+    on_devnet(main)
+
+
+async def show_kept(stage: Watched, closed: ClosedEpoch) -> None:
+    """The gateway itself shows what was asked for, and gives no archive anything."""
+    archive = await answerer(stage, "archive-1")
+
+    async def fetch(_blob_id: bytes) -> bytes:
+        return closed.blob
+
+    archive.fetch = fetch
+    assert await archive.step(stage.network.watcher.finalized) == 1
+    await stage.step()
 
 
 def test_without_a_deposit_nothing_is_demanded_and_nothing_breaks(on_devnet: OnDevnet) -> None:

@@ -30,6 +30,7 @@ class Demand:
     place: Place
     until_ms: int
     state: DemandState = DemandState.OPEN
+    ended_block: int = 0  # in which it was answered
 
 
 def demand_id(gateway: Address, place: Place) -> bytes:
@@ -44,6 +45,6 @@ def change_demands(demands: dict[bytes, Demand], event: DemandEvent) -> None:
             place = Place(event.epoch, event.lane, event.sequence)
             demands[event.id] = Demand(event.id, event.demander, event.gateway, place, event.until_ms)
         case RecordShown():
-            demands[event.id] = replace(demands[event.id], state=DemandState.ANSWERED)
+            demands[event.id] = replace(demands[event.id], state=DemandState.ANSWERED, ended_block=event.at.block)
         case RecordWithheld():
             demands[event.id] = replace(demands[event.id], state=DemandState.WITHHELD)

@@ -163,7 +163,7 @@ def plan_open(home: Path, complaint: Complaint) -> tuple[Accusation, int]:
 
 async def _plan_open(home: Path, complaint: Complaint) -> tuple[Accusation, int]:
     async with reading(chain_config(home)) as network:
-        bond_wei = network.view.parameters.last.case_bond_wei
+        bond_wei = network.view.parameters_at(1000 * await _now_s(network)).case_bond_wei
         match complaint.subject:
             case Subject.IDENTITY:
                 return _identity(network.view, complaint, key_names(home)), bond_wei

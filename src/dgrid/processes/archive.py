@@ -24,7 +24,7 @@ from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import ROOT_HEADER, SIGNATURE_HEADER, Promise, stored_digest, upload_digest
-from dgrid.settlement.demands import Answerer
+from dgrid.settlement.demands import SPREAD_MS, Answerer
 from dgrid.settlement.promising import Excuser, PromisedRoots, require_showable
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
@@ -71,7 +71,7 @@ async def _answer(service: "ArchiveService", side: ChainSide) -> None:
         return await asyncio.to_thread(service.store.get, blob_id)
 
     excuser = Excuser(service.roots, side.sender, side.contracts)
-    answerer = Answerer(fetch, side.sender, side.contracts, side.domain, now_ms)
+    answerer = Answerer(fetch, side.sender, side.contracts, side.domain, now_ms, spread_ms=SPREAD_MS)
     while True:
         try:
             await answerer.step(side.watcher.finalized)

@@ -32,7 +32,7 @@ from dgrid.settlement.anchoring import Anchorer, AnchorOrder, AnchorQueue, Ancho
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
-from dgrid.settlement.demands import Answerer
+from dgrid.settlement.demands import SPREAD_MS, Answerer
 from dgrid.settlement.records import Records
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.watchers import WatcherDoors
@@ -65,7 +65,9 @@ async def _live(config: SettlerConfig) -> None:
         archives = Archives(http, lambda: doors_of(side.watcher.latest, urls=config.archive_urls), domain=side.domain)
         records = Records(lambda: side.watcher.finalized, archives)
         collector = Collector(collections, records, sender=side.sender, contracts=side.contracts)
-        answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, now_ms, ANSWER_AFTER_MS)
+        answerer = Answerer(
+            archives.fetch, side.sender, side.contracts, side.domain, now_ms, ANSWER_AFTER_MS, SPREAD_MS
+        )
         loop = SettlerLoop(side, queue, collector, answerer=answerer)
         watchers = WatcherDoors(http, config.watcher_urls)
         service = SettlerService(queue, side.watcher, side.domain, loop.wake, watchers)

@@ -7,6 +7,7 @@ trusted with nothing: what it says counts only as far as a contract agrees.
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -16,14 +17,15 @@ from dgrid.chain.events import ChainEvent
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.view import ChainView
 from dgrid.config import WatcherConfig
-from dgrid.core.errors import ChainUnavailable, DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError, StorageUnavailable
 from dgrid.processes.chain_side import ChainSide, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.audit import AuditTerms
-from dgrid.settlement.demands import Answerer
+from dgrid.settlement.demands import SPREAD_MS, Answerer
 from dgrid.settlement.records import Records
 from dgrid.telemetry import Gauge, WatcherMetrics
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Prosecutor
 from dgrid.watcher.comparing import Comparer
 from dgrid.watcher.demanding import Demander
@@ -42,6 +44,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 ANSWER_AFTER_MS = 5_000  # archives come first: they are paid to keep
 FILES_MAX = 10_000  # of a folder at one look
+
+FileKey = tuple[str, int]  # name and time
 
 
 def run(config: WatcherConfig) -> None:
@@ -74,6 +78,7 @@ def opened_watch(
 ) -> "Watch":
     """A watcher's parts over its folder, to be closed with `stack`."""
     timing, woken = timing or Timing(), asyncio.Event()
+    backoff = Backoff(timing.now_ms)
     memory, evidence = Memory(folder / "epochs.sqlite"), Evidence(folder / "evidence.sqlite")
     findings, metrics = Findings(folder / "findings.sqlite"), WatcherMetrics()
     for kept in (memory, evidence, findings):
@@ -87,14 +92,16 @@ def opened_watch(
 
     prosecutor = Prosecutor(side.contracts, Records(view, archives), view=view)
     accuser = Accuser(side.sender, findings, metrics, timing.now_ms)
-    demander = Demander(side.rpc, side.contracts, accuser, metrics, view)
+    demander = Demander(side.rpc, side.contracts, accuser, metrics, view, backoff, secrets.randbelow)
     work = archives, memory, evidence, prosecutor, accuser, demander, metrics
-    epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms)
+    epochs = EpochWatch(*work, terms, side.domain, timing.now_ms, timing.patience_ms, backoff)
     metrics.gauges += _gauges(epochs)
-    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts)
-    answerer = Answerer(archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS)
+    comparer = Comparer(evidence, prosecutor, accuser, side.rpc, side.contracts, side.domain, backoff)
+    answerer = Answerer(
+        archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
+    )
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
-    return Watch(side, epochs, comparer, answerer, service, woken)
+    return Watch(side, epochs, comparer, answerer, service, woken, backoff)
 
 
 def _gauges(epochs: EpochWatch) -> list[Gauge]:
@@ -122,7 +129,8 @@ class Watch:
     answerer: Answerer
     service: WatcherService
     woken: asyncio.Event
-    _read: set[tuple[str, int]] = field(default_factory=set)  # files, by name and time
+    backoff: Backoff
+    _read: set[FileKey] = field(default_factory=set)
 
     async def run(self, receipts: Path | None) -> None:
         """Runs until cancelled; takes receipts from a folder too."""
@@ -132,42 +140,48 @@ class Watch:
                 async with asyncio.timeout(TICK_S):
                     await self.woken.wait()
             self.woken.clear()
-            if receipts is not None:
-                self.take_files(await asyncio.to_thread(self._new_files, receipts))
+            if receipts is not None and self.backoff.is_due(receipts):
+                with self.backoff.trying(receipts, f"{receipts} is not read"):
+                    self._take_files(await asyncio.to_thread(self._new_files, receipts))
             await self.step()
 
     async def step(self) -> None:
         """Compares what was handed in, checks what is new, demands and shows what is missing."""
-        try:
-            await self.comparer.step(self.side.watcher.finalized)
-            await self.epochs.step(self.side.watcher.finalized)
-            now_ms = self.epochs.now_ms()
-            await self.epochs.demander.step(self.side.watcher.finalized, now_ms=now_ms)
-            await self.answerer.step(self.side.watcher.finalized)
-        except ChainUnavailable as error:
-            logger.debug("the chain is away: %s", error.message)
-        except DGridError as error:
-            logger.warning("not everything is looked at yet: %s", error.message)
+        for work in (self.comparer.step, self.epochs.step, self._end_demands, self.answerer.step):
+            name = work.__qualname__
+            if not self.backoff.is_due(name):
+                continue
+            try:
+                with self.backoff.trying(name, f"{name} did not end"):
+                    await work(self.side.watcher.finalized)
+            except ChainUnavailable as error:
+                logger.debug("the chain is away: %s", error.message)
 
-    def _new_files(self, folder: Path) -> list[bytes]:
+    async def _end_demands(self, view: ChainView) -> None:
+        await self.epochs.demander.step(view, now_ms=self.epochs.now_ms())
+
+    def _new_files(self, folder: Path) -> dict[FileKey, bytes]:
         """The documents in a folder that were not read before; they stay where they are."""
-        found = []
+        found = {}
         for path in sorted(folder.glob("*.json"))[:FILES_MAX]:
             with contextlib.suppress(OSError):  # taken away meanwhile
                 status = path.stat()
                 key = path.name, status.st_mtime_ns
                 if key not in self._read and status.st_size <= DOCUMENT_BYTES_MAX:
-                    self._read.add(key)
-                    found.append(path.read_bytes())
+                    found[key] = path.read_bytes()
         return found
 
-    def take_files(self, documents: list[bytes]) -> None:
-        """Keeps receipts from files; one that is none is said so and left."""
-        for document in documents:
+    def _take_files(self, documents: dict[FileKey, bytes]) -> None:
+        """Keeps receipts from files; one that is none is said so and left, and no other is read again."""
+        for key, document in documents.items():
             try:
                 self.service.take_receipt(document)
+            except StorageUnavailable as error:
+                logger.debug("a file in the receipts' folder waits: %s", error.message)
+                continue
             except DGridError as error:
                 logger.warning("a file in the receipts' folder is left out: %s", error.message)
+            self._read.add(key)
 
     def _on_event(self, _event: ChainEvent) -> None:
         self.woken.set()

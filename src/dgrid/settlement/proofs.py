@@ -5,7 +5,7 @@ from typing import Any, Self
 import msgspec
 
 from dgrid.core.keccak import ZERO_HASH
-from dgrid.core.merkle import Path, TreeNode, leaf, root_of_path
+from dgrid.core.merkle import Path, TreeNode, lane_item, leaf, root_of_path
 from dgrid.core.places import Place
 from dgrid.wire.blob import EpochTree
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
@@ -43,6 +43,17 @@ class LeafProof(msgspec.Struct, frozen=True, array_like=True):
         _, receipt = self.opened()
         start = leaf(receipt.struct_hash(), receipt.shares.fee)
         return root_of_path(start, index=receipt.place.sequence, count=self.count, path=_path(self.record_path))
+
+    def leads(self) -> bool:
+        """Whether it leads to its root and pot, as the contracts check it."""
+        root, receipt = self.opened()
+        try:
+            top, lane = self.lane_root(), receipt.place.lane
+            start = leaf(lane_item(lane, self.count, top), top.total)
+            found = root_of_path(start, index=lane, count=root.lane_count, path=_path(self.lane_path))
+        except (ValueError, OverflowError):
+            return False
+        return found == (root.records_root, root.pot)
 
 
 def lane_proof(root: EpochRoot, tree: EpochTree, *, lane: int) -> tuple[Any, ...]:

@@ -3,7 +3,8 @@
 A call is built from records that lead to their roots; what no record can show has no call. Sends nothing.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -16,10 +17,14 @@ from dgrid.core.places import Place
 from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
 from dgrid.settlement.proofs import LeafProof, absence, lane_proof, leaf_arguments, seal_arguments
 from dgrid.settlement.records import EpochRecords, Records
+from dgrid.settlement.shown_sums import Lie, lies_shown
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.sums import wrong_sum
 from dgrid.watcher.evidence import HeldReceipt
+from dgrid.watcher.overcharges import Overcharge
 from dgrid.wire.messages import Dispatch, EpochRoot, InferenceReceipt, NodeReceipt
+
+logger = logging.getLogger(__name__)
 
 IDLE_ROOTS_MAX = 500  # more do not fit one transaction
 
@@ -110,12 +115,38 @@ class Prosecutor:
         charge = _charge(Number.BAD_SPLIT, records, text=fault.text)
         return Challenge(charge, self._contracts.splits, "proveBadSplit", (proof.arguments(), usage, *opened))
 
+    async def above_maximum(self, found: Overcharge) -> Challenge | None:
+        """5. None when a receipt is not at its place, which convicts too. Raises CheckFailed, NetworkUnreachable."""
+        proofs = []
+        for held in found.receipts:
+            if (found.gateway, held.place.epoch) not in self._view().roots:
+                return None
+            records = await self.epoch_at(found.gateway, held.place.epoch)
+            if self.omitted(held, records) is not None:
+                return None
+            proofs.append(records.proof(held.receipt).arguments())
+        text = f"{len(proofs)} receipts charge {found.charged_wei} wei, the request allows {found.request.max_fee}"
+        charge = Charge(Number.BAD_SPLIT, found.gateway, found.epoch, text)
+        return Challenge(charge, self._contracts.splits, "proveAboveMaximum", (found.request, proofs))
+
     def wrong_sum(self, records: EpochRecords, text: str) -> Challenge | None:
         """4. None when no single sum explains the root. The records need not lead to it."""
         root = records.anchor.root
         if (found := wrong_sum(records.tree, root, receipts=records.blob.receipts)) is None:
             return None
-        (trail, receipt), charge = found, _charge(Number.WRONG_POT, records, text=text)
+        return self._of_sum(found, records, text)
+
+    def shown_sums(self, proof: LeafProof, records: EpochRecords, *, text: str) -> Iterator[Challenge | Place]:
+        """4. What a record that was shown under the root says of the sums beside it: lies, or where to ask for them."""
+        try:
+            for found in lies_shown(proof, records.tree, receipts=records.blob.receipts):
+                yield found if isinstance(found, Place) else self._of_sum(found, records, text)
+        except ValueError as error:
+            logger.info("a record that was shown says nothing of the sums: %s", error)
+
+    def _of_sum(self, found: Lie, records: EpochRecords, text: str) -> Challenge:
+        root, (trail, receipt) = records.anchor.root, found
+        charge = _charge(Number.WRONG_POT, records, text=text)
         if receipt is None:
             return self._call(charge, "proveWrongPot", root, trail.arguments())
         return self._call(charge, "proveWrongFee", root, leaf_arguments(receipt), trail.arguments())

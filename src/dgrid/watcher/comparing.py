@@ -1,4 +1,4 @@
-"""Holds what gateways signed, and somebody showed us, against what they anchored: challenges 1 and 2."""
+"""Holds what gateways signed, and somebody showed us, against what they anchored: challenges 1 and 2, half of 5."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -7,14 +7,18 @@ from itertools import groupby, pairwise
 
 from dgrid.chain.anchor_calls import anchor_call
 from dgrid.chain.contracts import Contracts
+from dgrid.chain.events import Role
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
 from dgrid.settlement.signed_roots import SignedRoot
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
 from dgrid.watcher.evidence import Evidence, HeldReceipt
+from dgrid.watcher.overcharges import Overcharge
 from dgrid.watcher.sending import Accuser
+from dgrid.wire.typed import Domain
 
 logger = logging.getLogger(__name__)
 
@@ -28,25 +32,59 @@ class Comparer:
     accuser: Accuser
     rpc: Rpc
     contracts: Contracts
+    domain: Domain
+    backoff: Backoff
 
     async def step(self, view: ChainView) -> None:
-        """Compares what can be compared by now. Raises ChainUnavailable, RpcError."""
+        """Compares what can be compared by now; drops only what it is done with. Raises ChainUnavailable."""
         for gateway, epoch in self.evidence.epochs():
-            if await self._is_done_with(gateway, epoch, view=view):
-                self.evidence.drop_receipts(gateway, epoch)
+            item = "receipts", gateway, epoch
+            if self.backoff.is_due(item):
+                with self.backoff.trying(item, f"receipts of epoch {epoch} of {to_hex(gateway)} wait"):
+                    await self._compare_receipts(gateway, epoch, view=view)
         for (gateway, epoch), roots in groupby(self.evidence.roots(), lambda held: (held.gateway, held.root.epoch)):
-            held = list(roots)
-            if await self._are_done_with(held, view.roots.get((gateway, epoch)), is_void=self._is_void(held[0], view)):
-                for one in held:
-                    self.evidence.drop_root(one)
+            item = "roots", gateway, epoch
+            if self.backoff.is_due(item):
+                with self.backoff.trying(item, f"roots of epoch {epoch} of {to_hex(gateway)} wait"):
+                    await self._compare_roots(list(roots), view)
 
-    def _is_void(self, held: SignedRoot, view: ChainView) -> bool:
-        gateway, epoch = held.gateway, held.root.epoch
-        return view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch)
+        for document in self.evidence.overcharges():
+            if self.backoff.is_due(document):
+                with self.backoff.trying(document, "a request that cost more than allowed waits"):
+                    await self._compare_overcharge(document, view)
+
+    async def _compare_overcharge(self, document: bytes, view: ChainView) -> None:
+        found = Overcharge.from_json(document, domain=self.domain)
+        if not self._is_of_no_use(found.gateway, found.epoch, view=view):
+            if view.last_epochs.get(found.gateway, -1) < found.epoch:
+                return
+            if (challenge := await self.prosecutor.above_maximum(found)) is not None:
+                await self.accuser.accuse(challenge)
+        self.evidence.drop_overcharge(found.gateway, document)
+
+    async def _compare_receipts(self, gateway: Address, epoch: int, *, view: ChainView) -> None:
+        if await self._is_done_with(gateway, epoch, view=view):
+            self.evidence.drop_receipts(gateway, epoch)
+
+    async def _compare_roots(self, held: list[SignedRoot], view: ChainView) -> None:
+        gateway, epoch = held[0].gateway, held[0].root.epoch
+        is_useless = self._is_of_no_use(gateway, epoch, view=view)
+        if is_useless or await self._are_done_with(held, view.roots.get((gateway, epoch))):
+            for one in held:
+                self.evidence.drop_root(one)
+
+    def _is_of_no_use(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
+        """Whether an epoch does not count any more, or is old and its gateway gone with all that could be taken."""
+        if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+            return True
+        member, now_ms = view.members.get((Role.GATEWAY, gateway)), self.backoff.now_ms()
+        if view.bonds.get(gateway, 0) or (member is not None and member.stake_wei):
+            return False
+        return now_ms > view.clock.closes_at_ms(epoch) + 1000 * view.parameters_at(now_ms).bond_seconds
 
     async def _is_done_with(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
         """Whether an epoch's receipts need not be kept: compared, or of an epoch that does not count."""
-        if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+        if self._is_of_no_use(gateway, epoch, view=view):
             return True
         held = list(self.evidence.receipts(gateway, epoch))
         if await self._convicts(self._doubles(held)):
@@ -76,10 +114,8 @@ class Comparer:
                 return True
         return False
 
-    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None, *, is_void: bool) -> bool:
+    async def _are_done_with(self, held: list[SignedRoot], anchor: Anchor | None) -> bool:
         """Whether an epoch's roots need not be kept."""
-        if is_void:
-            return True
         if len(held) > 1:
             await self.accuser.accuse(self.prosecutor.two_roots(held[0], held[1]))
             return True

@@ -6,8 +6,8 @@ vain for a while, or when what they give is none that could be shown. What was d
 
 import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, field
 
 from dgrid.chain.anchor_calls import anchor_call
 from dgrid.chain.channels import approve
@@ -18,9 +18,12 @@ from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
-from dgrid.core.keccak import keccak
 from dgrid.core.places import Place
+from dgrid.settlement.proofs import LeafProof
+from dgrid.settlement.records import EpochRecords
 from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.answers import shown_proof
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Charge, Number
 from dgrid.watcher.sending import Accuser
 from dgrid.wire.messages import EpochRoot
@@ -29,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 OPEN_MAX = 16  # demands of ours at a time
 OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown
+UNSEEN_BITS = 12  # of places in a lane that nobody saw
+SEARCH_MAX = 64  # of an epoch whose sums are wrong: each answer leads a level further down
 OTHERS_MS = 30_000  # after which somebody else's overdue demand is brought to its end
 
 
@@ -41,6 +46,9 @@ class Demander:
     accuser: Accuser
     metrics: WatcherMetrics
     view: Callable[[], ChainView]
+    backoff: Backoff
+    below: Callable[[int], int]  # a secret number below another
+    _chosen: dict[bytes, Place] = field(default_factory=dict)  # by the root's digest
 
     @property
     def address(self) -> Address:
@@ -68,24 +76,59 @@ class Demander:
         self.metrics.demands.add(1, "made")
         return True
 
+    def answered(self, anchor: Anchor) -> list[Demand]:
+        """What was shown of an epoch so far."""
+        return [one for one in self._asked(anchor) if one.state is DemandState.ANSWERED]
+
+    async def shown(self, demand: Demand, records: EpochRecords) -> LeafProof | None:
+        """What an answer showed of these records. Raises ChainUnavailable, RpcError."""
+        return await shown_proof(self.rpc, self.contracts, demand=demand, records=records)
+
+    def _asked(self, anchor: Anchor) -> list[Demand]:
+        where = anchor.root.gateway, anchor.root.epoch
+        return [one for one in self.view().demands.values() if (one.gateway, one.place.epoch) == where]
+
+    async def want_below(self, anchor: Anchor, places: Iterable[Place], *, reason: str) -> bool:
+        """Demands the first of these that was not, one at a time; whether there is one. Raises ChainUnavailable."""
+        asked = self._asked(anchor)
+        known = {one.place for one in asked}
+        place = next((one for one in places if one not in known), None)
+        if place is None or len(asked) >= SEARCH_MAX:
+            return False
+        if all(one.state is DemandState.ANSWERED for one in asked):
+            await self.want(anchor, place, reason=reason)
+        return True
+
     async def want_any(self, anchor: Anchor, counts: dict[int, int], *, reason: str) -> None:
         """Demands one record of an epoch of which none can be proven, or another when the last was shown.
 
-        The first is of the last lane, which has one or the root is of nobody's making; the others are of this
-        watcher's own choice, among the leaves that the blob claims to have.
+        The first is of the last lane, which has one or the root is of nobody's making; the others nobody can foresee
+        and keep ready while the rest is withheld.
         """
-        gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
-        asked = [one for one in self.view().demands.values() if (one.gateway, one.place.epoch) == (gateway, epoch)]
+        epoch, asked = anchor.root.epoch, self._asked(anchor)
         mine = sum(one.demander == self.address for one in asked)
         if any(one.state is not DemandState.ANSWERED for one in asked) or mine >= OF_AN_EPOCH_MAX:
             return
-        places = [Place(epoch, max(0, anchor.root.lane_count - 1), 0)]
-        seed = int.from_bytes(keccak(self.address + anchor.digest)[:8], "big")
-        leaves = [Place(epoch, lane, at) for lane, count in sorted(counts.items()) for at in range(count)]
-        places += [leaves[(seed + step * seed) % len(leaves)] for step in range(OF_AN_EPOCH_MAX * 2) if leaves]
-        known = {one.place for one in asked}
-        if place := next((one for one in places if one not in known), None):
-            await self.want(anchor, place, reason=reason)
+        known, chosen = {one.place for one in asked}, self._chosen.get(anchor.digest)
+        if chosen is None or chosen in known:  # else what was asked for is not final yet, or was refused
+            first = Place(epoch, max(0, anchor.root.lane_count - 1), 0)
+            chosen = first if first not in known else self._another(anchor, counts, known)
+            self._chosen[anchor.digest] = chosen
+        await self.want(anchor, chosen, reason=reason)
+
+    def _another(self, anchor: Anchor, counts: dict[int, int], known: set[Place]) -> Place:
+        """Any leaf that the blob claims to have; of one that nobody saw, any place, the low ones more often."""
+        epoch = anchor.root.epoch
+        leaves = [Place(epoch, lane, at) for lane, count in counts.items() for at in range(count)]
+        left = [one for one in leaves if one not in known]
+        if left:
+            return left[self.below(len(left))]
+        lane = self.below(max(1, anchor.root.lane_count))
+        return Place(epoch, lane, self.below(1 << self.below(UNSEEN_BITS)))
+
+    def forget(self, digests: Set[bytes]) -> None:
+        """Keeps the choice of a place only for these roots."""
+        self._chosen = {digest: place for digest, place in self._chosen.items() if digest in digests}
 
     async def step(self, view: ChainView, *, now_ms: int) -> None:
         """Brings overdue demands to their end. Raises ChainUnavailable."""
@@ -94,22 +137,27 @@ class Demander:
             return
         now_ms = max(now_ms, await self.rpc.now_s() * 1000)
         for demand in due:
-            is_void = view.is_void(demand.gateway, demand.place.epoch)
-            grace_ms = 0 if demand.demander == self.address else OTHERS_MS
-            anchor = view.roots[(demand.gateway, demand.place.epoch)]
-            if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
-                continue
-            if is_void:
-                await self._take_back(demand, anchor)
-            else:
-                await self._convict(demand, anchor)
+            if self.backoff.is_due(demand.id):
+                with self.backoff.trying(demand.id, f"the demand for {demand.place} is not at its end"):
+                    await self._end(demand, view, now_ms=now_ms)
+
+    async def _end(self, demand: Demand, view: ChainView, *, now_ms: int) -> None:
+        is_void = view.is_void(demand.gateway, demand.place.epoch)
+        grace_ms = 0 if demand.demander == self.address else OTHERS_MS
+        if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
+            return
+        anchor = view.roots[(demand.gateway, demand.place.epoch)]
+        if is_void:
+            await self._take_back(demand, anchor)
+        else:
+            await self._convict(demand, anchor)
 
     def _may_demand(self, view: ChainView) -> bool:
         mine = [one for one in view.demands.values() if one.demander == self.address]
         return sum(one.state is DemandState.OPEN for one in mine) < OPEN_MAX
 
     async def _demand(self, anchor: Anchor, place: Place, *, label: str) -> None:
-        deposit = self.view().parameters.last.demand_deposit_wei
+        deposit = self.view().parameters_at(1000 * await self.rpc.now_s()).demand_deposit_wei
         held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.address])
         if held < deposit:
             raise TransactionRefused(f"a demand takes a deposit of {deposit} wei of DGAI; this key has {held}")

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from dgrid.chain.events import Role
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import InvalidRequest, InvalidSignature, RouteNotFound
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address, ChannelId, to_hex
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.telemetry import WatcherMetrics
 from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence, HeldReceipt
 from dgrid.watcher.findings import Finding, Findings
+from dgrid.watcher.overcharges import Overcharge
 from dgrid.watcher.watching import EpochWatch
 from dgrid.wire.server import Reply, Request, ServerLimits, json_reply
 from dgrid.wire.typed import Domain
@@ -48,6 +49,8 @@ class WatcherService:
                 return json_reply({"findings": found})
             case ("POST", "/v1/receipts"):
                 return self._take_receipt(request.body)
+            case ("POST", "/v1/overcharges"):
+                return self._take_overcharge(request.body)
             case ("POST", "/v1/roots"):
                 return self._take_root(request.body)
             case _:
@@ -56,10 +59,25 @@ class WatcherService:
     def take_receipt(self, data: bytes) -> HeldReceipt:
         """Keeps a receipt until its epoch can be compared. Raises InvalidRequest, AuthenticationError, Unavailable."""
         held = HeldReceipt.from_json(data, domain=self.domain)
-        self._require_counting(held.gateway, held.place.epoch)
-        self.evidence.hold_receipt(held)
+        self._hold(held)
         self.wake()
         return held
+
+    def _hold(self, held: HeldReceipt) -> None:
+        self._require_counting(held.gateway, held.place.epoch)
+        channel = held.receipt.parties.channel_id
+        is_known = ChannelId(channel) in self.watcher.latest.channels
+        self.evidence.hold_receipt(held, payer=channel if is_known else b"")
+
+    def _take_overcharge(self, body: bytes) -> Reply:
+        """Its receipts are held too: one that is never anchored convicts by itself."""
+        found = Overcharge.from_json(body, domain=self.domain)
+        self._require_counting(found.gateway, found.epoch)
+        self.evidence.hold_overcharge(found.gateway, found.epoch, document=found.to_json())
+        for held in found.receipts:
+            self._hold(held)
+        self.wake()
+        return json_reply({"state": "held", "epoch": found.epoch}, 202)
 
     def _take_receipt(self, body: bytes) -> Reply:
         held = self.take_receipt(body)

@@ -2,9 +2,13 @@
 
 On disk and bounded. Takes only what a gateway of this network signed; a second signature for one place or epoch is kept
 beside the first, a third is not needed.
+
+Whoever fills it, the gateway itself with receipts that it signs for nobody, shuts nobody out: of a gateway's full share
+the payer with the most pieces gives one up for a payer with fewer, and all channels that the chain does not know count
+as one payer. Of roots the oldest make room; and the second signature, which convicts, is always taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +17,7 @@ import msgspec
 
 from dgrid.core.errors import CheckFailed, InvalidRequest, InvalidSignature, StorageUnavailable, WrongChain
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.keccak import keccak
 from dgrid.core.places import Place
 from dgrid.machine.database import open_database
 from dgrid.settlement.signed_roots import SignedRoot
@@ -22,6 +27,8 @@ from dgrid.wire.seals import Seal, sealed_by
 from dgrid.wire.typed import Domain
 
 KEPT_OF_A_GATEWAY = 20_000
+OVERCHARGES_KEPT = 100
+SIGNATURES_KEPT = 2  # for one place or epoch
 DOCUMENT_BYTES_MAX = 64 * 1024
 
 _SCHEMA = """
@@ -33,6 +40,7 @@ CREATE TABLE IF NOT EXISTS receipts (
     hash BLOB NOT NULL,
     receipt BLOB NOT NULL,
     seal BLOB NOT NULL,
+    payer BLOB NOT NULL,
     PRIMARY KEY (gateway, epoch, lane, sequence, hash)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS roots (
@@ -41,6 +49,13 @@ CREATE TABLE IF NOT EXISTS roots (
     hash BLOB NOT NULL,
     root BLOB NOT NULL,
     signature BLOB NOT NULL,
+    PRIMARY KEY (gateway, epoch, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS overcharges (
+    gateway BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    document BLOB NOT NULL,
     PRIMARY KEY (gateway, epoch, hash)
 ) STRICT, WITHOUT ROWID;
 """
@@ -97,24 +112,45 @@ class Evidence:
     def __init__(self, path: Path | None, *, kept_of_a_gateway: int = KEPT_OF_A_GATEWAY) -> None:
         self._kept = kept_of_a_gateway
         self._db = open_database(path, _SCHEMA, durable=True)
+        if not any(row[1] == "payer" for row in self._db.execute("PRAGMA table_info(receipts)")):
+            self._db.execute("ALTER TABLE receipts ADD COLUMN payer BLOB NOT NULL DEFAULT x''")
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_payer ON receipts (gateway, payer)")
 
     def close(self) -> None:
         self._db.close()
 
-    def hold_receipt(self, held: HeldReceipt) -> None:
-        """Keeps a checked receipt. Raises StorageUnavailable when too many of this gateway wait, CheckFailed."""
-        place = held.place
+    def hold_receipt(self, held: HeldReceipt, *, payer: bytes = b"") -> None:
+        """Keeps a checked receipt of a payer's channel; of one that the chain does not know, it is nobody's.
+
+        Raises StorageUnavailable when too much of this payer waits, CheckFailed.
+        """
+        place, name = held.place, held.receipt.struct_hash()
         if max(place) >= 1 << 63:
             raise CheckFailed("no lane ever comes to such a place")
-        values = held.gateway, *place, held.receipt.struct_hash(), held.receipt.packed()
-        self._hold("receipts", held.gateway, (*values, msgspec.msgpack.encode(held.seal)))
+        here = "SELECT hash FROM receipts WHERE gateway = ? AND epoch = ? AND lane = ? AND sequence = ?"
+        beside = [found for (found,) in self._db.execute(here, (held.gateway, *place))]
+        if name in beside or len(beside) >= SIGNATURES_KEPT:
+            return
+        if not beside and self._count_of("receipts", held.gateway) >= self._kept:
+            self._make_room(held.gateway, payer)
+        values = held.gateway, *place, name, held.receipt.packed(), msgspec.msgpack.encode(held.seal), payer
+        columns = "gateway, epoch, lane, sequence, hash, receipt, seal, payer"
+        self._db.execute(f"INSERT INTO receipts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608 (fixed)
 
     def hold_root(self, held: SignedRoot) -> None:
-        """Keeps a checked root. Raises StorageUnavailable, CheckFailed."""
-        if held.root.epoch >= 1 << 63:
+        """Keeps a checked root, in place of the gateway's oldest when too many wait. Raises CheckFailed."""
+        gateway, epoch, name = held.gateway, held.root.epoch, held.root.struct_hash()
+        if epoch >= 1 << 63:
             raise CheckFailed("there will be no such epoch")
-        values = held.gateway, held.root.epoch, held.root.struct_hash(), held.root.packed(), held.signature
-        self._hold("roots", held.gateway, values)
+        here = "SELECT hash FROM roots WHERE gateway = ? AND epoch = ?"
+        beside = [found for (found,) in self._db.execute(here, (gateway, epoch))]
+        if name in beside or len(beside) >= SIGNATURES_KEPT:
+            return
+        values = gateway, epoch, name, held.root.packed(), held.signature
+        self._db.execute("INSERT INTO roots VALUES (?, ?, ?, ?, ?)", values)
+        if not beside and self._count_of("roots", gateway) > self._kept:
+            oldest = "SELECT min(epoch) FROM roots WHERE gateway = ?"
+            self._db.execute(f"DELETE FROM roots WHERE gateway = ? AND epoch = ({oldest})", (gateway, gateway))  # noqa: S608 (fixed)
 
     def epochs(self) -> list[tuple[Address, int]]:
         """(gateway, epoch) of all receipts that wait, oldest first."""
@@ -140,14 +176,39 @@ class Evidence:
         key = held.gateway, held.root.epoch, held.root.struct_hash()
         self._db.execute("DELETE FROM roots WHERE gateway = ? AND epoch = ? AND hash = ?", key)
 
+    def hold_overcharge(self, gateway: Address, epoch: int, *, document: bytes) -> None:
+        """Keeps a checked document; of one gateway a few are enough, each convicts. Raises CheckFailed."""
+        if epoch >= 1 << 63:
+            raise CheckFailed("there will be no such epoch")
+        if self._count_of("overcharges", gateway) < OVERCHARGES_KEPT:
+            values = gateway, epoch, keccak(document), document
+            self._db.execute("INSERT OR IGNORE INTO overcharges VALUES (?, ?, ?, ?)", values)
+
+    def overcharges(self) -> list[bytes]:
+        """All documents that wait."""
+        return [document for (document,) in self._db.execute("SELECT document FROM overcharges ORDER BY epoch")]
+
+    def drop_overcharge(self, gateway: Address, document: bytes) -> None:
+        self._db.execute("DELETE FROM overcharges WHERE gateway = ? AND hash = ?", (gateway, keccak(document)))
+
     def count(self, table: str = "receipts") -> int:
         """How many wait."""
         found: int = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 (fixed names)
         return found
 
-    def _hold(self, table: str, gateway: Address, values: Sequence[object]) -> None:
+    def _count_of(self, table: str, gateway: Address) -> int:
         query = f"SELECT count(*) FROM {table} WHERE gateway = ?"  # noqa: S608 (fixed names)
-        if self._db.execute(query, (gateway,)).fetchone()[0] >= self._kept:
-            raise StorageUnavailable("too much of this gateway waits here already")
-        marks = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)  # noqa: S608 (fixed names)
+        found: int = self._db.execute(query, (gateway,)).fetchone()[0]
+        return found
+
+    def _make_room(self, gateway: Address, payer: bytes) -> None:
+        """Takes a piece from the payer with the most, unless that is who asks. Raises StorageUnavailable."""
+        query = "SELECT payer, count(*) FROM receipts WHERE gateway = ? GROUP BY payer ORDER BY count(*) DESC, payer"
+        counts = dict(self._db.execute(query, (gateway,)).fetchall())
+        most = next(iter(counts), payer)
+        if counts.get(payer, 0) + 1 >= counts.get(most, 0):
+            raise StorageUnavailable("too much of this gateway and payer waits here already")
+        order = "WHERE gateway = ? AND payer = ? ORDER BY epoch DESC, lane DESC, sequence DESC LIMIT 1"
+        (last,) = self._db.execute(f"SELECT epoch, lane, sequence, hash FROM receipts {order}", (gateway, most))  # noqa: S608 (fixed)
+        one = "gateway = ? AND epoch = ? AND lane = ? AND sequence = ? AND hash = ?"
+        self._db.execute(f"DELETE FROM receipts WHERE {one}", (gateway, *last))  # noqa: S608 (fixed)

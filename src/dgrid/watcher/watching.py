@@ -7,20 +7,18 @@ watcher that is killed does it again, and the sender's journal keeps it from say
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
-from dgrid.chain.rpc import RpcError
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import (
-    ChainUnavailable,
     CheckFailed,
-    DGridError,
     InvalidSignature,
     NetworkUnreachable,
     StorageUnavailable,
 )
 from dgrid.core.identity import Address, to_hex
+from dgrid.core.places import Place
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.audit import AuditTerms
 from dgrid.settlement.faults import (
@@ -37,6 +35,7 @@ from dgrid.settlement.faults import (
 )
 from dgrid.settlement.records import EpochRecords, tree_of
 from dgrid.telemetry import WatcherMetrics
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
 from dgrid.watcher.checking import Examined, examine, join_with_others, late_faults
 from dgrid.watcher.demanding import Demander
@@ -54,6 +53,16 @@ AGAIN_MS = 3_000
 UNASKED_MS = 60_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What to ask for of a root that is not over its blob's records."""
+
+    text: str
+    leaves: dict[int, int]  # how many, by lane
+    places: tuple[Place, ...]  # below which a lie about a sum is
+    answers: int  # that were seen when this was found out
+
+
 @dataclass
 class EpochWatch:
     """Checks anchored epochs."""
@@ -69,21 +78,31 @@ class EpochWatch:
     domain: Domain
     now_ms: Callable[[], int]
     patience_ms: int
+    backoff: Backoff
     away: dict[bytes, int] = field(default_factory=dict)  # since when nobody gives a root's records, by its digest
     _not_before_ms: dict[bytes, int] = field(default_factory=dict)
-    _lost: dict[bytes, dict[int, int]] = field(default_factory=dict)  # blobs that lead nowhere: leaves by lane
+    _lost: dict[bytes, _Lost] = field(default_factory=dict)  # roots whose blobs lead nowhere, by digest
 
     async def step(self, view: ChainView) -> None:
-        """Checks what is new. Raises ChainUnavailable, RpcError."""
+        """Checks what is new, each epoch whatever became of the others. Raises ChainUnavailable."""
         known = {gateway: self._known(gateway, view) for gateway in {gateway for gateway, _ in view.roots}}
-        for anchor in sorted(view.roots.values(), key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
+        new = [anchor for (gateway, epoch), anchor in view.roots.items() if epoch not in known[gateway]]
+        new = [one for one in new if not view.is_void(Address(one.root.gateway), one.root.epoch)]
+        self._forget_all_but({one.digest for one in new})
+        for anchor in sorted(new, key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
             gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
-            if epoch in known[gateway] or view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
+            if self.accuser.is_convicted(gateway, epoch):
                 continue
-            if anchor.digest in self._lost:
-                await self._leads_nowhere(anchor, self._lost[anchor.digest], text="its records lead nowhere")
-            elif self.now_ms() >= self._not_before_ms.get(anchor.digest, 0):
-                await self._try_check(anchor, view)
+            if self.now_ms() >= self._not_before_ms.get(anchor.digest, 0) and self.backoff.is_due(anchor.digest):
+                with self.backoff.trying(anchor.digest, f"epoch {epoch} of {to_hex(gateway)} is not checked"):
+                    await self._check(anchor, view)
+
+    def _forget_all_but(self, digests: Set[bytes]) -> None:
+        """What is noted of roots that were checked, or taken away."""
+        for noted in (self.away, self._not_before_ms, self._lost):
+            for digest in noted.keys() - digests:
+                del noted[digest]
+        self.demander.forget(digests)
 
     def _known(self, gateway: Address, view: ChainView) -> dict[int, bytes]:
         """The checked epochs. A dev chain may lose what was final: then the gateway is looked at anew."""
@@ -96,18 +115,12 @@ class EpochWatch:
                 return {}
         return known
 
-    async def _try_check(self, anchor: Anchor, view: ChainView) -> None:
-        """Whatever a gateway publishes, the others' epochs are checked too."""
-        try:
-            await self._check(anchor, view)
-        except (ChainUnavailable, RpcError):
-            raise
-        except (DGridError, ValueError):
-            logger.exception("epoch %d of %s could not be checked", anchor.root.epoch, to_hex(anchor.root.gateway))
-            self._not_before_ms[anchor.digest] = self.now_ms() + UNASKED_MS
-
     async def _check(self, anchor: Anchor, view: ChainView) -> None:
         """Fetches an epoch and deals with what is wrong in it."""
+        lost = self._lost.get(anchor.digest)
+        if lost is not None and lost.answers == len(self.demander.answered(anchor)):
+            await self._ask_for(anchor, lost)
+            return
         started_ms = self.now_ms()
         try:
             blob = await self.archives.fetch(anchor.root.blob_id)
@@ -135,18 +148,42 @@ class EpochWatch:
         else:
             await self.demander.want_any(anchor, {}, reason=reason)
 
-    async def _leads_nowhere(self, anchor: Anchor, counts: dict[int, int], *, text: str) -> None:
+    async def _leads_nowhere(
+        self, anchor: Anchor, counts: dict[int, int], *, text: str, places: Iterable[Place] = ()
+    ) -> None:
         """What the blob holds is not what the root is over, and never will be."""
         self.away.setdefault(anchor.digest, self.now_ms())
-        self._lost[anchor.digest] = counts
-        await self.demander.want_any(anchor, counts, reason=text)
+        answers = len(self.demander.answered(anchor))
+        lost = self._lost[anchor.digest] = _Lost(text, counts, tuple(places), answers)
+        await self._ask_for(anchor, lost)
+
+    async def _ask_for(self, anchor: Anchor, lost: "_Lost") -> None:
+        if not await self.demander.want_below(anchor, lost.places, reason=lost.text):
+            await self.demander.want_any(anchor, lost.leaves, reason=lost.text)
 
     async def _judge_sums(self, records: EpochRecords, examined: Examined) -> None:
         """The records do not lead to the root, or not to its pot: one lie about a sum may be why."""
         text = next(fault.text for fault in examined.faults if isinstance(fault, NoWay | WrongSum))
-        challenge = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text)
+        challenge, places = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text), list[Place]()
+        if challenge is None:
+            challenge, places = await self._several_sums(records, text)
         if challenge is None or not await self.accuser.accuse(challenge):
-            await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text)
+            await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text, places=places)
+
+    async def _several_sums(self, records: EpochRecords, text: str) -> tuple[Challenge | None, list[Place]]:
+        """What the answers so far show of several lies: one of them, or below which places they are, the deepest first.
+
+        Raises ChainUnavailable, RpcError.
+        """
+        places: list[Place] = []
+        for demand in self.demander.answered(records.anchor):
+            proof = await self.demander.shown(demand, records)
+            found = [] if proof is None else list(self.prosecutor.shown_sums(proof, records, text=text))
+            for one in found:
+                if isinstance(one, Challenge):
+                    return one, []
+            places = [one for one in found if isinstance(one, Place)] + places
+        return None, places
 
     async def _judge(self, records: EpochRecords, examined: Examined, view: ChainView) -> None:
         """Deals with an epoch's faults, then remembers it."""

@@ -41,6 +41,7 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
     event BondWithdrawalRequested(address indexed gateway, uint128 amount, uint64 availableAt);
     event LineChanged(address indexed gateway, address indexed node, uint128 line);
     event LineLowering(address indexed gateway, address indexed node, uint128 line, uint64 availableAt);
+    event UnprovenChanged(address indexed gateway, address indexed node, uint128 unproven);
 
     mapping(address gateway => Bond) private _bonds;
     mapping(address gateway => mapping(address node => Line)) private _lines;
@@ -179,6 +180,11 @@ abstract contract Bonds is Rules, ReentrancyGuardTransient {
         if (paid == 0) return 0;
         bond_.amount -= paid;
         emit BondChanged(gateway, bond_.amount);
+    }
+
+    function _setUnproven(address gateway, address node, uint128 amount) internal {
+        unprovenOf[gateway][node] = amount;
+        emit UnprovenChanged(gateway, node, amount);
     }
 
     function _slashBond(address gateway, uint256 bps) internal returns (uint128 slashed) {

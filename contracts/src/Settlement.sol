@@ -255,8 +255,10 @@ contract Settlement is Convictions {
         uint128 room = line > unproven ? line - unproven : 0;
         uint128 wanted = due < room ? due : room;
         paid = _payFromFunds(gateway, wanted);
-        tally.unproven += paid;
-        unprovenOf[gateway][node] = unproven + paid;
+        if (paid != 0) {
+            tally.unproven += paid;
+            _setUnproven(gateway, node, unproven + paid);
+        }
         paid += _payFromLine(gateway, node, wanted - paid);
     }
 
@@ -267,7 +269,7 @@ contract Settlement is Convictions {
         uint128 ahead = tally.claimed > earned ? tally.claimed - earned : 0;
         if (ahead >= unproven) return false;
         tally.unproven = ahead;
-        unprovenOf[gateway][node] -= unproven - ahead;
+        _setUnproven(gateway, node, unprovenOf[gateway][node] + ahead - unproven);
         return true;
     }
 

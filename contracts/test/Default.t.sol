@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Bonds} from "../src/Bonds.sol";
 import {DefaultClaim, Settlement} from "../src/Settlement.sol";
 import {Kind, Leaf, LeafProof} from "../src/Types.sol";
 import {Book} from "./Book.sol";
@@ -151,6 +152,8 @@ contract DefaultTest is World {
         _closeAndAnchor();
         _collectOne(book.proof(1, 0, 0));
         vm.warp(_from);
+        vm.expectEmit();
+        emit Bonds.UnprovenChanged(gateway, node, 100e18);
         settlement.claimByDefault(_default(Kind.Node, _leaf));
         vm.assertEq(settlement.unprovenOf(gateway, node), 100e18);
         book.write(_bill(node, 5e18));
@@ -158,6 +161,8 @@ contract DefaultTest is World {
         _passWindow();
         LeafProof memory proof = book.proof(2, 0, 0);
         vm.assertEq(proof.leaf.totals.node, 105e18);
+        vm.expectEmit();
+        emit Bonds.UnprovenChanged(gateway, node, 0);
         vm.assertEq(_claimOne(Kind.Node, proof), 5e18);
         vm.assertEq(settlement.unprovenOf(gateway, node), 0);
         book.moveTo(30);

@@ -24,6 +24,7 @@ from dgrid.chain.events import (
     Role,
     SeedFixed,
     StakeChanged,
+    UnprovenChanged,
     Withdrawn,
     WithdrawRequested,
 )
@@ -81,6 +82,13 @@ def test_a_lowered_line_counts_at_once_and_a_raise_calls_it_off() -> None:
     assert apply(view, LineChanged(AT, A, B, 70)).lines[(A, B)] == 40  # the bond paid 30 for the node meanwhile
     assert apply(view, LineChanged(AT, A, B, 30)).lines[(A, B)] == 30
     assert apply(view, LineChanged(AT, A, B, 120)).lines[(A, B)] == 120
+
+
+def test_what_no_root_has_shown_uses_a_line_up_until_one_does() -> None:
+    view = fold(ChainView(), [LineChanged(AT, A, B, 100), UnprovenChanged(AT, A, B, 30)])
+    assert (view.lines[(A, B)], view.line_amounts[(A, B)]) == (70, 100)
+    assert apply(view, LineLowering(AT, A, B, 20, 5)).lines[(A, B)] == 0
+    assert apply(view, UnprovenChanged(AT, A, B, 0)).lines[(A, B)] == 100
 
 
 def test_a_member_below_the_minimum_is_not_active() -> None:

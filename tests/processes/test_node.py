@@ -11,21 +11,24 @@ from typing import Any
 import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet, free_port, on_devnet
+from tests.settlement.network import base_of, settling
 
 from dgrid.chain.enroll import Enroller, Enrolment
-from dgrid.chain.events import Role
+from dgrid.chain.events import Kind, Role
 from dgrid.config import ConfigError, NodeConfig, to_toml
 from dgrid.core.identity import Address, model_id
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import WEI
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.openai_engine import OpenAiEngine
+from dgrid.node.books import Books, HeldReceipt
 from dgrid.processes.life import now_ms
-from dgrid.processes.node import RunningNode, running_node
+from dgrid.processes.node import BOOKS_NAME, RunningNode, running_node
 from dgrid.processes.node_models import sold_model
 from dgrid.wire.answers import Answer
+from dgrid.wire.blob import decode_record
 from dgrid.wire.evidence import decode_evidence
-from dgrid.wire.frames import DispatchEnvelope, FrameKind, FrameReader, decode_done, encode
+from dgrid.wire.frames import DispatchEnvelope, FrameKind, FrameReader, SignedReceipt, decode_done, encode
 from dgrid.wire.messages import Dispatch
 from dgrid.wire.offers import ModelOffer, decode_offer
 from dgrid.wire.openai import decode_chunk
@@ -129,6 +132,27 @@ def test_the_same_offer_is_published_after_a_restart(on_devnet: OnDevnet) -> Non
             async with running_node(node_config(net, **prices)) as node:
                 digests.append(node.service.offer.digest)
         assert digests[0] == digests[1] != digests[2]
+
+    on_devnet(main)
+
+
+def test_a_node_claims_by_itself_what_a_gateway_never_closed(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network, node = await settling(net, archives=1), net.key("node-1").address
+        channel = await network.open_channel("payer-1", amount_wei=10 * WEI)
+        work = network.work(channel, "node-1", tokens_in=50_000, tokens_out=500)
+        owed_wei = base_of(network.books.answer(9, work).totals.node)
+        record = decode_record(network.books.rows[9][0].record)
+        config = node_config(net)
+        books = Books(config.folder / BOOKS_NAME)  # as an earlier life left them
+        books.keep_receipt(HeldReceipt.of(SignedReceipt(record.receipt, record.seal)))
+        books.close()
+        key = node, Kind.NODE
+        for _ in range(2):
+            async with running_node(config):
+                view = await network.watcher.until(lambda view: key in view.received, timeout_s=10)
+                await asyncio.sleep(1)
+                assert view.received[key] == network.watcher.latest.received[key] == owed_wei
 
     on_devnet(main)
 

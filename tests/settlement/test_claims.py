@@ -60,6 +60,29 @@ def test_without_a_root_a_node_claims_by_its_sealed_receipt_from_the_bond(on_dev
     on_devnet(main)
 
 
+def test_the_view_knows_the_line_that_is_left_when_collected_money_paid_by_default(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        config, key = await network.open_channel("payer-1", amount_wei=10 * WEI), network.books.key.address
+        node = net.key("node-1").address
+        work = network.work(config, "node-1", tokens_in=50_000, tokens_out=500)
+        network.books.answer(8, work)
+        await network.anchor(8, network.voucher("payer-1", config, 10 * WEI))
+        await network.loop.step()
+        assert await net.contracts.settlement.read(net.rpc, "fundsOf", [key]) > 0
+
+        receipt = network.books.answer(9, work)
+        seal = decode_record(network.books.rows[9][0].record).seal
+        sender = await net.sender("anyone", dgai_wei=0)
+        paid = await claims.claim_by_default(sender, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
+        assert [(one.payee, one.amount_wei) for one in paid] == [(node, base_of(receipt.totals.node))]
+        view = await network.watcher.until(lambda view: view.lines[(key, node)] < LINE_WEI, timeout_s=10)
+        assert view.lines[(key, node)] == await net.contracts.settlement.read(net.rpc, "lineOf", [key, node])
+        assert view.line_amounts[(key, node)] > view.lines[(key, node)]
+
+    on_devnet(main)
+
+
 def test_the_keys_of_parties_are_the_contracts(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)

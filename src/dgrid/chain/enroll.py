@@ -64,7 +64,8 @@ class Enroller:
     async def ensure_lines(self, lines: Mapping[Address, int], view: ChainView) -> None:
         """Raises nodes' credit lines to these amounts where they are lower. Raises Reverted, ChainUnavailable."""
         for node, line_wei in lines.items():
-            if view.lines.get((self.sender.address, node), 0) < line_wei:
+            key = self.sender.address, node  # what was paid by default uses a line up and is no reason to raise it
+            if min(view.line_amounts.get(key, 0), view.lowerings.get(key, line_wei)) < line_wei:
                 await self._send(self.contracts.settlement, "setLine", [node, line_wei])
 
     async def _register(self, enrolment: Enrolment) -> None:

@@ -196,6 +196,16 @@ class LineLowering:
 
 
 @dataclass(frozen=True, slots=True)
+class UnprovenChanged:
+    """What a node got by default and no root has shown yet: it uses its line up."""
+
+    at: Moment
+    gateway: Address
+    node: Address
+    unproven_wei: int
+
+
+@dataclass(frozen=True, slots=True)
 class BondChanged:
     at: Moment
     gateway: Address
@@ -374,6 +384,7 @@ StateEvent = (
     | Claimed
     | LineChanged
     | LineLowering
+    | UnprovenChanged
     | BondChanged
     | Convicted
     | DemandEvent

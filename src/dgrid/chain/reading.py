@@ -44,6 +44,7 @@ from dgrid.chain.events import (
     Slashed,
     StakeChanged,
     Unjailed,
+    UnprovenChanged,
     Withdrawn,
     WithdrawRequested,
 )
@@ -165,6 +166,9 @@ _READERS: dict[tuple[str, str], Callable[[Moment, _Arguments], ChainEvent]] = {
     ("settlement", "Claimed"): _claimed,
     ("settlement", "LineChanged"): lambda at, a: LineChanged(at, Address(a["gateway"]), Address(a["node"]), a["line"]),
     ("settlement", "LineLowering"): _line_lowering,
+    ("settlement", "UnprovenChanged"): lambda at, a: UnprovenChanged(
+        at, Address(a["gateway"]), Address(a["node"]), a["unproven"]
+    ),
     ("settlement", "BondChanged"): lambda at, a: BondChanged(at, Address(a["gateway"]), a["bond"]),
     ("settlement", "Convicted"): _convicted,
     ("demands", "Demanded"): _demanded,

@@ -35,6 +35,7 @@ from dgrid.chain.events import (
     StakeChanged,
     StateEvent,
     Unjailed,
+    UnprovenChanged,
     Withdrawn,
     WithdrawRequested,
 )
@@ -139,9 +140,10 @@ class ChainView(CasesView):
     listing_versions: dict[tuple[ListingId, int], Listing] = field(default_factory=dict)
     channels: dict[ChannelId, Channel] = field(default_factory=dict)
     drawn_in_lane: dict[tuple[ChannelId, int], int] = field(default_factory=dict)
-    lines: dict[tuple[Address, Address], int] = field(default_factory=dict)  # a lowering counts once announced
+    lines: dict[tuple[Address, Address], int] = field(default_factory=dict)  # as the contract's lineOf
     line_amounts: dict[tuple[Address, Address], int] = field(default_factory=dict)
     lowerings: dict[tuple[Address, Address], int] = field(default_factory=dict)
+    unproven: dict[tuple[Address, Address], int] = field(default_factory=dict)  # paid by default, shown by no root yet
     bonds: dict[Address, int] = field(default_factory=dict)
     roots: dict[tuple[Address, int], Anchor] = field(default_factory=dict)
     last_epochs: dict[Address, int] = field(default_factory=dict)
@@ -221,7 +223,7 @@ def _change(draft: ChainView, event: StateEvent) -> None:
             _change_listing(draft, event)
         case Deposited() | WithdrawRequested() | Withdrawn() | Drawn():
             _change_channel(draft, event)
-        case LineChanged() | LineLowering():
+        case LineChanged() | LineLowering() | UnprovenChanged():
             _change_line(draft, event)
         case Anchored() | Collected() | Claimed() | BondChanged() | Convicted():
             _change_settlement(draft, event)
@@ -313,16 +315,20 @@ def _without_request(channel: Channel) -> Channel:
     return replace(channel, withdraw_wei=0, withdraw_requested_ms=None, withdraw_available_ms=None)
 
 
-def _change_line(draft: ChainView, event: LineChanged | LineLowering) -> None:
+def _change_line(draft: ChainView, event: LineChanged | LineLowering | UnprovenChanged) -> None:
+    """A lowering counts once announced, and what no root has shown yet counts as used."""
     key = event.gateway, event.node
-    if isinstance(event, LineLowering):
+    if isinstance(event, UnprovenChanged):
+        draft.unproven[key] = event.unproven_wei
+    elif isinstance(event, LineLowering):
         draft.lowerings[key] = event.line_wei
     else:
         if event.line_wei >= draft.line_amounts.get(key, 0):  # raised or confirmed, which calls a lowering off
             draft.lowerings.pop(key, None)
         draft.line_amounts[key] = event.line_wei
     amount = draft.line_amounts.get(key, 0)
-    draft.lines[key] = min(amount, draft.lowerings.get(key, amount))
+    promised = min(amount, draft.lowerings.get(key, amount))
+    draft.lines[key] = max(0, promised - draft.unproven.get(key, 0))
 
 
 def _change_settlement(draft: ChainView, event: Anchored | Collected | Claimed | BondChanged | Convicted) -> None:

@@ -20,6 +20,7 @@ from dgrid.core.identity import Address
 from dgrid.engines.engine import Engine
 from dgrid.node.admit import Sold, Stand
 from dgrid.node.books import Books
+from dgrid.node.claiming import DefaultClaims
 from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.presence import Presence
@@ -94,7 +95,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
         service = NodeService(stand_of(config, sold, access=access, books=books), key, offer)
         stack.push_async_callback(door.server.stop)
         await door.open(service.handle)
-        stack.push_async_callback(ended, asyncio.create_task(take_part(config, access, offer=offer)))
+        stack.push_async_callback(ended, asyncio.create_task(take_part(config, access, books=books, offer=offer)))
         stack.callback(service.drain)
         yield RunningNode(f"http://{config.host}:{door.server.port}", service, sold.engine)
 
@@ -118,14 +119,19 @@ def offer_of(config: NodeConfig, sold: Sold) -> PublishedOffer:
     return offer
 
 
-async def take_part(config: NodeConfig, access: ChainAccess, *, offer: PublishedOffer) -> None:
-    """Registers the node, however long that takes (it serves meanwhile); then answers for it in court."""
+async def take_part(config: NodeConfig, access: ChainAccess, *, books: Books, offer: PublishedOffer) -> None:
+    """Registers the node, however long that takes (it serves meanwhile), then answers for it in court; and all the time
+    claims what gateways that never close owe it.
+    """
     sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
     try:
-        await enrol(config, access, sender=sender, offer=offer)
-        if config.appeals:
-            purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
-            await Appellant(Subject.IDENTITY, purse, access.watcher).run()
+        async with asyncio.TaskGroup() as tasks:
+            claims = DefaultClaims(books, access.rpc, access.contracts, access.watcher, sender)
+            tasks.create_task(claims.run())
+            await enrol(config, access, sender=sender, offer=offer)
+            if config.appeals:
+                purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
+                await Appellant(Subject.IDENTITY, purse, access.watcher).run()
     finally:
         await sender.close()
 

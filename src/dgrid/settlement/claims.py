@@ -132,13 +132,24 @@ async def claim(sender: Sender, contracts: Contracts, *, rows: Sequence[Claimabl
     return ClaimOutcome(tuple(paid), tuple(refused))
 
 
+def pays_by_default(view: ChainView, gateway: Address, *, epoch: int, now_s: int) -> bool:
+    """Whether sealed receipts of an epoch pay without a root: none came in time, or a conviction voided it."""
+    if view.is_void(gateway, epoch):
+        return True
+    overdue_s = view.clock.closes_at_ms(epoch) // 1000 + view.parameters.at(epoch).default_seconds
+    return (gateway, epoch) not in view.roots and now_s >= overdue_s
+
+
 async def claim_by_default(
-    sender: Sender, contracts: Contracts, *, kind: Kind, receipt: InferenceReceipt, seal: Seal
-) -> TransactionReceipt:
-    """Claims by a sealed receipt of an epoch whose root never came. Raises Reverted (RootExpected before its time)."""
+    sender: Sender, contracts: Contracts, *, kind: Kind, receipt: InferenceReceipt, seal: Seal, claimed_wei: int = 0
+) -> tuple[Claimed, ...]:
+    """Claims by a sealed receipt of an epoch whose root never came, and returns what that paid. Sent once for what was
+    claimed before: a receipt may pay again when its line grows. Raises Reverted (RootExpected before its time).
+    """
     row = kind, leaf_arguments(receipt), seal_arguments(seal)
-    name = to_hex(receipt.struct_hash())
-    return await sender.send(contracts.settlement, "claimByDefault", [row], label=f"claim-by-default:{kind}:{name}")
+    label = f"claim-by-default:{kind}:{to_hex(receipt.struct_hash())}:{claimed_wei}"
+    sent = await sender.send(contracts.settlement, "claimByDefault", [row], label=label)
+    return _outcome(contracts, sent).paid
 
 
 def party_key(receipt: InferenceReceipt, kind: Kind) -> bytes:
@@ -169,6 +180,12 @@ def total_of(receipt: InferenceReceipt, kind: Kind) -> int:
             return totals.protocol
 
 
+def earned_wei(receipt: InferenceReceipt, kind: Kind, *, base_bps: int) -> int:
+    """What of a party's running total a leaf pays: of a node's the base share, rounded down, and of others' all."""
+    total = total_of(receipt, kind)
+    return total * base_bps // BPS if kind is Kind.NODE else total
+
+
 def _latest_leaves(records: EpochRecords) -> Iterator[tuple[Party, InferenceReceipt]]:
     """Each party's last leaf in each lane of one epoch."""
     gateway = Address(records.anchor.root.gateway)
@@ -196,17 +213,12 @@ def _payees(records: Records, receipt: InferenceReceipt, kind: Kind) -> tuple[tu
 
 
 def _claimable(party: Party, account: _Account, *, claimed: int, base_bps: int) -> Claimable:
-    earned = 0 if account.ready is None else _earned(account.ready, party.kind, base_bps=base_bps)
-    waiting = _earned(account.latest, party.kind, base_bps=base_bps) - earned
+    earned = 0 if account.ready is None else earned_wei(account.ready, party.kind, base_bps=base_bps)
+    waiting = earned_wei(account.latest, party.kind, base_bps=base_bps) - earned
     proof = None
     if account.ready is not None and account.records is not None and earned > claimed:
         proof = account.records.proof(account.ready)
     return Claimable(party, account.payees, earned, waiting, claimed, proof)
-
-
-def _earned(receipt: InferenceReceipt, kind: Kind, *, base_bps: int) -> int:
-    total = total_of(receipt, kind)
-    return total * base_bps // BPS if kind is Kind.NODE else total
 
 
 async def _claimed(rpc: Rpc, contracts: Contracts, parties: Sequence[Party]) -> dict[Party, int]:

@@ -1,0 +1,180 @@
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.devnet import Devnet, OnDevnet, on_devnet
+from tests.node.conftest import GATEWAY_KEY, NODE_KEY, GatewayHand, node_receipt
+from tests.settlement.network import LINE_WEI, Settling, base_of, settling
+
+from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.events import Kind
+from dgrid.chain.facts import Facts
+from dgrid.chain.parameter_history import ParameterHistory
+from dgrid.chain.parameters import Parameters
+from dgrid.chain.sender import Sender
+from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.identity import Hash
+from dgrid.core.money import WEI
+from dgrid.node.books import Books, HeldReceipt
+from dgrid.node.claiming import DefaultClaims, overdue
+from dgrid.node.metering import Meter, MeterTerms
+from dgrid.processes.node import ChainCredit
+from dgrid.wire.blob import decode_record
+from dgrid.wire.frames import SignedReceipt
+from dgrid.wire.messages import EpochRoot
+
+__all__ = ["on_devnet"]
+
+GATEWAY, NODE = GATEWAY_KEY.address, NODE_KEY.address
+EPOCH_S, DEFAULT_S = 10, 60
+ENOUGH_WEI = 10**30
+VIEW = ChainView(
+    facts=Facts(genesis_s=0, epoch_seconds=EPOCH_S, base_share_bps=8_000, withdraw_delay_s=0, treasury=bytes(20)),
+    parameters=ParameterHistory.of(Parameters(default_seconds=DEFAULT_S)),
+    line_amounts={(GATEWAY, NODE): ENOUGH_WEI},
+)
+
+
+def overdue_s(epoch: int) -> int:
+    return (epoch + 1) * EPOCH_S + DEFAULT_S
+
+
+def with_root(view: ChainView, epoch: int) -> ChainView:
+    root = EpochRoot(GATEWAY, epoch, bytes(20), bytes(32), 1, bytes(32), 0, bytes(32))
+    return replace(view, roots={**view.roots, (GATEWAY, epoch): Anchor(root, Hash(root.struct_hash()), 1, 1)})
+
+
+def held_in(*epochs: int, lane: int = 0) -> list[HeldReceipt]:
+    """A lane's receipts, one an epoch, with their running totals."""
+    hand, found = GatewayHand(), []
+    for number, epoch in enumerate(epochs, start=1):
+        receipt = HeldReceipt.of(hand.acknowledge(node_receipt(number), epoch=epoch)).receipt
+        place = msgspec.structs.replace(receipt.place, lane=lane)
+        found.append(HeldReceipt.of(hand.sign(msgspec.structs.replace(receipt, place=place))))
+    return found
+
+
+def test_a_root_may_come_until_the_very_second() -> None:
+    held = held_in(3)
+    assert overdue(VIEW, held, now_s=overdue_s(3) - 1) == []
+    (one,) = overdue(VIEW, held, now_s=overdue_s(3))
+    assert (one.held, one.claimed_wei, one.due_wei) == (held[0], 0, base_of(held[0].total_wei))
+
+
+def test_nothing_is_claimed_where_a_root_stands() -> None:
+    assert overdue(with_root(VIEW, 3), held_in(3), now_s=overdue_s(3)) == []
+
+
+def test_a_voided_root_is_claimed_against_at_once() -> None:
+    convicted = replace(with_root(VIEW, 3), convicted={GATEWAY: 3})
+    assert [one.held.epoch for one in overdue(convicted, held_in(2, 3), now_s=overdue_s(3) - DEFAULT_S)] == [3]
+
+
+def test_the_last_overdue_receipt_of_a_lane_speaks_for_those_before_it() -> None:
+    receipts = [*held_in(3, 4, 5), *held_in(4, lane=1)]
+    found = overdue(VIEW, receipts, now_s=overdue_s(4))
+    assert [(one.held.lane, one.held.epoch) for one in found] == [(0, 4), (1, 4)]
+
+
+@given(st.integers(0, 2**60), st.integers(0, 2**60), st.integers(0, 2**60))
+def test_no_more_is_due_than_is_unpaid_and_the_line_holds(claimed_wei: int, line_wei: int, unproven_wei: int) -> None:
+    held = held_in(3)
+    claimed = {(GATEWAY, Kind.NODE, 0, NODE): claimed_wei}
+    unproven = {(GATEWAY, NODE): unproven_wei}
+    view = replace(VIEW, claimed=claimed, line_amounts={(GATEWAY, NODE): line_wei}, unproven=unproven)
+    due_wei = min(base_of(held[0].total_wei) - claimed_wei, line_wei - unproven_wei)
+    assert [one.due_wei for one in overdue(view, held, now_s=overdue_s(3))] == ([due_wei] if due_wei > 0 else [])
+
+
+class Life:
+    """One life of a node's claims: its books stay, what its key sent before is forgotten with `folder`."""
+
+    def __init__(self, network: Settling, folder: Path) -> None:
+        net, self.node = network.net, network.net.key("node-1").address
+        self.network, self.books = network, Books(net.folder / "node.sqlite")
+        self.sender = Sender(net.rpc, net.key("node-1"), folder=folder, chain_id=DEV_CHAIN_ID)
+        self.claims = DefaultClaims(self.books, net.rpc, net.contracts, network.watcher, self.sender)
+        self.meter = Meter(
+            MeterTerms(net.domain, self.node, net.contracts.dgai.address),
+            ChainCredit(network.watcher, self.node),
+            self.books,
+        )
+
+    def take(self, epoch: int) -> HeldReceipt:
+        """The gateway's latest receipt of an epoch comes in."""
+        record = decode_record(self.network.books.rows[epoch][-1].record)
+        signed = SignedReceipt(record.receipt, record.seal)
+        self.meter.acknowledge(self.network.books.key.address, [signed])
+        self.books.flush()
+        return HeldReceipt.of(signed)
+
+    async def look(self) -> tuple[int, int]:
+        """What the node holds after a look at the chain, and how many transactions it has sent in all."""
+        net = self.network.net
+        await self.claims.step()
+        sent = int(await net.rpc.call("eth_getTransactionCount", ["0x" + self.node.hex(), "latest"]), 16)
+        received = await net.balance(self.node)
+        await self.network.watcher.until(
+            lambda view: view.received.get((self.node, Kind.NODE), 0) == received, timeout_s=10
+        )
+        return received, sent
+
+    async def end(self) -> None:
+        await self.sender.close()
+        self.books.close()
+
+
+async def works(network: Settling, *epochs: int, tokens_in: int) -> None:
+    """The gateway bills one answer of node-1 in each epoch."""
+    config = await network.open_channel(f"payer-{epochs[0]}", amount_wei=10 * WEI)
+    for epoch in epochs:
+        network.books.answer(epoch, network.work(config, "node-1", tokens_in=tokens_in, tokens_out=500))
+
+
+def test_a_gateway_that_never_closes_pays_up_to_the_line_once_whatever_the_node_forgets(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        await net.sender("node-1", dgai_wei=0)  # gas
+        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+        await works(network, now, tokens_in=50_000)
+        life = Life(network, net.folder / "first")
+        small = life.take(now)
+        assert await life.look() == (0, 0)
+        await net.pass_time(200)
+        paid_wei = base_of(small.total_wei)
+        assert await life.look() == (paid_wei, 1)
+        assert await life.look() == (paid_wei, 1)
+        await life.end()
+
+        life = Life(network, net.folder / "second")
+        assert await life.look() == (paid_wei, 1)
+        await works(network, now + 100, tokens_in=500_000_000)
+        assert base_of(life.take(now + 100).total_wei) > LINE_WEI
+        assert await life.look() == (paid_wei, 1)
+        await net.pass_time(200)
+        assert await life.look() == (LINE_WEI, 2)
+        assert await life.look() == (LINE_WEI, 2)
+        await life.end()
+
+    on_devnet(main)
+
+
+def test_a_gateway_that_closes_in_time_is_never_claimed_against(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        await net.sender("node-1", dgai_wei=0)  # gas
+        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+        await works(network, now, tokens_in=50_000)
+        life = Life(network, net.folder / "first")
+        life.take(now)
+        await net.pass_time(10)
+        assert await life.look() == (0, 0)
+        await network.anchor(now)
+        await net.pass_time(1000)
+        assert await life.look() == (0, 0)
+        assert await life.sender.next_nonce() == 0
+        await life.end()
+
+    on_devnet(main)

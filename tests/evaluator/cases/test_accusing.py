@@ -29,9 +29,10 @@ from dgrid.chain.case_view import Case, Ending, Hearing, Vote
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member, PostedQuality
-from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, Hash
 from dgrid.core.money import WEI
+from dgrid.evaluator.cases import accusing
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler
@@ -315,3 +316,24 @@ def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back
         assert (found is not None and office.jury.would_convict(found)) is is_counted
 
     run(hiding(), main, ask=cheating(kept_back=kept_back))
+
+
+@pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])
+def test_a_root_is_read_again_where_archives_did_not_answer(
+    failure: DGridError, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accusing, "AGAIN_S", 0.01)
+    tried: list[PostedQuality] = []
+
+    async def work(posted: PostedQuality) -> None:
+        tried.append(posted)
+        if len(tried) == 1:
+            raise failure
+
+    async def main(office: Office) -> None:
+        for _ in range(4):
+            office.accuser._begin("root", office.posted, work)
+            await office.accuser._tasks["root"]
+        assert tried == [office.posted] * tries
+
+    run(hiding(), main)

@@ -8,6 +8,8 @@ import {vm} from "./Vm.sol";
 /// @notice What no order of events in the courthouse can break.
 /// forge-config: default.invariant.runs = 32
 /// forge-config: default.invariant.depth = 60
+/// forge-config: thorough.invariant.runs = 640
+/// forge-config: thorough.invariant.depth = 200
 contract CaseInvariantsTest is Campaign {
     CaseActions private _actions;
 

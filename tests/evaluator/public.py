@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from tests.wire.making import Story, make_document
+from tests.wire.making import GATEWAY, Story, make_document
 
 from dgrid.client.answers import Answer
 from dgrid.core.identity import Address, to_hex
@@ -40,7 +40,7 @@ class Peers:
 
     async def ask(self, repeat: Repeat) -> PeerAnswer:
         self.asked.append(repeat)
-        found = checked_answer(self.answer(repeat), repeat)
+        found = checked_answer(self.answer(repeat), repeat, gateway=Address(GATEWAY.address))
         self.said[found.request_id] = found.text
         return found
 

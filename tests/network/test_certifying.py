@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.network.running import Ran, RunningNetwork, until
+from tests.network.running import RunningNetwork, until
 
 QUESTION = "Ada {number} lives in Oslo now. She works as a nurse in town. Where does Ada {number} live now?"
 ROUND_S = 120.0
@@ -17,13 +17,13 @@ def asked(network: RunningNetwork, count: int) -> None:
         client.chat.completions.create(model="dgrid-mini" if number % 2 else "auto", messages=messages)
 
 
-def certified(network: RunningNetwork, file: Path) -> tuple[str, Ran] | None:
-    """The first of the home's receipts that was drawn and judged."""
+def certified(network: RunningNetwork, file: Path) -> str | None:
+    """The first of the home's receipts that was drawn, and of which somebody reported in time."""
     for receipt in network.dgrid("receipts", "--json").json["receipts"]:
         made = network.dgrid("proof", receipt["id"], "-o", str(file), "--json")
-        if made.code == 0:
-            return receipt["id"], made
-        assert made.code in (5, 6), made.err
+        if made.code == 0 and made.json["reports"]:
+            return str(receipt["id"])
+        assert made.code in (0, 5, 6), made.err
     return None
 
 
@@ -39,8 +39,7 @@ def test_what_was_judged_is_certified_audited_explained_and_paid(
 ) -> None:
     network, file = judged_network, tmp_path / "certificate.json"
     asked(network, 16)
-    receipt_id, made = until(lambda: certified(network, file), what="a certificate", timeout_s=ROUND_S)
-    assert made.json["reports"] >= 1
+    receipt_id = until(lambda: certified(network, file), what="a certificate", timeout_s=ROUND_S)
     checked = network.dgrid("verify", str(file), "--json")
     assert (checked.code, checked.json["valid"]) == (0, True)
     assert checked.json["to_compare"]

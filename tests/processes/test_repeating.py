@@ -14,7 +14,8 @@ from dgrid.wire.messages import Privacy
 
 BODY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo"}}]}'
 PEER = Peer(NODE.address, "dgrid-mini", keccak(b"weights"))
-REPEAT = Repeat(PEER, b"{}", Address(GATEWAY.address))
+DOOR = Address(GATEWAY.address)
+REPEAT = Repeat(PEER, b"{}", DOOR)
 
 
 def answer(privacy: Privacy = Privacy.NONE) -> Answer:
@@ -24,7 +25,7 @@ def answer(privacy: Privacy = Privacy.NONE) -> Answer:
 
 
 def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
-    found = checked_answer(answer(), REPEAT)
+    found = checked_answer(answer(), REPEAT, gateway=DOOR)
     assert found == PeerAnswer(PEER, keccak(b"request"), "Oslo", found.compared)
     assert found.compared == Compared(make_record(Story(answer="Oslo", privacy=int(Privacy.NONE))), SALT, "Oslo")
 
@@ -34,14 +35,25 @@ def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
 )
 def test_an_answer_of_another_node_or_of_other_weights_does_not(peer: Peer) -> None:
     with pytest.raises(CheckFailed):
-        checked_answer(answer(), replace(REPEAT, peer=peer))
+        checked_answer(answer(), replace(REPEAT, peer=peer), gateway=DOOR)
 
 
 def test_an_answer_that_could_be_drawn_itself_does_not() -> None:
     with pytest.raises(CheckFailed):
-        checked_answer(answer(Privacy.COMMITTEE), REPEAT)
+        checked_answer(answer(Privacy.COMMITTEE), REPEAT, gateway=DOOR)
 
 
 def test_an_answer_without_a_receipt_does_not() -> None:
     with pytest.raises(CheckFailed):
-        checked_answer(replace(answer(), document=None), REPEAT)
+        checked_answer(replace(answer(), document=None), REPEAT, gateway=DOOR)
+
+
+def test_an_answer_that_another_gateway_signed_for_does_not() -> None:
+    """Nobody may know that one: what is compared with such an answer does not follow for anybody else."""
+    with pytest.raises(CheckFailed):
+        checked_answer(answer(), REPEAT, gateway=Address(b"\x01" * 20))
+
+
+def test_an_answer_goes_by_its_receipts_name_not_by_the_one_that_its_gateway_says() -> None:
+    renamed = replace(answer(), receipt_id=to_hex(bytes(32)))
+    assert checked_answer(renamed, REPEAT, gateway=DOOR).request_id == keccak(b"request")

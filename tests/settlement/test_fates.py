@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import replace
 
+import msgspec
 from tests.settlement.judged import EPOCH, Judged, Reading, a_judged_epoch, reading, story
+from tests.wire.making import GATEWAY
 
 from dgrid.core.errors import NotYet
+from dgrid.core.identity import Address, Hash
 from dgrid.settlement.certifying import NotDrawn, certify
 from dgrid.settlement.fates import Fate, fates
 
@@ -67,3 +70,19 @@ def test_a_receipt_that_does_not_hold_is_judged_by_nobody() -> None:
 
 def test_a_receipt_of_an_epoch_without_a_root_is_not_anchored() -> None:
     assert set(told(a_judged_epoch(), epoch=EPOCH + 1).values()) == {Fate.NOT_ANCHORED}
+
+
+def test_another_gateway_without_records_hides_no_fate() -> None:
+    judged, clean = a_judged_epoch(), told(a_judged_epoch())
+    anchor = judged.view.roots[GATEWAY.address, EPOCH]
+    for at, blob in enumerate((bytes(32), judged.keep(b"no records"))):
+        name = Address(bytes((at,)) * 20)
+        root = msgspec.structs.replace(anchor.root, gateway=name, blob_id=blob)
+        judged.view.roots[name, EPOCH] = replace(anchor, root=root, digest=Hash(root.struct_hash()))
+    assert told(judged) == clean
+
+
+def test_what_lies_in_no_archive_cannot_be_told() -> None:
+    judged = a_judged_epoch()
+    judged.blobs.pop(judged.view.roots[GATEWAY.address, EPOCH].root.blob_id)
+    assert set(told(judged).values()) == {Fate.UNKNOWN}

@@ -335,3 +335,18 @@ def test_a_receipt_that_does_not_hold_is_nobodys_leaf() -> None:
     judged.draw()
     leaves = collect(judged).evidence.draws[0].leaves
     assert [leaf.key.sequence for leaf in leaves] == [at for at in range(12) if at != 3]
+
+
+@pytest.mark.parametrize("with_grounds", [False, True])
+def test_the_grounds_of_reports_are_kept_for_those_alone_who_score_again(with_grounds: bool) -> None:  # noqa: FBT001
+    judged, key, grounds = a_judged_epoch(), evaluators()[0], Grounds(Method.RULES)
+    said = [msgspec.structs.replace(one, grounds=grounds.digest()) for one in judged.reports_of(key).reports]
+    judged.open(key, signed(key, ROUND, tuple(said), (grounds,) * len(said)))
+
+    async def main() -> CollectedRound:
+        async with reading(judged) as found:
+            return await found.quality.collect(ROUND, with_grounds=with_grounds)
+
+    kept = asyncio.run(main()).opened[ROUND, key.address]
+    assert kept.reports == tuple(said)
+    assert len(kept.grounds) == (len(said) if with_grounds else 0)

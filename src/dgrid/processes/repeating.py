@@ -9,7 +9,7 @@ from dgrid.client.answers import Answer
 from dgrid.client.asynchronous import AsyncClient
 from dgrid.client.flow import Order
 from dgrid.core.errors import CheckFailed, DGridError, NoNodeAvailable
-from dgrid.core.identity import from_hex
+from dgrid.core.identity import Address
 from dgrid.evaluator.cases.sampling import Reply
 from dgrid.evaluator.purse import GatewayDoor, Purse
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
@@ -88,18 +88,22 @@ class PayingAsker:
         stream = self._client(door).relay(Order(repeat.body, repeat.peer.model, streamed=False))
         async for _ in stream:
             pass
-        return checked_answer(stream.answer, repeat)
+        return checked_answer(stream.answer, repeat, gateway=door.gateway)
 
 
-def checked_answer(answer: Answer, repeat: Repeat) -> PeerAnswer:
-    """The answer, if its receipt says that this peer gave it, and that it can never be drawn. Raises CheckFailed."""
+def checked_answer(answer: Answer, repeat: Repeat, *, gateway: Address) -> PeerAnswer:
+    """The answer, if its receipt says that this peer gave it through the gateway that was asked, and that it can never
+    be drawn. Raises CheckFailed.
+    """
     document = answer.document
     if document is None:
         raise CheckFailed("the answer has no receipt")
     dispatch, usage = document.dispatch, document.receipt.usage
     if (dispatch.node, dispatch.model_digest) != (repeat.peer.node, repeat.peer.digest):
         raise CheckFailed("another node or other weights answered than those asked for")
+    if dispatch.gateway != gateway:
+        raise CheckFailed("another gateway signed for the answer than was asked")
     if usage.privacy != Privacy.NONE:
         raise CheckFailed("the answer was given under another privacy than asked for")
     text = answer_of(answer.raw).text()
-    return PeerAnswer(repeat.peer, from_hex(answer.receipt_id, size=32), text, shown(document, text))
+    return PeerAnswer(repeat.peer, document.receipt.request_id, text, shown(document, text))

@@ -178,13 +178,16 @@ class ChargeReader:
         return [Hidden(leaf, blob, posted.timestamp_ms) for leaf, blob in zip(leaves, blobs, strict=True)]
 
 
-def root_over(view: ChainView, case: Case) -> PostedQuality | None:
-    """The root that takes in the epoch whose records a case about a leaf names; None while none stands."""
+def roots_over(view: ChainView, case: Case) -> list[PostedQuality]:
+    """The roots that take in the epochs whose records a case about a leaf names; none while none stands.
+
+    Epochs: a gateway can anchor one blob under several, though it leads to leaves of one at most.
+    """
     named = case.accused, case.evidence
     places = [place for place, anchor in view.roots.items() if (place[0], anchor.root.blob_id) == named]
-    rounds = [view.draws[place].round for place in places if place in view.draws]
-    over = [number for number in view.quality_roots if rounds and number >= min(rounds)]
-    return view.quality_roots[min(over)] if over else None
+    rounds = {view.draws[place].round for place in places if place in view.draws}
+    over = {min(later) for one in rounds if (later := [number for number in view.quality_roots if number >= one])}
+    return [view.quality_roots[number] for number in sorted(over)[-ROOTS_READ_AGAIN:]]
 
 
 def roots_to_read(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:

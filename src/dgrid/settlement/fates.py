@@ -6,11 +6,13 @@ Read from the chain and any archive; asks no gateway. A certificate says all of 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
+from dgrid.chain.view import Anchor
+from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address
 from dgrid.settlement.certifying import was_drawn
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
-from dgrid.settlement.records import Records
+from dgrid.settlement.records import EpochRecords, Records
 from dgrid.settlement.rounds import draw_rules
 from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.quality import LeafKey
@@ -25,24 +27,39 @@ class Fate(StrEnum):
     DRAWN = "drawn"  # being judged
     JUDGED = "judged"
     REFUSED = "does not hold"  # nobody judges it; an audit says what is wrong
+    UNKNOWN = "cannot be told"  # no archive has an epoch's records that may hold it
 
 
 async def fates(
     reader: QualityReader, records: Records, *, by_epoch: Mapping[int, Collection[bytes]]
 ) -> dict[bytes, Fate]:
-    """The fate of each request's receipt, given the epochs that they name. Raises CheckFailed, NetworkUnreachable."""
+    """The fate of each request's receipt, given the epochs that they name. Raises NetworkUnreachable.
+
+    One gateway whose records are not to be had hides no fate of a receipt that another one's show.
+    """
     found = {request_id: Fate.NOT_ANCHORED for wanted in by_epoch.values() for request_id in wanted}
     for anchor in records.anchors():
         wanted = by_epoch.get(anchor.root.epoch)
         if not wanted:
             continue
-        epoch = await records.epoch(anchor)
+        epoch = await _held(records, anchor)
+        if epoch is None:
+            found |= {one: Fate.UNKNOWN for one in wanted if found[one] is Fate.NOT_ANCHORED}
+            continue
         draw = reader.view.draws.get((Address(anchor.root.gateway), anchor.root.epoch))
         drawn = None if draw is None else await reader.records_of(draw)
         for request_id in wanted:
             if (receipt := epoch.find(request_id)) is not None:
                 found[request_id] = _fate(reader, drawn, receipt)
     return found
+
+
+async def _held(records: Records, anchor: Anchor) -> EpochRecords | None:
+    """None where nobody has them, or what they have leads elsewhere. Raises NetworkUnreachable."""
+    try:
+        return await records.held(anchor)
+    except CheckFailed:
+        return None
 
 
 def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceReceipt) -> Fate:

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from dgrid.chain.case_events import Subject
 from dgrid.chain.view import ChainView, Draw, Opening
 from dgrid.core.errors import CheckFailed, NotYet
@@ -137,10 +139,13 @@ class QualityReader:
     def view(self) -> ChainView:
         return self._records.view
 
-    async def collect(self, judged_round: int, *, taken: Collection[GatewayEpoch] | None = None) -> CollectedRound:
+    async def collect(
+        self, judged_round: int, *, taken: Collection[GatewayEpoch] | None = None, with_grounds: bool = False
+    ) -> CollectedRound:
         """The evidence of a round, whether or not it was posted. Call it when the round's windows are over.
 
-        An epoch whose records no archive holds, or that lead nowhere, is left out. `taken`: of these draws only.
+        An epoch whose records no archive holds, or that lead nowhere, is left out. `taken`: of these draws only. The
+        reports' grounds are kept only where asked for: judging needs none, and they are large.
         Raises NotYet when nothing was drawn for it, NetworkUnreachable, and CheckFailed when the table before is at no
         archive.
         """
@@ -151,7 +156,8 @@ class QualityReader:
         drawn = await self._held(wanted, found)
         before = posted_before(self.view, judged_round)
         rounds = {one.draw.round for one in drawn}
-        opened, canaries = await self._openings(rounds, found), await self._canaries(drawn, found)
+        opened = await self._openings(rounds, found, with_grounds=with_grounds)
+        canaries = await self._canaries(drawn, found)
         evidence = RoundEvidence(
             chain_id=self.court.chain_id,
             court=self.court.verifying_contract,
@@ -222,13 +228,16 @@ class QualityReader:
             return {}
         return {key: content for key in drawn.public if (content := drawn.content(key, leaves)) is not None}
 
-    async def _openings(self, rounds: set[int], gathered: Gathered) -> dict[RoundAndEvaluator, Reports]:
+    async def _openings(
+        self, rounds: set[int], gathered: Gathered, *, with_grounds: bool
+    ) -> dict[RoundAndEvaluator, Reports]:
         found: dict[RoundAndEvaluator, Reports] = {}
         for key, opening in sorted(self.view.openings.items()):
             if key[0] not in rounds:
                 continue
             try:
-                found[key] = await self._reports(key, opening)
+                blob = await self._reports(key, opening)
+                found[key] = blob if with_grounds else replace(blob, grounds=())
             except NotEvidence as error:
                 gathered.refuse(key[1], error, where=f"evaluator {to_hex(key[1])}, round {key[0]}")
         return found

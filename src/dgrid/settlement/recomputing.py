@@ -61,7 +61,7 @@ class RoundAudit:
 
 async def recompute(reader: QualityReader, judged_round: int, *, token: bytes) -> RoundAudit:
     """Computes a round and compares it with what was posted, if anything was. Raises as `QualityReader.collect`."""
-    collected = await reader.collect(judged_round)
+    collected = await reader.collect(judged_round, with_grounds=True)
     view = reader.view
     rules = rules_of(view, judged_round)
     table = judge(collected.table, collected.evidence, rules)

@@ -2,14 +2,27 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import msgspec
 import pytest
-from tests.evaluator.cases.courtroom import ByEvidence, write_body
-from tests.settlement.judged import COURT, DOMAIN, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
-from tests.wire.making import GATEWAY, TOKEN
+from tests.evaluator.cases.courtroom import FAR, ByEvidence, write_body
+from tests.settlement.judged import (
+    COURT,
+    DIGEST,
+    DOMAIN,
+    EPOCH,
+    ROUND,
+    Judged,
+    a_judged_epoch,
+    a_table,
+    evaluators,
+    reading,
+    signed,
+)
+from tests.wire.making import GATEWAY, NODE, TOKEN, Story, make_document
 
 from dgrid.chain.case_events import Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing, Vote
@@ -17,18 +30,18 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member, PostedQuality
 from dgrid.core.errors import NetworkUnreachable
-from dgrid.core.identity import Address
+from dgrid.core.identity import Address, Hash
 from dgrid.core.money import WEI
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.jury import Bar, Jury
-from dgrid.evaluator.cases.sampling import Reply, Sampler
+from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import root_charge
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import HttpClient
-from dgrid.wire.quality import Verdict
+from dgrid.wire.quality import Content, Verdict
 
 FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
 POSTED_MS = 1_700_000_180_000
@@ -55,7 +68,7 @@ class Office:
     async def accusations(self) -> list[Accusation]:
         """What it accuses of when it reads the last root."""
         self.accuser.accusations.clear()
-        await self.accuser._examine(self.posted)
+        await self.accuser._accuse_hidden(self.posted)
         return list(self.accuser.accusations.values())
 
     async def says_guilty(self, case: Case) -> bool:
@@ -63,12 +76,12 @@ class Office:
 
 
 @contextlib.asynccontextmanager
-async def office(judged: Judged, *, me: int, agrees: bool) -> AsyncIterator[Office]:
+async def office(judged: Judged, *, me: int, agrees: bool, ask: AskNode = unreachable) -> AsyncIterator[Office]:
     key = evaluators()[me]
     async with reading(judged) as found, contextlib.AsyncExitStack() as stack:
         http = HttpClient()
         stack.push_async_callback(http.close)
-        sampler = Sampler(key.address, unreachable, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
+        sampler = Sampler(key.address, ask, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
         jury = Jury(Bar(key, found.quality, Archives(http, list, domain=DOMAIN), sampler, TOKEN))
 
         async def signers(_: PostedQuality) -> frozenset[Address]:
@@ -78,9 +91,16 @@ async def office(judged: Judged, *, me: int, agrees: bool) -> AsyncIterator[Offi
         yield made
 
 
-def run(judged: Judged, main: Callable[[Office], Awaitable[None]], *, me: int = 0, agrees: bool = True) -> None:
+def run(
+    judged: Judged,
+    main: Callable[[Office], Awaitable[None]],
+    *,
+    me: int = 0,
+    agrees: bool = True,
+    ask: AskNode = unreachable,
+) -> None:
     async def whole() -> None:
-        async with office(judged, me=me, agrees=agrees) as made:
+        async with office(judged, me=me, agrees=agrees, ask=ask) as made:
             await main(made)
 
     asyncio.run(whole())
@@ -170,10 +190,10 @@ def test_whoever_was_acquitted_after_a_later_root_stood_is_read_again() -> None:
         judged.view.quality_roots[ROUND + 1] = later
         assert await office.jury.hidden(later) == []
         office.accuser.accusations.clear()
-        await office.accuser._examine(later)
+        await office.accuser._accuse_hidden(later)
         assert not office.accuser.accusations
         ended(judged, greedy(opened(before, at_ms=POSTED_MS)), Outcome.ACQUITTED)
-        await office.accuser._examine(later)
+        await office.accuser._accuse_hidden(later)
         assert list(office.accuser.accusations.values()) == [before]
 
     run(judged, main)
@@ -219,3 +239,79 @@ def test_a_wrong_root_is_disputed_without_waiting_for_those_who_signed_it() -> N
         assert list(office.accuser.accusations) == [root_charge(ROUND)]
 
     run(judged, main, me=last, agrees=False)
+
+
+def test_a_leaf_stays_hidden_though_its_blob_is_anchored_under_an_earlier_epoch_too() -> None:
+    judged = hiding()
+    view, place, earlier = judged.view, (GATEWAY.address, EPOCH), (GATEWAY.address, EPOCH - 1)
+
+    async def main(office: Office) -> None:
+        (found,) = await office.accusations()
+        anchor = view.roots[place]
+        view.roots[earlier] = replace(anchor, root=msgspec.structs.replace(anchor.root, epoch=EPOCH - 1))
+        view.draws[earlier] = replace(view.draws[place], epoch=EPOCH - 1, round=ROUND - 1)
+        before = msgspec.structs.replace(office.posted.root, round=ROUND - 1)
+        view.quality_roots[ROUND - 1] = replace(office.posted, root=before, digest=Hash(before.struct_hash()))
+        assert await office.says_guilty(opened(found, at_ms=POSTED_MS))
+
+    run(judged, main)
+
+
+def test_a_root_is_disputed_while_gateways_wait_for_their_accusers() -> None:
+    judged = hiding()
+    activate(judged, 4)
+
+    async def main(office: Office) -> None:
+        (found,) = (await office.jury.hidden(office.posted))[:1]
+        names = [key.address for key in evaluators()]
+        assert place_in_turn(names, office.accuser.me, lot=found.charge[2])
+        office.signers = frozenset(names) - {office.accuser.me}
+        office.accuser.advance(judged.view, 0)
+        await asyncio.sleep(0.2)
+        assert not office.accuser.accusations  # it waits for its turn against the gateway
+        office.accuser.agrees = lambda _: False
+        anew = replace(office.posted, digest=Hash(b"a" * 32))
+        judged.view.quality_roots[ROUND] = anew
+        office.accuser.advance(judged.view, 0)
+        async with asyncio.timeout(APART_S):
+            while root_charge(ROUND) not in office.accuser.accusations:
+                await asyncio.sleep(0.05)
+        await office.accuser.close()
+
+    run(judged, main, me=last_in_turn(judged))
+
+
+def last_in_turn(judged: Judged) -> int:
+    """Which evaluator is the last to accuse of the hidden leaf that is accused first."""
+    found: list[int] = []
+
+    async def main(office: Office) -> None:
+        hidden = (await office.jury.hidden(office.posted))[0]
+        names = [key.address for key in evaluators()]
+        found.append(max(range(4), key=lambda at: place_in_turn(names, names[at], lot=hidden.charge[2])))
+
+    run(judged, main)
+    return found[0]
+
+
+def cheating(*, kept_back: int | None = None) -> AskNode:
+    """A node that answers as another model does, all but one request of each ten."""
+    numbers = itertools.count()
+
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        number = next(numbers)
+        if number % 10 == kept_back:
+            raise NetworkUnreachable("no answer")
+        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"))
+        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
+
+    return ask
+
+
+@pytest.mark.parametrize(("kept_back", "is_counted"), [(None, True), (3, False)])
+def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back: int | None, is_counted: bool) -> None:  # noqa: FBT001
+    async def main(office: Office) -> None:
+        found = await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32))
+        assert (found is not None and office.jury.would_convict(found)) is is_counted
+
+    run(hiding(), main, ask=cheating(kept_back=kept_back))

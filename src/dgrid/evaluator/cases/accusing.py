@@ -67,12 +67,14 @@ class Accuser:
     def advance(self, view: ChainView, now_s: int) -> None:
         """Starts reading the last root, if it is new; the rest goes on beside.
 
-        What all can see does not wait for nodes that are being asked: a root can be disputed for a short while only.
+        A root can be disputed for a short while only: that waits neither for nodes that are being asked nor for a turn
+        to accuse a gateway.
         """
         self._now_s = now_s
         self._drop_settled(view)
         if (posted := view.quality_roots.get(view.last_quality_round)) is not None:
-            self._begin("public", posted, self._examine)
+            self._begin("root", posted, self._dispute)
+            self._begin("hidden", posted, self._accuse_hidden)
             self._begin("models", posted, self._ask_doubted)
 
     def _begin(self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]) -> None:
@@ -109,9 +111,8 @@ class Accuser:
         except DGridError as error:
             logger.info("the table of round %d cannot be read for accusations: %s", posted.root.round, error.message)
 
-    async def _examine(self, posted: PostedQuality) -> None:
-        """The root first: it can be disputed only until it counts. Of each gateway one hidden leaf: juries are dear."""
-        await self._dispute(posted)
+    async def _accuse_hidden(self, posted: PostedQuality) -> None:
+        """Of each gateway one hidden leaf: juries are dear."""
         for one in roots_to_read(self.view, posted):
             found = await self.jury.hidden(one)
             for hidden in {leaf.leaf.key.gateway: leaf for leaf in reversed(found)}.values():
@@ -179,26 +180,28 @@ class Accuser:
         if not self._is_worth_asking(flag):
             return
         samples = await self._asked(Peer(flag.node, flag.model, flag.digest), flag.seed)
-        if not self.jury.would_convict(samples):
+        if samples is None or not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
             return
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
 
-    async def _asked(self, peer: Peer, seed: bytes) -> Samples:
+    async def _asked(self, peer: Peer, seed: bytes) -> Samples | None:
         """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
 
-        So one that cheats seldom is not asked in vain, and an honest one is asked once.
+        So one that cheats seldom is not asked in vain, and an honest one is asked once. Whole sets only: no member
+        counts a part of one, so that a node which kept back one reply would cost its accuser the bond.
         """
-        seeds, count, take = (seed, self.salt()), self.terms.case_samples, self.bar.sampler.take
-        found = await take(peer, seeds=seeds, numbers=range(count), within_s=SAMPLING_S)
-        for number in range(1, min(SETS_MAX, SAMPLES_MAX // count)):
-            if len(found.samples) < number * count or not self.jury.is_worth_more(found):
-                break
+        seeds, count = (seed, self.salt()), self.terms.case_samples
+        found: Samples | None = None
+        for number in range(min(SETS_MAX, SAMPLES_MAX // count)):
             numbers = range(number * count, (number + 1) * count)
-            more = await take(peer, seeds=seeds, numbers=numbers, within_s=SAMPLING_S)
-            if len(more.samples) == count:  # what is not whole counts for nothing
-                found = replace(found, samples=(*found.samples, *more.samples))
+            more = await self.bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=SAMPLING_S)
+            if len(more.samples) < count:
+                break
+            found = more if found is None else replace(found, samples=(*found.samples, *more.samples))
+            if not self.jury.is_worth_more(found):
+                break
         return found
 
     def _evaluators(self, digest: bytes) -> list[Address]:

@@ -28,7 +28,7 @@ from dgrid.settlement.cases import (
     due_refunds,
     exceeds,
     paid_by_flag,
-    root_over,
+    roots_over,
     tables_up_to,
 )
 from dgrid.settlement.disputes import is_wrong
@@ -164,8 +164,8 @@ class Jury:
     # --- what all can compute -----------------------------------------------------------------------------------------
 
     async def _undisclosed(self, case: Case) -> Finding:
-        posted, most_wei = root_over(self.view, case), terms_of(self.view, case).request_value_max_wei
-        hidden = [] if posted is None else await self.hidden(posted)
+        most_wei = terms_of(self.view, case).request_value_max_wei
+        hidden = [one for posted in roots_over(self.view, case) for one in await self.hidden(posted)]
         fits = any(one.fits(case, most_wei=most_wei) for one in hidden)
         return Finding(fits, case.evidence if fits else ZERO_HASH)
 

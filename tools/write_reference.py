@@ -35,8 +35,8 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 def _typed(argument: Any) -> str:
     """An argument as a usage line has it: in brackets where it may be left out."""
-    name = argument.metavar or argument.name.upper()
-    return str(name if argument.required else f"[{name}]")
+    name = f"{argument.metavar or argument.name.upper()}{'...' if argument.nargs < 0 else ''}"
+    return name if argument.required else f"[{name}]"
 
 
 def _explained(parameter: Any) -> str:

@@ -65,7 +65,7 @@ def open_case(
     evidence: Evidence = "",
     yes: Yes = False,
 ) -> None:
-    """Accuse: a node of selling another model, a gateway of hiding a drawn leaf, a quality root of being wrong.
+    """Accuse: a node of selling another model, a gateway of hiding a drawn answer, a quality root of being wrong.
 
     Takes a bond from this home's user, which is lost unless the jury convicts. Shows first what it will send.
     Evaluators accuse by themselves where they have proof; this is for who knows more.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="The proposal's number in `dgrid gov list`, or its id.")]
 Assignments = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="New values; all of them count, or none.")
+    list[str] | None, typer.Argument(metavar="NAME=VALUE", help="New values; all of them count, or none.")
 ]
 Calls = Annotated[
     list[str] | None,
@@ -168,7 +168,7 @@ def show(context: typer.Context, proposal: Which) -> None:
 
 def simulate(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...|ID", help="New values, or a proposal.")],
+    words: Annotated[list[str], typer.Argument(metavar="NAME=VALUE|ID", help="New values, or a proposal.")],
     *,
     epochs: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last epochs.")] = 10,
 ) -> None:

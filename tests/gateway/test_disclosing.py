@@ -92,7 +92,8 @@ def test_sealed_content_opens_for_its_members_alone_and_is_what_the_receipt_sign
 def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         plain = await stage.ask("Who lives in Oslo?")
-        wishes: dict[str, Any] = {"provider": {"sort": "price"}, "dgrid": {"privacy": "committee"}, "models": ["auto"]}
+        said: dict[str, Any] = {"privacy": "committee", "seed": 2**47 + 5}
+        wishes: dict[str, Any] = {"provider": {"sort": "price"}, "dgrid": said, "models": ["auto"]}
         wishing = await stage.ask("Who lives in Oslo?", **wishes)
         bodies = []
         for answer in (plain, wishing):
@@ -102,6 +103,7 @@ def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> No
             assert salted_hash(content.salt, content.request) == signed.dispatch.forwarded_hash
             bodies.append(json.loads(content.request))
         assert bodies[0] == bodies[1]
+        assert signed.dispatch.seed == said["seed"]
 
     play(tmp_path, scenes)
 

@@ -34,13 +34,15 @@ from dgrid.core.identity import Address, Hash
 from dgrid.core.money import WEI
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.jury import Bar, Jury
-from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler
+from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler, as_asked
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.gateway.admit import forwarded
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import root_charge
-from dgrid.settlement.samples import SampleTerms
+from dgrid.settlement.samples import SampleTerms, sample_questions
 from dgrid.wire.http import HttpClient
+from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Content, Verdict
 
 FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
@@ -294,6 +296,11 @@ def last_in_turn(judged: Judged) -> int:
     return found[0]
 
 
+def given_seed(body: bytes) -> int:
+    """What an honest gateway dispatches."""
+    return decode_chat(body).wanted_seed or 0
+
+
 def cheating(*, kept_back: int | None = None) -> AskNode:
     """A node that answers as another model does, all but one request of each ten."""
     numbers = itertools.count()
@@ -302,7 +309,7 @@ def cheating(*, kept_back: int | None = None) -> AskNode:
         number = next(numbers)
         if number % 10 == kept_back:
             raise NetworkUnreachable("no answer")
-        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"))
+        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"), seed=given_seed(body))
         return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
 
     return ask
@@ -315,3 +322,22 @@ def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back
         assert (found is not None and office.jury.would_convict(found)) is is_counted
 
     run(hiding(), main, ask=cheating(kept_back=kept_back))
+
+
+def test_a_reply_under_another_seed_than_was_asked_for_is_no_sample() -> None:
+    """Else whoever asks could draw one again until it is far off; an honest asker does not put its bond on it."""
+
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + 1)
+        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
+
+    async def main(office: Office) -> None:
+        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
+
+    run(hiding(), main, ask=ask)
+
+
+def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
+    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
+    asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
+    assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)

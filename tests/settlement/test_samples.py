@@ -17,7 +17,7 @@ from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.evidence import NotEvidence
 from dgrid.settlement.samples import SampleTerms, open_sworn, sample_questions
 from dgrid.wire.blob import decode_record
-from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.messages import ChannelConfig, Flag
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, encode_quality
 from dgrid.wire.signatures import SigningKey
 
@@ -47,6 +47,7 @@ class Asking:
     epoch: int = EPOCH
     late_s: int = 100
     sets: int = 1
+    flags: int = 0
     drawn_again: int | None = None  # which request is asked under a seed of the asker's choice
 
 
@@ -58,7 +59,9 @@ def samples(**changes: Any) -> Samples:
     found = []
     for number, question in enumerate(questions):
         content = Content(keccak(bytes((number,))), question.body, "Oslo", b"evidence")
-        work = Work(CHANNEL, b"i" * 32, asking.node, 40, 2, content, asking.digest, seed=question.seed)
+        work = Work(
+            CHANNEL, b"i" * 32, asking.node, 40, 2, content, asking.digest, flags=asking.flags, seed=question.seed
+        )
         books.answer(asking.epoch, work if number != asking.drawn_again else replace(work, seed=work.seed + 1))
         found.append(Sample(decode_record(books.rows[asking.epoch][-1].record), content, None))
     court = COURT.chain_id, COURT.verifying_contract
@@ -123,6 +126,12 @@ def test_no_reply_counts_that_was_drawn_again_under_a_seed_of_the_askers_choice(
     """A reply that one seed in a thousand gives would else be had for a thousand askings."""
     with pytest.raises(NotEvidence, match="under another seed"):
         opened(samples(drawn_again=number))
+
+
+@pytest.mark.parametrize("flag", [Flag.PARTIAL, Flag.SPLICED])
+def test_no_reply_counts_that_was_broken_off_or_is_not_the_nodes_own(flag: Flag) -> None:
+    with pytest.raises(NotEvidence, match="not whole"):
+        opened(samples(flags=int(flag)))
 
 
 def test_each_request_of_a_set_has_one_seed_that_looks_like_a_gateways_own() -> None:

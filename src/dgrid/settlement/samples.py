@@ -5,7 +5,7 @@ shows the requests, and the node's own receipts over the replies. So a node that
 is open convicts itself. The requests follow from a seed and a salt, each with the seed that its reply is drawn under:
 under one salt whoever asks can neither pick those that suit it nor draw a reply again until it does, only stop after
 some number of them. What this cannot bind: which salt is taken, for it is secret, or the node would know the requests;
-where a reply is broken off; and what differs when a node answers the same request twice.
+where a gateway that lies for the asker cuts a reply; and what differs when a node answers the same request twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ from dgrid.core.keccak import keccak
 from dgrid.settlement.evidence import NotEvidence, is_signed
 from dgrid.settlement.hearings import terms_of
 from dgrid.wire.documents import ReceiptDocument, Record
+from dgrid.wire.messages import NOT_WHOLE
 from dgrid.wire.openai import ABOUT_THE_WAY
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, decode_quality
 from dgrid.wire.typed import Domain
@@ -118,6 +119,7 @@ def _check(sample: Sample, document: ReceiptDocument, *, case: Case, question: Q
     _require(not faults, f"a receipt does not hold: {'; '.join(faults)}")
     dispatch = document.dispatch
     _require((dispatch.node, dispatch.model_digest) == (case.accused, case.matter), "a receipt is of another node")
+    _require(not document.receipt.usage.flags & NOT_WHOLE, "a reply is not the node's own, or not whole")
     _require(is_signed(sample.content, document), "a reply is not what was signed")
     _require(is_asked(sample.content.request, question.body), "a request does not follow from seed and salt")
     _require(dispatch.seed == question.seed, "a reply is under another seed than its request's own")

@@ -42,6 +42,7 @@ from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import root_charge
 from dgrid.settlement.samples import SampleTerms, sample_questions
 from dgrid.wire.http import HttpClient
+from dgrid.wire.messages import Flag
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Content, Verdict
 
@@ -324,11 +325,12 @@ def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back
     run(hiding(), main, ask=cheating(kept_back=kept_back))
 
 
-def test_a_reply_under_another_seed_than_was_asked_for_is_no_sample() -> None:
-    """Else whoever asks could draw one again until it is far off; an honest asker does not put its bond on it."""
+@pytest.mark.parametrize(("drift", "flag"), [(1, Flag.STREAMED), (0, Flag.PARTIAL)])
+def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, flag: Flag) -> None:
+    """No member would count it."""
 
     async def ask(peer: Peer, body: bytes) -> Reply:
-        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + 1)
+        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + drift, flags=flag)
         return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
 
     async def main(office: Office) -> None:

@@ -20,6 +20,7 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.settlement.evidence import is_signed
 from dgrid.settlement.samples import Question, SampleTerms, record_of, sample_questions
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.messages import NOT_WHOLE
 from dgrid.wire.quality import Content, Sample, Samples
 
 logger = logging.getLogger(__name__)
@@ -89,12 +90,14 @@ def as_asked(question: Question, peer: Peer, *, budget_wei: int) -> bytes:
 
 
 def checked(reply: Reply, peer: Peer, *, seed: int) -> Reply:
-    """The reply, if that node signed it as that model, under that seed. Raises CheckFailed."""
+    """The reply, if that node signed it as that model, under that seed, whole. Raises CheckFailed."""
     dispatch = reply.document.dispatch
     if (dispatch.node, dispatch.model_digest) != (peer.node, peer.digest):
         raise CheckFailed("another node or other weights answered than those asked for")
     if dispatch.seed != seed:
         raise CheckFailed("the gateway gave the node another seed than was asked for")
+    if reply.document.receipt.usage.flags & NOT_WHOLE:
+        raise CheckFailed("the reply is not the node's own, or not whole")
     if not is_signed(reply.content, reply.document):
         raise CheckFailed("what the gateway shows is not what was signed")
     return reply

@@ -41,6 +41,14 @@ class ForeignChain:
     def fund(self, address: str, wei: int = 10 * WEI) -> None:
         self.call("anvil_setBalance", address, hex(wei))
 
+    def send(self, sender: str, to: str, data: str) -> None:
+        """Sends as anybody, and returns once it is mined."""
+        self.call("anvil_impersonateAccount", sender)
+        self.fund(sender)
+        sent = self.call("eth_sendTransaction", {"from": sender, "to": to, "data": data})
+        while self.call("eth_getTransactionReceipt", sent) is None:
+            time.sleep(0.02)
+
     def count(self, address: str) -> int:
         """How many transactions an address has mined."""
         return int(self.call("eth_getTransactionCount", address, "latest"), 16)

@@ -136,9 +136,7 @@ def test_who_was_jailed_serves_again_after_its_time(operator: Operator) -> None:
     cases = chain_config(operator.home).contracts["cases"]
     registry = chain_config(operator.home).contracts["registry"]
     data = Contracts(chain_config(operator.home)).registry.encode("jail", [Role.NODE, node])
-    operator.chain.call("anvil_impersonateAccount", cases)
-    operator.chain.fund(cases)
-    operator.chain.call("eth_sendTransaction", {"from": cases, "to": registry, "data": to_hex(data)})
+    operator.chain.send(cases, registry, to_hex(data))
     assert not operator.reads("registry", "isActive", Role.NODE, node)
     early = operator.types("unjail", "node", "--yes")
     assert (early.code, early.error["code"]) == (6, "not_yet")

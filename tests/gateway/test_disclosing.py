@@ -92,16 +92,19 @@ def test_sealed_content_opens_for_its_members_alone_and_is_what_the_receipt_sign
 def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         plain = await stage.ask("Who lives in Oslo?")
-        wishes: dict[str, Any] = {"provider": {"sort": "price"}, "dgrid": {"privacy": "committee"}, "models": ["auto"]}
+        said: dict[str, Any] = {"privacy": "committee", "seed": 2**47 + 5}
+        wishes: dict[str, Any] = {"provider": {"sort": "price"}, "dgrid": said, "models": ["auto"]}
         wishing = await stage.ask("Who lives in Oslo?", **wishes)
-        bodies = []
+        bodies, seeds = [], []
         for answer in (plain, wishing):
             signed = await document(stage, answer.receipt_id)
             content = stage.service.contents.get(signed.receipt.place.position, signed.receipt.struct_hash())
             assert content is not None
             assert salted_hash(content.salt, content.request) == signed.dispatch.forwarded_hash
             bodies.append(json.loads(content.request))
+            seeds.append(signed.dispatch.seed)
         assert bodies[0] == bodies[1]
+        assert seeds[1] == said["seed"]
 
     play(tmp_path, scenes)
 

@@ -49,6 +49,7 @@ class Work:
     price: Price = PRICE
     flags: int = 0
     request_id: bytes = b""  # of a request that its payer signed
+    seed: int = 7
 
 
 @dataclass
@@ -130,7 +131,7 @@ class Books:
             self.token,
             work.price.in_wei,
             work.price.out_wei,
-            7,
+            work.seed,
             nonce,
             deadline,
             ZERO_HASH,

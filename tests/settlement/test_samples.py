@@ -1,7 +1,7 @@
 """What a node signed before it was accused counts: all of it, nothing else, and nothing old."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -15,9 +15,9 @@ from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.evidence import NotEvidence
-from dgrid.settlement.samples import SampleTerms, open_sworn, sample_bodies
+from dgrid.settlement.samples import SampleTerms, open_sworn, sample_questions
 from dgrid.wire.blob import decode_record
-from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.messages import ChannelConfig, Flag
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, encode_quality
 from dgrid.wire.signatures import SigningKey
 
@@ -38,18 +38,32 @@ def case_of(**changes: Any) -> Case:
     return replace(Case(b"c" * 32, *names), **changes)
 
 
-def samples(
-    *, node: SigningKey = NODE, digest: bytes = DIGEST, epoch: int = EPOCH, late_s: int = 100, sets: int = 1
-) -> Samples:
-    """A set as an honest opener gets it."""
+@dataclass(frozen=True)
+class Asking:
+    """How a set is asked for; by default as an honest opener does."""
+
+    node: SigningKey = NODE
+    digest: bytes = DIGEST
+    epoch: int = EPOCH
+    late_s: int = 100
+    sets: int = 1
+    flags: int = 0
+    drawn_again: int | None = None  # which request is asked under a seed of the asker's choice
+
+
+def samples(**changes: Any) -> Samples:
+    asking = Asking(**changes)
     books = Books(GATEWAY, DOMAIN, b"t" * 20, CLOCK.genesis_s, CLOCK.length_s)
-    books.deadline_s = CLOCK.opens_at_ms(epoch) // 1000 + late_s
-    bodies = sample_bodies(SEEDS, model=MODEL, numbers=range(sets * COUNT), write=write_sample)
+    books.deadline_s = CLOCK.opens_at_ms(asking.epoch) // 1000 + asking.late_s
+    questions = sample_questions(SEEDS, model=MODEL, numbers=range(asking.sets * COUNT), write=write_sample)
     found = []
-    for number, body in enumerate(bodies):
-        content = Content(keccak(bytes((number,))), body, "Oslo", b"evidence")
-        books.answer(epoch, Work(CHANNEL, b"i" * 32, node, 40, 2, content, digest))
-        found.append(Sample(decode_record(books.rows[epoch][-1].record), content, None))
+    for number, question in enumerate(questions):
+        content = Content(keccak(bytes((number,))), question.body, "Oslo", b"evidence")
+        work = Work(
+            CHANNEL, b"i" * 32, asking.node, 40, 2, content, asking.digest, flags=asking.flags, seed=question.seed
+        )
+        books.answer(asking.epoch, work if number != asking.drawn_again else replace(work, seed=work.seed + 1))
+        found.append(Sample(decode_record(books.rows[asking.epoch][-1].record), content, None))
     court = COURT.chain_id, COURT.verifying_contract
     return Samples(*court, OPENER, NODE.address, MODEL, DIGEST, *SEEDS, tuple(found))
 
@@ -105,6 +119,31 @@ def test_nothing_else_counts(lie: str) -> None:
     make, reason = LIES[lie]
     with pytest.raises(NotEvidence, match=reason):
         opened(make(samples()))
+
+
+@pytest.mark.parametrize("number", range(COUNT))
+def test_no_reply_counts_that_was_drawn_again_under_a_seed_of_the_askers_choice(number: int) -> None:
+    """A reply that one seed in a thousand gives would else be had for a thousand askings."""
+    with pytest.raises(NotEvidence, match="under another seed"):
+        opened(samples(drawn_again=number))
+
+
+@pytest.mark.parametrize("flag", [Flag.PARTIAL, Flag.SPLICED])
+def test_no_reply_counts_that_was_broken_off_or_is_not_the_nodes_own(flag: Flag) -> None:
+    with pytest.raises(NotEvidence, match="not whole"):
+        opened(samples(flags=int(flag)))
+
+
+def test_each_request_of_a_set_has_one_seed_that_looks_like_a_gateways_own() -> None:
+    def asked(salt: bytes) -> list[int]:
+        numbers = range(SAMPLES_MAX)
+        return [
+            one.seed for one in sample_questions((SEEDS[0], salt), model=MODEL, numbers=numbers, write=write_sample)
+        ]
+
+    assert asked(SEEDS[1]) == asked(SEEDS[1])
+    assert len({*asked(SEEDS[1]), *asked(keccak(b"other"))}) == 2 * SAMPLES_MAX
+    assert 2**40 < max(asked(SEEDS[1])) < 2**48
 
 
 def test_what_another_node_signed_is_not_the_accuseds_word() -> None:

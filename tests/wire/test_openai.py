@@ -40,6 +40,7 @@ def test_what_is_no_json_is_said_to_be_none(data: bytes) -> None:
         ({"temperature": -0.1}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"seed": 2**63}, "seed"),
+        ({"dgrid": {"seed": 2**63}}, "dgrid.seed"),
         ({"top_logprobs": 21}, "top_logprobs"),
         ({"stop": ["x"] * 17}, "stop"),
         ({"models": ["m"] * 17}, "models"),

@@ -224,7 +224,7 @@ class Dispatcher:
         return NodeReply(assignment, reply, bounds=Bounds.of(order, plan), desk=desk)
 
     def _dispatch(self, order: Order, seller: Seller, *, parcel: Parcel) -> Dispatch:
-        desk, salt, seed = self._desk, order.salt, order.chat.seed
+        desk, salt, seed = self._desk, order.salt, order.chat.wanted_seed
         self._count += 1
         return Dispatch(
             order.request_id,

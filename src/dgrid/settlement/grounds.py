@@ -16,14 +16,13 @@ from dgrid.settlement.evidence import NotEvidence
 from dgrid.settlement.samples import record_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.grounds import Compared
-from dgrid.wire.messages import Flag
+from dgrid.wire.messages import NOT_WHOLE
 from dgrid.wire.openai import ABOUT_THE_WAY
 from dgrid.wire.verification import verify_receipt
 
 ABOUT_THE_CALLER: Final = frozenset({"user", "metadata", "store"})
 ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
 LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM
-NOT_WHOLE: Final = Flag.PARTIAL | Flag.SPLICED | Flag.CACHED | Flag.SUPPORT
 
 
 @dataclass(frozen=True, slots=True)

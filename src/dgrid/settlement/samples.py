@@ -2,8 +2,10 @@
 
 Before it opens a case about a node's model its opener has asked that node itself, while nobody was accused; its blob
 shows the requests, and the node's own receipts over the replies. So a node that runs the true model only while a case
-is open convicts itself. The requests follow from a seed and a salt: whoever asks cannot pick those that suit it, only
-stop after some number of them.
+is open convicts itself. The requests follow from a seed and a salt, each with the seed that its reply is drawn under:
+under one salt whoever asks can neither pick those that suit it nor draw a reply again until it does, only stop after
+some number of them. What this cannot bind: which salt is taken, for it is secret, or the node would know the requests;
+where a gateway that lies for the asker cuts a reply; and what differs when a node answers the same request twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from dgrid.core.keccak import keccak
 from dgrid.settlement.evidence import NotEvidence, is_signed
 from dgrid.settlement.hearings import terms_of
 from dgrid.wire.documents import ReceiptDocument, Record
+from dgrid.wire.messages import NOT_WHOLE
 from dgrid.wire.openai import ABOUT_THE_WAY
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, decode_quality
 from dgrid.wire.typed import Domain
@@ -29,6 +32,7 @@ WriteSample = Callable[[bytes, str], bytes]
 """The body of a request: from 32 bytes of chance and a model's name. All evaluators write them alike."""
 
 DISPATCH_MS_MAX = 15 * 60_000  # a node takes no dispatch that ends later: its own clock bounds when it was asked
+SEED_BYTES = 6  # as many as a gateway draws for who asks for no seed: the dispatch looks like any other
 SWORN_MS_MAX = 60 * 60_000  # older samples say nothing of the node as it is
 
 
@@ -41,15 +45,27 @@ class SampleTerms:
     write: WriteSample
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request of a set, and the seed of its dispatch: not in the body, by which the node would know it."""
+
+    body: bytes
+    seed: int
+
+
 def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
     """What a set's request of this number is made from."""
     return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))
 
 
-def sample_bodies(seeds: tuple[bytes, bytes], *, model: str, numbers: range, write: WriteSample) -> Iterator[bytes]:
+def sample_questions(
+    seeds: tuple[bytes, bytes], *, model: str, numbers: range, write: WriteSample
+) -> Iterator[Question]:
     """The requests of these numbers under (seed, salt), in order."""
     for index in numbers:
-        yield write(sample_chance(*seeds, index=index), model)
+        chance = sample_chance(*seeds, index=index)
+        drawn = keccak(b"DGrid sample seed" + chance)[:SEED_BYTES]
+        yield Question(write(chance, model), int.from_bytes(drawn, "big"))
 
 
 def record_of(document: ReceiptDocument) -> Record:
@@ -82,10 +98,11 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     _require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
     documents = [_document(sample, terms) for sample in blob.samples]
     _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
-    bodies = sample_bodies((blob.seed, blob.salt), model=blob.model, numbers=range(asked), write=terms.write)
+    seeds = blob.seed, blob.salt
+    questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)
     since_ms = _since_ms(view, case)
-    for sample, document, body in zip(blob.samples, documents, bodies, strict=True):
-        _check(sample, document, case=case, body=body)
+    for sample, document, question in zip(blob.samples, documents, questions, strict=True):
+        _check(sample, document, case=case, question=question)
         _check_time(document, since_ms=since_ms)
     return [sample.content for sample in blob.samples]
 
@@ -97,13 +114,15 @@ def _document(sample: Sample, terms: SampleTerms) -> ReceiptDocument:
         raise NotEvidence(f"malformed receipt: {error}") from None
 
 
-def _check(sample: Sample, document: ReceiptDocument, *, case: Case, body: bytes) -> None:
+def _check(sample: Sample, document: ReceiptDocument, *, case: Case, question: Question) -> None:
     faults = [check.reason for check in verify_receipt(document) if not check.ok]
     _require(not faults, f"a receipt does not hold: {'; '.join(faults)}")
     dispatch = document.dispatch
     _require((dispatch.node, dispatch.model_digest) == (case.accused, case.matter), "a receipt is of another node")
+    _require(not document.receipt.usage.flags & NOT_WHOLE, "a reply is not the node's own, or not whole")
     _require(is_signed(sample.content, document), "a reply is not what was signed")
-    _require(is_asked(sample.content.request, body), "a request does not follow from seed and salt")
+    _require(is_asked(sample.content.request, question.body), "a request does not follow from seed and salt")
+    _require(dispatch.seed == question.seed, "a reply is under another seed than its request's own")
 
 
 def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:

@@ -36,6 +36,9 @@ class Flag(IntFlag):
     STREAMED = 32
 
 
+NOT_WHOLE = Flag.PARTIAL | Flag.SPLICED | Flag.CACHED | Flag.SUPPORT  # says little of the node, and nothing of a model
+
+
 class InferenceRequest(Message, frozen=True):
     """A payer's order, when it signs itself."""
 

@@ -64,6 +64,7 @@ class DGridOptions(msgspec.Struct, gc=False):
     verify: str = "signed"
     budget: str | int | None = None  # highest fee for this request, wei
     explain: bool = False
+    seed: int | None = None  # like the request's own, but the node meets it in the dispatch alone
 
 
 class ChatRequest(msgspec.Struct, gc=False):
@@ -94,6 +95,11 @@ class ChatRequest(msgspec.Struct, gc=False):
         """The caller's own cap on completion tokens."""
         return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
 
+    @property
+    def wanted_seed(self) -> int | None:
+        """The seed that the caller asks for, in the one place or the other."""
+        return self.dgrid.seed if self.seed is None and self.dgrid is not None else self.seed
+
 
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
 
@@ -117,8 +123,8 @@ def _check_ranges(request: ChatRequest) -> None:
         raise _out_of_range("n", f"1 to {CHOICES_MAX} choices")
     if request.completion_limit is not None and request.completion_limit < 1:
         raise _out_of_range("max_tokens", "at least 1 token")
-    if request.seed is not None and not -(2**63) <= request.seed < 2**63:
-        raise _out_of_range("seed", "a 64-bit integer")
+    if (seed := request.wanted_seed) is not None and not -(2**63) <= seed < 2**63:
+        raise _out_of_range("seed" if request.seed is not None else "dgrid.seed", "a 64-bit integer")
     if isinstance(request.stop, list) and len(request.stop) > STOPS_MAX:
         raise _out_of_range("stop", f"at most {STOPS_MAX} stop texts")
     if request.models and len(request.models) > FALLBACKS_MAX:

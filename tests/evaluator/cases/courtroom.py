@@ -34,6 +34,7 @@ from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
+from dgrid.gateway.admit import forwarded
 from dgrid.processes.life import now_ms
 from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.hearings import windows_of_hearing
@@ -41,7 +42,7 @@ from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.blob import decode_record
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.openai import ABOUT_THE_WAY
+from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Content, Identity
 from dgrid.wire.typed import Domain, court_domain
 
@@ -97,11 +98,11 @@ class PaperNode:
         assert block is not None
         epoch = (block.timestamp_s - net.genesis_s) // net.epoch_seconds
         books.deadline_s = net.genesis_s + epoch * net.epoch_seconds + DEADLINE_S
-        fields = {k: v for k, v in msgspec.json.decode(body).items() if k not in ABOUT_THE_WAY}
-        content = Content(secrets.token_bytes(32), msgspec.json.encode(fields), "Oslo", evidence)
+        chat = decode_chat(body)
+        content = Content(secrets.token_bytes(32), forwarded(chat, body), "Oslo", evidence)
         config = next(one.config for one in self.network.watcher.finalized.channels.values())
         work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)
-        books.answer(epoch, replace(work, said=content, digest=WEIGHTS))
+        books.answer(epoch, replace(work, said=content, digest=WEIGHTS, seed=chat.wanted_seed or 0))
         record = decode_record(books.rows[epoch][-1].record)
         return Reply(ReceiptDocument.of(record, domain=net.domain), content)
 

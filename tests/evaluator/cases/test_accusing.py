@@ -35,13 +35,16 @@ from dgrid.core.money import WEI
 from dgrid.evaluator.cases import accusing
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.jury import Bar, Jury
-from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler
+from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler, as_asked
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.gateway.admit import forwarded
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import root_charge
-from dgrid.settlement.samples import SampleTerms
+from dgrid.settlement.samples import SampleTerms, sample_questions
 from dgrid.wire.http import HttpClient
+from dgrid.wire.messages import Flag
+from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Content, Verdict
 
 FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
@@ -295,6 +298,11 @@ def last_in_turn(judged: Judged) -> int:
     return found[0]
 
 
+def given_seed(body: bytes) -> int:
+    """What an honest gateway dispatches."""
+    return decode_chat(body).wanted_seed or 0
+
+
 def cheating(*, kept_back: int | None = None) -> AskNode:
     """A node that answers as another model does, all but one request of each ten."""
     numbers = itertools.count()
@@ -303,7 +311,7 @@ def cheating(*, kept_back: int | None = None) -> AskNode:
         number = next(numbers)
         if number % 10 == kept_back:
             raise NetworkUnreachable("no answer")
-        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"))
+        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"), seed=given_seed(body))
         return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
 
     return ask
@@ -318,6 +326,7 @@ def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back
     run(hiding(), main, ask=cheating(kept_back=kept_back))
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])
 def test_a_root_is_read_again_where_archives_did_not_answer(
     failure: DGridError, tries: int, monkeypatch: pytest.MonkeyPatch
@@ -337,3 +346,23 @@ def test_a_root_is_read_again_where_archives_did_not_answer(
         assert tried == [office.posted] * tries
 
     run(hiding(), main)
+=======
+@pytest.mark.parametrize(("drift", "flag"), [(1, Flag.STREAMED), (0, Flag.PARTIAL)])
+def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, flag: Flag) -> None:
+    """No member would count it."""
+
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + drift, flags=flag)
+        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
+
+    async def main(office: Office) -> None:
+        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
+
+    run(hiding(), main, ask=ask)
+
+
+def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
+    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
+    asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
+    assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
+>>>>>>> samples

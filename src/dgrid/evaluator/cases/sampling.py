@@ -18,8 +18,9 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.judging import Measuring
 from dgrid.evaluator.rerun import Peer
 from dgrid.settlement.evidence import is_signed
-from dgrid.settlement.samples import SampleTerms, record_of, sample_bodies
+from dgrid.settlement.samples import Question, SampleTerms, record_of, sample_questions
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.messages import NOT_WHOLE
 from dgrid.wire.quality import Content, Sample, Samples
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,9 @@ class Sampler:
 
     async def take(self, peer: Peer, *, seeds: tuple[bytes, bytes], numbers: range, within_s: float) -> Samples:
         """All that came in time of the requests of these numbers under (seed, salt), measured."""
-        bodies = sample_bodies(seeds, model=peer.model, numbers=numbers, write=self.terms.write)
+        questions = sample_questions(seeds, model=peer.model, numbers=numbers, write=self.terms.write)
         slots = asyncio.Semaphore(AT_ONCE)
-        tasks = [asyncio.ensure_future(self._one(peer, body, slots)) for body in bodies]
+        tasks = [asyncio.ensure_future(self._one(peer, question, slots)) for question in questions]
         try:
             done, _ = await asyncio.wait(tasks, timeout=max(0.0, within_s)) if tasks else (set(), set())
             found = [reply for task in tasks if task in done and (reply := task.result()) is not None]
@@ -68,10 +69,11 @@ class Sampler:
         found = [await self.measuring.measure(digest, content) for content in contents]
         return [one.gap_micros for one in found if one is not None and one.tokens > 0]
 
-    async def _one(self, peer: Peer, body: bytes, slots: asyncio.Semaphore) -> Sample | None:
+    async def _one(self, peer: Peer, question: Question, slots: asyncio.Semaphore) -> Sample | None:
         async with slots:
             try:
-                reply = checked(await self.ask(peer, as_asked(body, peer, budget_wei=self.budget_wei)), peer)
+                body = as_asked(question, peer, budget_wei=self.budget_wei)
+                reply = checked(await self.ask(peer, body), peer, seed=question.seed)
                 identity = await self.measuring.measure(peer.digest, reply.content)
             except DGridError as error:
                 logger.info("no sample of %s: %s", to_hex(peer.node), error.message)
@@ -79,18 +81,23 @@ class Sampler:
         return Sample(record_of(reply.document), reply.content, identity)
 
 
-def as_asked(body: bytes, peer: Peer, *, budget_wei: int) -> bytes:
+def as_asked(question: Question, peer: Peer, *, budget_wei: int) -> bytes:
     """A request for one node only; what concerns its way the gateway keeps to itself."""
-    fields = msgspec.json.decode(body, type=dict[str, Any])
-    way = {"provider": {"only": [to_hex(peer.node)]}, "dgrid": {"budget": str(budget_wei)}}
+    fields = msgspec.json.decode(question.body, type=dict[str, Any])
+    wishes = {"budget": str(budget_wei), "seed": question.seed}
+    way = {"provider": {"only": [to_hex(peer.node)]}, "dgrid": wishes}
     return msgspec.json.encode({**fields, **way})
 
 
-def checked(reply: Reply, peer: Peer) -> Reply:
-    """The reply, if that node signed it as that model. Raises CheckFailed."""
+def checked(reply: Reply, peer: Peer, *, seed: int) -> Reply:
+    """The reply, if that node signed it as that model, under that seed, whole. Raises CheckFailed."""
     dispatch = reply.document.dispatch
     if (dispatch.node, dispatch.model_digest) != (peer.node, peer.digest):
         raise CheckFailed("another node or other weights answered than those asked for")
+    if dispatch.seed != seed:
+        raise CheckFailed("the gateway gave the node another seed than was asked for")
+    if reply.document.receipt.usage.flags & NOT_WHOLE:
+        raise CheckFailed("the reply is not the node's own, or not whole")
     if not is_signed(reply.content, reply.document):
         raise CheckFailed("what the gateway shows is not what was signed")
     return reply

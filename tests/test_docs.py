@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 from tests.test_house_rules import project_files, python_files, text_of, tree_of
+from tools.write_reference import commands_page, leaves
 
 from dgrid.core.errors import DGridError
 
@@ -52,16 +53,6 @@ def shown_commands() -> Iterator[Typed]:
 def command_tree() -> Any:
     """The command line as the parser sees it."""
     return typer.main.get_command(importlib.import_module("dgrid.cli.main").app)
-
-
-def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command that can be run, with the words that lead to it."""
-    inside = getattr(command, "commands", {})
-    if not inside or getattr(command, "invoke_without_command", False):
-        yield path, command
-    for name, one in inside.items():
-        if not one.hidden:
-            yield from leaves(one, (*path, name))
 
 
 def options(command: Any) -> set[str]:
@@ -163,6 +154,11 @@ def test_every_command_and_option_is_in_the_reference() -> None:
     for path, command in leaves(command_tree()):
         missing += [f"dgrid {' '.join(path)} {o}" for o in options(command) if o.startswith("--") and o not in text]
     assert not missing
+
+
+def test_the_reference_of_commands_is_what_the_commands_say() -> None:
+    """`tools/write_reference.py` writes it."""
+    assert text_of(f"{REFERENCE}commands.md") == commands_page()
 
 
 def test_every_error_code_is_in_the_reference_and_no_other() -> None:

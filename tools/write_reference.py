@@ -35,22 +35,25 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 def _typed(argument: Any) -> str:
     """An argument as a usage line has it: in brackets where it may be left out."""
-    name = argument.metavar or argument.name.upper()
-    return str(name if argument.required else f"[{name}]")
+    name = f"{argument.metavar or argument.name.upper()}{'...' if argument.nargs < 0 else ''}"
+    return name if argument.required else f"[{name}]"
+
+
+def _explained(parameter: Any) -> str:
+    """What stands for an argument or an option, by the names it is typed with."""
+    names = [parameter.metavar or parameter.name.upper()]
+    if parameter.param_type_name == "option":
+        names = [*parameter.opts, *parameter.secondary_opts]
+    return f"- {', '.join(f'`{name}`' for name in names)}: {parameter.help}"
 
 
 def command_section(path: tuple[str, ...], command: Any) -> str:
-    """A command's heading, help and options."""
-    shown = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    arguments = [_typed(parameter) for parameter in shown if not parameter.hidden]
-    usage = " ".join(("dgrid", *path, *arguments))
+    """A command's heading, help, arguments and options."""
+    shown = [one for one in command.params if not one.hidden and one.name != "help"]
+    usage = " ".join(("dgrid", *path, *(_typed(one) for one in shown if one.param_type_name == "argument")))
     lines = [f"## dgrid {' '.join(path)}".rstrip(), "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
     lines += ["```", usage, "```", ""]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    for option in options:
-        if option.name != "help" and not option.hidden:
-            names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-            lines.append(f"- {names}: {option.help or ''}".rstrip(": "))
+    lines += [_explained(one) for one in shown if one.help]
     return "\n".join(lines).rstrip() + "\n"
 
 

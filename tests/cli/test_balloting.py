@@ -125,15 +125,14 @@ def test_a_proposal_goes_its_way_and_the_parameter_changes_two_epochs_later(on_d
     on_devnet(main)
 
 
-def test_the_members_pay_from_the_treasury_by_a_call(on_devnet: OnDevnet) -> None:
+def test_the_members_pay_from_the_timelock_by_a_call(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         member, auditor = await net.sender("member", dgai_wei=QUORUM_WEI + WEI), net.key("auditor").address
         call = f"dgai.transfer {to_hex(auditor)} 2.5DGAI"
         async with now(net) as network:
             with pytest.raises(Reverted, match="ERC20InsufficientBalance"):
                 await planned(network, (), address=member.address, typed=[call])
-        treasury = net.contracts.timelock.address
-        await fund_dev(net.rpc, net.contracts, address=treasury, dgai_wei=3 * WEI)
+        await fund_dev(net.rpc, net.contracts, address=net.contracts.timelock.address, dgai_wei=3 * WEI)
         await proposed(net, member, "protocol_bps=3%", calls=[call])
         shown_now = [str(change) for change in (await first(net)).changes]
         assert shown_now[1:] == [f"calls dgai.transfer(to={to_hex(auditor)}, value=2.5 DGAI)"]

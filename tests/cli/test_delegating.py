@@ -71,8 +71,13 @@ def test_a_commission_that_cannot_be_is_refused_before_anything_is_sent(operator
         (("reward", "node-1", "0"), "invalid_request"),
         (("reward", "node-1", "1", "--role", "evaluator"), "invalid_request"),
     ):
-        count = operator.chain.count(to_hex(operator.address("node-1")))
+        before = sent_by(operator, "node-1", "user")
         refused = operator.types(*words, "--yes")
         assert refused.error["code"] == code, (words, refused.err)
-        assert operator.chain.count(to_hex(operator.address("node-1"))) == count
+        assert sent_by(operator, "node-1", "user") == before
     assert operator.done("commission", "node", f"{most}%")["gas"] > 0
+
+
+def sent_by(operator: Operator, *names: str) -> list[int]:
+    """How many transactions each has sent."""
+    return [operator.chain.count(to_hex(operator.address(name))) for name in names]

@@ -31,6 +31,8 @@ def test_a_gateway_says_once_why_it_is_out_of_service_and_again_when_it_happens_
             is_active = say_if_out_of_service(view, gateway=ME, was_active=is_active)
             said.append(len(caplog.messages))
     assert said == [0, 0, 1, 1, 1, 2, 2]
-    assert f"{980 * WEI} wei is below the least" in caplog.messages[0]
+    assert "980 DGAI is below the least" in caplog.messages[0]
+    assert "`dgrid stake gateway`" in caplog.messages[0]
     assert "jailed" in caplog.messages[1]
+    assert "`dgrid unjail gateway`" in caplog.messages[1]
     assert not is_active

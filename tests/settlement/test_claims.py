@@ -6,7 +6,10 @@ from tests.devnet import Devnet, OnDevnet
 from tests.settlement.network import LINE_WEI, base_of, settling
 
 from dgrid.chain.contracts import Reverted
+from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.enroll import Enroller
 from dgrid.chain.events import Kind
+from dgrid.chain.sender import Sender
 from dgrid.core.identity import Address
 from dgrid.core.money import WEI
 from dgrid.settlement import claims
@@ -65,20 +68,24 @@ def test_the_view_knows_the_line_that_is_left_when_collected_money_paid_by_defau
         network = await settling(net, archives=1)
         config, key = await network.open_channel("payer-1", amount_wei=10 * WEI), network.books.key.address
         node = net.key("node-1").address
-        work = network.work(config, "node-1", tokens_in=50_000, tokens_out=500)
-        network.books.answer(8, work)
+        works = [network.work(config, name, tokens_in=50_000, tokens_out=500) for name in ("node-1", "node-2")]
+        network.books.answer(8, works[1])
         await network.anchor(8, network.voucher("payer-1", config, 10 * WEI))
         await network.loop.step()
         assert await net.contracts.settlement.read(net.rpc, "fundsOf", [key]) > 0
 
-        receipt = network.books.answer(9, work)
+        receipt = network.books.answer(9, works[0])
         seal = decode_record(network.books.rows[9][0].record).seal
         sender = await net.sender("anyone", dgai_wei=0)
         paid = await claims.claim_by_default(sender, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
         assert [(one.payee, one.amount_wei) for one in paid] == [(node, base_of(receipt.totals.node))]
         view = await network.watcher.until(lambda view: view.lines[(key, node)] < LINE_WEI, timeout_s=10)
         assert view.lines[(key, node)] == await net.contracts.settlement.read(net.rpc, "lineOf", [key, node])
-        assert view.line_amounts[(key, node)] > view.lines[(key, node)]
+        gateway = Sender(net.rpc, network.books.key, folder=net.folder / "gateway-again", chain_id=DEV_CHAIN_ID)
+        sent = await gateway.next_nonce()
+        await Enroller(net.rpc, net.contracts, gateway, dev=True).ensure_lines({node: LINE_WEI}, view)
+        assert await gateway.next_nonce() == sent  # a line that was used is as high as it was promised
+        await gateway.close()
 
     on_devnet(main)
 

@@ -109,7 +109,7 @@ def nodes(
     why: Annotated[str, typer.Option(metavar="NODE", help="Why this node is believed: its address or name.")] = "",
     limit: Annotated[int, typer.Option(help="With --why: how many changes, the latest.", min=1, max=1000)] = 20,
 ) -> None:
-    """List the nodes as a gateway sees them: model, credibility, traffic, state. Without a gateway, as the judges do.
+    """List the nodes as a gateway sees them: model, credibility, traffic, stake, state; without one, as judges do.
 
     With --why it shows the latest changes of one node's credibility and the receipts behind them, from the quality
     tables that any archive holds.

@@ -19,7 +19,7 @@ from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import DGridError, InvalidRequest
 from dgrid.core.identity import Address, to_hex
 from dgrid.governance.calls import drafted_call
-from dgrid.governance.changes import Change, ParameterChange, changes_of, setting_calls
+from dgrid.governance.changes import NOTICE_EPOCHS, Change, ParameterChange, changes_of, setting_calls
 from dgrid.governance.drafting import Draft, require_adoptable, unsafe
 from dgrid.governance.proposals import Proposal, ProposalNotFound, ProposalState, proposals
 from dgrid.governance.simulation import Simulation
@@ -119,7 +119,7 @@ def _values_before(view: ChainView, proposal: Proposal) -> tuple[Parameters, int
     """What a proposal replaces: of one that is executed, what counted until its values did."""
     if proposal.executed_ms is None:
         return view.parameters.last, None
-    from_epoch = view.clock.epoch_at(proposal.executed_ms) + 2
+    from_epoch = view.clock.epoch_at(proposal.executed_ms) + NOTICE_EPOCHS
     return view.parameters.at(from_epoch - 1), from_epoch
 
 

@@ -60,15 +60,12 @@ def open_case(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
     *,
-    about: Annotated[
-        str,
-        typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round."),
-    ],
+    about: Annotated[str, typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round.")],
     model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
     evidence: Evidence = "",
     yes: Yes = False,
 ) -> None:
-    """Accuse: a node of selling another model, a gateway of hiding a drawn leaf, a quality root of being wrong.
+    """Accuse: a node of selling another model, a gateway of hiding a drawn answer, a quality root of being wrong.
 
     Takes a bond from this home's user, which is lost unless the jury convicts. Shows first what it will send.
     Evaluators accuse by themselves where they have proof; this is for who knows more.
@@ -78,7 +75,7 @@ def open_case(
     from dgrid.cli.court import plan_open, send_open
 
     terminal: Terminal = context.obj
-    accusation, bond_wei = plan_open(terminal.home, _wish(subject, about, model=model, evidence=evidence))
+    accusation, bond_wei = plan_open(terminal.home, _complaint(subject, about, model=model, evidence=evidence))
     told = ABOUT[accusation.subject.name.lower()]
     terminal.note(
         f"accuses {short('0x' + accusation.accused.hex())} of {told}; bond {dgai(bond_wei)}, lost on acquittal"
@@ -106,7 +103,7 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
     terminal.show("cases.appeal", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
 
 
-def _wish(subject: str, about: str, *, model: str, evidence: str) -> Any:
+def _complaint(subject: str, about: str, *, model: str, evidence: str) -> Any:
     from dgrid.chain.case_events import Subject
     from dgrid.cli.court import Complaint
 

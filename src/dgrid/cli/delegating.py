@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.core.identity import Address
 
 OfRole = Annotated[str, typer.Option("--role", help="The operator's role: node, gateway, evaluator or archive.")]
-Operator = Annotated[str, typer.Argument(help="The operator's address, or the name of a key of this home.")]
+Operator = Annotated[
+    str, typer.Argument(metavar="OPERATOR", help="The operator's address, or the name of a key of this home.")
+]
 
 
 def register(app: typer.Typer) -> None:

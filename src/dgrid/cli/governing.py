@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="The proposal's number in `dgrid gov list`, or its id.")]
 Assignments = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="New values, all or none of them.")
+    list[str] | None, typer.Argument(metavar="NAME=VALUE", help="New values; all of them count, or none.")
 ]
 Calls = Annotated[
     list[str] | None,
@@ -44,7 +44,7 @@ def propose(
     title: Annotated[str, typer.Option(help="What it is for; else the changes themselves.")] = "",
     yes: Yes = False,
 ) -> None:
-    """Put new values of the network's parameters to the vote, or calls of its contracts: the treasury's money, say.
+    """Put new values of the network's parameters to the vote, or calls of its contracts: a payment, say.
 
     A value is a whole number of the parameter's unit, or an amount with DGAI, %, s, m, h or d behind it. A call names a
     contract and a function, then its arguments: numbers, amounts such as 250DGAI, addresses or contracts' names, 0x
@@ -168,7 +168,7 @@ def show(context: typer.Context, proposal: Which) -> None:
 
 def simulate(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...|ID", help="New values, or a proposal.")],
+    words: Annotated[list[str], typer.Argument(metavar="NAME=VALUE|ID", help="New values, or a proposal.")],
     *,
     epochs: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last epochs.")] = 10,
 ) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.staking import Part
 
 RoleName = Annotated[str, typer.Argument(metavar="ROLE", help="node, gateway, evaluator or archive.")]
-Amount = Annotated[str, typer.Argument(help="DGAI.")]
-SomeOrAll = Annotated[str, typer.Argument(metavar="AMOUNT|all", help="DGAI, or all.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="How much, in DGAI.")]
+SomeOrAll = Annotated[str, typer.Argument(metavar="AMOUNT|all", help="How much, in DGAI, or all.")]
 PayOut = Annotated[bool, typer.Option("--withdraw", help="Pay out what was taken out before and is free now.")]
 From = Annotated[str, typer.Option("--from", help="A key of this home by its name, or a key file.")]
 

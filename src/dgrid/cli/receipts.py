@@ -27,7 +27,7 @@ def receipts(
     context: typer.Context,
     *,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 20,
-    judged: Annotated[bool, typer.Option("--judged", help="Also which were drawn and judged, by the chain.")] = False,
+    judged: Annotated[bool, typer.Option("--judged", help="Also how far judging has come with each.")] = False,
 ) -> None:
     """Receipts, the signed record of each answer: list those of this home's API key, newest first.
 

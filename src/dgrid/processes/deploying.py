@@ -18,7 +18,7 @@ from dgrid.processes.home import Home, write_atomically
 
 
 class ChainLost(DGridError):
-    """The dev chain's state is gone, and with it what the home's ledgers refer to."""
+    """The dev chain's state is gone, or of an earlier version, and with it what the home's ledgers refer to."""
 
     code = "chain_lost"
 
@@ -45,7 +45,8 @@ async def deployed(home: Home, rpc: Rpc, *, epoch_seconds: int, now_s: int, say:
     known = _kept(home)
     if known is not None and known.is_done:
         if await strange_contracts(rpc, known.contracts):
-            raise ChainLost(f"the chain in {home.path / 'chain'} lost its contracts", hint="start in a new --home")
+            where = home.path / "chain"
+            raise ChainLost(f"the chain in {where} holds no contracts of this version", hint="start in a new --home")
         return known
     folder = home.role_folder(f"deployer-{DEV_CHAIN_ID}")
     sender = Sender(rpc, DEV_ACCOUNT, folder=folder, chain_id=DEV_CHAIN_ID)

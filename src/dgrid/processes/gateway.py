@@ -19,7 +19,7 @@ from dgrid.chain.view import ChainView
 from dgrid.config import GatewayConfig
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
-from dgrid.core.money import BPS
+from dgrid.core.money import BPS, amount_text
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.tokenizers import Tokenizer, load_tokenizer
 from dgrid.gateway.chain_facts import WatchedChain
@@ -189,8 +189,10 @@ def say_if_out_of_service(view: ChainView, *, gateway: Address, was_active: bool
     own = view.members.get((Role.GATEWAY, gateway))
     is_active = own is None or own.active
     if was_active and own is not None and not is_active:
-        why = "it is jailed" if own.jailed_until_s else f"its stake of {own.stake_wei} wei is below the least"
-        logger.error("out of service, for %s: no epoch is stored or anchored until `dgrid stake gateway` mends it", why)
+        why, remedy = f"its stake of {amount_text(own.stake_wei)} DGAI is below the least", "dgrid stake gateway"
+        if own.jailed_until_s:
+            why, remedy = "it is jailed", "dgrid unjail gateway"
+        logger.error("out of service, for %s: no epoch is stored or anchored until `%s` mends it", why, remedy)
     return is_active
 
 

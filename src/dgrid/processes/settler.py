@@ -163,7 +163,8 @@ class SettlerService:
         if not member.active:
             raise OutOfService(
                 f"{to_hex(order.root.gateway)} is out of service: its stake is below the least, or it is jailed",
-                hint="its operator adds to its stake with `dgrid stake gateway`; what it has closed waits meanwhile",
+                hint="`dgrid stake gateway` adds to its stake, `dgrid unjail gateway` ends a jail whose time is over; "
+                "what it has closed waits meanwhile",
             )
         try:
             row = self.queue.accept(order)

@@ -29,9 +29,10 @@ from dgrid.chain.case_view import Case, Ending, Hearing, Vote
 from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member, PostedQuality
-from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, Hash
 from dgrid.core.money import WEI
+from dgrid.evaluator.cases import accusing
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler, as_asked
@@ -343,3 +344,24 @@ def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
     question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
     asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
     assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
+
+
+@pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])
+def test_a_root_is_read_again_where_archives_did_not_answer(
+    failure: DGridError, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accusing, "AGAIN_S", 0.01)
+    tried: list[PostedQuality] = []
+
+    async def work(posted: PostedQuality) -> None:
+        tried.append(posted)
+        if len(tried) == 1:
+            raise failure
+
+    async def main(office: Office) -> None:
+        for _ in range(4):
+            office.accuser._begin("root", office.posted, work)
+            await office.accuser._tasks["root"]
+        assert tried == [office.posted] * tries
+
+    run(hiding(), main)

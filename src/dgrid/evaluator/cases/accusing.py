@@ -18,7 +18,7 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, PostedQuality
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
@@ -42,6 +42,7 @@ from dgrid.wire.quality import SAMPLES_MAX, Samples
 logger = logging.getLogger(__name__)
 
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
+AGAIN_S: Final = 3.0  # after archives did not answer
 SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
@@ -81,7 +82,7 @@ class Accuser:
         running = self._tasks.get(kind)
         if self._read.get(kind) != posted.digest and (running is None or running.done()):
             self._read[kind] = posted.digest
-            self._tasks[kind] = asyncio.ensure_future(self._guarded(work, posted))
+            self._tasks[kind] = asyncio.ensure_future(self._guarded(kind, posted, work))
 
     async def close(self) -> None:
         """Calls off what is under way."""
@@ -105,11 +106,17 @@ class Accuser:
         charge = accusation.subject, accusation.accused, accusation.matter
         self.accusations[charge], self._heard[charge] = accusation, case_about(self.view, charge)
 
-    async def _guarded(self, work: Callable[[PostedQuality], Awaitable[None]], posted: PostedQuality) -> None:
+    async def _guarded(
+        self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]
+    ) -> None:
+        """Once, and again while the archives do not answer: who silences them for a moment wins no more than that."""
         try:
             await work(posted)
         except DGridError as error:
             logger.info("the table of round %d cannot be read for accusations: %s", posted.root.round, error.message)
+            if isinstance(error, NetworkUnreachable):
+                await asyncio.sleep(AGAIN_S)
+                self._read.pop(kind, None)
 
     async def _accuse_hidden(self, posted: PostedQuality) -> None:
         """Of each gateway one hidden leaf: juries are dear."""

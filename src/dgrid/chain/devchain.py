@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 # The first account of the test mnemonic every Ethereum tool ships: public on purpose, worthless off a dev chain.
 DEV_ACCOUNT = SigningKey.from_hex("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+STATES_KEPT = 500  # of the last blocks, in memory: what is read or undone lies within a few dozen
 BLOCKS_AFTER = 3  # finality takes 2 (--slots-in-an-epoch 1), a draw's seed the third block after its root
 HOST = "127.0.0.1"
 START_S = 10.0
@@ -133,6 +134,7 @@ class DevChain:
         plain = (
             f"--host {self.host} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague"
             f" --slots-in-an-epoch {self.slots}"
+            f" --prune-history {STATES_KEPT}"  # what it lays on disk else, gigabytes, is left there when it is killed
             " --quiet"  # it writes a line for every call it answers, for ever
         )
         if self.folder is None:

@@ -326,7 +326,26 @@ def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back
     run(hiding(), main, ask=cheating(kept_back=kept_back))
 
 
-<<<<<<< HEAD
+@pytest.mark.parametrize(("drift", "flag"), [(1, Flag.STREAMED), (0, Flag.PARTIAL)])
+def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, flag: Flag) -> None:
+    """No member would count it."""
+
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + drift, flags=flag)
+        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
+
+    async def main(office: Office) -> None:
+        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
+
+    run(hiding(), main, ask=ask)
+
+
+def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
+    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
+    asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
+    assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
+
+
 @pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])
 def test_a_root_is_read_again_where_archives_did_not_answer(
     failure: DGridError, tries: int, monkeypatch: pytest.MonkeyPatch
@@ -346,23 +365,3 @@ def test_a_root_is_read_again_where_archives_did_not_answer(
         assert tried == [office.posted] * tries
 
     run(hiding(), main)
-=======
-@pytest.mark.parametrize(("drift", "flag"), [(1, Flag.STREAMED), (0, Flag.PARTIAL)])
-def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, flag: Flag) -> None:
-    """No member would count it."""
-
-    async def ask(peer: Peer, body: bytes) -> Reply:
-        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + drift, flags=flag)
-        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
-
-    async def main(office: Office) -> None:
-        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
-
-    run(hiding(), main, ask=ask)
-
-
-def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
-    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
-    asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
-    assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
->>>>>>> samples

@@ -57,7 +57,9 @@ class ForeignChain:
 @contextmanager
 def foreign_chain(chain_id: int = BSC_TESTNET) -> Iterator[ForeignChain]:
     chain = ForeignChain(free_port())
-    arguments = f"--port {chain.port} --chain-id {chain_id} --hardfork prague --slots-in-an-epoch 1 --prune-history --quiet"
+    arguments = (
+        f"--port {chain.port} --chain-id {chain_id} --hardfork prague --slots-in-an-epoch 1 --prune-history 500 --quiet"
+    )
     process = subprocess.Popen([str(find_anvil()), *arguments.split()], stdout=subprocess.DEVNULL)
     try:
         for _ in range(200):

@@ -15,6 +15,10 @@ ROUND_S = 90.0
 def asked(network: RunningNetwork, count: int) -> list[str]:
     """Asks shortly after an epoch has begun, so that all is served in it; the receipts' ids."""
     until_epoch(network, epoch_now(network) + 1)
+    return asked_now(network, count)
+
+
+def asked_now(network: RunningNetwork, count: int) -> list[str]:
     client, ids = network.openai(), list[str]()
     for number in range(count):
         messages = [{"role": "user", "content": QUESTION.format(number=number)}]
@@ -32,7 +36,7 @@ def judged(network: RunningNetwork, receipt_id: str) -> Any:
     """The audit of a receipt's epoch once its round is posted and something of it was drawn."""
 
     def look() -> Any:
-        asked(network, 1)  # a round that every evaluator was late for is taken in by the next one with traffic
+        asked_now(network, 1)  # a round that every evaluator was late for is taken in by the next one with traffic
         found = network.dgrid("audit", receipt_id, "--wait", "20", "--json")
         rounds = found.json["quality"] if found.code == 0 else []
         return found.json if rounds and rounds[0]["state"] == "posted" else None
@@ -90,7 +94,7 @@ def test_a_vote_changes_what_gateway_settler_evaluators_and_court_do(judged_netw
     assert (audit["ok"], cut_bps(audit), seats(audit)) == (True, 200, 3)
 
     first = passed(network, 1)
-    still = asked(network, 1)[0]
+    still = asked_now(network, 1)[0]
     assert state_of(network, still)["epoch"] < first
     until(lambda: state_of(network, still)["state"] == "anchored", what="the last epoch of before")
     until_epoch(network, first)

@@ -70,10 +70,12 @@ async def gateway_under_test(folder: Path) -> AsyncIterator[GatewayUnderTest]:
         await chain.start()
         contracts = await deploy(chain.rpc, epoch_seconds=EPOCH_SECONDS, genesis_s=int(time.time()))
         plan = Plan(home, ports, ChainConfig((chain.url,), DEV_CHAIN_ID, contracts), gateways=1, nodes=1)
-        processes += [_start(home, kind, config) for kind, config in plan.roles()]
+        roles = plan.roles()
+        processes += [_start(home, kind, config) for kind, config in roles]
         await _fund(chain, plan)
-        stack = Stack("dgrid", ports.gateway(0), processes[-1].pid, home.api_key(), version=__version__)
-        stack.processes = processes[-1:]
+        (gateway,) = (started for started, (kind, _) in zip(processes, roles, strict=True) if kind == "gateway")
+        stack = Stack("dgrid", ports.gateway(0), gateway.pid, home.api_key(), version=__version__)
+        stack.processes = [gateway]
         await _until_served(stack, home)
         settlement = plan.chain.address("settlement")
         yield GatewayUnderTest(stack, home.role_folder("gateway-1"), dgrid_domain(DEV_CHAIN_ID, settlement))

@@ -4,6 +4,7 @@ A draw keeps who stood ready to judge at the moment its seed was fixed: whoever 
 duty in it, and whoever leaves keeps it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -88,9 +89,13 @@ class JudgingView:
     quality_roots: dict[int, PostedQuality] = field(default_factory=dict)  # in ascending order of rounds
     paid_out: dict[PayoutAccount, int] = field(default_factory=dict)
 
-    def paid_by_court_wei(self, kind: PayoutKind, payee: bytes) -> int:
-        """What the court ever paid somebody for one kind of reason, whatever gateway's money it was."""
-        return sum(wei for one, wei in self.paid_out.items() if (one.kind, one.payee) == (kind, payee))
+    def paid_by_court(self, kind: PayoutKind) -> dict[bytes, int]:
+        """What the court ever paid for one kind of reason, by payee, whatever gateway's money it was."""
+        paid_wei: dict[bytes, int] = defaultdict(int)
+        for account, wei in self.paid_out.items():
+            if account.kind is kind:
+                paid_wei[account.payee] += wei
+        return paid_wei
 
     @property
     def last_quality_round(self) -> int:

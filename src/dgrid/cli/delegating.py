@@ -157,8 +157,13 @@ def reward(
     terminal: Terminal = context.obj
     which, whom, amount_wei = role_of(role), _operator(terminal, operator), wei_of(amount)
     signer = signer_of(terminal.home, sender)
-    planner: Planner = lambda desk: plan_reward(desk, which, operator=whom, amount_wei=amount_wei)  # noqa: E731
-    carry_out(terminal, "reward", signer=signer, planner=planner, yes=yes)
+    carry_out(
+        terminal,
+        "reward",
+        signer=signer,
+        planner=lambda desk: plan_reward(desk, which, operator=whom, amount_wei=amount_wei),
+        yes=yes,
+    )
 
 
 def _operator(terminal: Terminal, text: str) -> "Address":

@@ -4,7 +4,7 @@ Read-only and public: scores, counts, addresses and sums, never a word of what w
 the latest final quality table, which anybody can fetch by its name and compute again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dgrid.chain.events import Kind, Role
@@ -32,8 +32,13 @@ class QualityViews:
     def nodes(self) -> Json:
         nodes, loads = self._from.presence.nodes, self._from.router.loads
         served = sum(loads.of(address).served for address in nodes)
-        reputes = self._reputes()
-        return {"nodes": [self._node(nodes[address], served, reputes) for address in sorted(nodes)]}
+        reputes, judged_wei = self._reputes(), self._from.court.view.paid_by_court(PayoutKind.NODE)
+        return {
+            "nodes": [
+                {**self._node(nodes[address], served, reputes), **self._earnings(address, judged_wei)}
+                for address in sorted(nodes)
+            ]
+        }
 
     def _reputes(self) -> dict[tuple[bytes, str], Repute]:
         """What routing thinks of each node's work with each model."""
@@ -68,7 +73,6 @@ class QualityViews:
             "repute": reputes.get((address, models[0]), Repute.NEW).value if models else None,
             "credibility": [row for model in models for row in self._rows(address, model)],
             "traffic_share_bps": load.served * 10_000 // served if served else 0,
-            **self._earnings(address),
         }
 
     def _standing(self, address: bytes, model: str, *, task: str = EVERY_TASK) -> Standing:
@@ -81,11 +85,9 @@ class QualityViews:
             if standing.samples:
                 yield {"model": model, "task": task or "all", **interval(standing)}
 
-    def _earnings(self, address: bytes) -> Json:
+    def _earnings(self, address: bytes, judged_wei: Mapping[bytes, int]) -> Json:
         """What this gateway ever owed the node, and what the chain has paid it from all gateways."""
-        view = self._from.court.view
-        paid_wei = view.received.get((Address(address), Kind.NODE), 0)
-        paid_wei += view.paid_by_court_wei(PayoutKind.NODE, address)
+        paid_wei = self._from.court.view.received.get((Address(address), Kind.NODE), 0) + judged_wei.get(address, 0)
         return {"earned_here_wei": str(self._from.ledger.node_total(address)), "paid_wei": str(paid_wei)}
 
     def _state(self, known: KnownNode) -> str:
@@ -105,9 +107,16 @@ class QualityViews:
         view, table = self._from.court.view, self._from.credibility.table
         balances = {row.evaluator: row for row in table.balances} if table is not None else {}
         members = sorted(self._evaluators(view), key=lambda member: member.address)
+        paid_wei = view.paid_by_court(PayoutKind.EVALUATOR)
         return {
             "round": table.round if table is not None else None,
-            "evaluators": [self._evaluator(member, balances.get(member.address)) for member in members],
+            "evaluators": [
+                {
+                    **self._evaluator(member, balances.get(member.address)),
+                    "paid_wei": str(paid_wei.get(member.address, 0)),
+                }
+                for member in members
+            ],
         }
 
     def _evaluators(self, view: ChainView) -> list[Member]:
@@ -125,7 +134,6 @@ class QualityViews:
             "balance_micros": row.balance_micros if row is not None else 0,
             "missed": row.missed if row is not None else 0,
             "earned_wei": str(row.paid_wei if row is not None else 0),
-            "paid_wei": str(view.paid_by_court_wei(PayoutKind.EVALUATOR, address)),
             "rounds_opened": sum(evaluator == address for _, evaluator in view.openings),
             "rounds_withheld": sum(evaluator == address for _, evaluator in view.penalized),
         }

@@ -172,7 +172,7 @@ def save(model: LanguageModel, path: Path, **notes: Any) -> None:
 
 def load(path: Path) -> tuple[LanguageModel, dict[str, Any]]:
     """The model of a checkpoint and the checkpoint's notes."""
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     model = LanguageModel(Shape(**checkpoint.pop("shape")))
     model.load_state_dict(checkpoint.pop("weights"))
     return model, checkpoint

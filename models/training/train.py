@@ -2,13 +2,15 @@
 
     python train.py micro --minutes 30 --tokenizer ../tokenizer.json --out work/micro
 
-``--start`` polishes a checkpoint: full difficulty and a learning rate that falls from the start.
+``--start`` polishes a checkpoint: full difficulty and a learning rate that falls from the start. ``--device cuda``
+trains on a GPU, which wants large batches and many ``--workers`` to write conversations for it.
 
 Muon for the matrices and AdamW for the rest; the learning rate falls linearly over the second half. Replies count
 fully in the loss, and a tenth of the other tokens a little. A checkpoint is saved every ten minutes and at the end.
 """
 
 import argparse
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from chat import encode
 from draw import Draw
@@ -29,6 +32,8 @@ from turns import Conversation
 MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
 PROMPT_SHARE, PROMPT_WEIGHT = 0.1, 0.3
 WARM_UP_STEPS = 40
+SORTED_TOKENS = 100_000
+"""about how many tokens are made and sorted by length at a time, at least; large batches need more"""
 RENAMED_SHARE = 0.5
 COPIED_TASKS = {
     "short answer",
@@ -71,8 +76,9 @@ class Clock:
 def batches(tokenizer: Tokenizer, clock: Clock, *, tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Token ids and reply marks (batch, length), of conversations of about the same length."""
     draw, renaming = Draw(seed), Renaming(tokenizer)
+    conversations = max(SORTED_TOKENS, 16 * tokens) // 250
     while True:
-        encoded = [renaming(draw, conversation(draw, clock.difficulty)) for _ in range(400)]
+        encoded = [renaming(draw, conversation(draw, clock.difficulty)) for _ in range(conversations)]
         encoded = sorted((e for e in encoded if len(e[0]) <= CONTEXT), key=lambda e: len(e[0]))
         made, batch = [], []
         for one in encoded:
@@ -82,6 +88,21 @@ def batches(tokenizer: Tokenizer, clock: Clock, *, tokens: int, seed: int) -> It
             batch.append(one)
         draw.random.shuffle(made)
         yield from map(padded, made)
+
+
+@dataclass(slots=True)
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """`batches`, of another seed in each worker process."""
+
+    tokenizer: Tokenizer
+    clock: Clock
+    tokens: int
+    seed: int
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        seed = self.seed if worker is None else worker.seed
+        return batches(self.tokenizer, self.clock, tokens=self.tokens, seed=seed)
 
 
 class Renaming:
@@ -129,16 +150,16 @@ def padded(batch: list[tuple[list[int], list[bool]]]) -> tuple[Tensor, Tensor]:
     return ids, written
 
 
-def loss_of(model: LanguageModel, ids: Tensor, written: Tensor) -> tuple[Tensor, float]:
+def loss_of(model: LanguageModel, ids: Tensor, written: Tensor) -> tuple[Tensor, Tensor]:
     """The weighted loss, and the share of reply tokens that were predicted."""
     targets, marks = ids[:, 1:], written[:, 1:]
-    chosen = (marks == 1) | ((marks == 0) & (torch.rand(marks.shape) < PROMPT_SHARE))
-    with torch.autocast("cpu", torch.bfloat16):
+    chosen = (marks == 1) | ((marks == 0) & (torch.rand(marks.shape, device=marks.device) < PROMPT_SHARE))
+    with torch.autocast(ids.device.type, torch.bfloat16):
         logits = model.logits(model.hidden(ids[:, :-1])[chosen])
     weights = torch.where(marks[chosen] == 1, 1.0, PROMPT_WEIGHT)
     losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
     replies = marks[chosen] == 1
-    right = (logits.argmax(-1) == targets[chosen])[replies].float().mean().item()
+    right = (logits.argmax(-1) == targets[chosen])[replies].float().mean()
     return (losses * weights).sum() / weights.sum(), right
 
 
@@ -152,17 +173,17 @@ def optimizers(model: LanguageModel) -> list[torch.optim.Optimizer]:
     ]
 
 
-def train(model: LanguageModel, tokenizer: Tokenizer, clock: Clock, *, out: Path, tokens: int, seed: int) -> None:
+def train(model: LanguageModel, given: DataLoader, clock: Clock, *, out: Path, device: str) -> None:
     """Trains until the clock is over."""
     used = optimizers(model)
     rates = [group["lr"] for optimizer in used for group in optimizer.param_groups]
-    seen, average, saved = 0, 0.0, 1
-    for step, (ids, written) in enumerate(batches(tokenizer, clock, tokens=tokens, seed=seed)):
+    seen, average, saved = 0, torch.zeros((), device=device), 1
+    for step, (ids, written) in enumerate(given):
         if clock.progress >= 1:
             break
         for optimizer, rate in zip(used, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * clock.rate(step)
-        loss, right = loss_of(model, ids, written)
+        loss, right = loss_of(model, ids.to(device, non_blocking=True), written.to(device, non_blocking=True))
         loss.backward()
         for optimizer in used:
             optimizer.step()
@@ -172,14 +193,14 @@ def train(model: LanguageModel, tokenizer: Tokenizer, clock: Clock, *, out: Path
         if step % 50 == 0:
             print(
                 f"step {step} minutes {clock.progress * clock.minutes:.1f} tokens {seen} "
-                f"loss {loss.item():.3f} reply tokens right {average:.3f}",
+                f"loss {loss.item():.3f} reply tokens right {average.item():.3f}",
                 flush=True,
             )
         if clock.progress * clock.minutes > 10 * saved:
             save(model, out.with_name(f"{out.name}-{10 * saved}.pt"), tokens=seen, steps=step)
             saved += 1
     save(model, out.with_suffix(".pt"), tokens=seen, steps=step)
-    print(f"done: {step} steps, {seen} tokens, reply tokens right {average:.3f}")
+    print(f"done: {step} steps, {seen} tokens, reply tokens right {average.item():.3f}")
 
 
 def main() -> None:
@@ -192,15 +213,20 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that write conversations")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     model = load(arguments.start)[0] if arguments.start else LanguageModel(SHAPES[arguments.size])
     print(arguments.size, sum(p.numel() for p in model.parameters()), "parameters", flush=True)
-    tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+    os.environ["TOKENIZERS_PARALLELISM"] = "false" if arguments.workers else "true"
     clock = Clock(arguments.minutes, time.monotonic(), arguments.rate, polishing=arguments.start is not None)
-    train(model, tokenizer, clock, out=arguments.out, tokens=arguments.batch_tokens, seed=arguments.seed)
+    tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+    made = Batches(tokenizer, clock, arguments.batch_tokens, arguments.seed)
+    given = DataLoader(made, batch_size=None, num_workers=arguments.workers, pin_memory=arguments.device != "cpu")
+    train(model.to(arguments.device), given, clock, out=arguments.out, device=arguments.device)
 
 
 if __name__ == "__main__":

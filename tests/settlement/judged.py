@@ -137,12 +137,13 @@ class Judged:
         rules = draw_rules(self.view.parameters.at(draw.round))
         return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules)
 
-    def disclose(self) -> None:
+    def disclose(self, *, at_s: int = 1_700_000_131) -> None:
         """The content of all public leaves, in the open."""
         draw = self.view.draws[GATEWAY.address, EPOCH]
         leaves = tuple(DisclosedLeaf(0, at, encode_content(content_of(at))) for at in sorted(self.public))
         blob = Disclosure(31337, COURT_ADDRESS, GATEWAY.address, EPOCH, draw.seed, leaves)
         self.view.disclosures[GATEWAY.address, EPOCH] = self.keep(blob)
+        self.view.disclosed_ms[GATEWAY.address, EPOCH] = at_s * 1000
 
     # --- reports ---
 

@@ -18,6 +18,7 @@ from dgrid.chain.court import EvaluatorSignature, Release, post_quality
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView, Member
+from dgrid.core.delays import Delays
 from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import BPS
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 QUALITY: Final = "/v1/quality/"
 PATIENCE_S: Final = 3.0
+LOOKS_MS: Final = 2_000, 60_000  # between two looks for what is missing: at first, and at most
 DOCUMENT_BYTES_MAX: Final = 16 * 1024
 
 Computing = Callable[[int], Any]
@@ -76,8 +78,9 @@ class Desk:
 class Concluder:
     """One evaluator's part in concluding rounds."""
 
-    def __init__(self, desk: Desk, quality: QualityReader) -> None:
-        self._desk, self._quality = desk, quality
+    def __init__(self, desk: Desk, quality: QualityReader, *, looks: Delays) -> None:
+        """`looks`: when what is missing is looked for again."""
+        self._desk, self._quality, self._looks = desk, quality, looks
         self._result: Result | None = None
 
     async def conclude(self, step: Conclude, view: ChainView) -> None:
@@ -94,17 +97,26 @@ class Concluder:
         await self._post(result, signatures)
 
     async def _computed(self, number: int, view: ChainView) -> Result:
+        """What the round comes to; while something is missing it is looked for again, less and less often."""
         basis = basis_of(view, number)
-        if self._result is None or self._result.basis != basis or not self._result.is_whole:
-            collected = await self._quality.collect(number)
-            for reason in collected.refused:
-                logger.warning("round %d: %s", number, reason)
-            rules = rules_of(view, number)
-            table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules)
-            token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
-            is_whole = not (collected.missing or collected.unheld)
-            self._result = Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
-        return self._result
+        known = self._result if self._result is not None and self._result.basis == basis else None
+        look = hash(basis)
+        if known is None or not known.is_whole:
+            if self._looks.is_due(look):
+                self._looks.put_off(look)
+                known = self._result = await self._compute(number, view, basis=basis)
+            if known is None:
+                raise NotYet(f"what round {number} is judged from was looked for a moment ago")
+        return known
+
+    async def _compute(self, number: int, view: ChainView, *, basis: tuple[object, ...]) -> Result:
+        collected = await self._quality.collect(number)
+        for reason in collected.refused:
+            logger.warning("round %d: %s", number, reason)
+        table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules_of(view, number))
+        token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
+        is_whole = not (collected.missing or collected.unheld)
+        return Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
 
     def _signed(self, root: QualityRoot) -> EvaluatorSignature:
         """The own signature, kept so that it can be asked for after a restart too."""

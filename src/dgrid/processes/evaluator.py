@@ -17,6 +17,7 @@ from dgrid.chain.court import declare_models
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.config import EvaluatorConfig
+from dgrid.core.delays import Delays
 from dgrid.core.errors import DGridError
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.encoder import EncoderClient
@@ -29,7 +30,7 @@ from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.concluding import Concluder, Desk
+from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
 from dgrid.evaluator.journal import FILE_NAME, Journal
@@ -121,7 +122,7 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
     salt = partial(secrets.token_bytes, SALT_BYTES)
     clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, salt)
-    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
+    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 

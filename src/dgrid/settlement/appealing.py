@@ -74,7 +74,7 @@ class Appellant:
     async def run(self) -> None:
         """Looks again and again until cancelled."""
         while True:
-            for case in verdicts(self.watcher.finalized, now_s=await self._now_s()):
+            for case in verdicts(self.watcher.finalized, now_s=self.watcher.latest_s):
                 is_against = (case.subject, case.accused) == (self.subject, self.me)
                 if is_against and case.id not in self._appealed:
                     await self._appeal(case)
@@ -83,12 +83,6 @@ class Appellant:
     @property
     def me(self) -> Address:
         return self.purse.sender.address
-
-    async def _now_s(self) -> int:
-        try:
-            return await self.purse.rpc.now_s()
-        except DGridError:
-            return 0
 
     async def _appeal(self, case: Case) -> None:
         try:

@@ -10,7 +10,7 @@ from tests.evaluator.test_working import commit_all, reveal_all
 
 from dgrid.chain.view import Draw
 from dgrid.core.delays import Delays
-from dgrid.core.errors import NotYet
+from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import to_hex
 from dgrid.evaluator.concluding import DOCUMENT_BYTES_MAX, LOOKS_MS, Concluder
 from dgrid.evaluator.journal import SignedRoot
@@ -69,6 +69,29 @@ def test_no_lie_of_another_evaluator_makes_a_quorum_and_its_true_signature_does(
             assert stage.watcher.latest.last_quality_round == -1, name
         del stage.lies[other.name]
         await stage.until(lambda view: view.last_quality_round == draw.round, honest, other)
+
+    on_stage(tmp_path, main, evaluators=2)
+
+
+def test_no_root_is_signed_whose_table_lies_nowhere(tmp_path: Path) -> None:
+    """Signatures are anybody's to gather; posted without the table, nobody could compute what their givers had."""
+
+    async def main(stage: Stage) -> None:
+        honest, _ = seats = list(stage.seats.values())
+        draw = await judged_round(stage, seats)
+        conclude, stores = Conclude(draw.round, posts=False), stage.network.stores
+        capacities = [store._capacity for store in stores]
+        for store in stores:
+            store._capacity = store.used_bytes
+        with pytest.raises(StorageUnavailable):
+            await honest.loop.concluder.conclude(conclude, stage.view)
+        assert honest.journal.signature(draw.round) is None
+        for store, capacity in zip(stores, capacities, strict=True):
+            store._capacity = capacity
+        await honest.loop.concluder.conclude(conclude, stage.view)
+        signed = honest.journal.signature(draw.round)
+        assert signed is not None
+        assert all(store.has(signed.root.blob_id) for store in stores)
 
     on_stage(tmp_path, main, evaluators=2)
 

@@ -2,7 +2,8 @@
 
 Each evaluator computes it alone from the final chain and the archives; only signatures are exchanged, each asked for at
 its evaluator's registered door and held against the own root. Refuses to sign, gather or post anything it did not
-compute. The table lies at an archive before its root is posted.
+compute. The table lies at an archive before its root is signed: whoever gathers signatures cannot post them without it,
+and leave the signers unable to show that they signed what followed.
 """
 
 import asyncio
@@ -89,7 +90,7 @@ class Concluder:
         Raises NotYet (too few agree yet), StorageUnavailable, CheckFailed, Reverted, ChainUnavailable.
         """
         result = await self._computed(step.round, view)
-        own = self._signed(result.root)
+        own = await self._signed(result)
         if not step.posts:
             return
         signatures = [own, *await self._gathered(result.root, view)]
@@ -118,15 +119,25 @@ class Concluder:
         is_whole = not (collected.missing or collected.unheld)
         return Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
 
-    def _signed(self, root: QualityRoot) -> EvaluatorSignature:
-        """The own signature, kept so that it can be asked for after a restart too."""
-        key, journal = self._desk.key, self._desk.journal
+    async def _signed(self, result: Result) -> EvaluatorSignature:
+        """The own signature, kept so that it can be asked for after a restart too. Raises StorageUnavailable."""
+        key, journal, root = self._desk.key, self._desk.journal, result.root
         known = journal.signature(root.round)
         if known is None or known.root != root:
+            await self._publish(result)
             known = SignedRoot(root, key.sign(self._desk.domain.digest(root.struct_hash())))
             journal.keep_signature(known)
             logger.info("signed the root of round %d", root.round)
         return EvaluatorSignature(key.address, known.signature)
+
+    async def _publish(self, result: Result) -> None:
+        """Lays the table at the archives; who may not put it there any more may still find it."""
+        archives = self._desk.archives
+        if not await archives.put(encode_quality(result.table), key=self._desk.key):
+            try:
+                await archives.fetch(result.root.blob_id)
+            except CheckFailed:
+                raise StorageUnavailable("no archive takes the table") from None
 
     async def _gathered(self, root: QualityRoot, view: ChainView) -> list[EvaluatorSignature]:
         """The signatures of the others who judged the round and computed the same."""
@@ -161,8 +172,6 @@ class Concluder:
 
     async def _post(self, result: Result, signatures: Iterable[EvaluatorSignature]) -> None:
         desk = self._desk
-        if not await desk.archives.put(encode_quality(result.table), key=desk.key):
-            raise StorageUnavailable("no archive takes the table")
         owed = [Release(Address(gateway), amount) for gateway, amount in releases(result.table)]
         await post_quality(desk.sender, desk.contracts, root=result.root, releases=owed, signatures=signatures)
         logger.info("posted the root of round %d", result.root.round)

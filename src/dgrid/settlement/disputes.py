@@ -67,5 +67,5 @@ def possible(collected: CollectedRound, posted: QualityTable | None, *, rules: Q
     CheckFailed, when all of them were tried that can be.
     """
     evidence = collected.evidence
-    late = any_few(evidence) if posted is None else told(posted, collected.table, evidence, rules=rules)
+    late = any_few(evidence) if posted is None else told(posted, evidence, before=collected.table, rules=rules)
     return (without(evidence, one) for one in late)

@@ -70,13 +70,13 @@ def without(evidence: RoundEvidence, late: Late) -> RoundEvidence:
 
 
 def told(
-    posted: QualityTable, before: QualityTable | None, evidence: RoundEvidence, *, rules: QualityRules
+    posted: QualityTable, evidence: RoundEvidence, *, before: QualityTable | None, rules: QualityRules
 ) -> Iterator[Late]:
     """What may have been late when a table was computed, if it was by the rules.
 
     Raises CheckFailed once READINGS_MAX of them were not enough: then nobody can tell.
     """
-    choices = [*_reports_told(posted, before, evidence, rules=rules), *_canaries_told(posted, evidence)]
+    choices = [*_reports_told(posted, evidence, before=before, rules=rules), *_canaries_told(posted, evidence)]
     yield from map(together, islice(product(*choices), READINGS_MAX))
     if prod(map(len, choices)) > READINGS_MAX:
         raise CheckFailed("what came late leaves more choices than can be tried")
@@ -124,7 +124,7 @@ def canaries_in(posted: QualityTable) -> set[LeafKey]:
 
 
 def _reports_told(
-    posted: QualityTable, before: QualityTable | None, evidence: RoundEvidence, *, rules: QualityRules
+    posted: QualityTable, evidence: RoundEvidence, *, before: QualityTable | None, rules: QualityRules
 ) -> Iterator[list[Late]]:
     """For each evaluator: which of its rounds' reports come to what the table counts and is not absent now."""
     owed, absent = _owed(evidence, rules), absent_duties(evidence, rules=rules)

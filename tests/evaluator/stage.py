@@ -220,7 +220,7 @@ class Stage:
         clerk = Clerk(
             key, self.court, journal, archives, net.rpc, sender, net.contracts, partial(secrets.token_bytes, 32)
         )
-        time = ChainTime(net.rpc, now_ms)
+        time = ChainTime(lambda: watcher.latest_s, now_ms)
         concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
         loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, tally)
         return journal, loop

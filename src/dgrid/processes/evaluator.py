@@ -122,7 +122,8 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
     salt = partial(secrets.token_bytes, SALT_BYTES)
     clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, salt)
-    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
+    concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
+    time = ChainTime(lambda: watcher.latest_s, now_ms)
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 

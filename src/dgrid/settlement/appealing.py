@@ -50,7 +50,7 @@ class BondPurse:
         address = self.sender.address
         if self.is_dev:
             await fund_dev(self.rpc, self.contracts, address=address, dgai_wei=wei)
-        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])
+        held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [address])
         if held < wei:
             raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
 

@@ -113,6 +113,14 @@ def badly_split(receipt: InferenceReceipt) -> InferenceReceipt:
     return replace(receipt, shares=shares, totals=totals)
 
 
+def mispriced(by_wei: int, receipt: InferenceReceipt) -> InferenceReceipt:
+    """The listing's share alone is wrong, and the fee with it: node, protocol and gateway have theirs, and all adds up."""
+    shares, totals = receipt.shares, receipt.totals
+    shares = replace(shares, fee=shares.fee + by_wei, listing=shares.listing + by_wei)
+    totals = replace(totals, payer=totals.payer + by_wei, listing=totals.listing + by_wei)
+    return replace(receipt, shares=shares, totals=totals)
+
+
 def misplaced(receipt: InferenceReceipt) -> InferenceReceipt:
     """It stands where it should, signed for a place further on."""
     return replace(receipt, place=replace(receipt.place, sequence=receipt.place.sequence + 100))
@@ -200,6 +208,8 @@ ROW_LIES: dict[str, Callable[[Liar, Closing, Rows], Rows]] = {
     "pointing-nowhere": functools.partial(last_changed, pointing_nowhere),
     "pointing-ahead": functools.partial(last_changed, pointing_ahead),
     "badly-split": functools.partial(last_changed, badly_split),
+    "less-for-listing": functools.partial(last_changed, functools.partial(mispriced, -1)),
+    "more-for-listing": functools.partial(last_changed, functools.partial(mispriced, +1)),
     "misplaced": functools.partial(last_changed, misplaced),
     **{
         f"underpaid-{party.name.lower()}": functools.partial(last_changed, functools.partial(underpaid, party))

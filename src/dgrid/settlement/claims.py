@@ -107,7 +107,7 @@ async def claimable(
         for party, account in accounts.items()
         if address is None or any(payee == address for payee, _ in account.payees)
     }
-    claimed = await claimed_of(rpc, contracts, list(wanted))
+    claimed = await claimed_of(rpc, contracts, parties=list(wanted))
     base = records.view.facts.base_share_bps
     return [_claimable(party, account, claimed=claimed[party], base_bps=base) for party, account in wanted.items()]
 
@@ -221,7 +221,7 @@ def _claimable(party: Party, account: _Account, *, claimed: int, base_bps: int) 
     return Claimable(party, account.payees, earned, waiting, claimed, proof)
 
 
-async def claimed_of(rpc: Rpc, contracts: Contracts, parties: Sequence[Party]) -> dict[Party, int]:
+async def claimed_of(rpc: Rpc, contracts: Contracts, *, parties: Sequence[Party]) -> dict[Party, int]:
     """What was claimed of each running total so far. Raises ChainUnavailable."""
     settlement = contracts.settlement
     calls: list[tuple[str, list[Any]]] = []

@@ -110,7 +110,7 @@ class DefaultClaims:
         found = overdue(view, self.receipts(), kinds=self.kinds, now_s=now_s)
         self._since_s = {party: self._since_s.get(party, now_s) for party in found}
         found = {party: one for party, one in found.items() if now_s >= self._since_s[party] + self._wait_s(party)}
-        claimed = await claimed_of(self.rpc, self.contracts, list(found))
+        claimed = await claimed_of(self.rpc, self.contracts, parties=list(found))
         for party, sealed in found.items():
             if due_wei(view, party, receipt=sealed.receipt, claimed_wei=claimed[party]) > 0:
                 await self._claim(party, sealed, claimed_wei=claimed[party])

@@ -94,10 +94,14 @@ def _fetch(terminal: Terminal, receipt_id: str) -> bytes:
 def complain(
     context: typer.Context,
     receipt_id: Annotated[str, typer.Argument(metavar="ID", help="As `dgrid connect` names it.")],
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More receipts of the request.")] = None,
     *,
-    watcher: Annotated[list[str] | None, typer.Option(help="A watcher's URL; else this home's. Repeatable.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file to write instead of sending.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More receipts of the request.")] = None,
+    watcher: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A watcher to tell, or several; else this home's.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it instead of sending it.")
+    ] = None,
 ) -> None:
     """Complain that a gateway charged more for a request than you allowed: a watcher proves it on chain.
 

@@ -149,8 +149,8 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         _answer(id, found, false);
     }
 
-    /// @notice Shows that the place that was asked for is beyond the end of its lane. Anyone may, where the lane is one
-    /// that records make: money that no record brought in has nobody to be shown by.
+    /// @notice Shows that the place that was asked for is beyond the end of its lane. Anyone may, of a lane as records make
+    /// it: for money that no record brought in there is no answer.
     function answerAbsent(LaneProof calldata lane, uint64 sequence) external nonReentrant {
         bytes32 id = idOf(lane.root.gateway, lane.root.epoch, lane.index, sequence);
         Demand storage found = _inTime(id);

@@ -104,11 +104,15 @@ def _leads(trail: SumTrail, root: EpochRoot) -> bool:
 
 def _paid_for_nothing(tree: EpochTree, root: EpochRoot, difference: int) -> int | None:
     """The lane without records that counts for the difference, by its own fees or beside them."""
-    for lane in range(tree.lane_count) if difference > 0 else ():
-        for fees in (difference, 0) if lane not in tree.lanes else ():
+    if difference <= 0:
+        return None
+    for lane in range(tree.lane_count):
+        if lane in tree.lanes:
+            continue
+        path = tree.records.path(tree.lane_index(lane))
+        for fees in (difference, 0):
             start = leaf(lane_item(lane, 0, TreeNode(ZERO_HASH, fees)), difference)
-            path = tree.records.path(tree.lane_index(lane))
-            if root_of_path(start, index=lane, count=tree.lane_count, path=path) == (root.records_root, root.pot):
+            if root_of_path(start, index=lane, count=tree.lane_count, path=path).hash == root.records_root:
                 return lane
     return None
 

@@ -106,11 +106,11 @@ class DefaultClaims:
 
     async def step(self) -> None:
         """Claims what is overdue by the chain's clock. Raises ChainUnavailable."""
-        view, now_s = self.watcher.latest, await self.rpc.now_s()
+        view, now_s = self.watcher.latest, self.watcher.latest_s
         found = overdue(view, self.receipts(), kinds=self.kinds, now_s=now_s)
         self._since_s = {party: self._since_s.get(party, now_s) for party in found}
         found = {party: one for party, one in found.items() if now_s >= self._since_s[party] + self._wait_s(party)}
-        claimed = await claimed_of(self.rpc, self.contracts, parties=list(found))
+        claimed = await claimed_of(self.rpc, self.contracts, parties=list(found)) if found else {}
         for party, sealed in found.items():
             if due_wei(view, party, receipt=sealed.receipt, claimed_wei=claimed[party]) > 0:
                 await self._claim(party, sealed, claimed_wei=claimed[party])

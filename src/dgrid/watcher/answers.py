@@ -5,8 +5,8 @@ from typing import Any
 from dgrid.chain.abi import AbiError
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.demands import Demand
-from dgrid.chain.rpc import Rpc, log_of
-from dgrid.core.identity import to_hex
+from dgrid.chain.origins import call_behind
+from dgrid.chain.rpc import Rpc
 from dgrid.core.merkle import Path, TreeNode
 from dgrid.settlement.proofs import LaneWay, LeafProof
 from dgrid.settlement.records import EpochRecords
@@ -22,12 +22,8 @@ async def shown_way(
     None when it showed something else: what is not among these records, or by way of another contract.
     """
     demands = contracts.demands
-    topic = next(topic for topic, event in demands.interface.events.items() if event.name == EVENT)
-    block, topics = hex(demand.ended_block), [to_hex(topic), to_hex(demand.id)]
-    wanted = {"fromBlock": block, "toBlock": block, "address": to_hex(demands.address), "topics": topics}
-    logs = [log_of(one) for one in await rpc.call("eth_getLogs", [wanted])]
-    sent = await rpc.call("eth_getTransactionByHash", [to_hex(logs[0].transaction_hash)]) if logs else None
-    data = b"" if sent is None else bytes.fromhex(sent["input"].removeprefix("0x"))
+    found = await call_behind(rpc, demands, event=EVENT, topics=[demand.id], block=demand.ended_block)
+    data = found or b""
     for name, read in (("answer", _record_way), ("answerAbsent", _lane_way)):
         shape = demands.interface.functions[name]
         if data[:4] == shape.selector:

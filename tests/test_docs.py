@@ -172,6 +172,18 @@ def test_the_reference_gives_each_error_its_status_and_exit_code() -> None:
     assert rows == {one.code: f"{one.status} | {one.exit_code}" for one in error_classes()}
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    named = {span for page in PAGES for span in CODE_SPAN.findall(text_of(page)) if re.fullmatch(r"test_\w+", span)}
+    there = {
+        node.name
+        for file in python_files("tests/")
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert len(named) > 10
+    assert named <= there, named - there
+
+
 def test_shown_python_is_python() -> None:
     snippets = [
         body for page in PAGES for language, body in FENCE.findall(text_of(page)) if language in {"python", "py"}

@@ -94,6 +94,7 @@ class NodeConfig(RoleConfig):
     parallel: int = 4
     region: str = "local"
     stake_wei: str = "1000000000000000000000"
+    claims_for_creators: bool = True  # where a gateway never closes, its model's creators' part by the node's receipts
     appeals: bool = True  # takes a verdict against it to a larger jury, once, against twice the case's bond
 
 

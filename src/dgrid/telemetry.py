@@ -116,6 +116,9 @@ class WatcherMetrics:
     demands: Counter = field(
         default_factory=lambda: Counter("dgrid_watcher_demands_total", "Demands for records, by step.", "step")
     )
+    penalties: Counter = field(
+        default_factory=lambda: Counter("dgrid_watcher_penalties_total", "Evaluators reported for withheld reports.")
+    )
     duration: Histogram = field(
         default_factory=lambda: Histogram("dgrid_watcher_check_duration_ms", "Time to check one epoch.")
     )
@@ -123,7 +126,8 @@ class WatcherMetrics:
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""
-        return text_of(self.epochs, self.receipts, self.findings, self.demands, self.duration, *self.gauges)
+        counters = self.epochs, self.receipts, self.findings, self.demands, self.penalties
+        return text_of(*counters, self.duration, *self.gauges)
 
 
 def text_of(*parts: Counter | Histogram | Gauge) -> bytes:

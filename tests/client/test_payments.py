@@ -13,9 +13,10 @@ from tests.wire.making import DOMAIN, GATEWAY, PAYER, TOKEN, Story, make_documen
 
 from dgrid.client import Client
 from dgrid.client.flow import Order
+from dgrid.client.kept import book_file, kept_request
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
-from dgrid.core.identity import channel_salt, from_hex
+from dgrid.core.identity import channel_salt, from_hex, to_hex
 from dgrid.core.keccak import salted_hash
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import ChannelConfig, InferenceRequest, Voucher
@@ -32,8 +33,7 @@ NOW_MS = 1_790_000_000_000
 
 def wallet(folder: Path, *, now_ms: int = NOW_MS, max_fee_wei: int = 10**18) -> ChannelWallet:
     domains = ChannelDomains(DOMAIN, VOUCHERS)
-    file = folder / "channel.json"
-    return ChannelWallet(PAYER, CONFIG, domains=domains, file=file, now_ms=lambda: now_ms, max_fee_wei=max_fee_wei)
+    return ChannelWallet(PAYER, CONFIG, domains=domains, folder=folder, now_ms=lambda: now_ms, max_fee_wei=max_fee_wei)
 
 
 def opened(header: str) -> dict[str, Any]:
@@ -60,6 +60,7 @@ def test_a_signed_request_says_what_is_asked_and_by_whom(tmp_path: Path) -> None
     assert (request.payer, request.gateway) == (PAYER.address, GATEWAY.address)
     assert NOW_MS < request.deadline <= NOW_MS + 3_600_000
     assert recover(DOMAIN.digest(request.struct_hash()), from_hex(payment["signature"], size=65)) == PAYER.address
+    assert kept_request(tmp_path, to_hex(DOMAIN.digest(request.struct_hash()))) == request
 
 
 def test_a_voucher_covers_what_was_used_and_what_is_under_way(tmp_path: Path) -> None:
@@ -142,7 +143,8 @@ def test_a_lost_book_starts_at_what_the_chain_drew(tmp_path: Path) -> None:
     payer.raise_used(500)
     payer.raise_used(400)
     assert payer.used_wei == 500
-    (tmp_path / "channel.json").write_bytes(b"nonsense")
+    book_file(tmp_path, payer.channel_id).parent.mkdir(exist_ok=True)
+    book_file(tmp_path, payer.channel_id).write_bytes(b"nonsense")
     assert wallet(tmp_path).used_wei == 0
 
 

@@ -13,7 +13,7 @@ from tests.client.serving import WORDS, Gateway, serving
 from tests.client.test_payments import wallet
 
 from dgrid.client.asynchronous import AsyncClient
-from dgrid.client.kept import kept_receipt, used_by_channel
+from dgrid.client.kept import kept_receipt, kept_refused, kept_request, used_by_channel
 from dgrid.client.payments import Wallets
 from dgrid.core.errors import InsufficientBudget, ModelNotFound
 from dgrid.processes.connect import KeepingWallets, Proxy
@@ -25,10 +25,9 @@ QUESTION: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "W
 
 
 @asynccontextmanager
-async def proxied(urls: list[str], folder: Path) -> AsyncIterator[AsyncOpenAI]:
+async def proxied(urls: list[str], folder: Path, max_fee_wei: int) -> AsyncIterator[AsyncOpenAI]:
     """An unchanged OpenAI client before a proxy before the gateways."""
-    (folder / "channels").mkdir(exist_ok=True)
-    wallets = {url: wallet(folder) for url in urls}
+    wallets = {url: wallet(folder, max_fee_wei=max_fee_wei) for url in urls}
     async with AsyncClient(urls, KeepingWallets(Wallets(wallets), folder)) as client:
         server = Server(Proxy(client).handle, host="127.0.0.1", port=0)
         await server.start()
@@ -38,9 +37,15 @@ async def proxied(urls: list[str], folder: Path) -> AsyncIterator[AsyncOpenAI]:
         await server.stop()
 
 
-def through(gateways: list[Gateway], folder: Path, talk: Callable[[AsyncOpenAI], Awaitable[None]]) -> None:
+def through(
+    gateways: list[Gateway],
+    folder: Path,
+    talk: Callable[[AsyncOpenAI], Awaitable[None]],
+    *,
+    max_fee_wei: int = 10**18,
+) -> None:
     async def run(urls: list[str]) -> None:
-        async with proxied(urls, folder) as openai:
+        async with proxied(urls, folder, max_fee_wei) as openai:
             await talk(openai)
 
     with serving(*gateways) as urls:
@@ -161,3 +166,21 @@ def test_the_book_shows_what_was_used(tmp_path: Path) -> None:
     (document,) = gateway.documents.values()
     assert wallet(tmp_path).used_wei == document.receipt.totals.payer
     assert used_by_channel(tmp_path, bytes(32)) == 0
+
+
+def test_a_receipt_that_bills_too_much_is_refused_and_kept_with_its_request(tmp_path: Path) -> None:
+    gateway = Gateway()
+
+    async def talk(openai: AsyncOpenAI) -> None:
+        with pytest.raises(APIStatusError) as raised:
+            await openai.chat.completions.create(model="auto", messages=QUESTION)
+        assert raised.value.code == "check_failed"
+
+    through([gateway], tmp_path, talk, max_fee_wei=1)
+    ((name, document),) = gateway.documents.items()
+    (refused,) = kept_refused(tmp_path, name)
+    assert ReceiptDocument.decode(refused) == document
+    request = kept_request(tmp_path, name)
+    assert request is not None
+    assert request.max_fee == 1
+    assert kept_receipt(tmp_path, name) is None

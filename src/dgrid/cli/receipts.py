@@ -9,6 +9,7 @@ import typer
 
 from dgrid.cli.terminal import Terminal, columns, dgai, short
 from dgrid.core.errors import ReceiptNotFound
+from dgrid.core.identity import to_hex
 
 COLUMNS = ("id", "model", "node", "tokens_in", "tokens_out", "fee_wei", "epoch", "state")
 
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode="markdown")
     group.callback(invoke_without_command=True)(receipts)
     group.command("get")(get)
+    group.command("complain")(complain)
     app.add_typer(group, name="receipts")
     app.command()(verify)
     app.command()(audit)
@@ -87,6 +89,42 @@ def _fetch(terminal: Terminal, receipt_id: str) -> bytes:
     request_id_of(receipt_id)
     kept = kept_receipt(terminal.home / "roles" / "user", receipt_id)
     return kept if kept is not None else open_client(terminal.home).receipt(receipt_id)
+
+
+def complain(
+    context: typer.Context,
+    receipt_id: Annotated[str, typer.Argument(metavar="ID", help="As `dgrid connect` names it.")],
+    *,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More receipts of the request.")] = None,
+    watcher: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A watcher to tell, or several; else this home's.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it instead of sending it.")
+    ] = None,
+) -> None:
+    """Complain that a gateway charged more for a request than you allowed: a watcher proves it on chain.
+
+    It takes the request as your key signed it, with its maximum, and the receipts that the gateway signed, all of which
+    `dgrid connect` keeps. What would not convict is not sent. A conviction costs the gateway half of its bond.
+
+    Example: `dgrid receipts complain 0x5c8f… --watcher http://127.0.0.1:7427`
+    """
+    from dgrid.cli.complaining import hand_over, overcharge_of, watchers_of
+
+    terminal: Terminal = context.obj
+    request_id_of(receipt_id)
+    found = overcharge_of(terminal.home, receipt_id, files=[_read(file) for file in files or ()])
+    amounts = {"charged_wei": str(found.charged_wei), "allowed_wei": str(found.request.max_fee)}
+    shown = {"id": receipt_id, "gateway": to_hex(found.gateway), "epoch": found.epoch, **amounts}
+    told = f"{dgai(found.charged_wei)} were charged, {dgai(found.request.max_fee)} allowed"
+    if output is not None:
+        write_file(output, found.to_json())
+        terminal.show("receipts.complain", {**shown, "file": str(output)}, text=f"{told}: wrote {output}")
+        return
+    taken = hand_over(found, urls=watcher or watchers_of(terminal.home))
+    then = f"{', '.join(taken)} proves it when epoch {found.epoch} is anchored"
+    terminal.show("receipts.complain", {**shown, "watchers": taken}, text=f"{told}: {then}")
 
 
 def verify(

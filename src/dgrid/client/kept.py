@@ -1,19 +1,49 @@
-"""What `dgrid connect` keeps in the user's folder: checked receipts, and what each channel's receipts used."""
+"""What `dgrid connect` keeps in the user's folder: signed requests, receipts, and what each channel's receipts used.
+
+A receipt that the wallet refused is kept too, apart from the others: with its request it shows what the gateway did.
+"""
 
 from pathlib import Path
 
 import msgspec
 
-from dgrid.client.payments import ChannelBook
 from dgrid.core.identity import to_hex
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.messages import InferenceRequest
+
+
+class PromisedFee(msgspec.Struct, frozen=True):
+    """A request under way: the most it may cost, until when."""
+
+    max_fee_wei: str
+    deadline_ms: int
+
+
+class ChannelBook(msgspec.Struct):
+    """What the file of a channel holds."""
+
+    used_wei: str = "0"
+    promises: dict[str, PromisedFee] = {}
+
+
+def keep_request(folder: Path, request_id: bytes, *, request: InferenceRequest) -> None:
+    """Writes a request as it was signed: what it allows, and no word of what it asks."""
+    _written(folder / "requests", to_hex(request_id), msgspec.json.encode(request.to_json()))
+
+
+def kept_request(folder: Path, receipt_id: str) -> InferenceRequest | None:
+    """The signed request of this id, if it was kept. `receipt_id` is checked hex."""
+    try:
+        return InferenceRequest.from_json(
+            msgspec.json.decode((folder / "requests" / f"{receipt_id}.json").read_bytes())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def keep_receipt(folder: Path, document: ReceiptDocument) -> None:
     """Writes the owner's copy of a receipt."""
-    receipts = folder / "receipts"
-    receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (receipts / f"{to_hex(document.receipt.request_id)}.json").write_bytes(document.encode())
+    _written(folder / "receipts", to_hex(document.receipt.request_id), document.encode())
 
 
 def kept_receipt(folder: Path, receipt_id: str) -> bytes | None:
@@ -24,14 +54,35 @@ def kept_receipt(folder: Path, receipt_id: str) -> bytes | None:
         return None
 
 
+def keep_refused(folder: Path, document: ReceiptDocument) -> None:
+    """Writes the owner's copy of a receipt that bills what the wallet does not owe."""
+    name = to_hex(document.receipt.struct_hash())
+    _written(folder / "refused" / to_hex(document.receipt.request_id), name, document.encode())
+
+
+def kept_refused(folder: Path, receipt_id: str) -> list[bytes]:
+    """The refused receipts of this id. `receipt_id` is checked hex."""
+    return [path.read_bytes() for path in sorted((folder / "refused" / receipt_id).glob("*.json"))]
+
+
 def book_file(folder: Path, channel_id: bytes) -> Path:
     """Where a channel's book lies."""
     return folder / "channels" / f"{to_hex(channel_id)}.json"
 
 
+def read_book(file: Path) -> ChannelBook:
+    """A channel's book; an empty one where none was kept."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=ChannelBook)
+    except (OSError, msgspec.DecodeError):
+        return ChannelBook()
+
+
 def used_by_channel(folder: Path, channel_id: bytes) -> int:
     """What the receipts of a channel show as used, in wei; 0 where no book was kept."""
-    try:
-        return int(msgspec.json.decode(book_file(folder, channel_id).read_bytes(), type=ChannelBook).used_wei)
-    except (OSError, msgspec.DecodeError):
-        return 0
+    return int(read_book(book_file(folder, channel_id)).used_wei)
+
+
+def _written(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / f"{name}.json").write_bytes(data)

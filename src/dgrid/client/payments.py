@@ -2,7 +2,7 @@
 
 A voucher's ceiling is what the channel's receipts show as used, plus the most each request under way may cost. What
 the gateway says of its own bill counts only as far as its signed receipts say so. Keeps one small file a channel: what
-was used and promised, so that ceilings go on where they were. Losing it loses no money.
+was used and promised, so that ceilings go on where they were; and each request it signed. Losing them loses no money.
 """
 
 import base64
@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dgrid.client.flow import Order
+from dgrid.client.kept import PromisedFee, book_file, keep_request, read_book
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import model_id, to_hex
 from dgrid.core.keccak import ZERO_HASH, salted_hash
@@ -37,20 +38,6 @@ class ChannelDomains:
     vouchers: Domain
 
 
-class PromisedFee(msgspec.Struct, frozen=True):
-    """A request under way: the most it may cost, until when."""
-
-    max_fee_wei: str
-    deadline_ms: int
-
-
-class ChannelBook(msgspec.Struct):
-    """What the file of a channel holds."""
-
-    used_wei: str = "0"
-    promises: dict[str, PromisedFee] = {}
-
-
 class ChannelWallet:
     """One payer's channel at one gateway."""
 
@@ -60,15 +47,16 @@ class ChannelWallet:
         config: ChannelConfig,
         *,
         domains: ChannelDomains,
-        file: Path,
+        folder: Path,
         now_ms: Callable[[], int],
         max_fee_wei: int = MAX_FEE_WEI,
     ) -> None:
         self.config, self.gateway = config, config.gateway
         self.channel_id = domains.vouchers.digest(config.struct_hash())
-        self._key, self._domains, self._file, self._now_ms = key, domains, file, now_ms
+        self._key, self._domains, self._folder, self._now_ms = key, domains, folder, now_ms
+        self._file = book_file(folder, self.channel_id)
         self._max_fee_wei = max_fee_wei
-        self._book = _read_book(file)
+        self._book = read_book(self._file)
         self._salts: dict[bytes, bytes] = {}
 
     @property
@@ -91,6 +79,7 @@ class ChannelWallet:
         request = self._request(order, salt=salt, deadline_ms=deadline_ms)
         digest = self._domains.requests.digest(request.struct_hash())
         self._promise(digest, request.max_fee, deadline_ms=deadline_ms)
+        keep_request(self._folder, digest, request=request)
         self._salts[digest] = salt
         ceiling_wei = self.ceiling_wei
         voucher = self._domains.vouchers.digest(Voucher(self.channel_id, ceiling_wei).struct_hash())
@@ -118,7 +107,8 @@ class ChannelWallet:
         if receipt.parties.channel_id != self.channel_id or receipt.parties.payer != self.config.payer:
             raise CheckFailed(f"the receipt {name} bills another channel or payer")
         if receipt.shares.fee > int(promise.max_fee_wei):
-            raise CheckFailed(f"the receipt {name} bills {receipt.shares.fee} wei, above the signed maximum")
+            text = f"the receipt {name} bills {receipt.shares.fee} wei, above the signed maximum"
+            raise CheckFailed(text, hint=f"`dgrid receipts complain {name}` shows it to a watcher")
         if receipt.totals.payer > self.ceiling_wei:
             raise CheckFailed(f"the receipt {name} counts {receipt.totals.payer} wei in all, more than was promised")
         del self._salts[receipt.request_id]
@@ -153,6 +143,7 @@ class ChannelWallet:
         self._write()
 
     def _write(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._file.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(self._book))
         draft.replace(self._file)
@@ -182,10 +173,3 @@ class Wallets:
 
     def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
         self._by_url[gateway_url].settle(document)
-
-
-def _read_book(file: Path) -> ChannelBook:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=ChannelBook)
-    except (OSError, msgspec.DecodeError):
-        return ChannelBook()

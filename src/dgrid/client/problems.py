@@ -26,12 +26,12 @@ class _Problem(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Problem)
 
 
-def error_of(status: int, body: bytes) -> DGridError:
+def error_of(status: int, body: bytes, *, who: str = "gateway") -> DGridError:
     """The error that a reply of this status stands for; a body that is none of ours still gives a typed error."""
     try:
         found = decode_with(_decoder, body)
     except ValueError:
-        return NetworkUnreachable(f"the gateway answered {status} and no more", hint="is it a DGrid gateway?")
+        return NetworkUnreachable(f"the {who} answered {status} and no more", hint=f"is it a DGrid {who}?")
     kind = _kinds().get(found.error.code or "", DGridError)
     return kind(found.error.message, param=found.error.param, retry_after_ms=found.availability.retry_after_ms)
 

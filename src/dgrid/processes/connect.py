@@ -23,10 +23,17 @@ from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc
 from dgrid.client.asynchronous import AsyncClient, AsyncStream
 from dgrid.client.flow import Opened, Order, Piece
-from dgrid.client.kept import book_file, keep_receipt, kept_receipt
+from dgrid.client.kept import keep_receipt, keep_refused, kept_receipt
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.config import WalletConfig
-from dgrid.core.errors import ChainUnavailable, DGridError, InsufficientBudget, NetworkUnreachable, RouteNotFound
+from dgrid.core.errors import (
+    ChainUnavailable,
+    CheckFailed,
+    DGridError,
+    InsufficientBudget,
+    NetworkUnreachable,
+    RouteNotFound,
+)
 from dgrid.core.identity import Address, ChannelId, address_from_hex, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.processes.home import HOST
@@ -86,7 +93,7 @@ async def _run(options: ConnectOptions, say: Announce) -> None:
 @contextlib.asynccontextmanager
 async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
     """A proxy that serves. Gateways that do not answer yet are tried again while it runs."""
-    (options.folder / "channels").mkdir(parents=True, exist_ok=True, mode=0o700)
+    options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     wallets = Wallets({})
     missing = await open_wallets(options, wallets, urls=options.wallet.gateway_urls)
     if len(missing) == len(options.wallet.gateway_urls):
@@ -151,8 +158,8 @@ async def _open_wallet(options: ConnectOptions, key: SigningKey, *, url: str, ht
         await _until_final(rpc, contracts, channel_id(contracts, config))
     escrow, settlement = contracts.channel_escrow.address, contracts.settlement.address
     domains = ChannelDomains(dgrid_domain(chain.chain_id, settlement), channel_domain(chain.chain_id, escrow))
-    file = book_file(options.folder, domains.vouchers.digest(config.struct_hash()))
-    wallet = ChannelWallet(key, config, domains=domains, file=file, now_ms=_now_ms, max_fee_wei=options.max_fee_wei)
+    folder, max_fee_wei = options.folder, options.max_fee_wei
+    wallet = ChannelWallet(key, config, domains=domains, folder=folder, now_ms=_now_ms, max_fee_wei=max_fee_wei)
     wallet.raise_used(state.drawn_wei)
     return wallet
 
@@ -194,10 +201,18 @@ class KeepingWallets:
         return self._wallets.own(gateway_url, document) if kept is None else replace(document, salt=kept.salt)
 
     def settle(self, gateway_url: str, document: ReceiptDocument) -> None:
-        """Pays once: a repeated request's receipt is the one that was taken into the book before."""
-        if self._kept(document) is None:
+        """Pays once: a repeated request's receipt is the one that was taken into the book before.
+
+        Raises CheckFailed when it bills what is not owed; then the receipt is kept as evidence.
+        """
+        if self._kept(document) is not None:
+            return
+        try:
             self._wallets.settle(gateway_url, document)
-            keep_receipt(self._folder, document)
+        except CheckFailed:
+            keep_refused(self._folder, document)
+            raise
+        keep_receipt(self._folder, document)
 
     def _kept(self, document: ReceiptDocument) -> ReceiptDocument | None:
         """The receipt of the same request, if it is the same in every field."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from dgrid.chain.case_events import Subject
 from dgrid.chain.cases import unjail
 from dgrid.chain.enroll import Enroller, Enrolment
-from dgrid.chain.events import Role
+from dgrid.chain.events import Kind, Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import NodeConfig
@@ -20,7 +20,6 @@ from dgrid.core.identity import Address
 from dgrid.engines.engine import Engine
 from dgrid.node.admit import Sold, Stand
 from dgrid.node.books import Books
-from dgrid.node.claiming import DefaultClaims
 from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.presence import Presence
@@ -28,6 +27,7 @@ from dgrid.node.serve import NodeService
 from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.processes.node_models import sold_model
 from dgrid.settlement.appealing import Appellant, BondPurse
+from dgrid.settlement.overdue import DefaultClaims, SealedReceipt
 from dgrid.wire.typed import dgrid_domain
 
 logger = logging.getLogger(__name__)
@@ -126,14 +126,23 @@ async def take_part(config: NodeConfig, access: ChainAccess, *, books: Books, of
     sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
     try:
         async with asyncio.TaskGroup() as tasks:
-            claims = DefaultClaims(books, access.contracts, access.watcher, sender)
-            tasks.create_task(claims.run())
+            tasks.create_task(default_claims(config, access, books=books, sender=sender).run())
             await enrol(config, access, sender=sender, offer=offer)
             if config.appeals:
                 purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
                 await Appellant(Subject.IDENTITY, purse, access.watcher).run()
     finally:
         await sender.close()
+
+
+def default_claims(config: NodeConfig, access: ChainAccess, *, books: Books, sender: Sender) -> DefaultClaims:
+    """What the node claims by the receipts in its books: its own, and its models' creators' if its operator lets it."""
+
+    def receipts() -> Iterator[SealedReceipt]:
+        return (SealedReceipt(held.receipt, held.signed.seal) for held in books.receipts())
+
+    kinds = (Kind.NODE, Kind.LISTING) if config.claims_for_creators else (Kind.NODE,)
+    return DefaultClaims(receipts, kinds, access.rpc, access.contracts, access.watcher, sender)
 
 
 async def enrol(config: NodeConfig, access: ChainAccess, *, sender: Sender, offer: PublishedOffer) -> None:

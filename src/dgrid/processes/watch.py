@@ -34,6 +34,7 @@ from dgrid.watcher.door import WatcherService
 from dgrid.watcher.evidence import DOCUMENT_BYTES_MAX, Evidence
 from dgrid.watcher.findings import Findings
 from dgrid.watcher.memory import Memory
+from dgrid.watcher.penalizing import Penalizer
 from dgrid.watcher.sending import Accuser
 from dgrid.watcher.watching import EpochWatch
 from dgrid.wire.http import HttpClient
@@ -101,7 +102,8 @@ def opened_watch(
         archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
     )
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
-    return Watch(side, epochs, comparer, answerer, service, woken, backoff)
+    penalizer = Penalizer(side.rpc, side.contracts, side.sender, metrics, backoff)
+    return Watch(side, epochs, comparer, answerer, penalizer, service, woken, backoff)
 
 
 def _gauges(epochs: EpochWatch) -> list[Gauge]:
@@ -127,6 +129,7 @@ class Watch:
     epochs: EpochWatch
     comparer: Comparer
     answerer: Answerer
+    penalizer: Penalizer
     service: WatcherService
     woken: asyncio.Event
     backoff: Backoff
@@ -146,8 +149,9 @@ class Watch:
             await self.step()
 
     async def step(self) -> None:
-        """Compares what was handed in, checks what is new, demands and shows what is missing."""
-        for work in (self.comparer.step, self.epochs.step, self._end_demands, self.answerer.step):
+        """Compares what was handed in, checks what is new, demands and shows what is missing, reports who is silent."""
+        steps = self.comparer.step, self.epochs.step, self._end_demands, self.answerer.step, self.penalizer.step
+        for work in steps:
             name = work.__qualname__
             if not self.backoff.is_due(name):
                 continue

@@ -107,7 +107,7 @@ async def claimable(
         for party, account in accounts.items()
         if address is None or any(payee == address for payee, _ in account.payees)
     }
-    claimed = await _claimed(rpc, contracts, list(wanted))
+    claimed = await claimed_of(rpc, contracts, parties=list(wanted))
     base = records.view.facts.base_share_bps
     return [_claimable(party, account, claimed=claimed[party], base_bps=base) for party, account in wanted.items()]
 
@@ -220,7 +220,8 @@ def _claimable(party: Party, account: _Account, *, claimed: int, base_bps: int) 
     return Claimable(party, account.payees, earned, waiting, claimed, proof)
 
 
-async def _claimed(rpc: Rpc, contracts: Contracts, parties: Sequence[Party]) -> dict[Party, int]:
+async def claimed_of(rpc: Rpc, contracts: Contracts, *, parties: Sequence[Party]) -> dict[Party, int]:
+    """What was claimed of each running total so far. Raises ChainUnavailable."""
     settlement = contracts.settlement
     names = [(party.gateway, party.kind, party.lane, party.key) for party in parties]
     return dict(zip(parties, await settlement.agreed_each(rpc, "claimedOf", names), strict=True))

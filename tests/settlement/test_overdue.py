@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.devnet import Devnet, OnDevnet, on_devnet
 from tests.node.conftest import GATEWAY_KEY, NODE_KEY, GatewayHand, node_receipt
-from tests.settlement.network import LINE_WEI, Settling, base_of, settling
+from tests.settlement.network import BOND_WEI, CREATORS, LINE_WEI, Settling, base_of, settling
 
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Kind
@@ -15,15 +15,18 @@ from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import Anchor, ChainView
-from dgrid.core.identity import Hash
-from dgrid.core.money import WEI
+from dgrid.config import NodeConfig
+from dgrid.core.identity import Address, Hash
+from dgrid.core.money import BPS, WEI
 from dgrid.node.books import Books, HeldReceipt
-from dgrid.node.claiming import DefaultClaims, overdue
 from dgrid.node.metering import Meter, MeterTerms
-from dgrid.processes.node import ChainCredit
+from dgrid.processes.life import ChainAccess
+from dgrid.processes.node import ChainCredit, default_claims
+from dgrid.settlement.claims import Party, party_key
+from dgrid.settlement.overdue import SPREAD_S, SealedReceipt, due_wei, overdue
 from dgrid.wire.blob import decode_record
 from dgrid.wire.frames import SignedReceipt
-from dgrid.wire.messages import EpochRoot
+from dgrid.wire.messages import EpochRoot, InferenceReceipt
 
 __all__ = ["on_devnet"]
 
@@ -56,46 +59,89 @@ def held_in(*epochs: int, lane: int = 0) -> list[HeldReceipt]:
     return found
 
 
+def late(view: ChainView, *held: HeldReceipt, now_s: int, kind: Kind = Kind.NODE) -> dict[Party, int]:
+    """The epoch of the receipt to claim by, for each party of a kind."""
+    sealed = [SealedReceipt(one.receipt, one.signed.seal) for one in held]
+    found = overdue(view, sealed, kinds=(kind,), now_s=now_s)
+    return {party: one.receipt.place.epoch for party, one in found.items()}
+
+
+def own(lane: int = 0) -> Party:
+    return Party(GATEWAY, Kind.NODE, lane, bytes(12) + NODE)
+
+
 def test_a_root_may_come_until_the_very_second() -> None:
     held = held_in(3)
-    assert overdue(VIEW, held, now_s=overdue_s(3) - 1) == []
-    (one,) = overdue(VIEW, held, now_s=overdue_s(3))
-    assert (one.held, one.claimed_wei, one.due_wei) == (held[0], 0, base_of(held[0].total_wei))
+    assert late(VIEW, *held, now_s=overdue_s(3) - 1) == {}
+    assert late(VIEW, *held, now_s=overdue_s(3)) == {own(): 3}
 
 
 def test_nothing_is_claimed_where_a_root_stands() -> None:
-    assert overdue(with_root(VIEW, 3), held_in(3), now_s=overdue_s(3)) == []
+    assert late(with_root(VIEW, 3), *held_in(3), now_s=overdue_s(3)) == {}
 
 
 def test_a_voided_root_is_claimed_against_at_once() -> None:
     convicted = replace(with_root(VIEW, 3), convicted={GATEWAY: 3})
-    assert [one.held.epoch for one in overdue(convicted, held_in(2, 3), now_s=overdue_s(3) - DEFAULT_S)] == [3]
+    assert late(convicted, *held_in(2, 3), now_s=overdue_s(3) - DEFAULT_S) == {own(): 3}
 
 
 def test_the_last_overdue_receipt_of_a_lane_speaks_for_those_before_it() -> None:
     receipts = [*held_in(3, 4, 5), *held_in(4, lane=1)]
-    found = overdue(VIEW, receipts, now_s=overdue_s(4))
-    assert [(one.held.lane, one.held.epoch) for one in found] == [(0, 4), (1, 4)]
+    assert late(VIEW, *receipts, now_s=overdue_s(4)) == {own(0): 4, own(1): 4}
+
+
+def test_a_receipt_without_a_listing_owes_no_creator() -> None:
+    assert late(VIEW, *held_in(3), now_s=overdue_s(3), kind=Kind.LISTING) == {}
+
+
+def test_each_version_of_a_listing_is_claimed_by_its_own_highest_total() -> None:
+    held = [
+        replace(one, receipt=listed(one.receipt, version=version, total_wei=total_wei))
+        for one, version, total_wei in zip(held_in(3, 4, 4), (1, 2, 1), (5, 4, 9), strict=True)
+    ]
+    found = late(VIEW, *held, now_s=overdue_s(4), kind=Kind.LISTING)
+    parties = [Party(GATEWAY, Kind.LISTING, 0, party_key(one.receipt, Kind.LISTING)) for one in held]
+    assert found == {parties[2]: 4, parties[1]: 4}
+
+
+def listed(receipt: InferenceReceipt, *, version: int, total_wei: int) -> InferenceReceipt:
+    parties = msgspec.structs.replace(receipt.parties, listing_id=b"l" * 32, listing_version=version)
+    return msgspec.structs.replace(
+        receipt, parties=parties, totals=msgspec.structs.replace(receipt.totals, listing=total_wei)
+    )
 
 
 @given(st.integers(0, 2**60), st.integers(0, 2**60), st.integers(0, 2**60))
 def test_no_more_is_due_than_is_unpaid_and_the_line_holds(claimed_wei: int, line_wei: int, unproven_wei: int) -> None:
-    held = held_in(3)
-    claimed = {(GATEWAY, Kind.NODE, 0, NODE): claimed_wei}
-    unproven = {(GATEWAY, NODE): unproven_wei}
-    view = replace(VIEW, claimed=claimed, line_amounts={(GATEWAY, NODE): line_wei}, unproven=unproven)
-    due_wei = min(base_of(held[0].total_wei) - claimed_wei, line_wei - unproven_wei)
-    assert [one.due_wei for one in overdue(view, held, now_s=overdue_s(3))] == ([due_wei] if due_wei > 0 else [])
+    (held,) = held_in(3)
+    view = replace(VIEW, line_amounts={(GATEWAY, NODE): line_wei}, unproven={(GATEWAY, NODE): unproven_wei})
+    found = due_wei(view, own(), receipt=held.receipt, claimed_wei=claimed_wei)
+    assert found == min(base_of(held.total_wei) - claimed_wei, line_wei - unproven_wei)
+
+
+@given(st.integers(0, 2**60), st.integers(0, 2**60), st.lists(st.integers(0, 2**60), max_size=3))
+def test_creators_are_due_what_no_line_reserves(claimed_wei: int, bond_wei: int, lines: list[int]) -> None:
+    (held,) = held_in(3)
+    receipt = listed(held.receipt, version=1, total_wei=2**60)
+    amounts = {(GATEWAY, Address(bytes((number,)) * 20)): line for number, line in enumerate(lines)}
+    view = replace(VIEW, bonds={GATEWAY: bond_wei}, line_amounts={**amounts, (NODE, NODE): ENOUGH_WEI})
+    party = Party(GATEWAY, Kind.LISTING, 0, party_key(receipt, Kind.LISTING))
+    found = due_wei(view, party, receipt=receipt, claimed_wei=claimed_wei)
+    assert found == min(2**60 - claimed_wei, bond_wei - sum(lines))
 
 
 class Life:
     """One life of a node's claims: its books stay, what its key sent before is forgotten with `folder`."""
 
-    def __init__(self, network: Settling, folder: Path) -> None:
+    def __init__(self, network: Settling, folder: Path, *, claims_for_creators: bool = True) -> None:
         net, self.node = network.net, network.net.key("node-1").address
         self.network, self.books = network, Books(net.folder / "node.sqlite")
         self.sender = Sender(net.rpc, net.key("node-1"), folder=folder, chain_id=DEV_CHAIN_ID)
-        self.claims = DefaultClaims(self.books, net.contracts, network.watcher, self.sender)
+        config = NodeConfig(
+            "node-1", folder, folder, "127.0.0.1", 0, net.config, claims_for_creators=claims_for_creators
+        )
+        access = ChainAccess(net.rpc, net.contracts, network.watcher)
+        self.claims = default_claims(config, access, books=self.books, sender=self.sender)
         self.meter = Meter(
             MeterTerms(net.domain, self.node, net.contracts.dgai.address),
             ChainCredit(network.watcher, self.node),
@@ -175,6 +221,51 @@ def test_a_gateway_that_closes_in_time_is_never_claimed_against(on_devnet: OnDev
         await net.pass_time(1000)
         assert await life.look() == (0, 0)
         assert await life.sender.next_nonce() == 0
+        await life.end()
+
+    on_devnet(main)
+
+
+def test_creators_get_theirs_by_the_nodes_receipt_from_bond_that_no_line_reserves(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        await net.sender("node-1", dgai_wei=0)  # gas
+        await network.list_model()
+        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+        await works(network, now, tokens_in=50_000)
+        life = Life(network, net.folder / "first")
+        held = life.take(now)
+        before = {name: await net.balance(net.key(name).address) for name in CREATORS}
+        await net.pass_time(200)
+        await life.look()
+        await net.pass_time(SPREAD_S)
+        assert await life.look() == (base_of(held.total_wei), 2)
+        owed = held.receipt.totals.listing
+        part = owed * CREATORS["creator-1"] // BPS
+        paid = [await net.balance(net.key(name).address) - before[name] for name in CREATORS]
+        assert paid == [part, owed - part]
+        assert min(paid) > 0
+        assert await net.contracts.settlement.read(net.rpc, "bondOf", [network.books.key.address]) == (
+            BOND_WEI - base_of(held.total_wei) - owed
+        )
+        assert await life.look() == (base_of(held.total_wei), 2)
+        await life.end()
+
+    on_devnet(main)
+
+
+def test_a_node_whose_operator_says_so_claims_for_nobody_else(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        await net.sender("node-1", dgai_wei=0)  # gas
+        await network.list_model()
+        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+        await works(network, now, tokens_in=50_000)
+        life = Life(network, net.folder / "first", claims_for_creators=False)
+        held = life.take(now)
+        for _ in range(2):
+            await net.pass_time(200)
+            assert await life.look() == (base_of(held.total_wei), 1)
         await life.end()
 
     on_devnet(main)

@@ -5,10 +5,10 @@ llama.cpp. It knows the byte-level families listed here and refuses to guess for
 None, and whoever asked must use another bound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, cast
 
@@ -35,19 +35,48 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
+WORDS_MIN: Final = 4  # between the first and the last at least two: of one, `itemgetter` gives no tuple
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
+
+
+class UnusualTextError(Exception):
+    """A text holds words that are better counted with what surrounds them, or too many unknown ones."""
+
+
+class KnownWords(dict[str, int]):
+    """What usual words count, each with the space in front of it. Looking one up that is missing learns it.
+
+    Bounded in memory, and in work: a text may teach so many words, then it is counted whole.
+    """
+
+    __slots__ = ("_count", "to_learn")
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count, self.to_learn = count, 0
+
+    def __missing__(self, word: str) -> int:
+        """Raises UnusualTextError."""
+        if not self.to_learn or not word or word[-1].isspace():
+            raise UnusualTextError
+        self.to_learn -= 1
+        count = self._count(" " + word)
+        if len(word) <= WORD_CHARACTERS_MAX:
+            if len(self) >= WORDS_REMEMBERED:
+                self.clear()
+            self[word] = count
+        return count
 
 
 class Words:
     """What words count together with the space in front of them; the usual ones are remembered.
 
     No pattern above has a piece with a space anywhere but at its front, unless white space stands beside white space:
-    so a text counts what its words count. Bounded in memory, and in work for a text that holds nothing known.
+    so a text counts what its words count.
     """
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
-        self._counts: dict[str, int] = {}  # none is 0
+        self._known = KnownWords(self.whole)
         self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
@@ -61,35 +90,15 @@ class Words:
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
-        words = text.split(" ")
-        opening = words.pop(0)
-        if not words or opening[-1:].isspace():
+        words, known = text.split(" "), self._known
+        if len(words) < WORDS_MIN or words[0][-1:].isspace():
             return self.whole(text)
-        last = " " + words.pop()  # behind it nothing follows, so it may end in white space
-        counts = list(map(self._counts.get, words, repeat(0)))
-        if unknown := counts.count(0):
-            learned = self._learn_missing(words, counts)
-            if len(learned) < unknown:
-                return self.whole(text)
-            counts += learned
-        return self._count_end(opening) + sum(counts) + self._count_end(last)
-
-    def _learn_missing(self, words: Sequence[str], counts: list[int]) -> list[int]:
-        """What the words of count 0 count, as far as they may be learned."""
-        learned, at = list[int](), -1
-        for _ in range(min(counts.count(0), WORDS_LEARNED_MAX)):
-            at = counts.index(0, at + 1)  # two loops in C take 1 µs for 140 words, a filter over all of them took 4
-            if (word := words[at]) and not word[-1].isspace():
-                learned.append(self._learn(word))
-        return learned
-
-    def _learn(self, word: str) -> int:
-        count = self._counts.get(word) or self.whole(" " + word)
-        if len(word) <= WORD_CHARACTERS_MAX:
-            if len(self._counts) >= WORDS_REMEMBERED:
-                self._counts.clear()
-            self._counts[word] = count
-        return count
+        known.to_learn = WORDS_LEARNED_MAX
+        try:
+            inner = sum(itemgetter(*words[1:-1])(known))  # one loop in C over them all
+        except UnusualTextError:
+            return self.whole(text)
+        return self._count_end(words[0]) + inner + self._count_end(" " + words[-1])  # the end may be white space
 
     def _count_end(self, text: str) -> int:
         return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)

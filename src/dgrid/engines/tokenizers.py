@@ -95,7 +95,7 @@ class Words:
             return self.whole(text)
         known.to_learn = WORDS_LEARNED_MAX
         try:
-            inner = sum(itemgetter(*words[1:-1])(known))  # one loop in C over them all
+            inner: int = sum(itemgetter(*words[1:-1])(known))  # one loop in C over them all
         except UnusualTextError:
             return self.whole(text)
         return self._count_end(words[0]) + inner + self._count_end(" " + words[-1])  # the end may be white space

@@ -16,6 +16,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 from dgrid.wire.reasons import reason_of
@@ -47,8 +48,7 @@ class ClientLimits:
     buffered_bytes: int = 256 * 1024  # unread bytes at which reading pauses
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Scheme, host and port."""
 
     secure: bool

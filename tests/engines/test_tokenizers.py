@@ -116,12 +116,19 @@ def test_what_is_remembered_of_words_is_bounded(tokenizer: Tokenizer) -> None:
     words = Words(tokenizer.encoding)
     for number in range(WORDS_REMEMBERED + 10):
         words.count(f"so w{number} {'x' * (WORD_CHARACTERS_MAX + 1)} end")
-    assert 0 < len(words._known) <= WORDS_REMEMBERED
-    assert max(map(len, words._known)) <= WORD_CHARACTERS_MAX
+    assert 0 < len(words._counts) <= WORDS_REMEMBERED
+    assert max(map(len, words._counts)) <= WORD_CHARACTERS_MAX
     many = " ".join(f"n{number}" for number in range(WORDS_LEARNED_MAX + 3))
     for known in (WORDS_LEARNED_MAX, WORDS_LEARNED_MAX + 1):  # the first and the last are no words between spaces
         assert words.count(many) == words.whole(many)
-        assert sum(f"n{number}" in words._known for number in range(WORDS_LEARNED_MAX + 3)) == known
+        assert sum(f"n{number}" in words._counts for number in range(WORDS_LEARNED_MAX + 3)) == known
+
+
+def test_unknown_words_are_learned_wherever_they_stand_and_however_often(tokenizer: Tokenizer) -> None:
+    words = Words(tokenizer.encoding)
+    for text in ("a usual word and another", "odd a usual odd word odd", "a word a stranger", f"a {'x' * 99} b c d"):
+        for _ in ("unknown", "known"):
+            assert words.count(text) == words.whole(text)
 
 
 @given(text=texts)

@@ -5,7 +5,7 @@ llama.cpp. It knows the byte-level families listed here and refuses to guess for
 None, and whoever asked must use another bound.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -35,48 +35,20 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
-WORDS_MIN: Final = 4  # between the first and the last at least two: of one, `itemgetter` gives no tuple
+FILLER: Final = " "  # never a word; `itemgetter` gives a tuple only of two and more
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
-
-
-class UnusualTextError(Exception):
-    """A text holds words that are better counted with what surrounds them, or too many unknown ones."""
-
-
-class KnownWords(dict[str, int]):
-    """What usual words count, each with the space in front of it. Looking one up that is missing learns it.
-
-    Bounded in memory, and in work: a text may teach so many words, then it is counted whole.
-    """
-
-    __slots__ = ("_count", "to_learn")
-
-    def __init__(self, count: Callable[[str], int]) -> None:
-        self._count, self.to_learn = count, 0
-
-    def __missing__(self, word: str) -> int:
-        """Raises UnusualTextError."""
-        if not self.to_learn or not word or word[-1].isspace():
-            raise UnusualTextError
-        self.to_learn -= 1
-        count = self._count(" " + word)
-        if len(word) <= WORD_CHARACTERS_MAX:
-            if len(self) >= WORDS_REMEMBERED:
-                self.clear()
-            self[word] = count
-        return count
 
 
 class Words:
     """What words count together with the space in front of them; the usual ones are remembered.
 
     No pattern above has a piece with a space anywhere but at its front, unless white space stands beside white space:
-    so a text counts what its words count.
+    so a text counts what its words count. Bounded in memory, and in work for a text that holds little that is known.
     """
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
-        self._known = KnownWords(self.whole)
+        self._counts = {FILLER: 0}
         self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
@@ -90,15 +62,34 @@ class Words:
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
-        words, known = text.split(" "), self._known
-        if len(words) < WORDS_MIN or words[0][-1:].isspace():
+        opening, *words = text.split(" ")
+        if not words or opening[-1:].isspace():
             return self.whole(text)
-        known.to_learn = WORDS_LEARNED_MAX
-        try:
-            inner: int = sum(itemgetter(*words[1:-1])(known))  # one loop in C over them all
-        except UnusualTextError:
-            return self.whole(text)
-        return self._count_end(words[0]) + inner + self._count_end(" " + words[-1])  # the end may be white space
+        last, counted = " " + words.pop(), 0  # behind the last nothing follows, so it may end in white space
+        for _ in range(WORDS_LEARNED_MAX):
+            try:
+                return self._count_end(opening) + counted + self._known(words) + self._count_end(last)
+            except KeyError as missing:
+                word: str = missing.args[0]
+            if not word or word[-1].isspace():
+                break
+            at = words.index(word)
+            counted += self._known(words[:at]) + self._learn(word)
+            del words[: at + 1]
+        return self.whole(text)
+
+    def _known(self, words: Sequence[str]) -> int:
+        """What known words count, looked up in one loop in C. Raises KeyError, with the first that is not known."""
+        counts: tuple[int, ...] = itemgetter(FILLER, FILLER, *words)(self._counts)
+        return sum(counts)
+
+    def _learn(self, word: str) -> int:
+        count = self.whole(" " + word)
+        if len(word) <= WORD_CHARACTERS_MAX:
+            if len(self._counts) >= WORDS_REMEMBERED:
+                self._counts = {FILLER: 0}
+            self._counts[word] = count
+        return count
 
     def _count_end(self, text: str) -> int:
         return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)

@@ -243,7 +243,8 @@ class ClientReply:
 
     async def read(self, bytes_max: int | None = None) -> bytes:
         """The whole body. Raises NodeMisbehaved when it is longer than the caller can use."""
-        connection, found, size = self._connection, list[bytes](), 0
+        found: list[bytes] = []
+        connection, size = self._connection, 0
         try:
             while True:
                 if connection.pieces:

@@ -5,7 +5,7 @@ llama.cpp. It knows the byte-level families listed here and refuses to guess for
 None, and whoever asked must use another bound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -16,7 +16,7 @@ import tiktoken
 
 from dgrid.core.keccak import keccak
 from dgrid.engines.gguf import NotAModelFileError, Value, read_metadata
-from dgrid.engines.templates import ChatTemplate, render_chatml_spaced, template_of
+from dgrid.engines.templates import TURN, ChatTemplate, render_chatml_spaced, template_of
 
 CONTRACTIONS: Final = r"'(?:[sdmt]|ll|ve|re)"
 PATTERNS: Final[Mapping[str, str]] = {
@@ -35,6 +35,7 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
+TURNS_REMEMBERED: Final = 16_384
 FILLER: Final = " "  # never a word; `itemgetter` gives a tuple only of two and more
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
 
@@ -95,6 +96,30 @@ class Words:
         return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)
 
 
+class Turns:
+    """What the turns of chats count. A chat comes again with each of its answers: only what is new in it is counted.
+
+    Remembers numbers alone: a turn's hash, keyed anew in each process, and its length stand for what was said.
+    """
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count = count
+        self._counts: dict[tuple[int, int], int] = {}
+
+    def count(self, chat: str) -> int:
+        """The number of tokens of a rendered chat."""
+        turns = chat.split(TURN)
+        return sum(map(self._count_turn, turns)) + len(turns) - 1
+
+    def _count_turn(self, turn: str) -> int:
+        key = hash(turn), len(turn)
+        if (count := self._counts.get(key)) is None:
+            if len(self._counts) >= TURNS_REMEMBERED:
+                self._counts.clear()
+            count = self._counts[key] = self._count(turn)
+        return count
+
+
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
     """Counts exactly what llama.cpp would.
@@ -106,6 +131,7 @@ class Tokenizer:
     encoding: tiktoken.Encoding
     words: Words
     template: ChatTemplate | None
+    count_chat: Callable[[str], int]  # of a rendered one
     reply_opening: str = ""
 
     def count_text(self, text: str) -> int:
@@ -118,7 +144,7 @@ class Tokenizer:
 
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
         """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
-        return None if self.template is None else self.count_text(self.template(messages))
+        return None if self.template is None else self.count_chat(self.template(messages))
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:
@@ -156,8 +182,9 @@ def tokenizer_of(metadata: Mapping[str, Value]) -> Tokenizer | None:
         str(metadata.get("general.name")), pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
     )
     template = template_of(metadata.get("tokenizer.chat_template"))
-    opening = " " if template is render_chatml_spaced else ""
-    return Tokenizer(name_of(metadata), encoding, Words(encoding), template, opening)
+    opening, words = " " if template is render_chatml_spaced else "", Words(encoding)
+    count_chat = Turns(words.count).count if TURN in special else words.count
+    return Tokenizer(name_of(metadata), encoding, words, template, count_chat, opening)
 
 
 def name_of(metadata: Mapping[str, Value]) -> str:

@@ -143,14 +143,15 @@ def test_a_chat_counts_what_it_counts_as_one_text_however_much_of_it_is_known(
         assert tokenizer.count_prompt(said) == tokenizer.words.whole(tokenizer.template(said))
 
 
-def test_a_turn_is_counted_once_and_what_is_remembered_of_turns_is_bounded() -> None:
+def test_an_earlier_turn_is_counted_once_and_what_is_remembered_of_turns_is_bounded() -> None:
     counted: list[str] = []
     turns = Turns(lambda turn: counted.append(turn) or len(turn))  # type: ignore[func-returns-value]
-    chat = f"{TURN}user\nWho?{TURN}assistant\n"
-    assert turns.count(chat) == turns.count(chat) == len("user\nWho?assistant\n") + 2
-    assert counted == ["", "user\nWho?", "assistant\n"]
+    said, asked = "user\nWho?", f"user\nWhere?{TURN}assistant\n"
+    for _ in ("unknown", "known"):
+        assert turns.count(TURN + said + TURN + asked) == len(said) + len(asked) + 2
+    assert counted == ["", said, asked, asked]
     for number in range(TURNS_REMEMBERED + 10):
-        turns.count(f"turn {number}")
+        turns.count(f"turn {number}{TURN}{asked}")
     assert len(turns._counts) <= TURNS_REMEMBERED
 
 

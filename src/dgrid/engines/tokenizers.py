@@ -97,22 +97,23 @@ class Words:
 
 
 class Turns:
-    """What the turns of chats count. A chat comes again with each of its answers: only what is new in it is counted.
+    """What the earlier turns of chats count. A chat comes again with each of its answers: what was said is known then.
 
-    Remembers numbers alone: a turn's hash, keyed anew in each process, and its length stand for what was said.
+    Remembers numbers alone: the hash of a turn, keyed anew in each process, stands for what was said.
     """
 
     def __init__(self, count: Callable[[str], int]) -> None:
         self._count = count
-        self._counts: dict[tuple[int, int], int] = {}
+        self._counts: dict[int, int] = {}
 
     def count(self, chat: str) -> int:
         """The number of tokens of a rendered chat."""
         turns = chat.split(TURN)
-        return sum(map(self._count_turn, turns)) + len(turns) - 1
+        said, asked = turns[:-2], TURN.join(turns[-2:])  # what is asked, and the answer's opening, are seldom known
+        return sum(map(self._count_said, said)) + len(said) + self._count(asked)
 
-    def _count_turn(self, turn: str) -> int:
-        key = hash(turn), len(turn)
+    def _count_said(self, turn: str) -> int:
+        key = hash(turn)
         if (count := self._counts.get(key)) is None:
             if len(self._counts) >= TURNS_REMEMBERED:
                 self._counts.clear()

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from dgrid.engines.gguf import read_metadata
 from dgrid.engines.llama import LlamaEngine
-from dgrid.engines.templates import CHATML_SPACED, template_of
+from dgrid.engines.templates import CHATML_SPACED, TURN, template_of
 from dgrid.engines.tokenizers import (
+    TURNS_REMEMBERED,
     WORD_CHARACTERS_MAX,
     WORDS_LEARNED_MAX,
     WORDS_REMEMBERED,
     Tokenizer,
+    Turns,
     Words,
     load_tokenizer,
     tokenizer_of,
@@ -122,6 +124,35 @@ def test_what_is_remembered_of_words_is_bounded(tokenizer: Tokenizer) -> None:
     for known in (WORDS_LEARNED_MAX, WORDS_LEARNED_MAX + 1):  # the first and the last are no words between spaces
         assert words.count(many) == words.whole(many)
         assert sum(f"n{number}" in words._counts for number in range(WORDS_LEARNED_MAX + 3)) == known
+
+
+def test_unknown_words_are_learned_wherever_they_stand_and_however_often(tokenizer: Tokenizer) -> None:
+    words = Words(tokenizer.encoding)
+    for text in ("a usual word and another", "odd a usual odd word odd", "a word a stranger", f"a {'x' * 99} b c d"):
+        for _ in ("unknown", "known"):
+            assert words.count(text) == words.whole(text)
+
+
+@settings(max_examples=200)
+@given(chat=chats, more=chats)
+def test_a_chat_counts_what_it_counts_as_one_text_however_much_of_it_is_known(
+    tokenizer: Tokenizer, chat: list[tuple[str, str]], more: list[tuple[str, str]]
+) -> None:
+    assert tokenizer.template is not None
+    for said in (chat, chat + more, chat):
+        assert tokenizer.count_prompt(said) == tokenizer.words.whole(tokenizer.template(said))
+
+
+def test_an_earlier_turn_is_counted_once_and_what_is_remembered_of_turns_is_bounded() -> None:
+    counted: list[str] = []
+    turns = Turns(lambda turn: counted.append(turn) or len(turn))  # type: ignore[func-returns-value]
+    said, asked = "user\nWho?", f"user\nWhere?{TURN}assistant\n"
+    for _ in ("unknown", "known"):
+        assert turns.count(TURN + said + TURN + asked) == len(said) + len(asked) + 2
+    assert counted == ["", said, asked, asked]
+    for number in range(TURNS_REMEMBERED + 10):
+        turns.count(f"turn {number}{TURN}{asked}")
+    assert len(turns._counts) <= TURNS_REMEMBERED
 
 
 @given(text=texts)

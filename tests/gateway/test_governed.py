@@ -134,9 +134,9 @@ def test_promises_that_no_longer_suffice_are_asked_for_again(tmp_path: Path) -> 
 def test_newcomers_get_the_share_that_counts_now(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         stage.chain.history = voted(exploration_bps=450)
-        shares = [stage.service.router.moment().new_share]
+        shares = [stage.service.router.moment().new_share()]
         next_epoch(stage)
-        shares.append(stage.service.router.moment().new_share)
+        shares.append(stage.service.router.moment().new_share())
         assert shares == [PARAMETERS.exploration_bps / BPS, 0.045]
 
     play(tmp_path, scenes)

@@ -35,7 +35,7 @@ def seller(number: int, *, price_wei: int = 100, capacity: int = 4, model: str =
 
 
 def moment_of(loads: Loads | None = None, *, owed_wei: int = 0, seed: int = 1) -> Moment:
-    return Moment(loads or Loads(), NOW_MS, Random(seed), lambda _: owed_wei, lambda _: 0, new_share=NEW_SHARE)
+    return Moment(loads or Loads(), NOW_MS, Random(seed), lambda _: owed_wei, lambda _: 0, new_share=lambda: NEW_SHARE)
 
 
 def standing(mean: float, samples: int, *, low_bps: int | None = None, high_bps: int | None = None) -> Standing:
@@ -359,7 +359,7 @@ def test_a_choice_among_ten_thousand_looks_at_a_handful() -> None:
 
     sellers = tuple(replace(seller(1), node=at.to_bytes(20, "big")) for at in range(10_000))
     field = Field.of(sellers, believed(*((one, standing(0.8, 50)) for one in sellers[:9_000])))
-    now = Moment(Loads(), NOW_MS, Random(3), owed_wei, lambda _: 0, new_share=NEW_SHARE)
+    now = Moment(Loads(), NOW_MS, Random(3), owed_wei, lambda _: 0, new_share=lambda: NEW_SHARE)
     chosen = set()
     for _ in range(200):
         asked.clear()

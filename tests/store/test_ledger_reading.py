@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from tests.store.test_ledger import CLOCK, START_MS, Clock, billed, charge, funds, hold, play, request_id
 
+from dgrid.core.errors import CheckFailed
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
 from dgrid.store.ledger_rows import SealedBatch
 from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.seals import seals_under
 
 
 def test_a_receipt_is_found_whether_or_not_its_request_is_indexed(
@@ -68,3 +70,27 @@ def test_unsealed_receipts_are_found_again_and_sealed_ones_are_not(tmp_path: Pat
         reader.close()
 
     play(tmp_path, scenes, clock)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_an_epoch_s_records_are_given_only_when_every_one_is_sealed(tmp_path: Path, missing: int) -> None:
+    epoch = CLOCK.epoch_at(START_MS)
+    batches = [
+        SealedBatch(epoch, 0, 2, bytes(65)),
+        SealedBatch(epoch, 2, 1, bytes(65)),
+        SealedBatch(epoch, 3, 1, bytes(65)),
+    ]
+
+    async def scenes(ledger: Ledger) -> None:
+        reader, receipts = LedgerReader(ledger.path), [await billed(ledger, number) for number in range(1, 5)]
+        await ledger.keep_batches([batch for at, batch in enumerate(batches) if at != missing])
+        with pytest.raises(CheckFailed, match="not sealed yet"):
+            list(reader.records(epoch))
+        await ledger.keep_batches([batches[missing]])
+        records = list(reader.records(epoch))
+        assert [InferenceReceipt.unpacked(one.record.receipt) for one in records] == receipts
+        hashes = [one.leaf.struct_hash for one in records]
+        assert [one.record.seal for one in records[:2]] == seals_under(bytes(65), hashes[:2])
+        reader.close()
+
+    play(tmp_path, scenes, Clock())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
-from dgrid.wire.http import ClientLimits, HttpClient, Origin, loopback_only
+from dgrid.wire.http import JOINED_BYTES_MAX, ClientLimits, HttpClient, Origin, loopback_only
 from dgrid.wire.server import Reply, Request, Server, json_reply
 
 LIMITS = ClientLimits(
@@ -65,6 +65,25 @@ def answering(*replies: bytes, then_close: bool = False) -> Peer:
             await reader.read()
 
     return peer
+
+
+@pytest.mark.parametrize("size", [0, 1, JOINED_BYTES_MAX, JOINED_BYTES_MAX + 1, 3_000_000])
+def test_a_body_of_any_length_arrives_whole_behind_its_head(size: int) -> None:
+    body, arrived = bytes(range(256)) * (size // 256) + bytes(size % 256), list[bytes]()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-length: %d\r\n" % size in head
+        arrived.append(await reader.readexactly(size))
+        writer.write(OK)
+        await reader.read()
+
+    async def talk(client: HttpClient, url: str) -> None:
+        reply = await client.request("POST", url, body=body)
+        assert await reply.read() == b"ok"
+
+    against(peer, talk)
+    assert arrived == [body]
 
 
 def test_a_connection_is_used_again() -> None:

@@ -20,7 +20,8 @@ CHATML_SPACED: Final = (
 )
 """The built-in models' template: ChatML in which an earlier reply gets back the space that was stripped from it."""
 
-REPLY_OPENED: Final = "<|im_start|>assistant\n"
+TURN: Final = "<|im_start|>"  # a control token, and so a cut: whatever stands before it, a turn counts the same
+REPLY_OPENED: Final = f"{TURN}assistant\n"
 TRIMMED: Final = " \t\n\v\f\r"  # llama.cpp's `trim` knows C's white space only
 SYSTEM_ROLES: Final = ("system", "developer")  # llama.cpp renames OpenAI's newer word before the template sees it
 

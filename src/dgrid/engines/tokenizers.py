@@ -5,10 +5,10 @@ llama.cpp. It knows the byte-level families listed here and refuses to guess for
 None, and whoever asked must use another bound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,7 +16,7 @@ import tiktoken
 
 from dgrid.core.keccak import keccak
 from dgrid.engines.gguf import NotAModelFileError, Value, read_metadata
-from dgrid.engines.templates import ChatTemplate, render_chatml_spaced, template_of
+from dgrid.engines.templates import TURN, ChatTemplate, render_chatml_spaced, template_of
 
 CONTRACTIONS: Final = r"'(?:[sdmt]|ll|ve|re)"
 PATTERNS: Final[Mapping[str, str]] = {
@@ -35,6 +35,8 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
+TURNS_REMEMBERED: Final = 16_384
+FILLER: Final = " "  # never a word; `itemgetter` gives a tuple only of two and more
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
 
 
@@ -42,12 +44,12 @@ class Words:
     """What words count together with the space in front of them; the usual ones are remembered.
 
     No pattern above has a piece with a space anywhere but at its front, unless white space stands beside white space:
-    so a text counts what its words count. Bounded in memory, and in work for a text that holds nothing known.
+    so a text counts what its words count. Bounded in memory, and in work for a text that holds little that is known.
     """
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
-        self._counts: dict[str, int] = {}  # none is 0
+        self._counts = {FILLER: 0}
         self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
@@ -61,38 +63,62 @@ class Words:
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
-        words = text.split(" ")
-        opening = words.pop(0)
+        opening, *words = text.split(" ")
         if not words or opening[-1:].isspace():
             return self.whole(text)
-        last = " " + words.pop()  # behind it nothing follows, so it may end in white space
-        counts = list(map(self._counts.get, words, repeat(0)))
-        if unknown := counts.count(0):
-            learned = self._learn_missing(words, counts)
-            if len(learned) < unknown:
-                return self.whole(text)
-            counts += learned
-        return self._count_end(opening) + sum(counts) + self._count_end(last)
+        last, counted = " " + words.pop(), 0  # behind the last nothing follows, so it may end in white space
+        for _ in range(WORDS_LEARNED_MAX):
+            try:
+                return self._count_end(opening) + counted + self._known(words) + self._count_end(last)
+            except KeyError as missing:
+                word: str = missing.args[0]
+            if not word or word[-1].isspace():
+                break
+            at = words.index(word)
+            counted += self._known(words[:at]) + self._learn(word)
+            del words[: at + 1]
+        return self.whole(text)
 
-    def _learn_missing(self, words: Sequence[str], counts: list[int]) -> list[int]:
-        """What the words of count 0 count, as far as they may be learned."""
-        learned, at = list[int](), -1
-        for _ in range(min(counts.count(0), WORDS_LEARNED_MAX)):
-            at = counts.index(0, at + 1)  # two loops in C take 1 µs for 140 words, a filter over all of them took 4
-            if (word := words[at]) and not word[-1].isspace():
-                learned.append(self._learn(word))
-        return learned
+    def _known(self, words: Sequence[str]) -> int:
+        """What known words count, looked up in one loop in C. Raises KeyError, with the first that is not known."""
+        counts: tuple[int, ...] = itemgetter(FILLER, FILLER, *words)(self._counts)
+        return sum(counts)
 
     def _learn(self, word: str) -> int:
-        count = self._counts.get(word) or self.whole(" " + word)
+        count = self.whole(" " + word)
         if len(word) <= WORD_CHARACTERS_MAX:
             if len(self._counts) >= WORDS_REMEMBERED:
-                self._counts.clear()
+                self._counts = {FILLER: 0}
             self._counts[word] = count
         return count
 
     def _count_end(self, text: str) -> int:
         return self._end(text) if len(text) <= WORD_CHARACTERS_MAX else self.whole(text)
+
+
+class Turns:
+    """What the earlier turns of chats count. A chat comes again with each of its answers: what was said is known then.
+
+    Remembers numbers alone: the hash of a turn, keyed anew in each process, stands for what was said.
+    """
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count = count
+        self._counts: dict[int, int] = {}
+
+    def count(self, chat: str) -> int:
+        """The number of tokens of a rendered chat."""
+        turns = chat.split(TURN)
+        said, asked = turns[:-2], TURN.join(turns[-2:])  # what is asked, and the answer's opening, are seldom known
+        return sum(map(self._count_said, said)) + len(said) + self._count(asked)
+
+    def _count_said(self, turn: str) -> int:
+        key = hash(turn)
+        if (count := self._counts.get(key)) is None:
+            if len(self._counts) >= TURNS_REMEMBERED:
+                self._counts.clear()
+            count = self._counts[key] = self._count(turn)
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,7 @@ class Tokenizer:
     encoding: tiktoken.Encoding
     words: Words
     template: ChatTemplate | None
+    count_chat: Callable[[str], int]  # of a rendered one
     reply_opening: str = ""
 
     def count_text(self, text: str) -> int:
@@ -118,7 +145,7 @@ class Tokenizer:
 
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
         """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
-        return None if self.template is None else self.count_text(self.template(messages))
+        return None if self.template is None else self.count_chat(self.template(messages))
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:
@@ -156,8 +183,9 @@ def tokenizer_of(metadata: Mapping[str, Value]) -> Tokenizer | None:
         str(metadata.get("general.name")), pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
     )
     template = template_of(metadata.get("tokenizer.chat_template"))
-    opening = " " if template is render_chatml_spaced else ""
-    return Tokenizer(name_of(metadata), encoding, Words(encoding), template, opening)
+    opening, words = " " if template is render_chatml_spaced else "", Words(encoding)
+    count_chat = Turns(words.count).count if TURN in special else words.count
+    return Tokenizer(name_of(metadata), encoding, words, template, count_chat, opening)
 
 
 def name_of(metadata: Mapping[str, Value]) -> str:

@@ -102,6 +102,7 @@ class EpochCloser:
         self._ledger, self._sealer, self._office, self._partners = ledger, sealer, office, partners
         self._reader = LedgerReader(ledger.path)
         self._blobs = BlobStore(office.folder / "epochs", capacity_bytes=BLOBS_BYTES_MAX)
+        self._fresh = b"", b""  # the name and the blob of the epoch closed last, for its first way to the archives
         self._failures: dict[int, int] = {}
         self._not_before_ms: dict[int, int] = {}
 
@@ -159,7 +160,7 @@ class EpochCloser:
         with ending(LedgerReader(self._ledger.path)) as reader:
             before = [row for row in reader.epochs(1) if row.epoch < epoch]
             previous = EpochRoot.unpacked(before[0].root).struct_hash() if before else ZERO_HASH
-            last: dict[bytes, InferenceReceipt] = {}
+            last: dict[bytes, bytes] = {}
             rows = []
             for record in reader.records(epoch):
                 place = record.leaf
@@ -168,20 +169,23 @@ class EpochCloser:
                         place.lane, place.sequence, encode_record(record.record), place.struct_hash, place.fee_wei
                     )
                 )
-                last[record.channel_id] = InferenceReceipt.unpacked(record.record.receipt)
+                last[record.channel_id] = record.record.receipt
             vouchers = [self._voucher(reader, channel, receipt) for channel, receipt in sorted(last.items())]
         closing = Closing(office.domain, office.key.address, epoch, office.token, previous)
         closed = close_epoch(closing, rows, vouchers=vouchers)
         if closed is None:
             raise CheckFailed(f"epoch {epoch} has no receipts")
-        self._blobs.put(closed.blob_id, closed.blob)
+        self._blobs.keep(closed.blob_id, closed.blob)
+        self._fresh = closed.blob_id, closed.blob
         return closed
 
-    def _voucher(self, reader: LedgerReader, channel_id: bytes, last: InferenceReceipt) -> SignedVoucher:
-        """The payer's latest voucher; for a channel that this gateway signs for, one over exactly what was spent."""
+    def _voucher(self, reader: LedgerReader, channel_id: bytes, last: bytes) -> SignedVoucher:
+        """The payer's latest voucher; for a channel that this gateway signs for, one over exactly what was spent, as
+        its last receipt says, packed.
+        """
         config, ceiling, signature = reader.voucher(channel_id)
         if signature is None:
-            amount = last.totals.payer
+            amount = InferenceReceipt.unpacked(last).totals.payer
             signature = self._office.key.sign(self._office.channels.digest(Voucher(channel_id, amount).struct_hash()))
             return SignedVoucher(config, amount.to_bytes(16, "big"), signature)
         return SignedVoucher(config, ceiling.to_bytes(16, "big"), signature)
@@ -227,10 +231,13 @@ class EpochCloser:
         await self._advance(row, EpochState.STORED, promises)
 
     def _blob(self, epoch: int, root: EpochRoot) -> bytes:
-        blob = self._blobs.get(root.blob_id)
-        if blob is None:
+        (fresh, blob), self._fresh = self._fresh, (b"", b"")
+        if fresh == root.blob_id:
+            return blob
+        found = self._blobs.get(root.blob_id)
+        if found is None:
             raise CheckFailed(f"the blob of epoch {epoch} is not on disk")
-        return blob
+        return found
 
     async def _anchored(self, row: EpochRow, root: EpochRoot, anchored: EpochRoot) -> None:
         if anchored.struct_hash() != root.struct_hash():

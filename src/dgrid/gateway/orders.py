@@ -12,7 +12,7 @@ from dgrid.wire.openai import ChatRequest
 
 if TYPE_CHECKING:  # routing is made of sellers, and a plan of what routing found
     from dgrid.gateway.route.choose import Moment
-    from dgrid.gateway.route.entrants import Field
+    from dgrid.gateway.route.entrants import Entrant, Field
     from dgrid.gateway.route.models import Wanted
     from dgrid.gateway.route.standing import Standing
 
@@ -105,6 +105,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     amount_wei: int
     wanted: "Wanted"
     moment: "Moment"  # when it was made: the first node is chosen by it, too
+    first: "Entrant | None" = None  # that node, where it was chosen before the prompt and the price left some out
 
     @property
     def sellers(self) -> tuple[Seller, ...]:

@@ -123,7 +123,7 @@ class Pipeline:
 
     async def _first_good(self, attempts: Attempts, ask: Callable[[Attempts], Awaitable[Answered]]) -> Answered:
         """The first answer that holds, from at most three different nodes."""
-        parts, faults = self._parts, list[NodeFault]()
+        parts, faults = self._parts, []
         while True:
             decision = attempts.decision = parts.router.decide(
                 attempts.order, attempts.plan, excluded=attempts.excluded

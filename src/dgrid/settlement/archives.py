@@ -129,7 +129,7 @@ class Archives:
 
         An epoch's blob goes with the root that its gateway signed; without it no archive promises anything.
         """
-        name = id_of(blob)
+        name = id_of(blob) if root is None else root.root.blob_id  # archives take it under its own name only
         header = {SIGNATURE_HEADER: to_hex(key.sign(upload_digest(self._domain, name)))}
         if root is not None:
             header[ROOT_HEADER] = root.to_header()

@@ -6,6 +6,8 @@ An epoch without leaves has no root: there is nothing to close.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.wire.blob import (
@@ -23,8 +25,7 @@ from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain
 
 
-@dataclass(frozen=True, slots=True)
-class ClosingRow:
+class ClosingRow(msgspec.Struct, frozen=True, gc=False):
     """One leaf: its place, its record as the blob holds it, and what its tree holds."""
 
     lane: int

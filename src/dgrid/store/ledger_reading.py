@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,7 @@ class ListedReceipt:
     receipt: InferenceReceipt
 
 
-@dataclass(frozen=True, slots=True)
-class EpochLeaf:
+class EpochLeaf(msgspec.Struct, frozen=True, gc=False):
     """One leaf of an epoch's trees."""
 
     lane: int
@@ -60,8 +60,7 @@ class EpochLeaf:
     fee_wei: int
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
+class EpochRecord(msgspec.Struct, frozen=True, gc=False):
     """One sealed record of an epoch, at its place."""
 
     leaf: EpochLeaf
@@ -152,21 +151,14 @@ class LedgerReader:
 
     def records(self, epoch: int) -> Iterator[EpochRecord]:
         """An epoch's sealed records in order. Raises CheckFailed when a record has no seal yet."""
-        seals = self._epoch_seals(epoch)
-        for lane, sequence, struct_hash, fee, record, channel_id in self._rows("read_epoch_records", epoch):
-            place = EpochLeaf(lane, sequence, struct_hash, int.from_bytes(fee, "big"))
-            if (seal := seals.get((lane, sequence))) is None:
-                raise CheckFailed(f"the receipt at {epoch}/{lane}/{sequence} is not sealed yet")
-            yield EpochRecord(place, channel_id, _decode_record(record).sealed(seal))
-
-    def _epoch_seals(self, epoch: int) -> dict[tuple[int, int], Seal]:
-        hashes = {(item.lane, item.sequence): item.struct_hash for item in self.leaves(epoch)}
-        seals: dict[tuple[int, int], Seal] = {}
+        rows = iter(self._rows("read_epoch_records", epoch))
         for lane, first, size, signature in self._rows("read_epoch_batches", epoch):
-            places = [(lane, first + at) for at in range(size)]
-            made = seals_under(signature, [hashes[place] for place in places])
-            seals.update(zip(places, made, strict=True))
-        return seals
+            batch = list(islice(rows, size))
+            if [row[:2] for row in batch] != [(lane, first + at) for at in range(size)]:
+                raise CheckFailed(f"the receipts at {epoch}/{lane} up to {first} are not sealed yet")
+            yield from map(_sealed, batch, seals_under(signature, [row[2] for row in batch]))
+        for lane, sequence, *_ in rows:
+            raise CheckFailed(f"the receipt at {epoch}/{lane}/{sequence} is not sealed yet")
 
     def epochs(self, limit: int) -> list[EpochRow]:
         """Closed epochs, newest first."""
@@ -216,6 +208,12 @@ def _listed(row: tuple[Any, ...]) -> ListedReceipt:
     epoch, lane, sequence, request_id, record = row
     unsealed = _decode_record(record)
     return ListedReceipt(epoch, lane, sequence, request_id, unsealed.model, InferenceReceipt.unpacked(unsealed.receipt))
+
+
+def _sealed(row: tuple[Any, ...], seal: Seal) -> EpochRecord:
+    lane, sequence, struct_hash, fee, record, channel_id = row
+    place = EpochLeaf(lane, sequence, struct_hash, int.from_bytes(fee, "big"))
+    return EpochRecord(place, channel_id, _decode_record(record).sealed(seal))
 
 
 def _epoch(row: tuple[Any, ...]) -> EpochRow:

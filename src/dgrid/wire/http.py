@@ -16,12 +16,14 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 from dgrid.wire.reasons import reason_of
 
 ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
 HEADERS_KNOWN = 64
+JOINED_BYTES_MAX = 64 * 1024  # a longer body is written behind its head: to join them would copy it
 AddressRule = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
 
 
@@ -47,8 +49,7 @@ class ClientLimits:
     buffered_bytes: int = 256 * 1024  # unread bytes at which reading pauses
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Scheme, host and port."""
 
     secure: bool
@@ -98,12 +99,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass of it
 
-    def begin(self, data: bytes) -> None:
+    def begin(self, head: bytes, body: bytes) -> None:
         """Sends a request; the reply before it must be complete."""
         assert self.transport is not None
         self._reset()
         self._ends_at = self._loop.time() + self._limits.total_s
-        self.transport.write(data)
+        if len(body) <= JOINED_BYTES_MAX:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
 
     def data_received(self, data: bytes) -> None:
         if self.complete:  # bytes after the reply's end belong to nothing
@@ -243,7 +247,8 @@ class ClientReply:
 
     async def read(self, bytes_max: int | None = None) -> bytes:
         """The whole body. Raises NodeMisbehaved when it is longer than the caller can use."""
-        connection, found, size = self._connection, list[bytes](), 0
+        found: list[bytes] = []
+        connection, size = self._connection, 0
         try:
             while True:
                 if connection.pieces:
@@ -290,7 +295,7 @@ class HttpClient:
         reply had come.
         """
         origin, target = Origin.of(url)
-        data = _encode(method, target, origin, headers, body)
+        data = _head(method, target, origin, headers, len(body)), body
         wait_s = first_byte_s or self.limits.first_byte_s
         if (kept := self._kept(origin)) is not None:
             try:
@@ -300,8 +305,10 @@ class HttpClient:
                     raise
         return await self._exchange(await self._connect(origin), origin, data, wait_s)
 
-    async def _exchange(self, connection: Connection, origin: Origin, data: bytes, wait_s: float) -> ClientReply:
-        connection.begin(data)
+    async def _exchange(
+        self, connection: Connection, origin: Origin, data: tuple[bytes, bytes], wait_s: float
+    ) -> ClientReply:
+        connection.begin(*data)
         try:
             while not connection.head_complete:
                 await connection.arrival(wait_s)
@@ -358,11 +365,12 @@ class HttpClient:
             await asyncio.sleep(0)
 
 
-def _encode(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body: bytes) -> bytes:
+def _head(method: str, target: bytes, origin: Origin, headers: Mapping[str, str] | None, body_bytes: int) -> bytes:
+    """All that goes before a body."""
     opening = _opening(method, target, origin.authority)
     told = _rendered(tuple(headers.items())) if headers else b""
-    if body or method not in ("GET", "HEAD"):
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (opening, told, len(body), body)
+    if body_bytes or method not in ("GET", "HEAD"):
+        return b"%b%bcontent-length: %d\r\n\r\n" % (opening, told, body_bytes)
     return b"%b%b\r\n" % (opening, told)
 
 

@@ -12,7 +12,7 @@ from dgrid.core.keccak import keccak
 from dgrid.gateway.counting import Counts, room_of
 from dgrid.gateway.orders import Decision, Order, Plan, Room
 from dgrid.gateway.route.choose import Moment, can_serve, choose
-from dgrid.gateway.route.entrants import Field, worst_case_of
+from dgrid.gateway.route.entrants import Entrant, Field, worst_case_of
 from dgrid.gateway.route.load import Loads
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.models import Expected, ModelChoice
@@ -84,22 +84,23 @@ class Router:
         limit_wei = min(order.max_fee_wei, available_wei)
         for model in wanted.models:
             try:
-                found = self._able(model, wishes, moment=moment)
-                return Plan(model, *self._fitting(order, found, limit_wei=limit_wei), wanted, moment)
+                found, first = self._able(model, wishes, moment=moment)
+                field, room, amount_wei = self._fitting(order, found, limit_wei=limit_wei)
+                return Plan(model, field, room, amount_wei, wanted, moment, first if field is found else None)
             except (ContextLengthExceeded, NoNodeAvailable, BudgetExceeded) as error:
                 failure = failure or error
         assert failure is not None
         raise failure
 
-    def _able(self, model: str, wishes: Wishes, *, moment: Moment) -> Field:
-        """The sellers in reach, of whom one at least can serve. Raises NoNodeAvailable."""
+    def _able(self, model: str, wishes: Wishes, *, moment: Moment) -> tuple[Field, Entrant]:
+        """The sellers in reach, and the one to ask first. Raises NoNodeAvailable."""
         found = self._reachable(model, wishes)
         if not found.sellers:
             raise no_node(model, "every node that offers it is ruled out by the request's wishes")
-        for seller in found.sellers:
-            if can_serve(seller, moment):
-                return found
-        raise no_node(model, NOBODY_LEFT)
+        first = choose(found, wishes, moment=moment, excluded=frozenset())
+        if first is None:
+            raise no_node(model, NOBODY_LEFT)
+        return found, first
 
     def _fitting(self, order: Order, found: Field, *, limit_wei: int) -> tuple[Field, Room, int]:
         """Those with room for the prompt and a price within the limit, and the worst case. Raises BudgetExceeded."""
@@ -146,13 +147,14 @@ class Router:
 
     def moment(self) -> Moment:
         """What a choice made now depends on."""
-        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei, self.exposed_wei, self.new_share())
+        return Moment(self.loads, self.now_ms(), self.chance, self.owed_wei, self.exposed_wei, self.new_share)
 
     def decide(self, order: Order, plan: Plan, *, excluded: frozenset[bytes]) -> Decision:
         """The node to ask next. Raises NoNodeAvailable."""
-        wishes = wishes_of(order.chat)
-        moment = self.moment() if excluded else plan.moment
-        found = choose(plan.field, wishes, moment=moment, excluded=excluded)
+        wishes, found = wishes_of(order.chat), plan.first
+        if found is None or excluded:
+            moment = self.moment() if excluded else plan.moment
+            found = choose(plan.field, wishes, moment=moment, excluded=excluded)
         if found is None:
             raise no_node(plan.model, NOBODY_LEFT)
         seller, standing = found.seller, found.standing

@@ -31,7 +31,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     chance: Random
     owed_wei: Callable[[bytes], int]  # unsettled, by node
     exposed_wei: Callable[[bytes], int]  # earned and not finally checked, by node
-    new_share: float  # of a model's requests, for nodes hardly judged yet
+    new_share: Callable[[], float]  # of a model's requests, for nodes hardly judged yet
 
 
 def choose(field: Field, wishes: Wishes, *, moment: Moment, excluded: frozenset[bytes]) -> Entrant | None:
@@ -61,7 +61,7 @@ def _turn(field: Field, wishes: Wishes, moment: Moment) -> Iterator[Sequence[Ent
     roll = chance.random() if new.entrants or doubtful.entrants else 1.0
     if roll < DOUBTFUL_SHARE:
         yield doubtful.some(chance)
-    elif roll < DOUBTFUL_SHARE + moment.new_share:
+    elif new.entrants and proven.entrants and roll < DOUBTFUL_SHARE + moment.new_share():
         yield new.some(chance)
     yield proven.some(chance)
     yield new.some(chance)

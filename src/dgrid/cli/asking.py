@@ -21,10 +21,14 @@ def register(app: typer.Typer) -> None:
 
 def chat(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to ask; `-` reads standard input.")],
     *,
-    model: Annotated[str, typer.Option(help="A model, or auto, auto:cheap, auto:fast, auto:best.")] = "auto",
-    max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="A model, or auto, auto:cheap, auto:fast, auto:best.")
+    ] = "auto",
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="The longest answer; else what the node allows.")
+    ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
     """Ask a model. The answer streams to standard output; its receipt is checked, and named on standard error.
@@ -60,9 +64,11 @@ def _answer_data(answer: Any) -> dict[str, Any]:
 def connect(
     context: typer.Context,
     *,
-    port: Annotated[int, typer.Option(help="Where the proxy listens, on loopback only.")] = 7460,
-    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel at each gateway.")] = "100",
-    max_fee: Annotated[str, typer.Option(help="The most one request may cost, in DGAI.")] = "1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="Where the proxy listens, on loopback only.")] = 7460,
+    deposit: Annotated[
+        str, typer.Option(metavar="DGAI", help="What to pay into a new channel at each gateway.")
+    ] = "100",
+    max_fee: Annotated[str, typer.Option(metavar="DGAI", help="The most one request may cost.")] = "1",
 ) -> int:
     """Run a local OpenAI-compatible proxy that pays with your own key and checks every receipt.
 
@@ -106,10 +112,16 @@ def _prices(model: dict[str, Any]) -> tuple[str, str]:
 def nodes(
     context: typer.Context,
     *,
-    why: Annotated[str, typer.Option(metavar="NODE", help="Why this node is believed: its address or name.")] = "",
-    limit: Annotated[int, typer.Option(help="With --why: how many changes, the latest.", min=1, max=1000)] = 20,
+    why: Annotated[
+        str, typer.Option(metavar="NODE", help="Explain one node's credibility; the node by its address or name.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(metavar="COUNT", help="With --why: how many of the latest changes.", min=1, max=1000)
+    ] = 20,
 ) -> None:
-    """List the nodes as a gateway sees them: model, credibility, traffic, stake, state; without one, as judges do.
+    """List the nodes as a gateway sees them: model, credibility, traffic, stake, state.
+
+    Where no gateway answers, the list is that of the chain and the last quality table.
 
     With --why it shows the latest changes of one node's credibility and the receipts behind them, from the quality
     tables that any archive holds.

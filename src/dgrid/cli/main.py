@@ -63,10 +63,14 @@ def root(
     *,
     home: Annotated[
         Path | None,
-        typer.Option(help="The network's folder. Else $DGRID_HOME, the nearest .dgrid upward, ~/.dgrid."),
+        typer.Option(
+            metavar="FOLDER", help="The network's folder. Else $DGRID_HOME, the nearest .dgrid upward, ~/.dgrid."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; errors as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output, and errors as JSON.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result alone.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -1,5 +1,6 @@
 """Commands of whoever asks: chat, connect, models, nodes."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +28,7 @@ def chat(
         str, typer.Option(metavar="MODEL", help="A model, or auto, auto:cheap, auto:fast, auto:best.")
     ] = "auto",
     max_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="The longest answer; else what the node allows.")
+        int | None, typer.Option(metavar="TOKENS", help="The longest answer; else what the context leaves.")
     ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
@@ -77,12 +78,12 @@ def connect(
 
     Example: `dgrid connect --port 7460 --max-fee 0.1`
     """
-    from dgrid.cli.wallet_config import wallet_config
+    from dgrid.cli.wallet_config import chain_config, wallet_config
     from dgrid.processes.connect import ConnectOptions, run_connect
 
     terminal: Terminal = context.obj
     amounts = {"deposit_wei": wei_of(deposit), "max_fee_wei": wei_of(max_fee)}
-    wallet = wallet_config(terminal.home)
+    wallet = replace(wallet_config(terminal.home), chain=chain_config(terminal.home))
     folder = terminal.home / "roles" / "user"
     options = ConnectOptions(wallet, folder, port=port, note=terminal.note, **amounts)
     return run_connect(options, say=lambda line, data: terminal.show("connect", data, text=line))

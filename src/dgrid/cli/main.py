@@ -112,9 +112,8 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "dgrid"
-    return UsageError(
-        error.format_message() or "a command is missing", hint=f"`{command} --help` shows what can be typed"
-    )
+    message = error.format_message().removeprefix("Invalid value: ") or "a command is missing"
+    return UsageError(message, hint=f"`{command} --help` shows what can be typed")
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:

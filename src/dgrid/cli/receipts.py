@@ -138,7 +138,9 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ReceiptNotFound(f"cannot read {file}: {error.strerror}") from None
+        raise ReceiptNotFound(
+            f"cannot read {file}: {error.strerror}", hint="`dgrid receipts get ID -o FILE` writes a receipt to a file"
+        ) from None
 
 
 def audit(

@@ -32,7 +32,10 @@ MANY_ARGUMENTS: dict[str, int] = {
 }
 MANY_POSITIONAL: dict[str, int] = {
     "src/dgrid/chain/contracts.py::Contract.read": 3,
-    "src/dgrid/chain/contracts.py::Contract.read_struct": 3,
+    "src/dgrid/chain/contracts.py::Contract.agreed": 3,
+    "src/dgrid/chain/contracts.py::Contract.agreed_each": 3,
+    "src/dgrid/chain/contracts.py::Contract.agreed_struct": 3,
+    "src/dgrid/chain/contracts.py::Contract.agreed_structs": 3,
     "src/dgrid/chain/rpc.py::Rpc.logs": 3,
     "src/dgrid/chain/sender.py::Sender.send": 3,  # reads like the call it makes, as Contract.read does
     "src/dgrid/cli/governing.py::vote": 3,  # as it is typed: which proposal, and what

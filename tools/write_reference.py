@@ -28,8 +28,8 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
     inside = getattr(command, "commands", {})
     if not inside or getattr(command, "invoke_without_command", False):
         yield path, command
-    for name, one in inside.items():
-        if not one.hidden:
+    for name in command.list_commands(None) if inside else ():  # in the order of its help
+        if not (one := inside[name]).hidden:
             yield from leaves(one, (*path, name))
 
 

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.chain.endpoints import Endpoint, another_block, endpoints, invented_logs, no_logs
+from tests.chain.endpoints import Endpoint, Lie, another_block, endpoints, invented_logs, no_logs
 from tests.chain.test_watcher import open_one
 from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.origins import call_behind
 from dgrid.chain.quorum import Endpoints, Votes
-from dgrid.chain.rpc import Rpc
+from dgrid.chain.rpc import RawLog, Rpc
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import ChainUnavailable
 from dgrid.core.money import WEI
@@ -86,6 +87,56 @@ def test_one_liar_about_finality_neither_hastens_nor_holds_what_is_credited(on_d
             await net.chain.make_final()
             await watcher.poll()
             assert balances(watcher) == [WEI]
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_liar_about_what_contracts_hold_or_what_was_sent_decides_nothing(on_devnet: OnDevnet, place: int) -> None:
+    async def main(net: Devnet) -> None:
+        address, dgai = (await net.sender("payer", dgai_wei=5 * WEI)).address, net.contracts.dgai
+        true_s, (paid,) = await net.rpc.now_s(), await transfers(net, to=address)
+        async with endpoints(net, 3) as doors:
+            lies: dict[str, Lie] = {
+                "eth_call": lambda _: "0x" + bytes(32).hex(),
+                "eth_blockNumber": lambda _: hex(10**6),
+                "eth_getLogs": no_logs,
+                "eth_getTransactionByHash": lambda sent: {**sent, "input": "0x"},
+                "eth_getBlockByNumber": lambda found: found and {**found, "timestamp": hex(true_s + 10**6)},
+            }
+            for method, lie in lies.items():
+                doors[place].lies = {method: lie}
+                rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
+                assert await dgai.agreed(rpc, "balanceOf", [address]) == 5 * WEI, method
+                assert await rpc.now_s() == true_s, method
+                shown = await call_behind(rpc, dgai, event="Transfer", topics=paid.topics[1:], block=paid.block_number)
+                assert shown == await sent_with(net, paid), method
+
+    on_devnet(main)
+
+
+async def transfers(net: Devnet, *, to: bytes) -> list[RawLog]:
+    """The logs of DGAI that came to an address."""
+    (_, head) = await net.rpc.heads()
+    logs = await net.rpc.logs(0, head, [net.contracts.dgai.address])
+    return [log for log in logs if log.topics[2:3] == (to.rjust(32, b"\0"),)]
+
+
+async def sent_with(net: Devnet, log: RawLog) -> bytes:
+    sent = await net.rpc.call("eth_getTransactionByHash", ["0x" + log.transaction_hash.hex()])
+    return bytes.fromhex(sent["input"][2:])
+
+
+def test_views_are_read_at_a_block_that_a_majority_has_and_who_lags_is_not_blamed(
+    on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(net: Devnet) -> None:
+        address = (await net.sender("payer", dgai_wei=5 * WEI)).address
+        async with endpoints(net, 3) as doors:
+            rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
+            doors[1].lies["eth_blockNumber"] = lambda number: hex(int(number, 16) - 1)
+            assert await net.contracts.dgai.agreed_each(rpc, "balanceOf", [[address]] * 250) == [5 * WEI] * 250
+            assert not [line for line in caplog.messages if "left out" in line]
 
     on_devnet(main)
 

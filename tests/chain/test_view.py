@@ -10,6 +10,7 @@ from dgrid.chain.events import (
     CommissionSet,
     Deposited,
     Drawn,
+    Jailed,
     LineChanged,
     LineLowering,
     Listed,
@@ -24,6 +25,7 @@ from dgrid.chain.events import (
     Role,
     SeedFixed,
     StakeChanged,
+    Unjailed,
     UnprovenChanged,
     Withdrawn,
     WithdrawRequested,
@@ -96,6 +98,24 @@ def test_a_member_below_the_minimum_is_not_active() -> None:
     view = fold(ChainView(minimum_stake_wei=50), [joined])
     assert [member.address for member in view.active(Role.NODE)] == [A]
     assert not apply(view, StakeChanged(AT, Role.NODE, A, 49)).active(Role.NODE)
+
+
+def test_when_a_member_ceased_to_be_active_is_known_until_it_is_again() -> None:
+    at = [replace(AT, timestamp_ms=1_000 * second) for second in range(1, 9)]
+    begun = fold(ChainView(), [MemberRegistered(at[0], Role.NODE, A, 100, "http://x", bytes(32), bytes(32), 0)])
+    told: list[tuple[ChainEvent, int]] = [
+        (StakeChanged(at[1], Role.NODE, A, 90), 0),
+        (Jailed(at[2], Role.NODE, A, 99), 3_000),
+        (MemberUpdated(at[3], Role.NODE, A, "http://y", bytes(32), bytes(32), 0), 3_000),
+        (Unjailed(at[4], Role.NODE, A), 0),
+        (StakeChanged(at[5], Role.NODE, A, 0), 6_000),
+        (StakeChanged(at[6], Role.NODE, A, 100), 0),
+    ]
+    for event, out_since_ms in told:
+        begun = apply(begun, event)
+        assert begun.members[Role.NODE, A].out_since_ms == out_since_ms, event
+    small = fold(ChainView(minimum_stake_wei=50), [MemberRegistered(AT, Role.NODE, B, 9, "", bytes(32), bytes(32), 0)])
+    assert small.members[Role.NODE, B].out_since_ms == 0
 
 
 def test_what_others_entrusted_to_a_member_makes_it_no_more_active_and_outlasts_what_it_says_anew() -> None:

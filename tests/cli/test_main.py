@@ -15,7 +15,7 @@ from tests.cli.conftest import Dgrid
 
 from dgrid import __version__
 from dgrid.cli import main
-from dgrid.cli.main import app, flags_first
+from dgrid.cli.main import PANELS, app, flags_first
 from dgrid.cli.terminal import columns, dgai, home_path, short
 
 HEAVY = ("uvloop", "httptools", "eth_abi", "xllamacpp", "numpy", "asyncio")
@@ -68,6 +68,16 @@ def test_without_a_command_the_help_is_shown(dgrid: Dgrid) -> None:
     shown = dgrid()
     assert shown.code == 0
     assert "audit" in shown.out
+
+
+def test_the_help_shows_every_command_in_its_panel_the_most_used_first(dgrid: Dgrid) -> None:
+    root: Any = typer.main.get_command(app)
+    placed = [(name, panel) for panel, names in PANELS.items() for name in names]
+    assert set(root.commands) == {name for name, _ in placed}
+    out = dgrid("--help").out
+    places = [out.index(f"│ {name} ") for name, _ in placed]
+    assert places == sorted(places)
+    assert [name for name, _ in placed[:3]] == ["up", "down", "status"]
 
 
 def test_the_version_is_the_packages(dgrid: Dgrid) -> None:

@@ -56,7 +56,7 @@ class Peers:
             salt=keccak(b"its salt" + count.to_bytes(4, "big")),
             node=self.keys[peer.node],
             digest=peer.digest,
-            seed=decode_chat(repeat.body).seed or 0,
+            seed=decode_chat(repeat.body).wanted_seed or 0,
             privacy=int(Privacy.NONE),
             **changes,  # type: ignore[arg-type]
         )

@@ -26,11 +26,12 @@ from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView, Draw
 from dgrid.chain.watcher import ChainWatcher
+from dgrid.core.delays import Delays
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.concluding import Concluder, Desk
+from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
 from dgrid.evaluator.journal import FILE_NAME, Journal
@@ -219,8 +220,9 @@ class Stage:
         clerk = Clerk(
             key, self.court, journal, archives, net.rpc, sender, net.contracts, partial(secrets.token_bytes, 32)
         )
-        time = ChainTime(net.rpc, now_ms)
-        loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, Concluder(desk, quality), time, tally)
+        time = ChainTime(lambda: watcher.latest_s, now_ms)
+        concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
+        loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, tally)
         return journal, loop
 
     async def _enrol(self, seat: Seat, sender: Sender, *, is_new: bool) -> None:

@@ -9,9 +9,10 @@ from tests.evaluator.stage import Seat, Stage, on_stage
 from tests.evaluator.test_working import commit_all, reveal_all
 
 from dgrid.chain.view import Draw
-from dgrid.core.errors import NotYet
+from dgrid.core.delays import Delays
+from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import to_hex
-from dgrid.evaluator.concluding import DOCUMENT_BYTES_MAX
+from dgrid.evaluator.concluding import DOCUMENT_BYTES_MAX, LOOKS_MS, Concluder
 from dgrid.evaluator.journal import SignedRoot
 from dgrid.evaluator.rounds import Conclude
 from dgrid.wire.server import Reply, json_reply
@@ -72,6 +73,29 @@ def test_no_lie_of_another_evaluator_makes_a_quorum_and_its_true_signature_does(
     on_stage(tmp_path, main, evaluators=2)
 
 
+def test_no_root_is_signed_whose_table_lies_nowhere(tmp_path: Path) -> None:
+    """Signatures are anybody's to gather; posted without the table, nobody could compute what their givers had."""
+
+    async def main(stage: Stage) -> None:
+        honest, _ = seats = list(stage.seats.values())
+        draw = await judged_round(stage, seats)
+        conclude, stores = Conclude(draw.round, posts=False), stage.network.stores
+        capacities = [store._capacity for store in stores]
+        for store in stores:
+            store._capacity = store.used_bytes
+        with pytest.raises(StorageUnavailable):
+            await honest.loop.concluder.conclude(conclude, stage.view)
+        assert honest.journal.signature(draw.round) is None
+        for store, capacity in zip(stores, capacities, strict=True):
+            store._capacity = capacity
+        await honest.loop.concluder.conclude(conclude, stage.view)
+        signed = honest.journal.signature(draw.round)
+        assert signed is not None
+        assert all(store.has(signed.root.blob_id) for store in stores)
+
+    on_stage(tmp_path, main, evaluators=2)
+
+
 def test_whoever_posts_the_root_is_the_one_that_each_computed_and_signed(tmp_path: Path) -> None:
     async def main(stage: Stage) -> None:
         seats = list(stage.seats.values())
@@ -86,7 +110,9 @@ def test_whoever_posts_the_root_is_the_one_that_each_computed_and_signed(tmp_pat
     on_stage(tmp_path, main, evaluators=2)
 
 
-def test_what_was_nowhere_to_be_had_is_looked_for_again_and_the_root_computed_anew(tmp_path: Path) -> None:
+def test_what_was_nowhere_to_be_had_is_looked_for_again_less_and_less_often_and_the_root_computed_anew(
+    tmp_path: Path,
+) -> None:
     async def main(stage: Stage) -> None:
         honest, late = seats = list(stage.seats.values())
         draw = await judged_round(stage, seats)
@@ -96,12 +122,20 @@ def test_what_was_nowhere_to_be_had_is_looked_for_again_and_the_root_computed_an
         assert blob is not None
         for store in stores:
             store.forget(name)
-        conclude = Conclude(draw.round, posts=False)
-        await honest.loop.concluder.conclude(conclude, stage.view)
+        conclude, first_ms = Conclude(draw.round, posts=False), LOOKS_MS[0]
+        clock, own = [0], honest.loop.concluder
+        concluder = Concluder(own._desk, own._quality, looks=Delays(lambda: clock[0], *LOOKS_MS))
+        await concluder.conclude(conclude, stage.view)
         without = honest.journal.signature(draw.round)
+        clock[0] = first_ms
+        await concluder.conclude(conclude, stage.view)
         for store in stores:
             store.put(name, blob)
-        await honest.loop.concluder.conclude(conclude, stage.view)
+        clock[0] += 2 * first_ms - 1
+        await concluder.conclude(conclude, stage.view)
+        assert honest.journal.signature(draw.round) == without
+        clock[0] += 1
+        await concluder.conclude(conclude, stage.view)
         again = honest.journal.signature(draw.round)
         await late.loop.concluder.conclude(conclude, stage.view)
         theirs = late.journal.signature(draw.round)

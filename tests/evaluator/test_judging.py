@@ -16,6 +16,7 @@ from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import leaf_facts
+from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import NOT_SCORED, Content, Identity, LeafKey, Report, TaskType, Verdict
 
 ME = Address(b"\x01" * 20)
@@ -79,7 +80,7 @@ def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
     assert 0 <= found.cost_bps <= 10_000
     assert {one.peer.digest for one in asked} == {peer.digest for peer in PEERS}
     assert found.peers == tuple(sorted(one.peer.node.rjust(32, b"\0") for one in asked))
-    assert all(msgspec.json.decode(one.body)["seed"] == DOCUMENT.dispatch.seed for one in asked)
+    assert all(decode_chat(one.body).wanted_seed == DOCUMENT.dispatch.seed for one in asked)
 
 
 def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:

@@ -20,6 +20,8 @@ from dgrid.evaluator.rerun import (
     chosen_peers,
     repeated_body,
 )
+from dgrid.gateway.admit import forwarded
+from dgrid.wire.openai import decode_chat
 
 NODE, GATEWAY = Address(b"\x01" * 20), Address(b"\x09" * 20)
 MINI, MICRO, NANO, UNKNOWN = b"m" * 32, b"i" * 32, b"n" * 32, bytes(32)
@@ -56,10 +58,17 @@ def test_a_repeat_asks_the_same_of_one_node_without_being_drawn_itself() -> None
         "messages": ASKED["messages"],
         "temperature": 0.7,
         "max_tokens": 9,
-        "seed": 77,
         "provider": {"only": [to_hex(PEERS[4].node)]},
-        "dgrid": {"privacy": "none", "budget": "5"},
+        "dgrid": {"privacy": "none", "budget": "5", "seed": 77},
     }
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": 77}, {"seed": None}])
+def test_a_peer_meets_the_seed_in_its_dispatch_alone_whether_or_not_the_user_named_one(seed: dict[str, object]) -> None:
+    body = repeated_body(replace(ORIGINAL, request=msgspec.json.encode({**ASKED, **seed})), PEERS[4], budget_wei=5)
+    chat = decode_chat(body)
+    assert chat.wanted_seed == ORIGINAL.seed
+    assert msgspec.json.decode(forwarded(chat, body)).keys() == {"model", "messages", "temperature", "max_tokens"}
 
 
 @pytest.mark.parametrize("request_", [b"", b"[]", b"\xff", b"[" * 2000])

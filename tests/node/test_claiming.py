@@ -95,7 +95,7 @@ class Life:
         net, self.node = network.net, network.net.key("node-1").address
         self.network, self.books = network, Books(net.folder / "node.sqlite")
         self.sender = Sender(net.rpc, net.key("node-1"), folder=folder, chain_id=DEV_CHAIN_ID)
-        self.claims = DefaultClaims(self.books, net.rpc, net.contracts, network.watcher, self.sender)
+        self.claims = DefaultClaims(self.books, net.contracts, network.watcher, self.sender)
         self.meter = Meter(
             MeterTerms(net.domain, self.node, net.contracts.dgai.address),
             ChainCredit(network.watcher, self.node),
@@ -112,13 +112,13 @@ class Life:
 
     async def look(self) -> tuple[int, int]:
         """What the node holds after a look at the chain, and how many transactions it has sent in all."""
-        net = self.network.net
+        net, watcher = self.network.net, self.network.watcher
+        chain_s = await net.rpc.now_s()
+        await watcher.until(lambda _: watcher.latest_s >= chain_s, timeout_s=10)
         await self.claims.step()
         sent = int(await net.rpc.call("eth_getTransactionCount", ["0x" + self.node.hex(), "latest"]), 16)
         received = await net.balance(self.node)
-        await self.network.watcher.until(
-            lambda view: view.received.get((self.node, Kind.NODE), 0) == received, timeout_s=10
-        )
+        await watcher.until(lambda view: view.received.get((self.node, Kind.NODE), 0) == received, timeout_s=10)
         return received, sent
 
     async def end(self) -> None:

@@ -10,6 +10,7 @@ from tests.settlement.network import STAKE_WEI, Settling, settling
 
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
+from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import to_hex
 from dgrid.processes.archive import ArchiveService
 from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest, upload_digest
@@ -19,7 +20,7 @@ from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import blob_id
 from dgrid.wire.quality import Canaries, Disclosure, QualityBlob, QualityTable, Reports, encode_quality
 from dgrid.wire.server import Request, Server
-from dgrid.wire.signatures import recover
+from dgrid.wire.signatures import SigningKey, recover
 
 
 @dataclass
@@ -167,6 +168,38 @@ def test_an_archive_that_signs_for_another_or_sends_other_bytes_is_not_believed(
         await network.archives.put(blob, key=network.books.key, root=root)
         assert await archives.fetch(blob_id(blob)) == blob
         await server.stop()
+
+    on_devnet(main)
+
+
+def uploaded(net: Devnet, blob: bytes, root: SignedRoot, *, by: SigningKey) -> Request:
+    name = blob_id(blob)
+    signature = to_hex(by.sign(upload_digest(net.domain, name)))
+    headers = {b"x-dgrid-signature": signature.encode(), b"x-dgrid-root": root.to_header().encode()}
+    return Request("PUT", f"/v1/blobs/{to_hex(name)}", b"", headers, blob, "")
+
+
+def test_a_gateway_out_of_service_brings_what_it_had_begun_and_no_more_than_so_many_bytes(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        watcher, key = network.watcher, network.books.key
+        blob, root = await epoch_of(network, watcher.clock.epoch_at(1000 * await net.rpc.now_s()))
+        await net.pass_time(4 * net.epoch_seconds)
+        sender = await net.sender("gateway", dgai_wei=0)
+        await sender.send(net.contracts.registry, "unbond", [Role.GATEWAY, STAKE_WEI], label="gone")
+        await watcher.until(lambda _: not watcher.latest.members[Role.GATEWAY, key.address].active, timeout_s=10)
+        store, court = BlobStore(net.folder / "archive-9", capacity_bytes=10**6), net.contracts.quality_court.address
+        archive = ArchiveService(store, net.key("archive-9"), watcher, net.domain, court)
+        archive.finishing[key.address] = len(blob) - 1
+        with pytest.raises(InvalidSignature, match="out of service"):
+            await archive.handle(uploaded(net, blob, root, by=key))
+        archive.finishing[key.address] = len(blob)
+        for status in (201, 200):  # sent again it costs nothing
+            assert (await archive.handle(uploaded(net, blob, root, by=key))).status == status
+        assert archive.finishing[key.address] == 0
+        later = await epoch_of(network, watcher.clock.epoch_at(1000 * watcher.latest_s) + 2)
+        with pytest.raises(InvalidSignature, match="out of service"):
+            await archive.handle(uploaded(net, *later, by=key))
 
     on_devnet(main)
 

@@ -31,9 +31,14 @@ def test_an_answer_of_the_peer_that_was_asked_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "peer", [replace(PEER, node=Address(b"\x01" * 20)), replace(PEER, digest=keccak(b"other weights"))]
+    "peer",
+    [
+        replace(PEER, node=Address(b"\x01" * 20)),
+        replace(PEER, digest=keccak(b"other weights")),
+        replace(PEER, model="dgrid-nano"),
+    ],
 )
-def test_an_answer_of_another_node_or_of_other_weights_does_not(peer: Peer) -> None:
+def test_an_answer_of_another_node_of_other_weights_or_under_another_name_does_not(peer: Peer) -> None:
     with pytest.raises(CheckFailed):
         checked_answer(answer(), replace(REPEAT, peer=peer), gateway=DOOR)
 

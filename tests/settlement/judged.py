@@ -89,6 +89,7 @@ class Judged:
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     view: ChainView = field(default_factory=lambda: fold(BLANK, ()))
     leaves: int = 12
+    judges: int = 4
     spoiled: frozenset[int] = frozenset()  # leaves whose record names another model than the receipt
     public: frozenset[int] = frozenset()
 
@@ -105,7 +106,7 @@ class Judged:
 
     def anchor(self, epoch: int = EPOCH) -> Anchor:
         """An epoch of leaves, anchored."""
-        rows = [self._row(sequence) for sequence in range(self.leaves)]
+        rows = [self._row(sequence, epoch) for sequence in range(self.leaves)]
         closed = close_epoch(Closing(DOMAIN, GATEWAY.address, epoch, TOKEN), rows)
         assert closed is not None
         self.keep(closed.blob)
@@ -117,38 +118,39 @@ class Judged:
         privacy = Privacy.PUBLIC if sequence in self.public else Privacy.COMMITTEE
         return replace(story(sequence), privacy=int(privacy))
 
-    def _row(self, sequence: int) -> ClosingRow:
-        record = make_record(self.story(sequence))
+    def _row(self, sequence: int, epoch: int) -> ClosingRow:
+        record = make_record(replace(self.story(sequence), epoch=epoch))
         if sequence in self.spoiled:
             record = msgspec.structs.replace(record, model="another")
         receipt = InferenceReceipt.unpacked(record.receipt)
         return ClosingRow(0, sequence, encode_record(record), receipt.struct_hash(), receipt.shares.fee)
 
     def draw(self, judged_round: int = ROUND, *, expired: bool = False) -> Draw:
-        ready = [DrawnEvaluator(key.address, 1000 * WEI, bytes(32), (DIGEST,)) for key in evaluators()]
+        ready = [DrawnEvaluator(key.address, 1000 * WEI, bytes(32), (DIGEST,)) for key in evaluators(self.judges)]
         draw = Draw(GATEWAY.address, EPOCH, judged_round, keccak(b"seed"), expired, 14, 1_700_000_130_000, tuple(ready))
         self.view.draws[GATEWAY.address, EPOCH] = draw
         return draw
 
-    def duties(self) -> tuple[Duty, ...]:
-        """All duties of the one draw."""
-        anchor, draw = self.view.roots[GATEWAY.address, EPOCH], self.view.draws[GATEWAY.address, EPOCH]
+    def duties(self, epoch: int = EPOCH) -> tuple[Duty, ...]:
+        """All duties of a draw that is the only one of its round."""
+        anchor, draw = self.view.roots[GATEWAY.address, epoch], self.view.draws[GATEWAY.address, epoch]
         records = open_records(anchor, self.blobs[anchor.root.blob_id])
         rules = draw_rules(self.view.parameters.at(draw.round))
         return duties([drawn_epoch(draw, documents_of(records, DOMAIN))], rules)
 
-    def disclose(self) -> None:
+    def disclose(self, *, at_s: int = 1_700_000_131) -> None:
         """The content of all public leaves, in the open."""
         draw = self.view.draws[GATEWAY.address, EPOCH]
         leaves = tuple(DisclosedLeaf(0, at, encode_content(content_of(at))) for at in sorted(self.public))
         blob = Disclosure(31337, COURT_ADDRESS, GATEWAY.address, EPOCH, draw.seed, leaves)
         self.view.disclosures[GATEWAY.address, EPOCH] = self.keep(blob)
+        self.view.disclosed_ms[GATEWAY.address, EPOCH] = at_s * 1000
 
     # --- reports ---
 
-    def reports_of(self, key: SigningKey, judged_round: int = ROUND) -> Reports:
+    def reports_of(self, key: SigningKey, judged_round: int = ROUND, *, epoch: int = EPOCH) -> Reports:
         """An evaluator's honest reports of its duties."""
-        own = [duty for duty in self.duties() if duty.evaluator == key.address]
+        own = [duty for duty in self.duties(epoch) if duty.evaluator == key.address]
         found = tuple(Report(one.leaf.key, one.leaf.receipt, 0, TaskType.EXTRACT, 10_000, 9_000) for one in own)
         return signed(key, judged_round, found)
 
@@ -161,11 +163,11 @@ class Judged:
 
     # --- canaries ---
 
-    def canaries(self, sequences: Iterable[int] = range(0, 12, 2)) -> Canaries:
+    def canaries(self, sequences: Iterable[int] = range(0, 12, 2), *, epoch: int = EPOCH) -> Canaries:
         """What the author knew of every second leaf."""
         known = [(at, keccak(b"nonce" + bytes((at,)))) for at in sequences]
         tree = tree_of_items([canary_item(nonce, QUESTION, "Oslo") for _, nonce in known])
-        self.view.canary_roots[AUTHOR.address, EPOCH] = tree.root.hash
+        self.view.canary_roots[AUTHOR.address, epoch] = tree.root.hash
         opened = [
             Canary(
                 *(0, at, story(at).salt, QUESTION, "Oslo", TaskType.EXTRACT, story(at).answer, nonce, index),
@@ -173,11 +175,11 @@ class Judged:
             )
             for index, (at, nonce) in enumerate(known)
         ]
-        place = 31337, COURT_ADDRESS, AUTHOR.address, GATEWAY.address, EPOCH
+        place = 31337, COURT_ADDRESS, AUTHOR.address, GATEWAY.address, epoch
         return Canaries(*place, tree.count, tuple(opened))
 
     def open_canaries(self, canaries: Canaries) -> None:
-        self.view.canary_openings[AUTHOR.address, GATEWAY.address, EPOCH] = self.keep(canaries)
+        self.view.canary_openings[AUTHOR.address, GATEWAY.address, canaries.epoch] = self.keep(canaries)
 
     # --- the table ---
 
@@ -231,12 +233,13 @@ def a_table(judged_round: int = ROUND, **changes: object) -> QualityTable:
     return msgspec.structs.replace(table, **changes)
 
 
-def a_judged_epoch() -> Judged:
+def a_judged_epoch(*, judges: int = 4, parameters: Parameters = PARAMETERS) -> Judged:
     """Anchored, drawn, reported by all, canaries opened, a table posted."""
-    judged = Judged()
+    judged = Judged(judges=judges)
+    judged.rule(parameters)
     judged.anchor()
     judged.draw()
-    for key in evaluators():
+    for key in evaluators(judges):
         judged.open(key, judged.reports_of(key))
     judged.open_canaries(judged.canaries())
     judged.post(a_table())

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from tests.settlement.judged import (
     AUTHOR,
-    BLANK,
     EPOCH,
     ROUND,
     Judged,
@@ -16,23 +15,25 @@ from tests.settlement.judged import (
     evaluators,
     reading,
     reissued,
+    signed,
 )
 from tests.wire.making import GATEWAY, TOKEN
 
+from dgrid.chain.parameters import Parameters
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.poq.rounds import judge
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.rounds import rules_of
-from dgrid.wire.quality import QualityTable, amount_of
+from dgrid.wire.quality import NOT_SCORED, QualityTable, Verdict, amount_of
 
-RULES = rules_of(BLANK, ROUND)
 REPORTS = [(ROUND, key.address) for key in evaluators()]
 
 
 def wrong(judged: Judged, *, empty: int = 0) -> bool:
     async def main() -> bool:
         async with reading(judged, empty=empty) as found:
-            return await is_wrong(found.quality, ROUND, rules=RULES, token=TOKEN)
+            rules = rules_of(judged.view, ROUND)
+            return await is_wrong(found.quality, ROUND, rules=rules, token=TOKEN)
 
     return asyncio.run(main())
 
@@ -43,7 +44,7 @@ def computed(judged: Judged) -> QualityTable:
     async def main() -> QualityTable:
         async with reading(judged) as found:
             collected = await found.quality.collect(ROUND)
-            return judge(collected.table, collected.evidence, RULES)
+            return judge(collected.table, collected.evidence, rules_of(judged.view, ROUND))
 
     return asyncio.run(main())
 
@@ -104,6 +105,67 @@ def test_who_could_not_see_a_late_blob_signed_no_wrong_root(late: tuple[int, ...
     assert not wrong(judged)
     judged.blobs |= missing
     assert not wrong(judged)
+
+
+@pytest.mark.parametrize("lazy", [{"verdict": int(Verdict.UNDISCLOSED)}, {"accuracy_bps": NOT_SCORED}])
+def test_who_says_nothing_beside_who_came_late_makes_no_root_wrong(lazy: dict[str, int]) -> None:
+    """Reports that count as missed were there all the same, and a table without them is another one."""
+    judged = a_judged_epoch(judges=6, parameters=Parameters(committee_size=5))
+    key, late = evaluators(6)[:2]
+    said = judged.reports_of(key).reports
+    judged.open(key, signed(key, ROUND, tuple(msgspec.structs.replace(one, **lazy) for one in said)))
+    judged.blobs |= posted_without(judged, [judged.view.openings[ROUND, late.address].blob_id])
+    assert not wrong(judged)
+
+
+def two_rounds() -> Judged:
+    """Two epochs, drawn in rounds of their own and judged by the root of the later one."""
+    judged = a_judged_epoch()
+    judged.anchor(EPOCH + 1)
+    draw = judged.view.draws[GATEWAY.address, EPOCH]
+    judged.view.draws[GATEWAY.address, EPOCH] = reissued(draw, round=ROUND - 1)
+    judged.view.draws[GATEWAY.address, EPOCH + 1] = reissued(draw, epoch=EPOCH + 1)
+    for key in evaluators():
+        del judged.view.openings[ROUND, key.address], judged.view.commitments[ROUND, key.address]
+        for epoch, number in ((EPOCH, ROUND - 1), (EPOCH + 1, ROUND)):
+            judged.open(key, judged.reports_of(key, number, epoch=epoch))
+    return judged
+
+
+@pytest.mark.parametrize("late", [(ROUND,), (ROUND - 1,), (ROUND, ROUND - 1)])
+def test_who_came_late_in_one_of_two_rounds_makes_no_root_wrong(late: tuple[int, ...]) -> None:
+    judged = two_rounds()
+    liar = evaluators()[2].address
+    judged.blobs |= posted_without(judged, [judged.view.openings[number, liar].blob_id for number in late])
+    assert not wrong(judged)
+    judged.view.quality_roots.clear()
+    judged.post(richer(computed(judged)))
+    assert wrong(judged)
+
+
+@pytest.mark.parametrize("late", [EPOCH, EPOCH + 1])
+def test_an_author_that_came_late_with_one_of_two_blobs_makes_no_root_wrong(late: int) -> None:
+    judged = two_rounds()
+    judged.open_canaries(judged.canaries(epoch=EPOCH + 1))
+    judged.blobs |= posted_without(judged, [judged.view.canary_openings[AUTHOR.address, GATEWAY.address, late]])
+    assert not wrong(judged)
+
+
+@pytest.mark.parametrize("late", [((0, 1), False), ((2,), True)])
+def test_whose_table_is_lost_signed_no_wrong_root_where_two_blobs_came_late(late: tuple[tuple[int, ...], bool]) -> None:
+    judged = a_judged_epoch()
+    missing = posted_without(judged, blobs_of(judged, evaluators_at=late[0], canaries=late[1]))
+    del judged.blobs[judged.view.quality_roots[ROUND].root.blob_id]
+    judged.blobs |= missing
+    assert not wrong(judged)
+
+
+def test_a_wrong_root_whose_table_nobody_shows_is_wrong() -> None:
+    judged = a_judged_epoch()
+    judged.view.quality_roots.clear()
+    root = judged.post(richer(computed(judged)))
+    del judged.blobs[root.blob_id]
+    assert wrong(judged)
 
 
 def two_epochs() -> tuple[Judged, bytes]:

@@ -24,8 +24,8 @@ QUESTION = (
     b'{"model":"auto","user":"me","stream":true,"temperature":0.5,"messages":[{"role":"user","content":"Where?"}]}'
 )
 REPEATED = (
-    b'{"model":"dgrid-micro","temperature":0.5,"messages":[{"role":"user","content":"Where?"}],"seed":7,'
-    b'"provider":{"only":["0x"]},"dgrid":{"privacy":"none"}}'
+    b'{"model":"dgrid-micro","temperature":0.5,"messages":[{"role":"user","content":"Where?"}],'
+    b'"provider":{"only":["0x"]},"dgrid":{"privacy":"none","seed":7}}'
 )
 SENT = forwarded(decode_chat(REPEATED), REPEATED)
 LEAF = make_document(Story(sent=QUESTION))
@@ -52,6 +52,7 @@ def test_a_peers_own_word_for_the_same_question_is_opened() -> None:
         (replace(STORY, sent=SENT.replace(b"0.5", b"0.0")), "something else"),
         (replace(STORY, model="dgrid-nano"), "something else"),
         (replace(STORY, seed=8), "another seed"),
+        (replace(STORY, sent=SENT.replace(b"}]", b'}],"seed":7')), "something else"),
         (replace(STORY, node=NODE), "of the same node"),
         (replace(STORY, flags=int(Flag.PARTIAL)), "not whole"),
         (replace(STORY, flags=int(Flag.CACHED)), "not its own"),

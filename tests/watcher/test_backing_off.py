@@ -1,14 +1,12 @@
 """One item that nobody foresaw: left, tried again later and later, and in nobody else's way."""
 
-import logging
-
 import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.watcher.stage import EPOCHS, LIAR_EPOCH, watched
 from tests.watcher.test_lies import LAST, proven
 
 from dgrid.core.errors import ChainUnavailable
-from dgrid.watcher.backing_off import FIRST_MS, KEPT, LONGEST_MS, Backoff
+from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Number
 from dgrid.wire.blob import EpochBlob
 
@@ -26,19 +24,6 @@ def fail(backoff: Backoff, item: object, error: Exception) -> None:
         raise error
 
 
-def test_an_item_waits_twice_as_long_each_time_it_fails_and_never_for_ever() -> None:
-    clock = Clock()
-    backoff, waits = Backoff(clock.now_ms), []
-    for _ in range(30):
-        fail(backoff, "a", KeyError("nobody thought of it"))
-        began_ms = clock.at_ms
-        while not backoff.is_due("a"):
-            clock.at_ms += FIRST_MS
-        waits.append(clock.at_ms - began_ms)
-    assert waits[:3] == [FIRST_MS, 2 * FIRST_MS, 4 * FIRST_MS]
-    assert max(waits) == waits[-1] == LONGEST_MS
-
-
 def test_a_success_forgets_the_failures_and_others_never_wait() -> None:
     clock = Clock()
     backoff = Backoff(clock.now_ms)
@@ -54,17 +39,6 @@ def test_that_the_chain_is_away_is_nobodys_fault() -> None:
     with pytest.raises(ChainUnavailable):
         fail(backoff, "a", ChainUnavailable("away"))
     assert backoff.is_due("a")
-
-
-def test_what_failed_is_bounded() -> None:
-    backoff = Backoff(Clock().now_ms)
-    logging.disable(logging.CRITICAL)
-    try:
-        for item in range(KEPT + 10):
-            fail(backoff, item, ValueError())
-    finally:
-        logging.disable(logging.NOTSET)
-    assert sum(not backoff.is_due(item) for item in range(KEPT + 10)) == KEPT
 
 
 def test_an_epoch_that_breaks_the_watcher_hides_neither_the_next_nor_any_evidence(
@@ -89,7 +63,7 @@ def test_an_epoch_that_breaks_the_watcher_hides_neither_the_next_nor_any_evidenc
         assert stage.watch.service.evidence.count() == 1
         assert "a fault of ours" in caplog.text
         monkeypatch.setattr(EpochBlob, "decode", decode)
-        stage.clock.ahead_ms += 2 * FIRST_MS
+        stage.clock.ahead_ms += 2 * stage.watch.backoff.first_ms
         await stage.step()
         assert stage.watch.epochs.memory.digests(gateway).keys() == set(EPOCHS)
         assert stage.watch.service.evidence.count() == 0

@@ -23,7 +23,7 @@ from dgrid.settlement.promising import Excuser, PromisedRoots
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
 from dgrid.watcher.demanding import UNSEEN_BITS
-from dgrid.watcher.findings import Outcome
+from dgrid.watcher.findings import FindingOutcome
 
 DEMAND_S = 25
 
@@ -43,7 +43,7 @@ async def convicted_after_its_time(stage: Watched) -> None:
     await stage.pass_time(DEMAND_S)
     view = await stage.step()
     assert view.convicted == {stage.network.books.key.address: LIAR_EPOCH}
-    (found,) = (one for one in stage.watch.service.findings.latest(10) if one.outcome is Outcome.CONVICTED)
+    (found,) = (one for one in stage.watch.service.findings.latest(10) if one.outcome is FindingOutcome.CONVICTED)
     assert found.challenge == Number.WITHHELD
 
 

@@ -15,7 +15,7 @@ from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.watchers import WatcherDoors
 from dgrid.watcher.challenges import Number
 from dgrid.watcher.evidence import HeldReceipt
-from dgrid.watcher.findings import Finding, Outcome
+from dgrid.watcher.findings import Finding, FindingOutcome
 from dgrid.wire.seals import seal
 from dgrid.wire.server import Request, Server
 
@@ -27,9 +27,9 @@ async def proven(stage: Watched, number: Number, *, epoch: int = LIAR_EPOCH) -> 
     supply = await stage.supply()
     await stage.step()
     found = stage.watch.service.findings.latest(10)
-    convicting = [one for one in found if one.outcome is Outcome.CONVICTED]
+    convicting = [one for one in found if one.outcome is FindingOutcome.CONVICTED]
     assert len(convicting) == 1, found
-    assert not [one for one in found if one.outcome is Outcome.REFUSED], found
+    assert not [one for one in found if one.outcome is FindingOutcome.REFUSED], found
     assert convicting[0].challenge == number
     await assert_convicted(stage, epoch=epoch, supply_before=supply)
     return convicting[0]

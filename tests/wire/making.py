@@ -42,6 +42,7 @@ class Story:
     model: str = "dgrid-mini"
     tokens_in: int = 11
     tokens_out: int = 7
+    epoch: int = 5
     sequence: int = 0
     batch: int = 1  # how many messages share each seal
     request_id: bytes = keccak(b"request")
@@ -127,7 +128,7 @@ def _receipt(story: Story, node_receipt: NodeReceipt, label: Label) -> Inference
         parent_receipt=ZERO_HASH,
         node_receipt_hash=node_receipt.struct_hash(),
         parties=_parties(story),
-        place=Place(5, 0, story.sequence),
+        place=Place(story.epoch, 0, story.sequence),
         usage=usage,
         shares=Shares(*parts),
         totals=totals,

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from dgrid.chain.abi import AbiError
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.rpc import Rpc, log_of
+from dgrid.chain.origins import call_behind
+from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor
 from dgrid.core.errors import CheckFailed
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address
 from dgrid.wire.messages import EpochRoot
 
 EVENT = "Anchored"
@@ -24,15 +25,10 @@ class AnchorCall:
 async def anchor_call(rpc: Rpc, contracts: Contracts, *, anchor: Anchor) -> AnchorCall:
     """The call behind an anchored root. Raises CheckFailed when a contract made it, ChainUnavailable, RpcError."""
     settlement = contracts.settlement
-    topic = next(topic for topic, event in settlement.interface.events.items() if event.name == EVENT)
-    gateway, epoch = to_hex(anchor.root.gateway.rjust(32, b"\0")), to_hex(anchor.root.epoch.to_bytes(32, "big"))
-    block, address = hex(anchor.block), to_hex(settlement.address)
-    shown = {"fromBlock": block, "toBlock": block, "address": address, "topics": [to_hex(topic), gateway, epoch]}
-    logs = [log_of(one) for one in await rpc.call("eth_getLogs", [shown])]
-    if not logs:
+    topics = anchor.root.gateway.rjust(32, b"\0"), anchor.root.epoch.to_bytes(32, "big")
+    data = await call_behind(rpc, settlement, event=EVENT, topics=topics, block=anchor.block)
+    if data is None:
         raise CheckFailed(f"block {anchor.block} does not anchor the root any more")
-    sent = await rpc.call("eth_getTransactionByHash", [to_hex(logs[0].transaction_hash)])
-    data = b"" if sent is None else bytes.fromhex(sent["input"].removeprefix("0x"))
     shape = settlement.interface.functions["anchor"]
     try:
         root, signature, stored = shape.inputs.decode(data[4:], 0)

@@ -13,6 +13,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
+from dgrid.chain.origins import data_of
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.core.errors import CheckFailed
@@ -106,8 +107,8 @@ async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> Transac
 
 async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
     """Who signed a posted root, from the transaction that posted it. Raises ChainUnavailable, CheckFailed."""
-    found = await rpc.call("eth_getTransactionByHash", [to_hex(posted.transaction)])
-    if found is None:
+    data = await data_of(rpc, posted.transaction)
+    if data is None:
         raise CheckFailed("the chain does not know the transaction that posted the root")
-    _, _, signatures = contracts.quality_court.decode_call("post", bytes.fromhex(found["input"][2:]))
+    _, _, signatures = contracts.quality_court.decode_call("post", data)
     return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in signatures]

@@ -39,7 +39,7 @@ class ChannelState:
 
 async def channel_config(rpc: Rpc, contracts: Contracts, *, payer: Address, terms: ChannelTerms) -> ChannelConfig:
     """The channel of a payer under these terms, with the shortest delay the escrow takes. Raises ChainUnavailable."""
-    delay: int = await contracts.channel_escrow.read(rpc, "minWithdrawDelay")
+    delay: int = await contracts.channel_escrow.agreed(rpc, "minWithdrawDelay")
     settlement = contracts.settlement.address
     salt = channel_salt(terms.gateway, terms.tag)
     return ChannelConfig(payer, terms.authorizer, settlement, settlement, contracts.dgai.address, delay, salt)
@@ -53,7 +53,7 @@ def channel_id(contracts: Contracts, config: ChannelConfig) -> ChannelId:
 
 async def channel_state(rpc: Rpc, contracts: Contracts, *, config: ChannelConfig) -> ChannelState:
     """What the escrow holds for a channel; zeros when it was never opened. Raises ChainUnavailable."""
-    return ChannelState(*await contracts.channel_escrow.read(rpc, "channel", [channel_id(contracts, config)]))
+    return ChannelState(*await contracts.channel_escrow.agreed(rpc, "channel", [channel_id(contracts, config)]))
 
 
 async def deposit(sender: Sender, contracts: Contracts, *, config: ChannelConfig, amount_wei: int) -> None:

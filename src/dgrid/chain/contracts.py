@@ -1,6 +1,6 @@
 """Our contracts, typed by the one generated artifact file: calls encoded; results, events, reverts decoded by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
@@ -184,7 +184,9 @@ class Contract:
         return shape.selector + shape.inputs.encode(tuple(arguments))
 
     async def read(self, rpc: Rpc, function: str, arguments: Sequence[Any] = (), *, block: str = "latest") -> Any:
-        """What a view returns: the value, or a tuple of several. Raises ChainUnavailable, Reverted."""
+        """What one endpoint says that a view returns: the value, or a tuple of several. To be shown; what decides is
+        `agreed`. Raises ChainUnavailable, Reverted.
+        """
         call = {"to": to_hex(self.address), "data": to_hex(self.encode(function, arguments))}
         try:
             result = await rpc.call("eth_call", [call, block])
@@ -192,11 +194,29 @@ class Contract:
             raise revert_of(error) from None
         return self.decode_result(function, bytes.fromhex(result[2:]))
 
-    async def read_struct(self, rpc: Rpc, function: str, arguments: Sequence[Any] = ()) -> dict[str, Any]:
-        """What a view returns that returns one struct, by the names of its fields. Raises as `read` does."""
+    async def agreed(self, rpc: Rpc, function: str, arguments: Sequence[Any] = ()) -> Any:
+        """What a majority of the endpoints says that a view returns. Raises ChainUnavailable, Reverted."""
+        (found,) = await self.agreed_each(rpc, function, [arguments])
+        return found
+
+    async def agreed_each(self, rpc: Rpc, function: str, each: Iterable[Sequence[Any]]) -> list[Any]:
+        """The same for several calls, at one block and in few messages. Raises ChainUnavailable, Reverted."""
+        try:
+            results = await rpc.views([(self.address, self.encode(function, arguments)) for arguments in each])
+        except RpcError as error:
+            raise revert_of(error) from None
+        return [self.decode_result(function, result) for result in results]
+
+    async def agreed_struct(self, rpc: Rpc, function: str, arguments: Sequence[Any] = ()) -> dict[str, Any]:
+        """The same of a view that returns one struct, by the names of its fields. Raises ChainUnavailable, Reverted."""
+        (found,) = await self.agreed_structs(rpc, function, [arguments])
+        return found
+
+    async def agreed_structs(self, rpc: Rpc, function: str, each: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+        """One struct a call. Raises ChainUnavailable, Reverted."""
         (shape,) = self.interface.functions[function].outputs.parts
         assert isinstance(shape, Tuple), f"{function} returns no struct"
-        return dict(zip(shape.names, await self.read(rpc, function, arguments), strict=True))
+        return [dict(zip(shape.names, one, strict=True)) for one in await self.agreed_each(rpc, function, each)]
 
     def decode_result(self, function: str, data: bytes) -> Any:
         """The value behind a call's returned bytes. Raises AbiError."""

@@ -43,7 +43,7 @@ class Enroller:
         """Registers, or brings the entry up to date. Raises Reverted, NotDevChain, ChainUnavailable."""
         await self.sender.settle()
         role = enrolment.role
-        member = await self.contracts.registry.read_struct(self.rpc, "member", [role, self.sender.address])
+        member = await self.contracts.registry.agreed_struct(self.rpc, "member", [role, self.sender.address])
         stake: int = member["stake"]  # its own: what others delegated to it makes nobody active
         if stake == 0:
             await self._register(enrolment)
@@ -57,7 +57,7 @@ class Enroller:
 
     async def ensure_bond(self, bond_wei: int) -> None:
         """Fills a gateway's bond up. Raises Reverted, NotDevChain, ChainUnavailable."""
-        bond: int = await self.contracts.settlement.read(self.rpc, "bondOf", [self.sender.address])
+        bond: int = await self.contracts.settlement.agreed(self.rpc, "bondOf", [self.sender.address])
         if bond < bond_wei:
             await self._pay(self.contracts.settlement, "depositBond", [], amount_wei=bond_wei - bond)
 

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from dgrid.chain.contracts import Contract, Contracts
-from dgrid.chain.rpc import Call, Rpc
+from dgrid.chain.contracts import Contracts
+from dgrid.chain.rpc import Rpc
 from dgrid.core.epochs import EpochClock
-from dgrid.core.identity import to_hex
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -23,21 +22,15 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 async def read_facts(rpc: Rpc, contracts: Contracts) -> Facts:
-    """The terms of deployed contracts, as a majority reads them, in one round trip. Raises ChainUnavailable."""
+    """The terms of deployed contracts, as a majority reads them. Raises ChainUnavailable."""
     wanted = [
         (contracts.parameters, "genesis"),
         (contracts.parameters, "epochSeconds"),
         (contracts.settlement, "baseShareBps"),
         (contracts.channel_escrow, "minWithdrawDelay"),
     ]
-    calls: list[Call] = [("eth_call", [_call(contract, name), "latest"]) for contract, name in wanted]
-    results = await rpc.agreed(calls, tuple, what="the contracts' terms")
+    results = await rpc.views([(contract.address, contract.encode(name)) for contract, name in wanted])
     genesis_s, epoch_seconds, base_share_bps, withdraw_delay_s = (
-        contract.decode_result(name, bytes.fromhex(result[2:]))
-        for (contract, name), result in zip(wanted, results, strict=True)
+        contract.decode_result(name, result) for (contract, name), result in zip(wanted, results, strict=True)
     )
     return Facts(genesis_s, epoch_seconds, base_share_bps, withdraw_delay_s, contracts.quality_court.address)
-
-
-def _call(contract: Contract, function: str) -> dict[str, str]:
-    return {"to": to_hex(contract.address), "data": to_hex(contract.encode(function))}

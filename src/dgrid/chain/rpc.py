@@ -1,7 +1,8 @@
 """JSON-RPC over one or several endpoints of one chain: the next one on failure, and a majority where money follows.
 
-What is only looked at is asked of one endpoint at a time. What credits money (finalized blocks and their logs,
-receipts, nonces) is asked of all, and counts when a strict majority says the same (`quorum`). Refuses endpoints of
+What is only looked at is asked of one endpoint at a time. What credits money or is a duty (finalized blocks and their
+logs, receipts, nonces, the time, views that decide what is sent) is asked of all, and counts when a strict majority
+says the same (`quorum`). Refuses endpoints of
 another chain, and a single endpoint of a public chain unless the configuration says so: who runs it could make up
 deposits.
 """
@@ -21,6 +22,7 @@ BATCH_MAX = 100
 REPLY_S = 10.0
 
 Call = tuple[str, list[Any]]
+View = tuple[bytes, bytes]  # a contract's address, and the data of the call
 Agreed = TypeVar("Agreed")
 
 
@@ -169,11 +171,32 @@ class Rpc:
         return None if found is None else block_of(found)
 
     async def now_s(self) -> int:
-        """The latest block's time, Unix seconds: what a contract would be told. Raises ChainUnavailable."""
-        block = await self.block("latest")
-        if block is None:
-            raise ChainUnavailable("the chain does not know its latest block")
-        return block.timestamp_s
+        """The newest block's time, Unix seconds: what a contract would be told. Raises ChainUnavailable."""
+        return (await self.heads())[1].timestamp_s
+
+    async def views(self, calls: Sequence[View]) -> list[bytes]:
+        """What contracts' views return, as a majority says of one block, the newest that it has reached.
+
+        Raises ChainUnavailable where there is no majority, RpcError when a view refuses.
+        """
+        if not calls:
+            return []
+        name, found = await self._newest(), list[bytes]()
+        for at in range(0, len(calls), BATCH_MAX):
+            part: list[Call] = [
+                ("eth_call", [{"to": "0x" + to.hex(), "data": "0x" + data.hex()}, name])
+                for to, data in calls[at : at + BATCH_MAX]
+            ]
+            found += await self.agreed(part, _read_bytes, what=f"what contracts hold at block {name}")
+        return found
+
+    async def _newest(self) -> str:
+        """The newest block that a majority has reached, as calls name it: one endpoint need not be asked twice."""
+        if len(self.urls) == 1:
+            return "latest"
+        calls: list[Call] = [("eth_blockNumber", [])]
+        (number,) = await self.reached(calls, lambda result: int(result, 16), what="its head")
+        return hex(number)
 
     async def agreed_block(self, number: int) -> Block | None:
         """A block as a majority knows it; None when a majority has none of that number. Raises ChainUnavailable."""
@@ -283,6 +306,10 @@ def log_of(value: Any) -> RawLog:
 
 def _block_or_none(value: Any) -> Block | None:
     return None if value is None else block_of(value)
+
+
+def _read_bytes(results: list[Any]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(result.removeprefix("0x")) for result in results)
 
 
 def _known(block: Block | None) -> Block:

@@ -79,6 +79,7 @@ class Member:
     delegated_wei: int = 0  # by others, in service; it answers for the member after its own stake
     undelegating_wei: int = 0  # on its way back to them, and answering still
     commission_bps: int = 0  # what the member keeps of a reward to those others
+    out_since_ms: int = 0  # when it ceased to be active; zero while it is, and where it never was
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,8 @@ def _at_the_time_of(event: ChainEvent, draft: ChainView) -> ChainView:
     if minimum_wei == draft.minimum_stake_wei:
         return draft
     moved = replace(draft, minimum_stake_wei=minimum_wei)
-    for key, member in moved.members.items():
-        moved.members[key] = replace(member, active=_is_active(moved, member.stake_wei, jailed_s=member.jailed_until_s))
+    for member in list(moved.members.values()):
+        _put(moved, member, at_ms=event.at.timestamp_ms)
     return moved
 
 
@@ -249,9 +250,9 @@ def _change_member(draft: ChainView, event: MemberRegistered | MemberUpdated | S
     if not isinstance(event, StakeChanged):
         known = replace(known, endpoint=event.endpoint, margin_bps=event.margin_bps)
         known = replace(known, offer_digest=event.offer_digest, encryption_key=event.encryption_key)
-    stake_wei = known.stake_wei if isinstance(event, MemberUpdated) else event.stake_wei
-    active = _is_active(draft, stake_wei, jailed_s=known.jailed_until_s)
-    draft.members[key] = replace(known, stake_wei=stake_wei, active=active)
+    if not isinstance(event, MemberUpdated):
+        known = replace(known, stake_wei=event.stake_wei)
+    _put(draft, known, at_ms=event.at.timestamp_ms)
 
 
 def _change_pool(draft: ChainView, event: PoolChanged | CommissionSet) -> None:
@@ -265,8 +266,11 @@ def _change_pool(draft: ChainView, event: PoolChanged | CommissionSet) -> None:
         draft.members[key] = replace(known, commission_bps=event.commission_bps)
 
 
-def _is_active(draft: ChainView, stake_wei: int, *, jailed_s: int) -> bool:
-    return not jailed_s and stake_wei > 0 and stake_wei >= draft.minimum_stake_wei
+def _put(draft: ChainView, member: Member, *, at_ms: int) -> None:
+    """Keeps a member as it is now: in service, or out of it since some moment."""
+    active = not member.jailed_until_s and member.stake_wei > 0 and member.stake_wei >= draft.minimum_stake_wei
+    out_since_ms = 0 if active else at_ms if member.active else member.out_since_ms
+    draft.members[member.role, member.address] = replace(member, active=active, out_since_ms=out_since_ms)
 
 
 def _change_freedom(draft: ChainView, event: Jailed | Unjailed | Slashed) -> None:
@@ -275,8 +279,7 @@ def _change_freedom(draft: ChainView, event: Jailed | Unjailed | Slashed) -> Non
         draft.slashed[key] = draft.slashed.get(key, 0) + event.amount_wei
     elif (known := draft.members.get(key)) is not None:
         until_s = event.until_s if isinstance(event, Jailed) else 0
-        active = _is_active(draft, known.stake_wei, jailed_s=until_s)
-        draft.members[key] = replace(known, jailed_until_s=until_s, active=active)
+        _put(draft, replace(known, jailed_until_s=until_s), at_ms=event.at.timestamp_ms)
 
 
 def _change_listing(draft: ChainView, event: Listed) -> None:

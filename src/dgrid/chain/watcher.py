@@ -74,6 +74,11 @@ class ChainWatcher:
         return self.facts.clock
 
     @property
+    def latest_s(self) -> int:
+        """The newest block's time, Unix seconds, as of the last poll: what a contract would have been told."""
+        return self.final_s if self._head is None else max(self.final_s, self._head.timestamp_s)
+
+    @property
     def is_stale(self) -> bool:
         """Whether the views may be old: the chain has not answered for many polls."""
         return self._seen_s is None or (time.monotonic() - self._seen_s) * 1000 > STALE_POLLS * self._poll_ms

@@ -4,9 +4,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dgrid import __version__
 from dgrid.cli import asking, cases, chain, delegating, governing, money, network, operating, quality, receipts, roles
@@ -29,26 +30,46 @@ Start a network on this machine, ask it, and check what it did:
 Exit codes: 0 ok, 1 a check failed, 2 usage, 3 network unreachable, 4 refused, 5 not found, 6 not yet, 130 interrupted.
 """
 
+PANELS = {
+    "A network on this machine": ("up", "down", "status", "wait", "doctor"),
+    "Ask": ("chat", "connect", "models", "nodes"),
+    "Check what was done": ("receipts", "verify", "audit", "proof", "cases", "evaluators"),
+    "Pay and be paid": ("wallet", "claim", "channel"),
+    "Stake": (
+        *("stake", "unstake", "unjail", "exit"),
+        *("delegate", "undelegate", "delegations", "commission", "reward"),
+    ),
+    "Run a role": ("new", "node", "gateway", "evaluator", "author", "watch", "settler", "archive", "chain"),
+    "Vote": ("gov",),
+}
+
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+
+
+class Root(TyperGroup):
+    """The commands in the order of their panels, the most used first."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        placed = list(PANEL_OF)
+        return sorted(self.commands, key=placed.index)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.rich_help_panel = PANEL_OF[cmd_name]
+        return command
+
+
 app = typer.Typer(
-    name="dgrid", help=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+    name="dgrid",
+    cls=Root,
+    help=HELP,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
 )
-PANELS = (
-    ("A network on this machine", (network,)),
-    ("Ask", (asking,)),
-    ("Check what was done", (receipts, quality, cases)),
-    ("Pay and be paid", (money,)),
-    ("Stake", (operating, delegating)),
-    ("Vote", (governing,)),
-    ("Run a role", (roles, chain)),
-)
-for panel, parts in PANELS:
-    commands, groups = len(app.registered_commands), len(app.registered_groups)
-    for part in parts:
-        part.register(app)
-    for command in app.registered_commands[commands:]:
-        command.rich_help_panel = panel
-    for group in app.registered_groups[groups:]:
-        group.rich_help_panel = panel
+for part in (network, asking, receipts, quality, cases, money, operating, delegating, governing, roles, chain):
+    part.register(app)
 
 
 def _version(wanted: bool) -> None:

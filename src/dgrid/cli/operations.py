@@ -102,16 +102,16 @@ class Desk:
 
     async def parameter(self, name: str) -> int:
         """A parameter's value in effect now."""
-        found: int = await self.contracts.parameters.read(self.rpc, "get", [tunable(name).index])
+        found: int = await self.contracts.parameters.agreed(self.rpc, "get", [tunable(name).index])
         return found
 
     async def member(self, role: Role, address: Address) -> dict[str, Any]:
         """What the registry holds of a member: stake, unbonding, availableAt, jailedUntil and more."""
-        return await self.contracts.registry.read_struct(self.rpc, "member", [role, address])
+        return await self.contracts.registry.agreed_struct(self.rpc, "member", [role, address])
 
     async def require_dgai(self, amount_wei: int) -> None:
         """Raises InsufficientBudget; not on the dev chain, which gives what is missing."""
-        balance: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.signer.address])
+        balance: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [self.signer.address])
         if balance < amount_wei and self.contracts.chain_id != DEV_CHAIN_ID:
             missing = f"{to_hex(self.signer.address)} holds {dgai(balance)}; this takes {dgai(amount_wei)}"
             raise InsufficientBudget(missing)
@@ -166,7 +166,7 @@ def least_stake_wei(chain: ChainConfig) -> int:
 
     async def main() -> int:
         async with opened_rpc(chain) as rpc:
-            found: int = await Contracts(chain).parameters.read(rpc, "get", [_MINIMUM_STAKE])
+            found: int = await Contracts(chain).parameters.agreed(rpc, "get", [_MINIMUM_STAKE])
             return found
 
     try:

@@ -102,13 +102,13 @@ async def _registered(desk: Desk, role: Role, operator: Address) -> dict[str, An
 async def _terms(desk: Desk, role: Role, operator: Address) -> tuple[int, int]:
     """What is entrusted to a member, and its commission."""
     registry = desk.contracts.registry
-    pool_wei, _ = await registry.read(desk.rpc, "poolOf", [role, operator])
-    return pool_wei, await registry.read(desk.rpc, "commissionOf", [role, operator])
+    pool_wei, _ = await registry.agreed(desk.rpc, "poolOf", [role, operator])
+    return pool_wei, await registry.agreed(desk.rpc, "commissionOf", [role, operator])
 
 
 async def _delegation(desk: Desk, role: Role, operator: Address) -> dict[str, Any]:
     arguments = [role, operator, desk.signer.address]
-    return await desk.contracts.registry.read_struct(desk.rpc, "delegationOf", arguments)
+    return await desk.contracts.registry.agreed_struct(desk.rpc, "delegationOf", arguments)
 
 
 # --- who entrusted what to whom ---------------------------------------------------------------------------------------
@@ -121,13 +121,11 @@ def delegations_of(home: Path, delegator: Address) -> list[dict[str, Any]]:
 
 async def _delegations_of(home: Path, delegator: Address) -> list[dict[str, Any]]:
     async with reading(chain_config(home)) as network:
-        registry, found = network.contracts.registry, []
-        for member in network.view.members.values():
-            if member.delegated_wei or member.undelegating_wei:
-                names = [member.role, member.address, delegator]
-                held = await registry.read_struct(network.rpc, "delegationOf", names)
-                found += [_delegation_data(member, held)] if held["amount"] or held["leaving"] else []
-    return found
+        entrusted = [one for one in network.view.members.values() if one.delegated_wei or one.undelegating_wei]
+        names = [(member.role, member.address, delegator) for member in entrusted]
+        held = await network.contracts.registry.agreed_structs(network.rpc, "delegationOf", names)
+    found = zip(entrusted, held, strict=True)
+    return [_delegation_data(member, one) for member, one in found if one["amount"] or one["leaving"]]
 
 
 def _delegation_data(member: Member, held: dict[str, Any]) -> dict[str, Any]:

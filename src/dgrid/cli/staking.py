@@ -144,7 +144,7 @@ async def _leave_bond(desk: Desk, nodes: tuple[Address, ...]) -> tuple[list[Step
     delay_s = await desk.parameter("bond_seconds")
     steps, waiting, freed = list[Step](), list[Waiting](), 0
     for node in nodes:
-        line = await settlement.read_struct(desk.rpc, "line", [gateway, node])
+        line = await settlement.agreed_struct(desk.rpc, "line", [gateway, node])
         if not line["amount"]:
             continue
         if line["availableAt"] and not line["lowered"] and desk.now_s >= line["availableAt"]:
@@ -155,7 +155,7 @@ async def _leave_bond(desk: Desk, nodes: tuple[Address, ...]) -> tuple[list[Step
             steps.append(Step(settlement, "setLine", (node, 0), f"lower the line of {to_hex(node)}"))
             line["availableAt"] = desk.now_s + delay_s
         waiting.append(Waiting(f"line of {to_hex(node)}", line["amount"], line["availableAt"]))
-    bond = await settlement.read_struct(desk.rpc, "bond", [gateway])
+    bond = await settlement.agreed_struct(desk.rpc, "bond", [gateway])
     more, later = _leave_free_bond(desk, bond, freed=freed, delay_s=delay_s)
     return [*steps, *more], [*waiting, *later]
 

@@ -79,7 +79,7 @@ class Clerk:
     async def pull(self, step: Pull) -> None:
         """Fetches a gateway's releases. Raises NotYet (it would move no money now), ChainUnavailable, Reverted."""
         contract = self.contracts.quality_court
-        if not await contract.read(self.rpc, "pull", [step.gateway]):
+        if not await contract.agreed(self.rpc, "pull", [step.gateway]):
             raise NotYet("there is nothing to fetch")
         await self.sender.send(contract, "pull", [step.gateway], label=f"pull:{to_hex(step.gateway)}:{time_ns()}")
         logger.info("fetched releases of %s", to_hex(step.gateway))

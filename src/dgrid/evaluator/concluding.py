@@ -2,7 +2,8 @@
 
 Each evaluator computes it alone from the final chain and the archives; only signatures are exchanged, each asked for at
 its evaluator's registered door and held against the own root. Refuses to sign, gather or post anything it did not
-compute. The table lies at an archive before its root is posted.
+compute. The table lies at an archive before its root is signed: whoever gathers signatures cannot post them without it,
+and leave the signers unable to show that they signed what followed.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from dgrid.chain.court import EvaluatorSignature, Release, post_quality
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView, Member
+from dgrid.core.delays import Delays
 from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import BPS
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 QUALITY: Final = "/v1/quality/"
 PATIENCE_S: Final = 3.0
+LOOKS_MS: Final = 2_000, 60_000  # between two looks for what is missing: at first, and at most
 DOCUMENT_BYTES_MAX: Final = 16 * 1024
 
 Computing = Callable[[int], Any]
@@ -76,8 +79,9 @@ class Desk:
 class Concluder:
     """One evaluator's part in concluding rounds."""
 
-    def __init__(self, desk: Desk, quality: QualityReader) -> None:
-        self._desk, self._quality = desk, quality
+    def __init__(self, desk: Desk, quality: QualityReader, *, looks: Delays) -> None:
+        """`looks`: when what is missing is looked for again."""
+        self._desk, self._quality, self._looks = desk, quality, looks
         self._result: Result | None = None
 
     async def conclude(self, step: Conclude, view: ChainView) -> None:
@@ -86,7 +90,7 @@ class Concluder:
         Raises NotYet (too few agree yet), StorageUnavailable, CheckFailed, Reverted, ChainUnavailable.
         """
         result = await self._computed(step.round, view)
-        own = self._signed(result.root)
+        own = await self._signed(result)
         if not step.posts:
             return
         signatures = [own, *await self._gathered(result.root, view)]
@@ -94,27 +98,46 @@ class Concluder:
         await self._post(result, signatures)
 
     async def _computed(self, number: int, view: ChainView) -> Result:
+        """What the round comes to; while something is missing it is looked for again, less and less often."""
         basis = basis_of(view, number)
-        if self._result is None or self._result.basis != basis or not self._result.is_whole:
-            collected = await self._quality.collect(number)
-            for reason in collected.refused:
-                logger.warning("round %d: %s", number, reason)
-            rules = rules_of(view, number)
-            table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules)
-            token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
-            is_whole = not (collected.missing or collected.unheld)
-            self._result = Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
-        return self._result
+        known = self._result if self._result is not None and self._result.basis == basis else None
+        look = hash(basis)
+        if known is None or not known.is_whole:
+            if self._looks.is_due(look):
+                self._looks.put_off(look)
+                known = self._result = await self._compute(number, view, basis=basis)
+            if known is None:
+                raise NotYet(f"what round {number} is judged from was looked for a moment ago")
+        return known
 
-    def _signed(self, root: QualityRoot) -> EvaluatorSignature:
-        """The own signature, kept so that it can be asked for after a restart too."""
-        key, journal = self._desk.key, self._desk.journal
+    async def _compute(self, number: int, view: ChainView, *, basis: tuple[object, ...]) -> Result:
+        collected = await self._quality.collect(number)
+        for reason in collected.refused:
+            logger.warning("round %d: %s", number, reason)
+        table = await asyncio.to_thread(judge, collected.table, collected.evidence, rules_of(view, number))
+        token, previous = self._desk.contracts.dgai.address, posted_before(view, number)
+        is_whole = not (collected.missing or collected.unheld)
+        return Result(basis, root_of(table, token=token, previous=previous), table, is_whole)
+
+    async def _signed(self, result: Result) -> EvaluatorSignature:
+        """The own signature, kept so that it can be asked for after a restart too. Raises StorageUnavailable."""
+        key, journal, root = self._desk.key, self._desk.journal, result.root
         known = journal.signature(root.round)
         if known is None or known.root != root:
+            await self._publish(result)
             known = SignedRoot(root, key.sign(self._desk.domain.digest(root.struct_hash())))
             journal.keep_signature(known)
             logger.info("signed the root of round %d", root.round)
         return EvaluatorSignature(key.address, known.signature)
+
+    async def _publish(self, result: Result) -> None:
+        """Lays the table at the archives; who may not put it there any more may still find it."""
+        archives = self._desk.archives
+        if not await archives.put(encode_quality(result.table), key=self._desk.key):
+            try:
+                await archives.fetch(result.root.blob_id)
+            except CheckFailed:
+                raise StorageUnavailable("no archive takes the table") from None
 
     async def _gathered(self, root: QualityRoot, view: ChainView) -> list[EvaluatorSignature]:
         """The signatures of the others who judged the round and computed the same."""
@@ -149,8 +172,6 @@ class Concluder:
 
     async def _post(self, result: Result, signatures: Iterable[EvaluatorSignature]) -> None:
         desk = self._desk
-        if not await desk.archives.put(encode_quality(result.table), key=desk.key):
-            raise StorageUnavailable("no archive takes the table")
         owed = [Release(Address(gateway), amount) for gateway, amount in releases(result.table)]
         await post_quality(desk.sender, desk.contracts, root=result.root, releases=owed, signatures=signatures)
         logger.info("posted the root of round %d", result.root.round)

@@ -80,7 +80,7 @@ class Purse:
     async def _pay_in(self, config: ChannelConfig, amount_wei: int) -> None:
         if self.is_dev:
             await fund_dev(self.rpc, self.contracts, address=self.key.address, dgai_wei=amount_wei)
-        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.key.address])
+        held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [self.key.address])
         if held < amount_wei:
             raise InsufficientBudget(
                 f"{amount_wei} wei are missing for re-runs", hint="send DGAI to the evaluator's address"

@@ -163,12 +163,12 @@ def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tu
 
 
 def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
-    """The request for one peer: what was asked stays, what concerned its way and its form does not.
+    """The request for one peer, with what its gateway keeps to itself of it: whom to ask, and under which seed.
 
     Raises InvalidJson.
     """
     way = {
         "provider": {"only": [to_hex(peer.node)]},
-        "dgrid": {"privacy": "none", "budget": str(budget_wei)},
+        "dgrid": {"privacy": "none", "budget": str(budget_wei), "seed": original.seed},
     }
-    return msgspec.json.encode({**fields_asked_again(original.request, model=peer.model, seed=original.seed), **way})
+    return msgspec.json.encode({**fields_asked_again(original.request, model=peer.model), **way})

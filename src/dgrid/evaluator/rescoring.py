@@ -2,7 +2,8 @@
 
 Request and answer of a public leaf lie open, and its evaluators show the peers' signed answers: with the published
 encoder everything that they say of it but the identity follows. Needs nobody's help but the chain, the archives and an
-encoder. Refuses to judge whom an evaluator asked: answers that were left out leave no trace.
+encoder. Refuses to judge whom an evaluator asked: answers that were left out leave no trace. Refuses to name whoever
+may have looked before anything lay open: "undisclosed" is only held against those few who say it of what came in time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,12 +20,14 @@ from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.rerun import OTHER_MODELS_MAX, SAME_MODEL_MAX, Panel, Peer, PeerAnswer
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
+from dgrid.poq.panels import panels
 from dgrid.poq.rules import CostReference
 from dgrid.poq.tasks import task_of
 from dgrid.settlement.evidence import NotEvidence
 from dgrid.settlement.grounds import Asked, open_all_compared
 from dgrid.settlement.quality import CollectedRound, QualityReader
 from dgrid.settlement.recomputing import RoundAudit
+from dgrid.settlement.rounds import rules_of, windows_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.grounds import Compared, Grounds, Method
 from dgrid.wire.openai import ChatRequest, decode_chat
@@ -37,6 +40,7 @@ of which a scale makes at most 150. On one kind of processor nothing differs.
 
 
 LEAKS: Final = "it shows answers to a request that is not public"
+DENIES: Final = "it says undisclosed of what lies open, came in time, and was judged by most who had to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Rescored:
     """What became of the reports on public leaves; a score within the tolerance of what follows follows."""
 
     reports: int  # scored again
-    unread: int  # that could not be: what was asked lies open nowhere, or no encoder answers
+    unread: int  # that could not be: what was asked lies open nowhere, or did perhaps not in time; no encoder answers
     unfounded: tuple[Unfounded, ...]
 
 
@@ -80,26 +84,37 @@ class Rescorer:
 
     async def rescore(self, audit: RoundAudit) -> Rescored:
         """All reports of a round on public leaves that were their evaluators' duties. Raises NetworkUnreachable."""
-        contents = await self._contents(audit.collected)
+        contents, lying_open = await self._contents(audit.collected), self._lying_open(audit)
         unread, unfounded, reports = 0, list[Unfounded](), 0
         for duty, report, grounds in _reported(audit):
+            key = duty.leaf.key
             if not duty.leaf.is_public:
-                if report.grounds:
-                    unfounded.append(Unfounded(duty.round, duty.evaluator, report.key, LEAKS))
-                continue
-            found = contents.get(duty.leaf.key)
-            if found is None or report.verdict == Verdict.UNDISCLOSED:
+                reasons = [LEAKS] if report.grounds else []
+            elif key not in contents or (report.verdict == Verdict.UNDISCLOSED and key not in lying_open):
                 unread += 1
                 continue
-            try:
-                reasons = await self._reasons(Said(duty, report, grounds, *found))
-            except EngineError:
-                unread += 1
-                continue
-            reports += 1
+            else:
+                try:
+                    reasons = await self._reasons(Said(duty, report, grounds, *contents[key]))
+                except EngineError:
+                    unread += 1
+                    continue
+                reports += 1
             if reasons:
-                unfounded.append(Unfounded(duty.round, duty.evaluator, report.key, "; ".join(reasons)))
+                unfounded.append(Unfounded(duty.round, duty.evaluator, key, "; ".join(reasons)))
         return Rescored(reports, unread, tuple(unfounded))
+
+    def _lying_open(self, audit: RoundAudit) -> set[LeafKey]:
+        """The leaves that nobody can have been kept from: named on chain in time, and judged by most who had to."""
+        view, evidence = self.reader.view, audit.collected.evidence
+        ends_ms = {draw.round: windows_of(view, draw.round).commit_from_s * 1000 for draw in evidence.draws}
+        timely = {
+            (draw.gateway, draw.epoch)
+            for draw in evidence.draws
+            if view.disclosed_ms.get((Address(draw.gateway), draw.epoch), ends_ms[draw.round]) < ends_ms[draw.round]
+        }
+        judged = (panel.leaf.key for panel in panels(evidence, rules_of(view, audit.round)) if panel.is_judged)
+        return {key for key in judged if (key.gateway, key.epoch) in timely}
 
     async def _contents(self, collected: CollectedRound) -> dict[LeafKey, tuple[ReceiptDocument, Content]]:
         found = {}
@@ -111,6 +126,8 @@ class Rescorer:
 
     async def _reasons(self, said: Said) -> list[str]:
         """Why a report does not follow; empty when it does. Raises EngineError."""
+        if said.report.verdict == Verdict.UNDISCLOSED:
+            return [DENIES]
         if said.report.verdict == Verdict.ALTERED:
             return ["the content that lies open is what was signed"]
         try:

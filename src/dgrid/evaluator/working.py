@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from dgrid.chain.rpc import Rpc, RpcError
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable
 from dgrid.core.identity import Address
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
@@ -43,17 +41,16 @@ ROUNDS_KEPT: Final = 256
 
 
 class ChainTime:
-    """Seconds as the chain counts them."""
+    """Seconds as the chain counts them: `latest_s` is its newest block's time, as a majority of endpoints knows it."""
 
-    def __init__(self, rpc: Rpc, now_ms: Callable[[], int]) -> None:
-        self._rpc, self._now_ms = rpc, now_ms
+    def __init__(self, latest_s: Callable[[], int], now_ms: Callable[[], int]) -> None:
+        self._latest_s, self._now_ms = latest_s, now_ms
         self._ahead_s = 0
 
-    async def read(self) -> int:
+    def read(self) -> int:
         """Unix seconds. A chain that cannot be asked keeps the distance it last had."""
         now_s = self._now_ms() // 1000
-        with contextlib.suppress(ChainUnavailable, RpcError):
-            self._ahead_s = max(self._ahead_s, await self._rpc.now_s() - now_s)
+        self._ahead_s = max(self._ahead_s, self._latest_s() - now_s)
         return now_s + self._ahead_s
 
 
@@ -85,14 +82,14 @@ class EvaluatorLoop:
 
     async def step(self) -> None:
         """Judges on, and does all steps that can be done now."""
-        now_s = await self.time.read()
+        now_s = self.time.read()
         self.docket.advance(self.watcher.finalized, now_s)
         for _ in range(STEPS_AT_ONCE):
             step = plan(self._sight(now_s))
             if step is None:
                 break
             await self._try(step)
-            now_s = await self.time.read()
+            now_s = self.time.read()
         self._forget_old(now_s)
 
     def _sight(self, now_s: int) -> Sight:

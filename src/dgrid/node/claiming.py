@@ -13,7 +13,6 @@ from typing import Final
 
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import Kind
-from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
@@ -60,7 +59,6 @@ class DefaultClaims:
     """One node's claims against gateways that never closed."""
 
     books: Books
-    rpc: Rpc
     contracts: Contracts
     watcher: ChainWatcher
     sender: Sender
@@ -77,8 +75,7 @@ class DefaultClaims:
 
     async def step(self) -> None:
         """Claims what is overdue by the chain's clock. Raises ChainUnavailable."""
-        now_s = await self.rpc.now_s()
-        for one in overdue(self.watcher.latest, self.books.receipts(), now_s=now_s):
+        for one in overdue(self.watcher.latest, self.books.receipts(), now_s=self.watcher.latest_s):
             await self._claim(one)
 
     async def _claim(self, one: OverdueReceipt) -> None:

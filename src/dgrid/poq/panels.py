@@ -59,13 +59,17 @@ class Panel:
         return 2 * said.count(Verdict.UNDISCLOSED) > len(self.members) and Verdict.JUDGED not in said
 
     @property
+    def is_judged(self) -> bool:
+        """Whether most of its members were given the content and judged it."""
+        return 2 * sum(one.judged for one in self.members) > len(self.members)
+
+    @property
     def owing(self) -> Iterator[Member]:
         """Members that did not do what they had to: no report, or none of what most others could give."""
         most = len(self.members) // 2
         scored, identified = len(self.scores) > most, len(self.identities) > most
-        judged = sum(one.judged for one in self.members) > most
         for one in self.members:
-            lazy = (judged and not one.judged) or (scored and one.duty.quality and self._score(one) is None)
+            lazy = (self.is_judged and not one.judged) or (scored and one.duty.quality and self._score(one) is None)
             if one.report is None or lazy or (identified and one.duty.identity and self._identity(one) is None):
                 yield one
 

@@ -2,6 +2,7 @@
 
 Gateways bring epochs and disclosures, evaluators reports and tables, authors canaries. Refuses blobs of strangers,
 blobs that are not what their name says, epochs of which it could not show every record, and more than its capacity.
+A gateway that went out of service may still bring the epochs that it had begun.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from dgrid.processes.chain_side import ChainSide, background, chain_side, until_
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import ROOT_HEADER, SIGNATURE_HEADER, Promise, stored_digest, upload_digest
 from dgrid.settlement.demands import SPREAD_MS, Answerer
+from dgrid.settlement.finishing import may_finish
 from dgrid.settlement.promising import Excuser, PromisedRoots, require_showable
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 BLOBS = "/v1/blobs/"
 ANSWER_LOOK_S = 1.0
+FINISHING_BYTES_MAX = 1024**3  # new to this archive, of each gateway that is out of service
 LIMITS = ServerLimits(body_bytes=128 * 1024 * 1024, body_deadline_s=120.0, connections=256)
 
 
@@ -97,6 +100,7 @@ class ArchiveService:
     domain: Domain
     court: Address
     roots: PromisedRoots = field(default_factory=lambda: PromisedRoots(None))
+    finishing: dict[Address, int] = field(default_factory=dict)  # what gateways out of service may still bring, bytes
 
     async def handle(self, request: Request) -> Reply:
         """One request. Raises DGridError, which becomes an error reply."""
@@ -116,11 +120,12 @@ class ArchiveService:
 
     async def _put(self, blob_id: bytes, request: Request) -> Reply:
         signer = self._signer(blob_id, request)
-        if is_quality(request.body):
-            self._check_quality(decode_quality(request.body), signer)
-        else:
-            await self._check_epoch(request, signer)
         is_new = not self.store.has(blob_id)
+        size = len(request.body) if is_new else 0
+        if is_quality(request.body):
+            self._check_quality(decode_quality(request.body), signer, size=size)
+        else:
+            await self._check_epoch(request, signer, size=size)
         await asyncio.to_thread(self.store.put, blob_id, request.body)
         signature = self.key.sign(stored_digest(self.domain, self.key.address, blob_id=blob_id))
         if is_new:
@@ -146,32 +151,40 @@ class ArchiveService:
             raise InvalidSignature("the signature is not hex") from None
         return recover(upload_digest(self.domain, blob_id), signature)
 
-    async def _check_epoch(self, request: Request, signer: Address) -> None:
+    async def _check_epoch(self, request: Request, signer: Address, *, size: int) -> None:
         """The blob is a gateway's own, of this network, and can be shown under the root that came with it.
 
         Raises InvalidRequest, InvalidSignature, CheckFailed, WrongChain.
         """
-        self._require_active(Role.GATEWAY, signer)
         header = EpochBlob.decode(request.body).header
         self._require_here(header.chain_id, header.settlement, of=self.domain.verifying_contract)
         if header.gateway != signer:
             raise InvalidSignature("the blob is of another gateway")
+        self._require_gateway(signer, epoch=header.epoch, size=size)
         signed = SignedRoot.from_header(request.header(ROOT_HEADER.encode()), domain=self.domain)
         if (signed.gateway, signed.root.epoch, signed.root.token) != (signer, header.epoch, header.token):
             raise CheckFailed("the root that came with the blob is of another epoch")
         await asyncio.to_thread(require_showable, request.body, signed, domain=self.domain)
         self.roots.keep(signed)
 
-    def _check_quality(self, blob: QualityBlob, signer: Address) -> None:
+    def _check_quality(self, blob: QualityBlob, signer: Address, *, size: int) -> None:
         self._require_here(blob.chain_id, blob.court, of=self.court)
         if not isinstance(blob, QualityTable) and blob.author != signer:
             raise InvalidSignature("the blob is another's")
         if isinstance(blob, Disclosure):
-            self._require_active(Role.GATEWAY, signer)
+            self._require_gateway(signer, epoch=blob.epoch, size=size)
         elif not isinstance(blob, Canaries):
             self._require_active(Role.EVALUATOR, signer)
         elif signer not in self.watcher.latest.authors:
             raise InvalidSignature(f"{to_hex(signer)} is no appointed author")
+
+    def _require_gateway(self, signer: Address, *, epoch: int, size: int) -> None:
+        """Raises InvalidSignature unless the gateway is in service, or finishes an epoch and stays within its bytes."""
+        view, left = self.watcher.latest, self.finishing.get(signer, FINISHING_BYTES_MAX)
+        if not may_finish(view, signer, epoch=epoch, now_s=self.watcher.latest_s) or size > left:
+            raise InvalidSignature(f"{to_hex(signer)} is not a registered gateway, or is out of service")
+        if not view.members[Role.GATEWAY, signer].active:
+            self.finishing[signer] = left - size
 
     def _require_active(self, role: Role, signer: Address) -> None:
         member = self.watcher.latest.members.get((role, signer))

@@ -17,6 +17,7 @@ from dgrid.chain.court import declare_models
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.config import EvaluatorConfig
+from dgrid.core.delays import Delays
 from dgrid.core.errors import DGridError
 from dgrid.engines.catalog import Catalog
 from dgrid.engines.encoder import EncoderClient
@@ -29,7 +30,7 @@ from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.concluding import Concluder, Desk
+from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
 from dgrid.evaluator.journal import FILE_NAME, Journal
@@ -57,7 +58,7 @@ from dgrid.settlement.records import Records
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
-from dgrid.wire.typed import court_domain
+from dgrid.wire.typed import Domain, court_domain
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +86,21 @@ class Own:
         side, config = self.side, self.config
         return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
 
+    @property
+    def court(self) -> Domain:
+        """The domain of what evaluators sign."""
+        contracts = self.side.contracts
+        return court_domain(contracts.chain_id, contracts.quality_court.address)
+
     def http(self, limits: ClientLimits) -> HttpClient:
         return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
+
+    def archives(self, http: HttpClient) -> tuple[Archives, QualityReader]:
+        """The archives, and what they and the final chain hold of each round."""
+        watcher, domain, urls = self.side.watcher, self.side.domain, self.config.archive_urls
+        archives = Archives(http, lambda: doors_of(watcher.latest, urls=urls), domain=domain)
+        records = Records(lambda: watcher.finalized, archives)
+        return archives, QualityReader(records, archives, domain=domain, court=self.court)
 
 
 async def _live(config: EvaluatorConfig) -> None:
@@ -106,22 +120,20 @@ async def _live(config: EvaluatorConfig) -> None:
 
 def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
-    config, side, key = own.config, own.side, own.config.key()
+    config, side, key, domain = own.config, own.side, own.config.key(), own.court
     watcher, contracts = side.watcher, side.contracts
-    domain = court_domain(contracts.chain_id, contracts.quality_court.address)
     http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
     stack.push_async_callback(http.close)
     stack.callback(journal.close)
-    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
-    records = Records(lambda: watcher.finalized, archives)
-    quality = QualityReader(records, archives, domain=side.domain, court=domain)
+    archives, quality = own.archives(http)
     reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
     salt = partial(secrets.token_bytes, SALT_BYTES)
     clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, salt)
-    time, concluder = ChainTime(side.rpc, now_ms), Concluder(desk, quality)
+    concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
+    time = ChainTime(lambda: watcher.latest_s, now_ms)
     return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
 
 
@@ -129,15 +141,13 @@ def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> Cas
     """What it does in cases, to be closed with `stack`."""
     config, side, key = own.config, own.side, own.config.key()
     watcher, contracts = side.watcher, side.contracts
-    domain = court_domain(contracts.chain_id, contracts.quality_court.address)
     http, votes = own.http(LIMITS), VoteJournal(config.folder / VOTES_NAME)
     stack.push_async_callback(http.close)
     stack.callback(votes.close)
-    archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
-    quality = QualityReader(Records(lambda: watcher.finalized, archives), archives, domain=side.domain, court=domain)
+    archives, quality = own.archives(http)
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
-    terms = SampleTerms(side.domain, domain, write_sample)
+    terms = SampleTerms(side.domain, own.court, write_sample)
     sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
     bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
     jury = Jury(bar)

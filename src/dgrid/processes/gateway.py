@@ -192,7 +192,7 @@ def say_if_out_of_service(view: ChainView, *, gateway: Address, was_active: bool
         why, remedy = f"its stake of {amount_text(own.stake_wei)} DGAI is below the least", "dgrid stake gateway"
         if own.jailed_until_s:
             why, remedy = "it is jailed", "dgrid unjail gateway"
-        logger.error("out of service, for %s: no epoch is stored or anchored until `%s` mends it", why, remedy)
+        logger.error("out of service, for %s: what it begins now is not settled until `%s` mends it", why, remedy)
     return is_active
 
 

@@ -126,7 +126,7 @@ async def take_part(config: NodeConfig, access: ChainAccess, *, books: Books, of
     sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
     try:
         async with asyncio.TaskGroup() as tasks:
-            claims = DefaultClaims(books, access.rpc, access.contracts, access.watcher, sender)
+            claims = DefaultClaims(books, access.contracts, access.watcher, sender)
             tasks.create_task(claims.run())
             await enrol(config, access, sender=sender, offer=offer)
             if config.appeals:

@@ -101,6 +101,8 @@ def checked_answer(answer: Answer, repeat: Repeat, *, gateway: Address) -> PeerA
     dispatch, usage = document.dispatch, document.receipt.usage
     if (dispatch.node, dispatch.model_digest) != (repeat.peer.node, repeat.peer.digest):
         raise CheckFailed("another node or other weights answered than those asked for")
+    if document.model != repeat.peer.model:
+        raise CheckFailed("the answer goes by another model's name than the one asked for")
     if dispatch.gateway != gateway:
         raise CheckFailed("another gateway signed for the answer than was asked")
     if usage.privacy != Privacy.NONE:

@@ -33,6 +33,7 @@ from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
 from dgrid.settlement.demands import SPREAD_MS, Answerer
+from dgrid.settlement.finishing import may_finish
 from dgrid.settlement.records import Records
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.watchers import WatcherDoors
@@ -160,11 +161,11 @@ class SettlerService:
         member = self.watcher.latest.members.get((Role.GATEWAY, Address(order.root.gateway)))
         if member is None:
             raise InvalidSignature(f"{to_hex(order.root.gateway)} is not a registered gateway")
-        if not member.active:
+        if not may_finish(self.watcher.latest, member.address, epoch=order.root.epoch, now_s=self.watcher.latest_s):
             raise OutOfService(
                 f"{to_hex(order.root.gateway)} is out of service: its stake is below the least, or it is jailed",
                 hint="`dgrid stake gateway` adds to its stake, `dgrid unjail gateway` ends a jail whose time is over; "
-                "what it has closed waits meanwhile",
+                "what it began later, or too long ago, waits meanwhile",
             )
         try:
             row = self.queue.accept(order)

@@ -50,7 +50,7 @@ class BondPurse:
         address = self.sender.address
         if self.is_dev:
             await fund_dev(self.rpc, self.contracts, address=address, dgai_wei=wei)
-        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])
+        held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [address])
         if held < wei:
             raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
 
@@ -74,7 +74,7 @@ class Appellant:
     async def run(self) -> None:
         """Looks again and again until cancelled."""
         while True:
-            for case in verdicts(self.watcher.finalized, now_s=await self._now_s()):
+            for case in verdicts(self.watcher.finalized, now_s=self.watcher.latest_s):
                 is_against = (case.subject, case.accused) == (self.subject, self.me)
                 if is_against and case.id not in self._appealed:
                     await self._appeal(case)
@@ -83,12 +83,6 @@ class Appellant:
     @property
     def me(self) -> Address:
         return self.purse.sender.address
-
-    async def _now_s(self) -> int:
-        try:
-            return await self.purse.rpc.now_s()
-        except DGridError:
-            return 0
 
     async def _appeal(self, case: Case) -> None:
         try:

@@ -8,7 +8,6 @@ collected.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from dgrid.chain.contracts import Contracts, decode_revert
 from dgrid.chain.events import Claimed, Kind
@@ -19,6 +18,7 @@ from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.identity import NO_LISTING, Address, ListingId, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
+from dgrid.settlement.finishing import overdue_from_s
 from dgrid.settlement.proofs import LeafProof, leaf_arguments, seal_arguments
 from dgrid.settlement.records import EpochRecords, Records
 from dgrid.wire.messages import InferenceReceipt
@@ -136,8 +136,7 @@ def pays_by_default(view: ChainView, gateway: Address, *, epoch: int, now_s: int
     """Whether sealed receipts of an epoch pay without a root: none came in time, or a conviction voided it."""
     if view.is_void(gateway, epoch):
         return True
-    overdue_s = view.clock.closes_at_ms(epoch) // 1000 + view.parameters.at(epoch).default_seconds
-    return (gateway, epoch) not in view.roots and now_s >= overdue_s
+    return (gateway, epoch) not in view.roots and now_s >= overdue_from_s(view, epoch)
 
 
 async def claim_by_default(
@@ -223,13 +222,8 @@ def _claimable(party: Party, account: _Account, *, claimed: int, base_bps: int) 
 
 async def _claimed(rpc: Rpc, contracts: Contracts, parties: Sequence[Party]) -> dict[Party, int]:
     settlement = contracts.settlement
-    calls: list[tuple[str, list[Any]]] = []
-    for party in parties:
-        data = settlement.encode("claimedOf", [party.gateway, party.kind, party.lane, party.key])
-        calls.append(("eth_call", [{"to": to_hex(settlement.address), "data": to_hex(data)}, "latest"]))
-    results = await rpc.batch(calls) if calls else []
-    values = (settlement.decode_result("claimedOf", bytes.fromhex(result[2:])) for result in results)
-    return dict(zip(parties, values, strict=True))
+    names = [(party.gateway, party.kind, party.lane, party.key) for party in parties]
+    return dict(zip(parties, await settlement.agreed_each(rpc, "claimedOf", names), strict=True))
 
 
 def _outcome(contracts: Contracts, receipt: TransactionReceipt) -> ClaimOutcome:

@@ -22,7 +22,8 @@ from dgrid.wire.verification import verify_receipt
 
 ABOUT_THE_CALLER: Final = frozenset({"user", "metadata", "store"})
 ABOUT_THE_FORM: Final = frozenset({"stream", "stream_options", "logprobs", "top_logprobs"})
-LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM
+IN_THE_DISPATCH: Final = frozenset({"seed"})  # users seldom name one: in the body it would tell a peer who asks
+LEFT_OUT: Final = ABOUT_THE_WAY | ABOUT_THE_CALLER | ABOUT_THE_FORM | IN_THE_DISPATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,17 @@ class Asked:
     request: bytes
 
 
-def fields_asked_again(request: bytes, *, model: str, seed: int) -> dict[str, Any]:
-    """A request for a peer: what was asked stays, what concerned its way and its form does not. Raises InvalidJson."""
+def fields_asked_again(request: bytes, *, model: str) -> dict[str, Any]:
+    """A request as a peer gets it: what was asked stays, what concerned its way and its form does not.
+
+    Its seed is the original's, and stands in the dispatch alone. Raises InvalidJson.
+    """
     try:
         fields = msgspec.json.decode(request, type=dict[str, Any])
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"the request cannot be repeated: {error}") from None
     kept = {name: value for name, value in fields.items() if name not in LEFT_OUT}
-    return {**kept, "model": model, "seed": seed}
+    return {**kept, "model": model}
 
 
 def shown(document: ReceiptDocument, answer: str) -> Compared:
@@ -64,7 +68,7 @@ def open_compared(compared: Compared, asked: Asked) -> ReceiptDocument:
     _require(dispatch.seed == original.seed, "a peer was given another seed")
     _require(not document.receipt.usage.flags & NOT_WHOLE, "a peer's answer is not its own, or not whole")
     try:
-        body = msgspec.json.encode(fields_asked_again(asked.request, model=document.model, seed=original.seed))
+        body = msgspec.json.encode(fields_asked_again(asked.request, model=document.model))
     except InvalidJson as error:
         raise NotEvidence(error.message) from None
     _require(dispatch.forwarded_hash == salted_hash(compared.salt, body), "a peer was asked something else")

@@ -3,8 +3,8 @@
 from dgrid.chain.abi import AbiError
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.demands import Demand
-from dgrid.chain.rpc import Rpc, log_of
-from dgrid.core.identity import to_hex
+from dgrid.chain.origins import call_behind
+from dgrid.chain.rpc import Rpc
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import EpochRecords
 
@@ -17,12 +17,8 @@ async def shown_proof(rpc: Rpc, contracts: Contracts, *, demand: Demand, records
     None when it showed something else: an absence, a record that is not among these, or by way of another contract.
     """
     demands = contracts.demands
-    topic = next(topic for topic, event in demands.interface.events.items() if event.name == EVENT)
-    block, topics = hex(demand.ended_block), [to_hex(topic), to_hex(demand.id)]
-    wanted = {"fromBlock": block, "toBlock": block, "address": to_hex(demands.address), "topics": topics}
-    logs = [log_of(one) for one in await rpc.call("eth_getLogs", [wanted])]
-    sent = await rpc.call("eth_getTransactionByHash", [to_hex(logs[0].transaction_hash)]) if logs else None
-    data = b"" if sent is None else bytes.fromhex(sent["input"].removeprefix("0x"))
+    found = await call_behind(rpc, demands, event=EVENT, topics=[demand.id], block=demand.ended_block)
+    data = found or b""
     shape, place = demands.interface.functions["answer"], demand.place
     of_lane = records.blob.receipts.get(place.lane, [])
     if data[:4] != shape.selector or place.sequence >= len(of_lane):

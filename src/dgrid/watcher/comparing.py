@@ -77,10 +77,7 @@ class Comparer:
         """Whether an epoch does not count any more, or is old and its gateway gone with all that could be taken."""
         if view.is_void(gateway, epoch) or self.accuser.is_convicted(gateway, epoch):
             return True
-        member, now_ms = view.members.get((Role.GATEWAY, gateway)), self.backoff.now_ms()
-        if view.bonds.get(gateway, 0) or (member is not None and member.stake_wei):
-            return False
-        return now_ms > view.clock.closes_at_ms(epoch) + 1000 * view.parameters_at(now_ms).bond_seconds
+        return is_out_of_reach(view, gateway, epoch=epoch, now_ms=self.backoff.now_ms())
 
     async def _is_done_with(self, gateway: Address, epoch: int, *, view: ChainView) -> bool:
         """Whether an epoch's receipts need not be kept: compared, or of an epoch that does not count."""
@@ -129,3 +126,11 @@ class Comparer:
                 return True
             await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, call.signature)))
         return True
+
+
+def is_out_of_reach(view: ChainView, gateway: Address, *, epoch: int, now_ms: int) -> bool:
+    """Whether an epoch is old and its gateway gone, with its bond and its stake."""
+    member = view.members.get((Role.GATEWAY, gateway))
+    if view.bonds.get(gateway, 0) or (member is not None and member.stake_wei):
+        return False
+    return now_ms > view.clock.closes_at_ms(epoch) + 1000 * view.parameters_at(now_ms).bond_seconds

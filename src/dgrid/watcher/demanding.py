@@ -157,8 +157,8 @@ class Demander:
         return sum(one.state is DemandState.OPEN for one in mine) < OPEN_MAX
 
     async def _demand(self, anchor: Anchor, place: Place, *, label: str) -> None:
-        deposit = self.view().parameters_at(1000 * await self.rpc.now_s()).demand_deposit_wei
-        held: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [self.address])
+        deposit = deposit_wei(self.view(), now_s=await self.rpc.now_s())
+        held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [self.address])
         if held < deposit:
             raise TransactionRefused(f"a demand takes a deposit of {deposit} wei of DGAI; this key has {held}")
         await approve(self.accuser.sender, self.contracts, spender=self.contracts.demands.address, amount_wei=deposit)
@@ -184,6 +184,11 @@ class Demander:
             await self.accuser.sender.send(
                 self.contracts.demands, "proveWithheld", (*_at(demand, anchor), ()), label=label
             )
+
+
+def deposit_wei(view: ChainView, *, now_s: int) -> int:
+    """What a demand that is made now takes."""
+    return view.parameters_at(1000 * now_s).demand_deposit_wei
 
 
 def _at(demand: Demand, anchor: Anchor) -> tuple[EpochRoot, int, int]:

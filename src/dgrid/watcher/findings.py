@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS findings (
 """
 
 
-class Outcome(StrEnum):
+class FindingOutcome(StrEnum):
     """What became of a finding."""
 
     CONVICTED = "convicted"
@@ -40,7 +40,7 @@ class Finding:
     epoch: int
     challenge: int  # its number; 0 for what no challenge is about
     text: str
-    outcome: Outcome
+    outcome: FindingOutcome
     reason: str
     found_at_ms: int
 
@@ -66,6 +66,6 @@ class Findings:
         """The newest first."""
         found = self._db.execute("SELECT * FROM findings ORDER BY found_at_ms DESC, rowid DESC LIMIT ?", (count,))
         return [
-            Finding(label, Address(gateway), epoch, challenge, text, Outcome(outcome), reason, at_ms)
+            Finding(label, Address(gateway), epoch, challenge, text, FindingOutcome(outcome), reason, at_ms)
             for label, gateway, epoch, challenge, text, outcome, reason, at_ms in found
         ]

@@ -9,7 +9,7 @@ from dgrid.chain.sender import Sender, TransactionRefused
 from dgrid.core.identity import Address, to_hex
 from dgrid.telemetry import WatcherMetrics
 from dgrid.watcher.challenges import Challenge
-from dgrid.watcher.findings import Finding, Findings, Outcome
+from dgrid.watcher.findings import Finding, FindingOutcome, Findings
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Accuser:
                 logger.info("epoch %d of %s was taken away before", charge.epoch, to_hex(charge.gateway))
                 return True
             logger.warning("%s is not accepted (%s): %s", challenge.function, charge.text, error.message)
-            self._note(challenge, Outcome.REFUSED, error.message)
+            self._note(challenge, FindingOutcome.REFUSED, error.message)
             return False
         who = to_hex(charge.gateway)
         logger.warning(
@@ -46,21 +46,21 @@ class Accuser:
         )
         known = self.convicted.get(charge.gateway, charge.epoch)
         self.convicted[charge.gateway] = min(known, charge.epoch)
-        self._note(challenge, Outcome.CONVICTED, "")
+        self._note(challenge, FindingOutcome.CONVICTED, "")
         return True
 
     def note_unprovable(self, gateway: Address, epoch: int, *, text: str) -> None:
         """Something is wrong, and no contract can be shown it."""
         label = f"unprovable:{to_hex(gateway)}:{epoch}:{text}"
         logger.warning("epoch %d of %s: %s", epoch, to_hex(gateway), text)
-        self.findings.note(Finding(label, gateway, epoch, 0, text, Outcome.UNPROVABLE, "", self.now_ms()))
-        self.metrics.findings.add(1, Outcome.UNPROVABLE)
+        self.findings.note(Finding(label, gateway, epoch, 0, text, FindingOutcome.UNPROVABLE, "", self.now_ms()))
+        self.metrics.findings.add(1, FindingOutcome.UNPROVABLE)
 
     def is_convicted(self, gateway: Address, epoch: int) -> bool:
         """Whether a conviction of ours took the epoch away, which the final view may not show yet."""
         return gateway in self.convicted and epoch >= self.convicted[gateway]
 
-    def _note(self, challenge: Challenge, outcome: Outcome, reason: str) -> None:
+    def _note(self, challenge: Challenge, outcome: FindingOutcome, reason: str) -> None:
         charge = challenge.charge
         where = charge.gateway, charge.epoch, int(charge.number), charge.text
         self.findings.note(Finding(challenge.label, *where, outcome, reason, self.now_ms()))

@@ -161,7 +161,8 @@ class Courtroom:
         jury = Jury(bar)
         desk = CourtDesk(BondPurse(net.rpc, net.contracts, sender, True), votes)
         accuser = Accuser(key.address, bar, jury, lambda _: True, desk.signers, salt)
-        loop = CaseLoop(watcher, desk, jury, accuser, self._peers, ChainTime(net.rpc, now_ms), Tally(), salt)
+        time = ChainTime(lambda: watcher.latest_s, now_ms)
+        loop = CaseLoop(watcher, desk, jury, accuser, self._peers, time, Tally(), salt)
         life.push_async_callback(loop.close)
         self.seats[name] = CourtSeat(name, key.address, loop, life)
         return self.seats[name]

@@ -22,10 +22,11 @@ from dgrid.evaluator.judging import Bench, Case, Finding, Judges
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.reading import Shown
 from dgrid.evaluator.rerun import Repeater
-from dgrid.evaluator.rescoring import LEAKS, TOLERANCE_BPS, Rescored, Rescorer
+from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.recomputing import recompute
+from dgrid.settlement.rounds import windows_of
 from dgrid.wire.grounds import Method
 from dgrid.wire.quality import NOT_SCORED, Report, Verdict
 
@@ -181,6 +182,44 @@ def test_who_says_that_open_content_was_altered_is_named(by_rules: Round) -> Non
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
     assert {one.evaluator for one in lies} == {liar}
     assert all("what was signed" in one.reason for one in lies)
+
+
+def undisclosed(one: Finding) -> Finding:
+    return Finding(Report(one.report.key, one.report.receipt, int(Verdict.UNDISCLOSED)))
+
+
+def test_who_says_undisclosed_of_what_most_others_read_is_named(by_rules: Round) -> None:
+    liar = evaluators()[2].address
+    by_rules.open(undisclosed, liar=liar)
+    lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
+    assert {(one.evaluator, one.key, one.reason) for one in lies} == {
+        (liar, one.report.key, DENIES) for one in public_findings(by_rules, liar)
+    }
+    assert lies
+
+
+def test_nobody_is_named_for_undisclosed_where_the_disclosure_came_too_late(by_rules: Round) -> None:
+    """A gateway that shows it to the others beforehand must not get the one named that it kept it from."""
+    late = windows_of(by_rules.judged.view, ROUND).commit_from_s
+    by_rules.open(undisclosed, liar=evaluators()[2].address)
+    by_rules.judged.disclose(at_s=late)
+    try:
+        again = asyncio.run(rescored(by_rules.judged, NoEncoder()))
+    finally:
+        by_rules.judged.disclose()
+    assert again.unfounded == ()
+    assert again.unread > 0
+
+
+def test_nobody_is_named_for_undisclosed_where_most_say_so(by_rules: Round) -> None:
+    """The blob may have come to the archives after they looked, which leaves no trace on chain."""
+    by_rules.open()
+    for key in evaluators()[:-1]:
+        found = tuple(undisclosed(one).report for one in by_rules.findings[key.address])
+        by_rules.judged.open(key, signed(key, ROUND, found))
+    again = asyncio.run(rescored(by_rules.judged, NoEncoder()))
+    assert again.unfounded == ()
+    assert again.unread > 0
 
 
 def test_answers_of_nodes_that_nobody_knows_are_grounds_for_nothing(by_rules: Round) -> None:

@@ -150,7 +150,7 @@ class CaseLoop:
 
     async def step(self) -> None:
         """Finds on, and does all steps that can be done now."""
-        now_s = await self.time.read()
+        now_s = self.time.read()
         self.accuser.advance(self.view, now_s)
         self._attend(now_s)
         for _ in range(STEPS_AT_ONCE):
@@ -158,7 +158,7 @@ class CaseLoop:
             if step is None:
                 return
             await self._try(step)
-            now_s = await self.time.read()
+            now_s = self.time.read()
 
     async def close(self) -> None:
         """Calls everything off; what was found is on disk."""

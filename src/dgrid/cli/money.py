@@ -137,7 +137,7 @@ def deposit(
 
 
 def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes = False) -> None:
-    """Announce the withdrawal of your channels. Their gateways stop serving on them at once.
+    """Announce the withdrawal of your channels. Their gateways stop serving on them as soon as they see it.
 
     What was used is still collected during the delay; then `dgrid channel finalize` pays out the rest.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from benchmarks.places import filled
 from dgrid.chain.parameters import Parameters, bsc_parameters
 from dgrid.core.money import BPS
 
@@ -146,11 +147,7 @@ def shown(usd: Fraction) -> str:
 
 def page_with(text: str, content: str) -> str:
     """The page with its tables replaced. Raises ValueError where it has no place for them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("the page has no place for the tables")
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+    return filled(text, content, begin=BEGIN, end=END)
 
 
 def main() -> None:

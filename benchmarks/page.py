@@ -108,13 +108,14 @@ def targets_table(run: Run) -> str:
     """Promises beside measurements."""
     lines = [_line(["promise", "limit", "measured", ""]), _line(["---"] * 4)]
     for target in run.targets():
-        measured = "–" if target.measured is None else _figure(target.measured)
-        limit = f"{_figure(target.limit)} {target.unit}".strip()
+        measured = "–" if target.measured is None else figure_text(target.measured)
+        limit = f"{figure_text(target.limit)} {target.unit}".strip()
         lines.append(_line([target.name, f"≤ {limit}", measured, "met" if target.met else "**missed**"]))
     return "\n".join(lines)
 
 
-def _figure(value: float) -> str:
+def figure_text(value: float) -> str:
+    """A promised or measured figure as pages have it: a small share as a fraction, anything else with two places."""
     return f"1/{1 / value:.0f}" if 0 < value < 0.2 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 

@@ -40,11 +40,23 @@ def _typed(argument: Any) -> str:
 
 
 def _explained(parameter: Any) -> str:
-    """What stands for an argument or an option, by the names it is typed with."""
+    """What stands for an argument or an option, as it is typed; what an option takes where it is left out."""
     names = [parameter.metavar or parameter.name.upper()]
     if parameter.param_type_name == "option":
-        names = [*parameter.opts, *parameter.secondary_opts]
-    return f"- {', '.join(f'`{name}`' for name in names)}: {parameter.help}"
+        value = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
+        names = [f"{name}{value}" for name in (*parameter.opts, *parameter.secondary_opts)]
+    return f"- {', '.join(f'`{name}`' for name in names)}: {parameter.help}{_default(parameter)}"
+
+
+def _default(parameter: Any) -> str:
+    """The value that counts where nothing is typed; empty where there is none to name."""
+    if parameter.param_type_name != "option" or parameter.is_flag or parameter.default in (None, "", ()):
+        return ""
+    return (
+        f" Default: {parameter.default:g}."
+        if isinstance(parameter.default, float)
+        else f" Default: {parameter.default}."
+    )
 
 
 def command_section(path: tuple[str, ...], command: Any) -> str:

@@ -57,10 +57,7 @@ class RoleConfig:
 
     def key(self) -> SigningKey:
         """The role's key. Raises ConfigError."""
-        try:
-            return SigningKey.from_hex(self.key_file.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot read the key file {self.key_file}: {error}") from None
+        return _key_in(self.key_file)
 
     @property
     def url(self) -> str:
@@ -164,6 +161,10 @@ class WalletConfig:
     key_file: Path
     chain: ChainConfig
 
+    def key(self) -> SigningKey:
+        """The key that pays. Raises ConfigError."""
+        return _key_in(self.key_file)
+
 
 AnyRole = TypeVar("AnyRole", bound=RoleConfig)
 
@@ -192,8 +193,20 @@ def load_wallet(path: Path) -> WalletConfig:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        hint = "`dgrid up`, `dgrid new` and `dgrid node run --model` write such files into the home's config folder"
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint=hint) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}", hint="it must be TOML: mend it at the place named") from None
+
+
+def _key_in(path: Path) -> SigningKey:
+    try:
+        return SigningKey.from_hex(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the key file {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"cannot read the key file {path}: {error}") from None
 
 
 def _to_path(kind: type, value: object) -> object:

@@ -39,6 +39,31 @@ def test_every_command_says_what_it_does_and_shows_an_example(name: str, command
     assert all(parameter.help for parameter in command.params if parameter.name != "help")
 
 
+def test_every_value_that_is_typed_has_a_name() -> None:
+    unnamed = [
+        f"{name} {parameter.name}"
+        for name, command in commands()
+        for parameter in command.params
+        if not getattr(parameter, "is_flag", False) and not parameter.metavar
+    ]
+    assert not unnamed
+
+
+def test_a_value_of_the_wrong_kind_is_refused_in_its_own_words(dgrid: Dgrid) -> None:
+    for words, said in (
+        (["audit"], "give a receipt's ID or --epoch N"),
+        (["commission", "node", "500"], "500 is more"),
+    ):
+        error = dgrid("--json", *words).error
+        assert error["message"].startswith(said)
+        assert f"{words[0]} --help` shows" in error["hint"]
+
+
+def test_a_home_without_the_roles_key_says_how_to_get_one(dgrid: Dgrid) -> None:
+    assert "dgrid node run --model" in dgrid("--json", "stake", "node", "5").error["hint"]
+    assert "dgrid new archive" in dgrid("--json", "unjail", "archive").error["hint"]
+
+
 def test_without_a_command_the_help_is_shown(dgrid: Dgrid) -> None:
     shown = dgrid()
     assert shown.code == 0

@@ -185,6 +185,19 @@ def test_a_server_that_is_not_there_is_unavailable(ask: Ask) -> None:
         asyncio.run(listen())
 
 
+def test_a_server_that_is_not_there_when_the_node_starts_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(url: str) -> None:
+        engine = OpenAiEngine(EngineAddress(url, "m"))
+        await engine.start()
+        await engine.stop()
+
+    asyncio.run(run("http://127.0.0.1:9/v1"))
+    assert "no engine answers at http://127.0.0.1:9/v1 yet" in caplog.text
+    caplog.clear()
+    asyncio.run(serve(streaming(*WHOLE), run))
+    assert not caplog.text
+
+
 def test_leaving_early_hangs_up_so_that_the_engine_stops(ask: Ask) -> None:
     async def leave(url: str) -> None:
         async with aclosing(OpenAiEngine(EngineAddress(url, "m")).generate(ask("Hi", n=2))) as events:

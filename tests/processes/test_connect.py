@@ -15,10 +15,11 @@ from tests.client.test_payments import wallet
 from dgrid.client.asynchronous import AsyncClient
 from dgrid.client.kept import kept_receipt, kept_refused, kept_request, used_by_channel
 from dgrid.client.payments import Wallets
+from dgrid.config import ChainConfig, WalletConfig
 from dgrid.core.errors import InsufficientBudget, ModelNotFound
-from dgrid.processes.connect import KeepingWallets, Proxy
+from dgrid.processes.connect import ConnectOptions, KeepingWallets, Proxy, connected
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.server import Server
+from dgrid.wire.server import PortTaken, Reply, Request, Server, json_reply
 from dgrid.wire.verification import verify_receipt
 
 QUESTION: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "What does Tim play?"}]
@@ -155,6 +156,30 @@ def test_a_repeated_request_gets_the_first_answer_and_is_paid_once(tmp_path: Pat
     (document,) = gateway.documents.values()
     assert len(gateway.asked) == 2
     assert wallet(tmp_path).used_wei == document.receipt.totals.payer
+
+
+def test_a_taken_port_is_found_before_any_gateway_is_asked_or_money_sent(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def handle(request: Request) -> Reply:
+        asked.append(request.path)
+        return json_reply({})
+
+    async def run() -> None:
+        server = Server(handle, host="127.0.0.1", port=0)
+        await server.start()
+        urls = (f"http://127.0.0.1:{server.port}",)
+        config = WalletConfig(urls, tmp_path / "api_key", tmp_path / "user.key", ChainConfig((), 0, {}))
+        options = ConnectOptions(config, tmp_path, port=server.port, deposit_wei=1, max_fee_wei=1)
+        try:
+            with pytest.raises(PortTaken):
+                async with connected(options):
+                    raise AssertionError("it serves on a port of another's")
+        finally:
+            await server.stop()
+
+    asyncio.run(run())
+    assert asked == []
 
 
 def test_the_book_shows_what_was_used(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrid.config import ChainConfig, EvaluatorConfig, GatewayConfig, NodeConfig, load_role, load_wallet
+from dgrid.config import ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, NodeConfig, load_role, load_wallet
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.processes.home import Home, HomeInUse, Plan, Ports, write_atomically
 
@@ -56,6 +56,13 @@ def test_a_home_knows_who_holds_it_and_believes_no_file_of_a_dead_one(home: Home
 def test_a_home_without_a_network_says_how_to_start_one(home: Home) -> None:
     with pytest.raises(NetworkUnreachable, match="no network runs"):
         home.status()
+
+
+def test_a_home_that_cannot_be_made_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ConfigError) as refused:
+        Home(tmp_path / "file" / "home").make()
+    assert "--home" in refused.value.hint
 
 
 def test_an_atomic_write_replaces_the_whole_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.core.money import amount_text
 
 _ERROR_STRING = selector("Error(string)")
 _PANIC = selector("Panic(uint256)")
@@ -46,9 +47,17 @@ class Reverted(DGridError):
         shown = ", ".join(
             f"{key}={to_hex(value) if isinstance(value, bytes) else value}" for key, value in arguments.items()
         )
-        super().__init__(f"the contract refused: {name}({shown})")
+        super().__init__(f"the contract refused: {name}({shown})", hint=_what_is_missing(name, arguments))
         self.name = name
         self.arguments = arguments
+
+
+def _what_is_missing(name: str, arguments: dict[str, Any]) -> str:
+    """Who holds too little, in DGAI; empty for any other refusal."""
+    if name != "ERC20InsufficientBalance":
+        return ""
+    holds, needed = amount_text(arguments["balance"]), amount_text(arguments["needed"])
+    return f"{to_hex(arguments['sender'])} holds {holds} DGAI; this takes {needed} DGAI"
 
 
 class _Artifact(msgspec.Struct):

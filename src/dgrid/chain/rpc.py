@@ -250,7 +250,7 @@ class Rpc:
             self._proven.discard(url)  # whatever answers there next may be another chain
             raise ChainUnavailable(
                 f"the chain's endpoint {url} does not answer: {error.message}",
-                hint="`dgrid status` shows whether this home's network runs, `dgrid doctor` what each endpoint says",
+                hint="`dgrid up` starts a home's network, `dgrid doctor` says what each endpoint answers",
             ) from None
         if status != 200:
             raise ChainUnavailable(f"the chain's endpoint {url} answers with HTTP {status}")

@@ -1,5 +1,6 @@
 """Commands of whoever asks: chat, connect, models, nodes."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -21,10 +22,14 @@ def register(app: typer.Typer) -> None:
 
 def chat(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What to ask; `-` reads standard input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to ask; `-` reads standard input.")],
     *,
-    model: Annotated[str, typer.Option(help="A model, or auto, auto:cheap, auto:fast, auto:best.")] = "auto",
-    max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="A model, or auto, auto:cheap, auto:fast, auto:best.")
+    ] = "auto",
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="The longest answer; else what the context leaves.")
+    ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
     """Ask a model. The answer streams to standard output; its receipt is checked, and named on standard error.
@@ -60,9 +65,11 @@ def _answer_data(answer: Any) -> dict[str, Any]:
 def connect(
     context: typer.Context,
     *,
-    port: Annotated[int, typer.Option(help="Where the proxy listens, on loopback only.")] = 7460,
-    deposit: Annotated[str, typer.Option(help="DGAI to pay into a new channel at each gateway.")] = "100",
-    max_fee: Annotated[str, typer.Option(help="The most one request may cost, in DGAI.")] = "1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="Where the proxy listens, on loopback only.")] = 7460,
+    deposit: Annotated[
+        str, typer.Option(metavar="DGAI", help="What to pay into a new channel at each gateway.")
+    ] = "100",
+    max_fee: Annotated[str, typer.Option(metavar="DGAI", help="The most one request may cost.")] = "1",
 ) -> int:
     """Run a local OpenAI-compatible proxy that pays with your own key and checks every receipt.
 
@@ -71,12 +78,12 @@ def connect(
 
     Example: `dgrid connect --port 7460 --max-fee 0.1`
     """
-    from dgrid.cli.wallet_config import wallet_config
+    from dgrid.cli.wallet_config import chain_config, wallet_config
     from dgrid.processes.connect import ConnectOptions, run_connect
 
     terminal: Terminal = context.obj
     amounts = {"deposit_wei": wei_of(deposit), "max_fee_wei": wei_of(max_fee)}
-    wallet = wallet_config(terminal.home)
+    wallet = replace(wallet_config(terminal.home), chain=chain_config(terminal.home))
     folder = terminal.home / "roles" / "user"
     options = ConnectOptions(wallet, folder, port=port, note=terminal.note, **amounts)
     return run_connect(options, say=lambda line, data: terminal.show("connect", data, text=line))
@@ -106,10 +113,16 @@ def _prices(model: dict[str, Any]) -> tuple[str, str]:
 def nodes(
     context: typer.Context,
     *,
-    why: Annotated[str, typer.Option(metavar="NODE", help="Why this node is believed: its address or name.")] = "",
-    limit: Annotated[int, typer.Option(help="With --why: how many changes, the latest.", min=1, max=1000)] = 20,
+    why: Annotated[
+        str, typer.Option(metavar="NODE", help="Explain one node's credibility; the node by its address or name.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(metavar="COUNT", help="With --why: how many of the latest changes.", min=1, max=1000)
+    ] = 20,
 ) -> None:
-    """List the nodes as a gateway sees them: model, credibility, traffic, stake, state; without one, as judges do.
+    """List the nodes as a gateway sees them: model, credibility, traffic, stake, state.
+
+    Where no gateway answers, the list is that of the chain and the last quality table.
 
     With --why it shows the latest changes of one node's credibility and the receipts behind them, from the quality
     tables that any archive holds.

@@ -11,7 +11,9 @@ from dgrid.cli.terminal import Terminal, columns, dgai, short
 TITLES = "CASE", "ABOUT", "ACCUSED", "OPENED BY", "STATE", "VOTES", "AGE"
 ABOUT = {"identity": "another model", "undisclosed": "a hidden leaf", "quality_root": "a wrong root"}
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="A case's id, or the beginning of it.")]
-Evidence = Annotated[str, typer.Option(help="The blob that shows it, by its id; else what the chain names.")]
+Evidence = Annotated[
+    str, typer.Option(metavar="BLOB", help="The blob that shows it, by its id; else what the chain names.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +63,9 @@ def open_case(
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="identity, undisclosed or root.")],
     *,
     about: Annotated[str, typer.Argument(metavar="WHAT", help="The node, the receipt's id, or the round.")],
-    model: Annotated[str, typer.Option(help="With identity: the model that the node sells, or its digest.")] = "",
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="With identity: the model that the node sells, or its digest.")
+    ] = "",
     evidence: Evidence = "",
     yes: Yes = False,
 ) -> None:

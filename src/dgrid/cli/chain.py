@@ -9,10 +9,26 @@ import typer
 from dgrid.cli.money import Yes, agree
 from dgrid.cli.terminal import Terminal, coins, columns
 
+Network = Annotated[str, typer.Option(metavar="NETWORK", help="dev, bsc-testnet, bsc or opbnb.")]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="An endpoint; repeat it for several. Else $DGRID_CHAIN_RPC, with commas."),
+]
+KeyFile = Annotated[Path | None, typer.Option(metavar="FILE", help="The deployer's key; else one made in this home.")]
+Holder = Annotated[str, typer.Option(metavar="ADDRESS", help="Who holds the whole supply at first; else the deployer.")]
+Authors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="A canary author from the start; repeat it for several."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Another first value of a parameter; repeat it for several."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    group = typer.Typer(help="The contracts on the chain.", no_args_is_help=True)
+    group = typer.Typer(help="The network's contracts: put them on a chain.", no_args_is_help=True)
     group.callback()(lambda: None)
     group.command("deploy")(deploy)
     app.add_typer(group, name="chain")
@@ -21,12 +37,12 @@ def register(app: typer.Typer) -> None:
 def deploy(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
-    network: Annotated[str, typer.Option(help="dev, bsc-testnet, bsc or opbnb.")],
-    rpc: Annotated[list[str] | None, typer.Option(help="An endpoint; several times. Else $DGRID_CHAIN_RPC.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="The deployer's key; else one made in this home.")] = None,
-    holder: Annotated[str, typer.Option(help="Who holds the whole supply at first; else the deployer.")] = "",
-    author: Annotated[list[str] | None, typer.Option(help="A canary author from the start; several times.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, another first parameter.")] = None,
+    network: Network,
+    rpc: Endpoints = None,
+    key_file: KeyFile = None,
+    holder: Holder = "",
+    author: Authors = None,
+    setting: Settings = None,
     yes: Yes = False,
 ) -> None:
     """Put a network's contracts on a chain, and write where they lie. Shows gas and cost first.

@@ -15,7 +15,9 @@ if TYPE_CHECKING:  # read when a command runs, so that `dgrid --help` is quick
     from dgrid.cli.operations import Planner
     from dgrid.core.identity import Address
 
-OfRole = Annotated[str, typer.Option("--role", help="The operator's role: node, gateway, evaluator or archive.")]
+OfRole = Annotated[
+    str, typer.Option("--role", metavar="ROLE", help="The operator's role: node, gateway, evaluator or archive.")
+]
 Operator = Annotated[
     str, typer.Argument(metavar="OPERATOR", help="The operator's address, or the name of a key of this home.")
 ]
@@ -113,7 +115,9 @@ def commission(
     context: typer.Context,
     role: RoleName,
     *,
-    share: Annotated[str, typer.Argument(metavar="PERCENT", help="Of what is shared, for yourself: 5, or 2.5%.")],
+    share: Annotated[
+        str, typer.Argument(metavar="PERCENT", help="What you keep of what is shared, such as 5 or 2.5%.")
+    ],
     sender: From = "",
     yes: Yes = False,
 ) -> None:

@@ -22,7 +22,9 @@ Assignments = Annotated[
 ]
 Calls = Annotated[
     list[str] | None,
-    typer.Option("--call", metavar='"CONTRACT.function ARGUMENT..."', help="A call the Timelock makes; several times."),
+    typer.Option(
+        "--call", metavar='"CONTRACT.function ARGUMENT..."', help="A call the Timelock makes; repeat it for several."
+    ),
 ]
 
 
@@ -41,7 +43,7 @@ def propose(
     assignments: Assignments = None,
     *,
     call: Calls = None,
-    title: Annotated[str, typer.Option(help="What it is for; else the changes themselves.")] = "",
+    title: Annotated[str, typer.Option(metavar="TEXT", help="What it is for; else the changes themselves.")] = "",
     yes: Yes = False,
 ) -> None:
     """Put new values of the network's parameters to the vote, or calls of its contracts: a payment, say.
@@ -87,7 +89,7 @@ def vote(
     proposal: Which,
     choice: Annotated[str, typer.Argument(metavar="for|against|abstain", help="What to vote.")],
     *,
-    reason: Annotated[str, typer.Option(help="Why; it stands on the chain for good.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stands on the chain for good.")] = "",
     yes: Yes = False,
 ) -> None:
     """Vote on a proposal, with the DGAI and the stake this home's user had when the vote began.
@@ -170,7 +172,7 @@ def simulate(
     context: typer.Context,
     words: Annotated[list[str], typer.Argument(metavar="NAME=VALUE|ID", help="New values, or a proposal.")],
     *,
-    epochs: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last epochs.")] = 10,
+    epochs: Annotated[int, typer.Option(metavar="COUNT", min=1, max=10_000, help="How many of the last epochs.")] = 10,
 ) -> None:
     """Compute the last epochs' fees, draws and pay-outs again as if the values had counted. Asks no gateway.
 
@@ -187,7 +189,7 @@ def simulate(
 
 def delegate(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(help="Who votes with your DGAI from now on.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who votes with your DGAI from now on.")],
     *,
     yes: Yes = False,
 ) -> None:

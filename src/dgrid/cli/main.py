@@ -84,10 +84,14 @@ def root(
     *,
     home: Annotated[
         Path | None,
-        typer.Option(help="The network's folder. Else $DGRID_HOME, the nearest .dgrid upward, ~/.dgrid."),
+        typer.Option(
+            metavar="FOLDER", help="The network's folder. Else $DGRID_HOME, the nearest .dgrid upward, ~/.dgrid."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; errors as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output, and errors as JSON.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result alone.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -129,9 +133,8 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "dgrid"
-    return UsageError(
-        error.format_message() or "a command is missing", hint=f"`{command} --help` shows what can be typed"
-    )
+    message = error.format_message().removeprefix("Invalid value: ") or "a command is missing"
+    return UsageError(message, hint=f"`{command} --help` shows what can be typed")
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:

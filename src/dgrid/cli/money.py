@@ -9,7 +9,9 @@ from dgrid.cli.terminal import Terminal, coins, columns, dgai, many, short, wei_
 from dgrid.core.errors import DGridError
 
 Yes = Annotated[bool, typer.Option("--yes", help="Go ahead without being asked.")]
-WhichGateway = Annotated[str | None, typer.Option("--gateway", help="Only the channel to this gateway address.")]
+WhichGateway = Annotated[
+    str | None, typer.Option("--gateway", metavar="ADDRESS", help="Only the channel to this gateway.")
+]
 
 
 AMOUNTS = "claimable", "quality", "claimed", "unjudged"
@@ -38,7 +40,7 @@ def register(app: typer.Typer) -> None:
 def wallet(
     context: typer.Context,
     *,
-    address: Annotated[str | None, typer.Option(help="One address; else this home's.")] = None,
+    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Only this address; else this home.")] = None,
 ) -> None:
     """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
 
@@ -112,7 +114,7 @@ def list_channels(context: typer.Context) -> None:
 
 def deposit(
     context: typer.Context,
-    amount: Annotated[str, typer.Argument(help="DGAI for each channel.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="How much into each channel, in DGAI.")],
     *,
     gateway: WhichGateway = None,
     yes: Yes = False,
@@ -135,7 +137,7 @@ def deposit(
 
 
 def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes = False) -> None:
-    """Announce the withdrawal of your channels. Their gateways stop serving on them at once.
+    """Announce the withdrawal of your channels. Their gateways stop serving on them as soon as they see it.
 
     What was used is still collected during the delay; then `dgrid channel finalize` pays out the rest.
 

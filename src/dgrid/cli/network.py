@@ -22,12 +22,22 @@ def up(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it serves, and leave it running.")] = False,
-    gateways: Annotated[int, typer.Option(help="How many gateways.")] = 2,
-    nodes: Annotated[int, typer.Option(help="How many nodes; they share the three built-in models.")] = 5,
-    evaluators: Annotated[int, typer.Option(help="How many evaluators judge answers.")] = 5,
-    epoch_seconds: Annotated[int, typer.Option(help="How long an epoch lasts; fixed with a home's first start.")] = 20,
-    no_restart: Annotated[bool, typer.Option("--no-restart", help="Do not start a role again that died.")] = False,
-    port_base: Annotated[int, typer.Option(help="The first gateway's port; all others follow it.")] = 7420,
+    gateways: Annotated[int, typer.Option(metavar="COUNT", help="How many gateways.")] = 2,
+    nodes: Annotated[
+        int, typer.Option(metavar="COUNT", help="How many nodes; they share the three built-in models.")
+    ] = 5,
+    evaluators: Annotated[
+        int, typer.Option(metavar="COUNT", help="How many evaluators judge answers; 0 for none.")
+    ] = 5,
+    epoch_seconds: Annotated[
+        int, typer.Option(metavar="SECONDS", help="How long an epoch lasts; fixed with a home's first start.")
+    ] = 20,
+    no_restart: Annotated[
+        bool, typer.Option("--no-restart", help="Leave a role that died as it is, instead of starting it again.")
+    ] = False,
+    port_base: Annotated[
+        int, typer.Option(metavar="PORT", help="The first gateway's port; all others follow it.")
+    ] = 7420,
 ) -> int:
     """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author, a watcher.
 
@@ -61,7 +71,9 @@ def down(context: typer.Context) -> int:
 
 
 def wait(
-    context: typer.Context, *, timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0
+    context: typer.Context,
+    *,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")] = 60.0,
 ) -> int:
     """Wait until the network of this home serves.
 
@@ -79,7 +91,9 @@ def wait(
 def doctor(
     context: typer.Context,
     *,
-    port_base: Annotated[int, typer.Option(help="The first gateway's port, as with `dgrid up`.")] = 7420,
+    port_base: Annotated[
+        int, typer.Option(metavar="PORT", help="The first gateway's port, as with `dgrid up`.")
+    ] = 7420,
 ) -> int:
     """Check whether this machine has all that a network needs; what is missing is named with its remedy.
 

@@ -20,7 +20,7 @@ RoleName = Annotated[str, typer.Argument(metavar="ROLE", help="node, gateway, ev
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="How much, in DGAI.")]
 SomeOrAll = Annotated[str, typer.Argument(metavar="AMOUNT|all", help="How much, in DGAI, or all.")]
 PayOut = Annotated[bool, typer.Option("--withdraw", help="Pay out what was taken out before and is free now.")]
-From = Annotated[str, typer.Option("--from", help="A key of this home by its name, or a key file.")]
+From = Annotated[str, typer.Option("--from", metavar="KEY", help="A key of this home by its name, or a key file.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -20,10 +20,12 @@ def proof(
     context: typer.Context,
     receipt_id: Annotated[str, typer.Argument(metavar="ID", help="A receipt's id.")],
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")] = Path("certificate.json"),
-    wait: Annotated[float, typer.Option(help="Seconds to wait until its round was judged.")] = 0.0,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = Path(
+        "certificate.json"
+    ),
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait until its round was judged.")] = 0.0,
 ) -> None:
-    """Certify how a receipt was judged: certificate.json, which anyone can verify without us.
+    """Certify how a receipt was judged: certificate.json, which anyone can verify offline.
 
     It holds the receipt and its place in the anchored epoch, what drew it and whom, their signed reports, and the
     node's credibility under the quality root. A receipt that was not drawn has none (exit 5); one whose round is not

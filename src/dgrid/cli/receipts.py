@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def receipts(
     context: typer.Context,
     *,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(metavar="COUNT", help="How many, newest first.", min=1, max=1000)] = 20,
     judged: Annotated[bool, typer.Option("--judged", help="Also how far judging has come with each.")] = False,
 ) -> None:
     """Receipts, the signed record of each answer: list those of this home's API key, newest first.
@@ -60,11 +60,15 @@ def _row(receipt: dict[str, Any], names: Sequence[str]) -> list[object]:
 
 def get(
     context: typer.Context,
-    receipt_id: Annotated[str, typer.Argument(metavar="ID", help="As `dgrid chat` and `dgrid receipts` show it.")],
+    receipt_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A receipt's id, as `dgrid chat` and `dgrid receipts` show it.")
+    ],
     *,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; else standard output.")
+    ] = None,
 ) -> None:
-    """Fetch one receipt with all signatures: receipt.json, which anyone can verify without us.
+    """Fetch one receipt with all signatures: receipt.json, which anyone can verify offline.
 
     Your own copy also holds the salt that ties the receipt to what was said; keep it as private as the talk itself.
 
@@ -129,12 +133,15 @@ def complain(
 
 def verify(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A receipt.json or a certificate.json.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A receipt.json or a certificate.json.")],
     *,
     answer: Annotated[
-        Path | None, typer.Option(help="A file with the answer's text, to check a receipt's too.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The answer's text, to check that it is what the receipt's node signed."),
     ] = None,
-    rpc: Annotated[str, typer.Option(help="An endpoint of the home's chain, to compare a certificate with.")] = "",
+    rpc: Annotated[
+        str, typer.Option(metavar="URL", help="An endpoint of the home's chain, to compare a certificate with.")
+    ] = "",
 ) -> int:
     """Check a receipt or a certificate offline: signatures, hashes, sums, the draw. Asks nobody.
 
@@ -169,15 +176,17 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ReceiptNotFound(f"cannot read {file}: {error.strerror}") from None
+        raise ReceiptNotFound(
+            f"cannot read {file}: {error.strerror}", hint="`dgrid receipts get ID -o FILE` writes a receipt to a file"
+        ) from None
 
 
 def audit(
     context: typer.Context,
     receipt_id: Annotated[str | None, typer.Argument(metavar="ID", help="A receipt's id.")] = None,
     *,
-    epoch: Annotated[int | None, typer.Option(help="A whole epoch, of all gateways.", min=0)] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait until the epoch is anchored.")] = 0.0,
+    epoch: Annotated[int | None, typer.Option(metavar="NUMBER", help="A whole epoch, of all gateways.", min=0)] = None,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait until the epoch is anchored.")] = 0.0,
 ) -> int:
     """Rebuild an epoch from its records and compare it with the chain. Asks the chain and any one archive, no gateway.
 

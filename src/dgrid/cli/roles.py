@@ -7,11 +7,13 @@ import typer
 
 from dgrid.cli.terminal import Terminal
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The role's TOML file.")]
+ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The role's TOML file.")]
 Dev = Annotated[bool, typer.Option("--dev", help="Fund, stake and register itself; on the dev chain only.")]
 
-NetworkUrl = Annotated[str, typer.Option(help="A gateway to learn the network from, for a machine apart.")]
-Listen = Annotated[str, typer.Option(help="HOST:PORT where others reach it.")]
+NetworkUrl = Annotated[
+    str, typer.Option(metavar="URL", help="A gateway to learn the network from, for a machine apart.")
+]
+Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where others reach it; port 0 takes a free one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +60,7 @@ def new(
     context: typer.Context,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="evaluator, archive, gateway, settler, author, watch.")],
     *,
-    name: Annotated[str, typer.Option(help="What to call it; else the next number of its kind.")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it; else the next number of its kind.")] = "",
     network_url: NetworkUrl = "",
     listen: Listen = "127.0.0.1:0",
 ) -> None:
@@ -106,14 +108,19 @@ def _place(listen: str) -> tuple[str, int]:
 def run_node(  # noqa: PLR0913 one for each flag
     context: typer.Context,
     *,
-    config: Annotated[Path | None, typer.Option("--config", help="The node's TOML file.")] = None,
-    model: Annotated[str, typer.Option(help="A model's name: a built-in one, or what the engine calls it.")] = "",
-    engine_url: Annotated[str, typer.Option(help="Any OpenAI-speaking engine, such as Ollama or vLLM.")] = "",
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The node's TOML file.")] = None,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="A model's name: a built-in one, or what the engine calls it.")
+    ] = "",
+    engine_url: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Any OpenAI-speaking engine, such as Ollama or vLLM; else the built-in one."),
+    ] = "",
     network_url: NetworkUrl = "",
     listen: Listen = "127.0.0.1:0",
     dev: Dev = False,
 ) -> None:
-    """Run one node until it is told to stop.
+    """Run one node until it is told to stop (SIGTERM or Ctrl-C).
 
     With --config it is the node of that file. With --model it is a new node on this machine: it gets a key, a folder
     and a configuration in the home, and keeps them. The network is the home's, or the one behind --network-url.

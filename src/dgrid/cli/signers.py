@@ -79,11 +79,14 @@ def signer_of(home: Path, given: str, *, role: Role | None = None) -> Signer:
 
 def _only_of(home: Home, role: Role) -> Signer:
     found = sorted(home.key_file("*").parent.glob(f"{name_of(role)}-*.key"))
-    if len(found) != 1:
-        names = ", ".join(file.stem for file in found) or "none"
-        raise ConfigError(
-            f"this home has {len(found)} keys of the role {name_of(role)}: {names}", hint="name one with --from"
-        )
+    if not found:
+        made_by = "dgrid node run --model" if role is Role.NODE else f"dgrid new {name_of(role)}"
+        hint = f"`{made_by}` makes one; --from names a key file"
+        raise ConfigError(f"{home.path} has no key of a {name_of(role)}", hint=hint)
+    if len(found) > 1:
+        names = ", ".join(file.stem for file in found)
+        reason = f"this home has {len(found)} keys of the role {name_of(role)}: {names}"
+        raise ConfigError(reason, hint="name one with --from")
     return _of_home(home, found[0].stem)
 
 

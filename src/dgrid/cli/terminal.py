@@ -109,7 +109,7 @@ def bps_of(text: str) -> int:
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no share in percent, such as 5 or 2.5%: {error}") from None
     if bps > BPS:
-        raise typer.BadParameter(f"{text} is more than everything")
+        raise typer.BadParameter(f"{text} is more than 100 %")
     return bps
 
 

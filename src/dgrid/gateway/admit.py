@@ -118,7 +118,10 @@ class Admission:
             raise InvalidApiKey("no API key was given", hint="send `Authorization: Bearer dg-…`")
         channel = chain.channel_of_salt(channel_salt(self._door.gateway, api_key_tag(key)))  # type: ignore[arg-type]
         if channel is None:
-            raise InvalidApiKey("no finalized channel to this gateway belongs to the API key")
+            raise InvalidApiKey(
+                "no finalized channel to this gateway belongs to the API key",
+                hint="is it this network's key? A new deposit counts once it is final",
+            )
         if len(self._channels) < KEYS_REMEMBERED:
             self._channels[authorization] = channel
         return channel
@@ -168,7 +171,9 @@ class Admission:
         )
         channel = door.chain.channel(channel_id)
         if channel is None or channel.config.gateway != door.gateway:
-            raise InvalidSignature("no finalized channel to this gateway has that id")
+            raise InvalidSignature(
+                "no finalized channel to this gateway has that id", hint="a new deposit counts once it is final"
+            )
         signed = self._open_request(payment, channel, salt=salt)
         if salted_hash(salt, body) != signed.request.request_hash:
             raise InvalidSignature("the signed request is not the one in the body")
@@ -232,7 +237,9 @@ def custodial_funds(channel: Channel) -> Funds:
 def funds_of(channel: Channel, *, ceiling_wei: int | None, signature: bytes | None) -> Funds:
     """A channel's money. Raises InsufficientBudget for one that is being withdrawn."""
     if channel.is_leaving:
-        raise InsufficientBudget("the channel is being withdrawn", hint="open another channel")
+        raise InsufficientBudget(
+            "the channel is being withdrawn", hint="pay from another, or deposit again once the withdrawal is paid out"
+        )
     config = channel.config
     return Funds(
         channel.channel_id,

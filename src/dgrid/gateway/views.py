@@ -142,7 +142,9 @@ class Views:
     def _stored(self, request_id: bytes) -> StoredReceipt:
         stored = self._from.reader.receipt(request_id)
         if stored is None:
-            raise ReceiptNotFound(f"no receipt {to_hex(request_id)} was written here")
+            raise ReceiptNotFound(
+                f"no receipt {to_hex(request_id)} was written here", hint="ask the gateway that gave the answer"
+            )
         return stored
 
     def content(self, request_id: bytes, *, asks: Channel) -> bytes:

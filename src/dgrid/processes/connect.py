@@ -37,6 +37,7 @@ from dgrid.core.errors import (
 from dgrid.core.identity import Address, ChannelId, address_from_hex, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.processes.home import HOST
+from dgrid.processes.life import ended
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.openai import decode_chat
@@ -95,20 +96,18 @@ async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
     """A proxy that serves. Gateways that do not answer yet are tried again while it runs."""
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     wallets = Wallets({})
-    missing = await open_wallets(options, wallets, urls=options.wallet.gateway_urls)
-    if len(missing) == len(options.wallet.gateway_urls):
-        raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))
     client = AsyncClient(options.wallet.gateway_urls, KeepingWallets(wallets, options.folder))
-    server = Server(Proxy(client).handle, host=HOST, port=options.port)
-    await server.start()
-    opening = asyncio.create_task(_open_missing(options, wallets, list(missing)))
-    try:
+    server = Server(Proxy(client).handle, host=HOST, port=options.port)  # a taken port is found before money is sent
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.close)
+        stack.push_async_callback(server.stop)
+        missing = await open_wallets(options, wallets, urls=options.wallet.gateway_urls)
+        if len(missing) == len(options.wallet.gateway_urls):
+            raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))
+        await server.start()
+        opening = asyncio.create_task(_open_missing(options, wallets, list(missing)))
+        stack.push_async_callback(ended, opening)
         yield server
-    finally:
-        opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
-        await server.stop()
-        await client.close()
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------
@@ -125,7 +124,7 @@ async def open_wallets(options: ConnectOptions, wallets: Wallets, *, urls: Seque
 
     On the dev chain a channel that is missing is opened and funded.
     """
-    key = SigningKey.from_hex(options.wallet.key_file.read_text())
+    key = options.wallet.key()
     http = HttpClient(ClientLimits(first_byte_s=10.0))
     failures: dict[str, DGridError] = {}
     try:

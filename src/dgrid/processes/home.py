@@ -15,6 +15,7 @@ from dgrid.config import (
     ArchiveConfig,
     AuthorConfig,
     ChainConfig,
+    ConfigError,
     EncoderConfig,
     EvaluatorConfig,
     GatewayConfig,
@@ -125,10 +126,14 @@ class Home:
         return self.path / "logs" / f"{name}.log"
 
     def make(self) -> None:
-        """Creates the folders, readable by their owner alone."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("keys", "config", "roles", "logs", "chain"):
-            (self.path / name).mkdir(exist_ok=True, mode=0o700)
+        """Creates the folders, readable by their owner alone. Raises ConfigError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("keys", "config", "roles", "logs", "chain"):
+                (self.path / name).mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            hint = "name a folder that you may write to with --home"
+            raise ConfigError(f"cannot make a home in {self.path}: {error.strerror}", hint=hint) from None
 
     def key(self, name: str) -> SigningKey:
         """A party's key, made at first use."""
@@ -163,7 +168,9 @@ class Home:
             holder.bind(self._lock_name)
         except OSError:
             holder.close()
-            raise HomeInUse(f"a network already runs in {self.path}", hint="`dgrid status` shows it") from None
+            raise HomeInUse(
+                f"a network already runs in {self.path}", hint="`dgrid status` shows it, `dgrid down` stops it"
+            ) from None
         write_atomically(self._pid_file, str(os.getpid()).encode())
         try:
             yield

@@ -68,7 +68,9 @@ async def _find(records: Records, request_id: bytes) -> tuple[EpochRecords, Infe
         found = await records.epoch(anchor)
         if (receipt := found.find(request_id)) is not None:
             return found, receipt
-    raise ReceiptNotFound(f"no anchored epoch holds the receipt {to_hex(request_id)}")
+    raise ReceiptNotFound(
+        f"no anchored epoch holds the receipt {to_hex(request_id)}", hint="its epoch may still be open: --wait"
+    )
 
 
 async def _drawn(reader: QualityReader, epoch: EpochRecords) -> DrawnRecords:

@@ -5,6 +5,7 @@ A handler takes a `Request` and returns a `Reply`; what strangers may send, and 
 
 import asyncio
 import contextlib
+import errno
 import socket
 
 from dgrid.core.errors import DGridError
@@ -25,6 +26,10 @@ __all__ = [
 
 BACKLOG = 2048
 GRACE_S = 5.0  # for running requests, when the server stops
+LISTEN_HINTS = {
+    errno.EADDRINUSE: "another program uses the port: stop it, or take another port",
+    errno.EACCES: "ports below 1024 are not for everybody: take another port",
+}
 
 
 class PortTaken(DGridError):
@@ -74,9 +79,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise PortTaken(
-            f"cannot listen on {host}:{port}: {error.strerror}",
-            hint="another program uses the port; stop it, or move all ports with --port-base",
-        ) from error
+        hint = LISTEN_HINTS.get(error.errno or 0, "name an address of this machine and a free port")
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
     listening.setblocking(False)
     return listening

@@ -2,13 +2,15 @@
 
 For every flag one evaluator after the other, in an order that the root decides, asks the node itself before anybody is
 accused: a case is opened only on replies that convict. So a false flag costs nobody a bond, and a node that turns
-honest when it is accused has signed the proof before.
+honest when it is accused has signed the proof before. It asks on a root once the seed for that is drawn, about an epoch
+later, and only under the secret that it had committed to in the root's round: no member counts anything else.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.settlement.binding import SEED_MS_MAX, asked_on, has_fixed
 from dgrid.settlement.cases import (
     ChargeReader,
     Flag,
@@ -43,12 +46,14 @@ logger = logging.getLogger(__name__)
 
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
 AGAIN_S: Final = 3.0  # after archives did not answer
+BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the seed still counts
 SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
 @dataclass(slots=True)
 class Accuser:
-    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did.
+    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did, `secret`
+    what it had committed to in a round.
 
     `signers` raises DGridError where the chain cannot tell.
     """
@@ -58,7 +63,7 @@ class Accuser:
     jury: Jury
     agrees: Callable[[QualityRoot], bool]
     signers: Callable[[PostedQuality], Awaitable[frozenset[Address]]]
-    salt: Callable[[], bytes]
+    secret: Callable[[int], bytes | None]
     accusations: dict[Charge, Accusation] = field(default_factory=dict)
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
     _read: dict[str, bytes] = field(default_factory=dict)  # the last root that each kind of work has read
@@ -66,7 +71,7 @@ class Accuser:
     _now_s: int = 0
 
     def advance(self, view: ChainView, now_s: int) -> None:
-        """Starts reading the last root, if it is new; the rest goes on beside.
+        """Starts reading the last root, and the last on which it can ask, where they are new; the rest goes on beside.
 
         A root can be disputed for a short while only: that waits neither for nodes that are being asked nor for a turn
         to accuse a gateway.
@@ -76,6 +81,7 @@ class Accuser:
         if (posted := view.quality_roots.get(view.last_quality_round)) is not None:
             self._begin("root", posted, self._dispute)
             self._begin("hidden", posted, self._accuse_hidden)
+        for posted, _ in islice(self._asked_on(), 1):
             self._begin("models", posted, self._ask_doubted)
 
     def _begin(self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]) -> None:
@@ -126,10 +132,13 @@ class Accuser:
                 await self._accuse_hiding(hidden)
 
     async def _ask_doubted(self, posted: PostedQuality) -> None:
+        """Until one is accused: that shows the secret which its requests to the others would follow from."""
         for flag in await ChargeReader(self.bar.quality).flags(posted):
             if self._is_worth_asking(flag):
-                await self._wait_turn(flag.charge, self._evaluators(flag.digest), apart_s=SAMPLING_S, lot=posted.digest)
-                await self._ask(flag)
+                evaluators = [one for one in self._evaluators(flag.digest) if self._has_opened(posted, one)]
+                await self._wait_turn(flag.charge, evaluators, apart_s=SAMPLING_S, lot=posted.digest)
+                if await self._ask(flag, posted):
+                    return
 
     async def _wait_turn(self, charge: Charge, evaluators: list[Address], *, apart_s: float, lot: bytes = b"") -> None:
         """Those before in turn may have opened it meanwhile."""
@@ -183,23 +192,40 @@ class Accuser:
         serves = member is not None and member.active
         return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
-    async def _ask(self, flag: Flag) -> None:
-        if not self._is_worth_asking(flag):
-            return
-        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), flag.seed)
+    def _asked_on(self) -> Iterator[tuple[PostedQuality, bytes]]:
+        return asked_on(self.view, at_ms=1000 * self._now_s + BRINGING_MS)
+
+    def _has_opened(self, posted: PostedQuality, evaluator: Address) -> bool:
+        return (posted.root.round, evaluator) in self.view.openings
+
+    def _seeds(self, posted: PostedQuality) -> tuple[bytes, bytes] | None:
+        """What its requests on a root follow from, the seed and its secret; None where no member would count them."""
+        number = posted.root.round
+        seed, secret = next((seed for one, seed in self._asked_on() if one == posted), None), self.secret(number)
+        if seed is None or secret is None or not has_fixed(self.view, self.me, round_=number, secret=secret):
+            return None
+        return seed, secret
+
+    async def _ask(self, flag: Flag, posted: PostedQuality) -> bool:
+        """Whether its replies convict a node, so that it is accused."""
+        seeds = self._seeds(posted)
+        if seeds is None or not self._is_worth_asking(flag):
+            return False
+        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), seeds)
         if samples is None or not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
-            return
+            return False
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
+        return True
 
-    async def _asked(self, peer: Peer, seed: bytes) -> Samples | None:
+    async def _asked(self, peer: Peer, seeds: tuple[bytes, bytes]) -> Samples | None:
         """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
 
         So one that cheats seldom is not asked in vain, and an honest one is asked once. Whole sets only: no member
         counts a part of one, so that a node which kept back one reply would cost its accuser the bond.
         """
-        seeds, count = (seed, self.salt()), self.terms.case_samples
+        count = self.terms.case_samples
         found: Samples | None = None
         for number in range(min(SETS_MAX, SAMPLES_MAX // count)):
             numbers = range(number * count, (number + 1) * count)

@@ -2,9 +2,9 @@
 
 The requests follow from a seed and that secret. The secret's hash is the salt of the evaluator's commitment to its
 reports of the root's round, given before the root came. The seed is that of the first epoch that any gateway anchored
-after the root: of a block that did not exist yet. A root's own digest would not do, for who foresees the others' reports
-knows it, and an author still picks it by what canaries it opens. So whoever asks cannot choose its requests; and as the
-opening shows but the secret's hash, the node cannot foresee them.
+after the root: of a block that did not exist yet. A root's own digest would not do: who foresees the others' reports
+foresees it, and an author can still pick it by what canaries it opens. So whoever asks cannot choose its requests; and
+as the opening shows but the secret's hash, the node cannot foresee them.
 
 Who did not commit in a round, or did not open, has no samples to show on its root. Refuses seeds that nobody fixed in
 time, for a gateway knows those beforehand, and what is long ago.

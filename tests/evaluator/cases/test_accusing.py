@@ -19,9 +19,11 @@ from tests.settlement.judged import (
     a_judged_epoch,
     a_table,
     evaluators,
+    key_of,
     reading,
     signed,
 )
+from tests.settlement.seeding import SECRET, anchored, committed, drawn
 from tests.wire.making import GATEWAY, NODE, TOKEN, Story, make_document
 
 from dgrid.chain.case_events import Outcome, Refund, Subject
@@ -30,7 +32,8 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member, PostedQuality
 from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
-from dgrid.core.identity import Address, Hash
+from dgrid.core.identity import Address, Hash, from_hex, model_id, to_hex
+from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.evaluator.cases import accusing
 from dgrid.evaluator.cases.accusing import Accuser
@@ -39,17 +42,28 @@ from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler, as_asked
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
 from dgrid.gateway.admit import forwarded
-from dgrid.settlement.archives import Archives
+from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest
 from dgrid.settlement.cases import root_charge
 from dgrid.settlement.samples import SampleTerms, sample_questions
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import Flag
 from dgrid.wire.openai import decode_chat
-from dgrid.wire.quality import Content, Verdict
+from dgrid.wire.quality import Change, Content, SuspicionRow, Verdict
+from dgrid.wire.server import Reply as HttpReply
+from dgrid.wire.server import Request, Server
+from dgrid.wire.signatures import SigningKey
 
 FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
 POSTED_MS = 1_700_000_180_000
 SALT = bytes(32)
+SEEDS = bytes(32), SECRET
+
+
+async def taking(request: Request) -> HttpReply:
+    """An archive that keeps whatever it is given."""
+    key, name = SigningKey(keccak(b"archive")), from_hex(request.path.removeprefix("/v1/blobs/"), size=32)
+    promise = key.sign(stored_digest(DOMAIN, key.address, blob_id=name))
+    return HttpReply(201, msgspec.json.encode({"archive": to_hex(key.address), "signature": to_hex(promise)}))
 
 
 async def unreachable(peer: Peer, body: bytes) -> Reply:
@@ -86,12 +100,17 @@ async def office(judged: Judged, *, me: int, agrees: bool, ask: AskNode = unreac
         http = HttpClient()
         stack.push_async_callback(http.close)
         sampler = Sampler(key.address, ask, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
-        jury = Jury(Bar(key, found.quality, Archives(http, list, domain=DOMAIN), sampler, TOKEN))
+        archive = Server(taking, host="127.0.0.1", port=0)
+        await archive.start()
+        stack.push_async_callback(archive.stop)
+        door = ArchiveDoor(f"http://127.0.0.1:{archive.port}")
+        jury = Jury(Bar(key, found.quality, Archives(http, lambda: [door], domain=DOMAIN), sampler, TOKEN))
 
         async def signers(_: PostedQuality) -> frozenset[Address]:
             return made.signers
 
-        made = Office(judged, Accuser(key.address, jury._bar, jury, lambda _: agrees, signers, lambda: SALT), jury)
+        accuser = Accuser(key.address, jury._bar, jury, lambda _: agrees, signers, lambda _: SECRET)
+        made = Office(judged, accuser, jury)
         yield made
 
 
@@ -320,7 +339,7 @@ def cheating(*, kept_back: int | None = None) -> AskNode:
 @pytest.mark.parametrize(("kept_back", "is_counted"), [(None, True), (3, False)])
 def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back: int | None, is_counted: bool) -> None:  # noqa: FBT001
     async def main(office: Office) -> None:
-        found = await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32))
+        found = await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), SEEDS)
         assert (found is not None and office.jury.would_convict(found)) is is_counted
 
     run(hiding(), main, ask=cheating(kept_back=kept_back))
@@ -335,15 +354,95 @@ def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, 
         return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
 
     async def main(office: Office) -> None:
-        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
+        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), SEEDS) is None
 
     run(hiding(), main, ask=ask)
 
 
 def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
-    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
+    question = next(sample_questions(SEEDS, model="dgrid-mini", numbers=range(1), write=write_body))
     asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
     assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
+
+
+def doubting(*nodes: Address) -> Judged:
+    """A table that flags nodes, and evaluators of which the first had committed to its secret; they can ask on it."""
+    judged = Judged()
+    judged.anchor()
+    judged.draw()
+    model = model_id("dgrid-mini")
+    flagged = tuple(SuspicionRow(node, model, (), ROUND) for node in nodes)
+    seen = tuple(Change(node, model, "", "", key_of(0), 0, 0) for node in nodes)
+    judged.post(a_table(suspicions=flagged, changes=seen))
+    activate(judged, 1)
+    me = evaluators()[0].address
+    judged.view.declared[Role.EVALUATOR, me] = (DIGEST,)
+    for node in nodes:
+        judged.view.members[Role.NODE, node] = Member(Role.NODE, node, "", 1, 0, bytes(32), bytes(32), True)
+    anchor = anchored(ROUND + 1, block=40, at_ms=POSTED_MS + 20_000)
+    judged.view.roots[GATEWAY.address, ROUND + 1] = anchor
+    judged.view.draws[GATEWAY.address, ROUND + 1] = drawn(anchor)
+    judged.view = committed(judged.view, evaluator=me, judged_round=ROUND, secret=SECRET)
+    return judged
+
+
+def asked_of(judged: Judged, *, evidence: bytes = FAR, now_ms: int = POSTED_MS + 30_000) -> tuple[list[Address], int]:
+    """Whom an evaluator asks when it reads the chain at a moment, one after the other, and how many it accuses."""
+    answering, found = cheating() if evidence == FAR else honest(), []
+
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        found.append(peer.node)
+        return await answering(peer, body)
+
+    accused = 0
+
+    async def main(office: Office) -> None:
+        nonlocal accused
+        office.accuser.advance(judged.view, now_ms // 1000)
+        if (task := office.accuser._tasks.get("models")) is not None:
+            await task
+        accused = len(office.accuser.accusations)
+        await office.accuser.close()
+
+    run(judged, main, ask=ask)
+    return found, accused
+
+
+def honest() -> AskNode:
+    async def ask(peer: Peer, body: bytes) -> Reply:
+        story = Story(answer="Oslo", evidence=b"near", seed=given_seed(body))
+        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", b"near"))
+
+    return ask
+
+
+def test_who_is_doubted_is_asked_once_the_seed_is_drawn_and_accused_of_what_it_signed() -> None:
+    count = Judged().view.parameters.last.case_samples
+    assert asked_of(doubting(NODE.address)) == ([NODE.address] * count, 1)
+    waiting = doubting(NODE.address)
+    waiting.view.draws.pop((GATEWAY.address, ROUND + 1))
+    assert asked_of(waiting) == ([], 0)
+
+
+def test_nobody_is_asked_where_no_member_would_count_the_answers() -> None:
+    """Else a bond would be lost: the evaluator had not committed, has not opened, lost its disk, or comes late."""
+    judged = doubting(NODE.address)
+    for lacking in ({"commitments": {}}, {"openings": {}}):
+        assert asked_of(replace(judged, view=replace(judged.view, **lacking))) == ([], 0)
+    me = evaluators()[0].address
+    other = committed(judged.view, evaluator=me, judged_round=ROUND, secret=keccak(b"another"))
+    assert asked_of(replace(judged, view=other)) == ([], 0)
+    assert asked_of(judged, now_ms=POSTED_MS + 3_600_000) == ([], 0)
+
+
+def test_nobody_is_asked_under_a_secret_that_an_accusation_has_shown() -> None:
+    """The next node could foresee its requests; the next evaluator asks it, or this one on the next root."""
+    both = sorted([NODE.address, STRANGER])
+    judged = doubting(NODE.address, STRANGER)
+    count = judged.view.parameters.last.case_samples
+    assert asked_of(judged) == ([NODE.address] * count, 1)
+    asked, accused = asked_of(judged, evidence=b"near")
+    assert (sorted(set(asked)), accused) == (both, 0)
 
 
 @pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])

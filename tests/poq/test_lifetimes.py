@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb, exp, log
 from pathlib import Path
@@ -46,14 +46,20 @@ def sworn_chance(far: float) -> float:
     """
     going, convicted = {0: 1.0}, 0.0
     for sets in range(1, SETS_MAX + 1):
-        after: dict[int, float] = defaultdict(float)
-        for before, chance in going.items():
-            for more in range(SAMPLES + 1):
-                after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+        after = asked_once_more(going, far)
         said = {k: evidence(k, sets * SAMPLES) for k in after}
         convicted += sum(after[k] for k in after if said[k] >= KNOWN.sworn_micros)
         going = {k: after[k] for k in after if 0 < said[k] < KNOWN.sworn_micros}
     return convicted
+
+
+def asked_once_more(going: Mapping[int, float], far: float) -> dict[int, float]:
+    """How many replies are far off, with which chance, after one more set."""
+    after: dict[int, float] = defaultdict(float)
+    for before, chance in going.items():
+        for more in range(SAMPLES + 1):
+            after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+    return after
 
 
 def ever_chance(far: float) -> float:
@@ -63,10 +69,7 @@ def ever_chance(far: float) -> float:
     """
     going, convicted = {0: 1.0}, 0.0
     for asked in range(SAMPLES, SAMPLES_MAX + 1, SAMPLES):
-        after: dict[int, float] = defaultdict(float)
-        for before, chance in going.items():
-            for more in range(SAMPLES + 1):
-                after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+        after = asked_once_more(going, far)
         convicted += sum(chance for k, chance in after.items() if evidence(k, asked) >= KNOWN.sworn_micros)
         going = {k: chance for k, chance in after.items() if evidence(k, asked) < KNOWN.sworn_micros}
     return convicted
@@ -98,7 +101,7 @@ def test_an_honest_node_is_convicted_less_than_once_in_ten_million_years() -> No
 def test_hostile_accusers_have_one_set_each_a_round_and_hardly_ever_one_that_convicts_an_honest_node() -> None:
     """A hundred evaluators, all hostile and all asking on every root of a year, a root an hour."""
     one = ever_chance(highest_rate(len(HONEST)))
-    assert one < exp(-KNOWN.sworn_micros / 1e6) * (1 + 1e-5)
+    assert one < 1e-11
     assert 100 * ROUNDS_A_YEAR * one < 1e-6
 
 

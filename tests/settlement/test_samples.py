@@ -171,19 +171,20 @@ def test_nobody_is_convicted_twice_of_one_thing() -> None:
 
 
 def test_what_is_long_ago_says_nothing() -> None:
-    """Neither a reply, nor a seed for which an asker has waited."""
+    """Neither a reply, nor a root that an asker has kept."""
     late_ms = CLOCK.closes_at_ms(EPOCH) + 2 * 3_600_000
     with pytest.raises(NotEvidence, match="had not committed"):
         opened(samples(), case_of(opened_ms=late_ms))
-    roots = {place: replace(one, timestamp_ms=late_ms) for place, one in VIEW.roots.items()}
+    roots = {number: replace(one, timestamp_ms=late_ms) for number, one in VIEW.quality_roots.items()}
     with pytest.raises(NotEvidence, match="or old"):
-        opened(samples(), case_of(opened_ms=late_ms), roots=roots)
+        opened(samples(), case_of(opened_ms=late_ms), quality_roots=roots)
 
 
 def test_nothing_counts_of_an_opener_that_did_not_commit_and_open_in_the_roots_round() -> None:
-    for lacking in ({"commitments": {}}, {"openings": {}}):
-        with pytest.raises(NotEvidence, match="had not committed"):
-            opened(samples(), **lacking)
+    with pytest.raises(NotEvidence, match="had not committed"):
+        opened(samples(), commitments={})
+    with pytest.raises(NotEvidence, match="had not committed"):
+        opened(samples(), openings={})
 
 
 def test_other_bytes_are_no_samples() -> None:

@@ -4,7 +4,7 @@ Before it opens a case about a node's model its opener has asked that node itsel
 shows the requests, and the node's own receipts over the replies. So a node that runs the true model only while a case
 is open convicts itself. The requests follow from a seed and a salt, each with the seed that its reply is drawn under:
 whoever asks can neither pick those that suit it nor draw a reply again until it does, only stop after some number of
-them. An opener's salt is the secret that it had committed to before the seed was drawn (`binding`). What this cannot
+them. An opener's salt is the secret that it had committed to before anybody knew the seed (`binding`). What this cannot
 bind: where a gateway that lies for the asker cuts a reply; and what differs when a node answers the same request twice.
 """
 
@@ -97,7 +97,7 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     _require((blob.chain_id, blob.court) == here, "the samples are of another network")
     seeds = blob.seed, blob.salt
     bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
-    _require(bound, "its opener had not committed to this salt before the seed was drawn")
+    _require(bound, "its opener had not committed to this salt before the seed was there")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
     _require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
     documents = [_document(sample, terms) for sample in blob.samples]

@@ -178,7 +178,7 @@ class Samples(msgspec.Struct, frozen=True, array_like=True, tag="samples"):
     node: bytes
     model: str
     model_digest: bytes
-    seed: bytes  # of the case; for its opener one drawn after the root that flagged the node
+    seed: bytes  # of the case; for its opener of the root that flagged the node, and of its block
     salt: bytes  # chance; for its opener the secret of its commitment in that root's round
     samples: tuple[Sample, ...]
 

@@ -191,7 +191,7 @@ class Courtroom:
     # --- a root on which evaluators can ask ---------------------------------------------------------------------------
 
     async def post(self) -> PostedQuality:
-        """The root of a round in which all evaluators committed and opened; of an epoch anchored after it the seed."""
+        """The root of a round in which all evaluators committed and opened."""
         net, number = self.network.net, await self._epoch()
         windows = windows_of(self.view, number)
         await self.go_to(windows.commit_from_s)
@@ -209,17 +209,8 @@ class Courtroom:
         signatures = [EvaluatorSignature(key.address, key.sign(digest)) for key in keys]
         anyone = await net.sender("anyone", dgai_wei=0)
         await court.post_quality(anyone, net.contracts, root=root, releases=(), signatures=signatures)
-        await self._draw(anyone)
-        return self.view.quality_roots[number]
-
-    async def _draw(self, anyone: Sender) -> None:
-        config = next(iter(self.view.channels.values())).config
-        epoch, books = await self._epoch() - 1, self.network.books
-        books.answer(epoch, self.network.work(config, "node-1", tokens_in=40, tokens_out=2))
-        await self.network.anchor(epoch)
-        await self.network.net.pass_time(1)
-        await court.fix_seed(anyone, self.network.net.contracts, gateway=books.key.address, epoch=epoch)
-        await self.network.watcher.until(lambda view: (books.key.address, epoch) in view.draws, timeout_s=FINAL_S)
+        view = await self.network.watcher.until(lambda view: number in view.quality_roots, timeout_s=FINAL_S)
+        return view.quality_roots[number]
 
     async def _epoch(self) -> int:
         block = await self.network.net.rpc.block("latest")

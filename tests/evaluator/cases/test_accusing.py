@@ -23,7 +23,7 @@ from tests.settlement.judged import (
     reading,
     signed,
 )
-from tests.settlement.seeding import SECRET, anchored, committed, drawn
+from tests.settlement.seeding import SECRET, committed
 from tests.wire.making import GATEWAY, NODE, TOKEN, Story, make_document
 
 from dgrid.chain.case_events import Outcome, Refund, Subject
@@ -379,9 +379,6 @@ def doubting(*nodes: Address) -> Judged:
     judged.view.declared[Role.EVALUATOR, me] = (DIGEST,)
     for node in nodes:
         judged.view.members[Role.NODE, node] = Member(Role.NODE, node, "", 1, 0, bytes(32), bytes(32), True)
-    anchor = anchored(ROUND + 1, block=40, at_ms=POSTED_MS + 20_000)
-    judged.view.roots[GATEWAY.address, ROUND + 1] = anchor
-    judged.view.draws[GATEWAY.address, ROUND + 1] = drawn(anchor)
     judged.view = committed(judged.view, evaluator=me, judged_round=ROUND, secret=SECRET)
     return judged
 
@@ -416,22 +413,20 @@ def honest() -> AskNode:
     return ask
 
 
-def test_who_is_doubted_is_asked_once_the_seed_is_drawn_and_accused_of_what_it_signed() -> None:
-    count = Judged().view.parameters.last.case_samples
-    assert asked_of(doubting(NODE.address)) == ([NODE.address] * count, 1)
-    waiting = doubting(NODE.address)
-    waiting.view.draws.pop((GATEWAY.address, ROUND + 1))
-    assert asked_of(waiting) == ([], 0)
+def test_who_is_doubted_is_asked_and_accused_of_what_it_signed() -> None:
+    judged = doubting(NODE.address)
+    assert asked_of(judged) == ([NODE.address] * judged.view.parameters.last.case_samples, 1)
 
 
 def test_nobody_is_asked_where_no_member_would_count_the_answers() -> None:
-    """Else a bond would be lost: the evaluator had not committed, has not opened, lost its disk, or comes late."""
-    judged = doubting(NODE.address)
-    for lacking in ({"commitments": {}}, {"openings": {}}):
-        assert asked_of(replace(judged, view=replace(judged.view, **lacking))) == ([], 0)
-    me = evaluators()[0].address
-    other = committed(judged.view, evaluator=me, judged_round=ROUND, secret=keccak(b"another"))
-    assert asked_of(replace(judged, view=other)) == ([], 0)
+    """Else a bond would be lost: it has not committed or opened, lost its disk, or is late."""
+    judged, me = doubting(NODE.address), evaluators()[0].address
+    for view in (
+        replace(judged.view, commitments={}),
+        replace(judged.view, openings={}),
+        committed(judged.view, evaluator=me, judged_round=ROUND, secret=keccak(b"another")),
+    ):
+        assert asked_of(replace(judged, view=view)) == ([], 0)
     assert asked_of(judged, now_ms=POSTED_MS + 3_600_000) == ([], 0)
 
 

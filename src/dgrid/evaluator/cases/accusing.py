@@ -2,15 +2,14 @@
 
 For every flag one evaluator after the other, in an order that the root decides, asks the node itself before anybody is
 accused: a case is opened only on replies that convict. So a false flag costs nobody a bond, and a node that turns
-honest when it is accused has signed the proof before. It asks on a root once the seed for that is drawn, about an epoch
-later, and only under the secret that it had committed to in the root's round: no member counts anything else.
+honest when it is accused has signed the proof before. It asks under the secret that it had committed to in the root's
+round, or not at all: no member counts anything else.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
-from dgrid.settlement.binding import SEED_MS_MAX, asked_on, has_fixed
+from dgrid.settlement.binding import SEED_MS_MAX, is_bound, seed_of
 from dgrid.settlement.cases import (
     ChargeReader,
     Flag,
@@ -46,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
 AGAIN_S: Final = 3.0  # after archives did not answer
-BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the seed still counts
+BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the root still counts
 SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
@@ -71,7 +70,7 @@ class Accuser:
     _now_s: int = 0
 
     def advance(self, view: ChainView, now_s: int) -> None:
-        """Starts reading the last root, and the last on which it can ask, where they are new; the rest goes on beside.
+        """Starts reading the last root, if it is new; the rest goes on beside.
 
         A root can be disputed for a short while only: that waits neither for nodes that are being asked nor for a turn
         to accuse a gateway.
@@ -81,7 +80,6 @@ class Accuser:
         if (posted := view.quality_roots.get(view.last_quality_round)) is not None:
             self._begin("root", posted, self._dispute)
             self._begin("hidden", posted, self._accuse_hidden)
-        for posted, _ in islice(self._asked_on(), 1):
             self._begin("models", posted, self._ask_doubted)
 
     def _begin(self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]) -> None:
@@ -192,19 +190,15 @@ class Accuser:
         serves = member is not None and member.active
         return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
-    def _asked_on(self) -> Iterator[tuple[PostedQuality, bytes]]:
-        return asked_on(self.view, at_ms=1000 * self._now_s + BRINGING_MS)
-
     def _has_opened(self, posted: PostedQuality, evaluator: Address) -> bool:
         return (posted.root.round, evaluator) in self.view.openings
 
     def _seeds(self, posted: PostedQuality) -> tuple[bytes, bytes] | None:
         """What its requests on a root follow from, the seed and its secret; None where no member would count them."""
-        number = posted.root.round
-        seed, secret = next((seed for one, seed in self._asked_on() if one == posted), None), self.secret(number)
-        if seed is None or secret is None or not has_fixed(self.view, self.me, round_=number, secret=secret):
+        if (secret := self.secret(posted.root.round)) is None:
             return None
-        return seed, secret
+        seeds, brought_ms = (seed_of(posted), secret), 1000 * self._now_s + BRINGING_MS
+        return seeds if is_bound(self.view, self.me, seeds=seeds, at_ms=brought_ms) else None
 
     async def _ask(self, flag: Flag, posted: PostedQuality) -> bool:
         """Whether its replies convict a node, so that it is accused."""

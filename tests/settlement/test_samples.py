@@ -170,6 +170,13 @@ def test_nobody_is_convicted_twice_of_one_thing() -> None:
     assert opened(samples(), cases={before.id: acquitted})
 
 
+def test_whoever_checks_a_case_after_its_verdict_finds_what_its_members_found() -> None:
+    case = case_of()
+    over = replace(case, ending=Ending(Outcome.CONVICTED, 0, 0, 0, 0, case.opened_ms + 60_000))
+    blob = samples()
+    assert opened(blob, over, cases={over.id: over}) == opened(blob, case, cases={case.id: case})
+
+
 def test_what_is_long_ago_says_nothing() -> None:
     """Neither a reply, nor a root that an asker has kept."""
     late_ms = CLOCK.closes_at_ms(EPOCH) + 2 * 3_600_000

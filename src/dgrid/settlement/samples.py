@@ -136,8 +136,9 @@ def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
 
 
 def _since_ms(view: ChainView, case: Case) -> int:
-    ended = (one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case))
-    return max(case.opened_ms - SWORN_MS_MAX, *ended, 0)
+    """What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same."""
+    ended = [one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case)]
+    return max(case.opened_ms - SWORN_MS_MAX, *(one for one in ended if one <= case.opened_ms), 0)
 
 
 def _convicted(one: Case, case: Case) -> bool:

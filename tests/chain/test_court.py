@@ -110,6 +110,8 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         assert view.last_quality_round == draw.round
         assert view.quality_roots[draw.round].digest == root.struct_hash()
         assert view.quality_roots[draw.round].root == root
+        (block,) = await net.rpc.blocks([view.quality_roots[draw.round].block])
+        assert view.quality_roots[draw.round].block_hash == block.hash
         assert view.paid_out == due
 
     on_devnet(main)

@@ -7,6 +7,7 @@ from tests.wire.making import Story, make_document
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
+from dgrid.core.keccak import keccak
 from dgrid.evaluator.journal import FILE_NAME, Commitment, Journal, SignedRoot
 from dgrid.settlement.grounds import shown
 from dgrid.wire.grounds import Grounds, Method
@@ -30,8 +31,8 @@ def report(key: LeafKey, *, receipt: bytes = b"r" * 32) -> Report:
     return Report(key, receipt, 0, format_bps=9_000)
 
 
-def commitment(number: int, salt: bytes) -> Commitment:
-    return Commitment(number, salt, b"o" * 32, b"b" * 32, b"blob")
+def commitment(number: int, secret: bytes) -> Commitment:
+    return Commitment(number, secret, b"o" * 32, b"b" * 32, b"blob")
 
 
 def root(number: int, previous: bytes = bytes(32)) -> QualityRoot:
@@ -44,6 +45,15 @@ def test_reports_survive_and_are_not_asked_for_again(journal: Journal, tmp_path:
     later = Journal(tmp_path / FILE_NAME)
     assert later.open_duties(GATEWAY, 5) == [KEYS[0], KEYS[2]]
     assert later.reports(7) == (report(KEYS[1]),)
+    later.close()
+
+
+def test_a_secret_is_kept_and_only_its_hash_is_shown(journal: Journal, tmp_path: Path) -> None:
+    assert journal.secret(7) is None
+    shown = journal.fix(commitment(7, b"s" * 32)).salt
+    later = Journal(tmp_path / FILE_NAME)
+    assert later.fix(commitment(7, b"t" * 32)).secret == later.secret(7) == b"s" * 32
+    assert shown == keccak(b"s" * 32)
     later.close()
 
 

@@ -184,7 +184,7 @@ def test_killed_after_every_step_it_goes_on_from_the_disk_and_stands_by_its_comm
                 await stage.disclose(draw)
             seat = await stage.seat(seat.name)
             fixed.append(seat.journal.commitment(draw.round))
-        assert len({one.salt for one in fixed if one is not None}) == 1
+        assert len({one.secret for one in fixed if one is not None}) == 1
         assert fixed[-1] is not None
         opening = stage.view.openings[draw.round, seat.me]
         assert opening.blob_id == fixed[-1].blob_id

@@ -107,6 +107,9 @@ def test_who_sells_a_small_model_as_a_larger_one_loses_its_stake_and_its_traffic
     listed = trial.network.dgrid("cases", "--json").json["cases"]
     states = {case["state"] for case in listed if case["subject"] == "identity"}
     assert states == {"convicted", "acquitted"}
+    shown = [trial.network.dgrid("cases", "show", to_hex(case.id), "--json").json for case in (convicted, acquitted)]
+    assert [one["samples"]["reason"] for one in shown] == [None, "the blob holds no samples"]
+    assert shown[0]["samples"]["replies"] >= view.parameters.last.case_samples
 
 
 def convicted_of_hiding(trial: Trial, gateway: Address) -> ChainView | None:

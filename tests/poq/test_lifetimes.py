@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb, exp, log
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
 from dgrid.evaluator.cases.accusing import SETS_MAX
 from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect, sworn_evidence
 from dgrid.poq.rounds import judge
-from dgrid.wire.quality import Identity, SuspicionRow
+from dgrid.wire.quality import SAMPLES_MAX, Identity, SuspicionRow
 
 MEASURED: dict[str, list[int]] = json.loads(Path(__file__).with_name("measured_gaps.json").read_text())["gaps_micros"]
 HONEST = [gap for name, gaps in MEASURED.items() if name.split(" as ")[0] == name.split(" as ")[1] for gap in gaps]
@@ -46,13 +46,32 @@ def sworn_chance(far: float) -> float:
     """
     going, convicted = {0: 1.0}, 0.0
     for sets in range(1, SETS_MAX + 1):
-        after: dict[int, float] = defaultdict(float)
-        for before, chance in going.items():
-            for more in range(SAMPLES + 1):
-                after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+        after = asked_once_more(going, far)
         said = {k: evidence(k, sets * SAMPLES) for k in after}
         convicted += sum(after[k] for k in after if said[k] >= KNOWN.sworn_micros)
         going = {k: after[k] for k in after if 0 < said[k] < KNOWN.sworn_micros}
+    return convicted
+
+
+def asked_once_more(going: Mapping[int, float], far: float) -> dict[int, float]:
+    """How many replies are far off, with which chance, after one more set."""
+    after: dict[int, float] = defaultdict(float)
+    for before, chance in going.items():
+        for more in range(SAMPLES + 1):
+            after[before + more] += chance * comb(SAMPLES, more) * far**more * (1 - far) ** (SAMPLES - more)
+    return after
+
+
+def ever_chance(far: float) -> float:
+    """That one set of requests convicts such a node after any whole number of tens that members count: exact.
+
+    Who asks in bad faith goes on where an honest asker stops, and shows the best it got.
+    """
+    going, convicted = {0: 1.0}, 0.0
+    for asked in range(SAMPLES, SAMPLES_MAX + 1, SAMPLES):
+        after = asked_once_more(going, far)
+        convicted += sum(chance for k, chance in after.items() if evidence(k, asked) >= KNOWN.sworn_micros)
+        going = {k: chance for k, chance in after.items() if evidence(k, asked) < KNOWN.sworn_micros}
     return convicted
 
 
@@ -77,6 +96,13 @@ def test_an_honest_node_is_convicted_less_than_once_in_ten_million_years() -> No
     fresh = at_least(2, JURORS, chance=juror)  # jurors ask at different times, in different words
     assert ROUNDS_A_YEAR * sworn + 365 * fresh < 1e-7
     assert ROUNDS_A_YEAR * sworn + 365 * juror < 5e-5  # if what one juror sees by chance, all of them saw
+
+
+def test_hostile_accusers_have_one_set_each_a_round_and_hardly_ever_one_that_convicts_an_honest_node() -> None:
+    """A hundred evaluators, all hostile and all asking on every root of a year, a root an hour."""
+    one = ever_chance(highest_rate(len(HONEST)))
+    assert one < 1e-11
+    assert 100 * ROUNDS_A_YEAR * one < 1e-6
 
 
 @pytest.mark.parametrize("swap", [name for name in MEASURED if len(set(name.split(" as "))) == 2])

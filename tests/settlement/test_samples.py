@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.settlement.books import MODEL, Books, Work
 from tests.settlement.judged import BLANK, COURT, DOMAIN
+from tests.settlement.seeding import SECRET, seeded
 
 from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing
@@ -24,9 +25,10 @@ from dgrid.wire.signatures import SigningKey
 GATEWAY, NODE, OTHER = (SigningKey(keccak(name)) for name in (b"gateway", b"node", b"other node"))
 OPENER = Address(b"o" * 20)
 DIGEST = keccak(b"weights")
-SEEDS = keccak(b"seed"), keccak(b"salt")
 CLOCK = BLANK.clock
 EPOCH = 30
+VIEW, SEED = seeded(BLANK, at_ms=CLOCK.closes_at_ms(EPOCH), evaluator=OPENER)
+SEEDS = SEED, SECRET
 COUNT = BLANK.parameters.last.case_samples
 CHANNEL = ChannelConfig(b"p" * 20, bytes(20), bytes(20), bytes(20), b"t" * 20, 0, bytes(32))
 TERMS = SampleTerms(DOMAIN, COURT, write_sample)
@@ -69,7 +71,7 @@ def samples(**changes: Any) -> Samples:
 
 
 def opened(blob: Samples, case: Case | None = None, **view: Any) -> list[Content]:
-    return open_sworn(encode_quality(blob), case or case_of(), view=replace(BLANK, **view), terms=TERMS)
+    return open_sworn(encode_quality(blob), case or case_of(), view=replace(VIEW, **view), terms=TERMS)
 
 
 def changed(blob: Samples, at: int, **changes: Any) -> Samples:
@@ -106,7 +108,8 @@ LIES: dict[str, tuple[Lie, str]] = {
         lambda blob: msgspec.structs.replace(blob, samples=(blob.samples[1], *blob.samples[1:])),
         "shown twice",
     ),
-    "chosen requests": (lambda blob: msgspec.structs.replace(blob, salt=keccak(b"more")), "does not follow"),
+    "a chosen salt": (lambda blob: msgspec.structs.replace(blob, salt=keccak(b"more")), "had not committed"),
+    "a chosen seed": (lambda blob: msgspec.structs.replace(blob, seed=keccak(b"more")), "had not committed"),
     "altered evidence": (
         lambda blob: changed(blob, 3, content=msgspec.structs.replace(blob.samples[3].content, evidence=b"worse")),
         "not what was signed",
@@ -167,10 +170,28 @@ def test_nobody_is_convicted_twice_of_one_thing() -> None:
     assert opened(samples(), cases={before.id: acquitted})
 
 
+def test_whoever_checks_a_case_after_its_verdict_finds_what_its_members_found() -> None:
+    case = case_of()
+    over = replace(case, ending=Ending(Outcome.CONVICTED, 0, 0, 0, 0, case.opened_ms + 60_000))
+    blob = samples()
+    assert opened(blob, over, cases={over.id: over}) == opened(blob, case, cases={case.id: case})
+
+
 def test_what_is_long_ago_says_nothing() -> None:
-    late = case_of(opened_ms=CLOCK.closes_at_ms(EPOCH) + 2 * 3_600_000)
+    """Neither a reply, nor a root that an asker has kept."""
+    late_ms = CLOCK.closes_at_ms(EPOCH) + 2 * 3_600_000
+    with pytest.raises(NotEvidence, match="had not committed"):
+        opened(samples(), case_of(opened_ms=late_ms))
+    roots = {number: replace(one, timestamp_ms=late_ms) for number, one in VIEW.quality_roots.items()}
     with pytest.raises(NotEvidence, match="or old"):
-        opened(samples(), late)
+        opened(samples(), case_of(opened_ms=late_ms), quality_roots=roots)
+
+
+def test_nothing_counts_of_an_opener_that_did_not_commit_and_open_in_the_roots_round() -> None:
+    with pytest.raises(NotEvidence, match="had not committed"):
+        opened(samples(), commitments={})
+    with pytest.raises(NotEvidence, match="had not committed"):
+        opened(samples(), openings={})
 
 
 def test_other_bytes_are_no_samples() -> None:

@@ -70,6 +70,7 @@ class PostedQuality:
     block: int
     timestamp_ms: int
     transaction: bytes = b""  # the one that posted it
+    block_hash: bytes = b""  # of the block that took it: nobody foresaw it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,8 @@ def change_judging(draft: JudgingView, event: CourtEvent, *, ready: Iterable[Dra
         case AuthorSet() | CanariesCommitted() | CanariesOpened():
             _change_canaries(draft, event)
         case QualityPosted(at, root, digest):
-            draft.quality_roots[root.round] = PostedQuality(root, digest, at.block, at.timestamp_ms, at.transaction)
+            where = at.block, at.timestamp_ms, at.transaction, at.block_hash
+            draft.quality_roots[root.round] = PostedQuality(root, digest, *where)
         case PayoutClaimed():
             draft.paid_out[event.account] = event.claimed_wei
         case _:

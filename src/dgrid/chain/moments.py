@@ -11,3 +11,4 @@ class Moment:
     index: int
     timestamp_ms: int
     transaction: bytes
+    block_hash: bytes = b""

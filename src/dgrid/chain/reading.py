@@ -62,7 +62,7 @@ def event_of(decoded: LogEvent, *, timestamp_s: int) -> ChainEvent | None:
     if read is None:
         return None
     log = decoded.log
-    at = Moment(log.block_number, log.index, timestamp_s * 1000, log.transaction_hash)
+    at = Moment(log.block_number, log.index, timestamp_s * 1000, log.transaction_hash, log.block_hash)
     return read(at, decoded.arguments)
 
 

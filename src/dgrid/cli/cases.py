@@ -49,6 +49,8 @@ def list_cases(context: typer.Context) -> None:
 def show(context: typer.Context, case: CaseId) -> None:
     """Show one case: who sat, how each member voted and by which evidence, and where the money went.
 
+    Of a node's case also how many of the replies that its accuser shows count, by the same checks as the members'.
+
     Example: `dgrid cases show 0x5c8f12ab`
     """
     from dgrid.cli.court import one_case
@@ -142,7 +144,7 @@ def _told(one: dict[str, Any]) -> str:
         f"about     {ABOUT[one['subject']]}: {one['matter']}",
         f"accused   {_name(one['accused'])}",
         f"opened by {_name(one['opener'])}, bond {dgai(int(one['bond_wei']))}",
-        f"evidence  {one['evidence']}",
+        f"evidence  {one['evidence']}{_counted(one['samples'])}",
         f"state     {one['state']}",
     ]
     for hearing in one["hearings"]:
@@ -154,6 +156,12 @@ def _told(one: dict[str, Any]) -> str:
         money = ", ".join(f"{name} {dgai(int(ending[f'{name}_wei']))}" for name in parts)
         lines += ["", f"{ending['outcome']}: {money}"]
     return "\n".join(lines)
+
+
+def _counted(samples: dict[str, Any] | None) -> str:
+    if samples is None:
+        return ""
+    return f": {samples['replies']} replies count" + (f", for {samples['reason']}" if samples["reason"] else "")
 
 
 def _name(party: dict[str, Any] | None) -> str:

@@ -19,12 +19,14 @@ from dgrid.cli.judging import the_node
 from dgrid.cli.sending import sending
 from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
-from dgrid.core.errors import CaseNotFound, InvalidRequest, NotYet, ReceiptNotFound
+from dgrid.core.errors import CaseNotFound, DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex
 from dgrid.engines.catalog import Catalog
+from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.cases import leaf_matter, refunds_of, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
 from dgrid.settlement.reading import NetworkReader, reading
+from dgrid.settlement.samples import SampleTerms, open_sworn
 from dgrid.wire.quality import LeafKey
 
 Json = dict[str, Any]
@@ -63,7 +65,21 @@ def one_case(home: Path, text: str) -> Json:
 async def _one_case(home: Path, text: str) -> Json:
     async with reading(chain_config(home)) as network:
         case = the_case(network.view, text)
-        return case_data(network.view, case, names=key_names(home), now_s=await _now_s(network))
+        shown = case_data(network.view, case, names=key_names(home), now_s=await _now_s(network))
+        return {**shown, "samples": await _samples(network, case)}
+
+
+async def _samples(network: NetworkReader, case: Case) -> Json | None:
+    """How many replies a node's accuser shows that members count, or why they count none."""
+    if case.subject is not Subject.IDENTITY:
+        return None
+    terms = SampleTerms(network.domain, network.quality.court, write_sample)
+    try:
+        blob = await network.archives.fetch(case.evidence)
+        counted = await asyncio.to_thread(open_sworn, blob, case, view=network.view, terms=terms)
+    except DGridError as error:
+        return {"replies": 0, "reason": error.message}
+    return {"replies": len(counted), "reason": None}
 
 
 async def _now_s(network: NetworkReader) -> int:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clerk:
-    """One evaluator's dealings with the court. `salt` draws 32 random bytes."""
+    """One evaluator's dealings with the court. `secret` draws 32 random bytes, whose hash is a commitment's salt."""
 
     key: SigningKey
     domain: Domain  # the court's
@@ -41,7 +41,7 @@ class Clerk:
     rpc: Rpc
     sender: Sender
     contracts: Contracts
-    salt: Callable[[], bytes]
+    secret: Callable[[], bytes]
 
     async def fix_seed(self, step: FixSeed) -> None:
         """Raises Reverted (too early, or somebody was faster), ChainUnavailable."""
@@ -88,7 +88,7 @@ class Clerk:
         """What was found for the round's draws as they stand now, for good."""
         reports, grounds = bounded(self.journal.reports(number), self.journal.grounds(number))
         blob = encode_quality(self._signed(number, reports, grounds))
-        return self.journal.fix(Commitment(number, self.salt(), reports_root(reports), blob_id(blob), blob))
+        return self.journal.fix(Commitment(number, self.secret(), reports_root(reports), blob_id(blob), blob))
 
     def _signed(self, number: int, reports: tuple[Report, ...], grounds: tuple[Grounds, ...]) -> Reports:
         said = EvaluatorReports(self.key.address, number, reports_root(reports))

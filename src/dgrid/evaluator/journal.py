@@ -1,7 +1,7 @@
 """What an evaluator has met, found and promised, on disk before anybody hears of it.
 
-Killed at any step it goes on from here: reports are not made twice, a salt is drawn once, and the commitment of a round
-is fixed the moment it is written, whatever the chain does afterwards. Which transactions left is the sender's own
+Killed at any step it goes on from here: reports are not made twice, a secret is drawn once, and the commitment of a
+round is fixed the moment it is written, whatever the chain does afterwards. Which transactions left is the sender's own
 journal's to know; what the chain took is the chain's to say. Bounded: rounds long posted are forgotten.
 """
 
@@ -16,6 +16,7 @@ import msgspec
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
 from dgrid.machine.database import open_database
+from dgrid.settlement.binding import salt_of
 from dgrid.wire.grounds import Grounds
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, Report
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS grounds (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS commitments (
     round INTEGER PRIMARY KEY,
-    salt BLOB NOT NULL,
+    secret BLOB NOT NULL,
     reports_root BLOB NOT NULL,
     blob_id BLOB NOT NULL,
     blob BLOB NOT NULL
@@ -69,10 +70,15 @@ class Commitment:
     """What an evaluator stands by in a round: fixed before it is sent, the same after every restart."""
 
     round: int
-    salt: bytes
+    secret: bytes  # what its samples of nodes follow from; until it shows such, only its hash is known
     reports_root: bytes
     blob_id: bytes
     blob: bytes
+
+    @property
+    def salt(self) -> bytes:
+        """What is shown when it is opened."""
+        return salt_of(self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +180,7 @@ class Journal:
 
     def fix(self, commitment: Commitment) -> Commitment:
         """Fixes a round's commitment for good; returns the one that was fixed first."""
-        values = (commitment.round, commitment.salt, commitment.reports_root, commitment.blob_id, commitment.blob)
+        values = (commitment.round, commitment.secret, commitment.reports_root, commitment.blob_id, commitment.blob)
         self._db.execute("INSERT OR IGNORE INTO commitments VALUES (?, ?, ?, ?, ?)", values)
         found = self.commitment(commitment.round)
         assert found is not None
@@ -183,9 +189,14 @@ class Journal:
     def commitment(self, number: int) -> Commitment | None:
         """What was fixed for a round."""
         row = self._db.execute(
-            "SELECT round, salt, reports_root, blob_id, blob FROM commitments WHERE round = ?", (number,)
+            "SELECT round, secret, reports_root, blob_id, blob FROM commitments WHERE round = ?", (number,)
         ).fetchone()
         return None if row is None else Commitment(*row)
+
+    def secret(self, number: int) -> bytes | None:
+        """What this evaluator's samples in a round follow from."""
+        known = self.commitment(number)
+        return None if known is None else known.secret
 
     def keep_signature(self, signed: SignedRoot) -> None:
         """The latest root signed for a round: a later one has seen a root come between."""

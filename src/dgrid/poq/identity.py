@@ -103,9 +103,9 @@ def sworn_evidence(gaps_micros: Sequence[int], threshold_micros: int, *, rules: 
     How much likelier they are from a node of which every fifth reply is far off than from an honest one, of which at
     most one in a thousand is. Whoever looks after every reply and stops when it likes still sees a ratio of 10¹¹ of an
     honest node with probability 10⁻¹¹ at most (Ville 1939). So an asker may go on where a node cheats seldom. Of one
-    salt: N salts that were asked make it N · 10⁻¹¹ at most. That takes each request to have one reply, and one in a
-    thousand to hold for every reply given those before it, whichever salt was taken: `dgrid.settlement.samples` says
-    what binds an asker, and what does not.
+    set: N evaluators have N · R of them on R roots, none of their choice (`dgrid.settlement.binding`), which makes it
+    N · R · 10⁻¹¹ at most. That takes each request to have one reply, and one in a thousand to hold for every reply
+    given those before it, on average over what is asked: `dgrid.settlement.samples` says what is not bound.
     """
     far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
     return far * rules.far_gain_micros - (len(gaps_micros) - far) * rules.near_loss_micros

@@ -33,7 +33,6 @@ class Flag:
     node: Address
     model: str
     digest: bytes
-    seed: bytes  # the digest of the table's root: nobody chose it
     paid_wei: Mapping[Address, int]  # by payer
 
     @property
@@ -145,7 +144,7 @@ class ChargeReader:
             if documents and is_doubted(row, threshold_of(documents[0].dispatch.model_digest, rules), rules=rules):
                 one = documents[0]
                 names = Address(row.node), one.model, one.dispatch.model_digest
-                found.append(Flag(*names, posted.digest, paid_by(documents)))
+                found.append(Flag(*names, paid_by(documents)))
         return found
 
     async def _judged(self, row: SuspicionRow, posted: PostedQuality) -> list[ReceiptDocument]:

@@ -3,9 +3,9 @@
 Before it opens a case about a node's model its opener has asked that node itself, while nobody was accused; its blob
 shows the requests, and the node's own receipts over the replies. So a node that runs the true model only while a case
 is open convicts itself. The requests follow from a seed and a salt, each with the seed that its reply is drawn under:
-under one salt whoever asks can neither pick those that suit it nor draw a reply again until it does, only stop after
-some number of them. What this cannot bind: which salt is taken, for it is secret, or the node would know the requests;
-where a gateway that lies for the asker cuts a reply; and what differs when a node answers the same request twice.
+whoever asks can neither pick those that suit it nor draw a reply again until it does, only stop after some number of
+them. An opener's salt is the secret that it had committed to before anybody knew the seed (`binding`). What this cannot
+bind: where a gateway that lies for the asker cuts a reply; and what differs when a node answers the same request twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from dgrid.chain.case_view import Case
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
+from dgrid.settlement.binding import is_bound
 from dgrid.settlement.evidence import NotEvidence, is_signed
 from dgrid.settlement.hearings import terms_of
 from dgrid.wire.documents import ReceiptDocument, Record
@@ -94,11 +95,13 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     _require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
     here = terms.court.chain_id, terms.court.verifying_contract
     _require((blob.chain_id, blob.court) == here, "the samples are of another network")
+    seeds = blob.seed, blob.salt
+    bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
+    _require(bound, "its opener had not committed to this salt before the seed was there")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
     _require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
     documents = [_document(sample, terms) for sample in blob.samples]
     _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
-    seeds = blob.seed, blob.salt
     questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)
     since_ms = _since_ms(view, case)
     for sample, document, question in zip(blob.samples, documents, questions, strict=True):
@@ -133,8 +136,9 @@ def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
 
 
 def _since_ms(view: ChainView, case: Case) -> int:
-    ended = (one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case))
-    return max(case.opened_ms - SWORN_MS_MAX, *ended, 0)
+    """What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same."""
+    ended = [one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case)]
+    return max(case.opened_ms - SWORN_MS_MAX, *(one for one in ended if one <= case.opened_ms), 0)
 
 
 def _convicted(one: Case, case: Case) -> bool:

@@ -178,8 +178,8 @@ class Samples(msgspec.Struct, frozen=True, array_like=True, tag="samples"):
     node: bytes
     model: str
     model_digest: bytes
-    seed: bytes  # of the case; for its opener the digest of the root that flagged the node
-    salt: bytes
+    seed: bytes  # of the case; for its opener of the root that flagged the node, and of its block
+    salt: bytes  # chance; for its opener the secret of its commitment in that root's round
     samples: tuple[Sample, ...]
 
 

@@ -19,19 +19,24 @@ from tests.settlement.network import STAKE_WEI, Settling, settling
 
 from dgrid.chain import court
 from dgrid.chain.case_view import Case
+from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.sender import Sender
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import Address
-from dgrid.core.keccak import keccak
+from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.core.money import WEI
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FILE_NAME, VoteJournal
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import Reply, Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
+from dgrid.evaluator.clerk import Clerk
+from dgrid.evaluator.journal import FILE_NAME as JOURNAL_NAME
+from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.rerun import Peer
+from dgrid.evaluator.rounds import Commit, Reveal
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
 from dgrid.gateway.admit import forwarded
@@ -39,11 +44,12 @@ from dgrid.processes.life import now_ms
 from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.hearings import windows_of_hearing
 from dgrid.settlement.quality import QualityReader
+from dgrid.settlement.rounds import root_of, windows_of
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.blob import decode_record
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.openai import decode_chat
-from dgrid.wire.quality import Content, Identity
+from dgrid.wire.quality import Content, Identity, QualityTable, encode_quality
 from dgrid.wire.typed import Domain, court_domain
 
 WEIGHTS = keccak(b"weights")
@@ -114,6 +120,7 @@ class CourtSeat:
     name: str
     me: Address
     loop: CaseLoop
+    clerk: Clerk
     life: AsyncExitStack
 
     @property
@@ -154,17 +161,20 @@ class Courtroom:
         life.push_async_callback(sender.close)
         votes, salt = VoteJournal(folder / FILE_NAME), partial(secrets.token_bytes, 32)
         life.callback(votes.close)
+        journal = Journal(folder / JOURNAL_NAME)
+        life.callback(journal.close)
+        clerk = Clerk(key, self.domain, journal, self.network.archives, net.rpc, sender, net.contracts, salt)
         quality = QualityReader(self.network.records, self.network.archives, domain=net.domain, court=self.domain)
         terms = SampleTerms(net.domain, self.domain, write_body)
         sampler = Sampler(key.address, self.node.reply, ByEvidence(), terms, WEI)
         bar = Bar(key, quality, self.network.archives, sampler, net.contracts.dgai.address)
         jury = Jury(bar)
         desk = CourtDesk(BondPurse(net.rpc, net.contracts, sender, True), votes)
-        accuser = Accuser(key.address, bar, jury, lambda _: True, desk.signers, salt)
+        accuser = Accuser(key.address, bar, jury, lambda _: True, desk.signers, journal.secret)
         time = ChainTime(lambda: watcher.latest_s, now_ms)
         loop = CaseLoop(watcher, desk, jury, accuser, self._peers, time, Tally(), salt)
         life.push_async_callback(loop.close)
-        self.seats[name] = CourtSeat(name, key.address, loop, life)
+        self.seats[name] = CourtSeat(name, key.address, loop, clerk, life)
         return self.seats[name]
 
     async def register(self, name: str) -> None:
@@ -178,6 +188,35 @@ class Courtroom:
 
     async def _peers(self) -> tuple[Peer, ...]:
         return (self.node.peer,)
+
+    # --- a root on which evaluators can ask ---------------------------------------------------------------------------
+
+    async def post(self) -> PostedQuality:
+        """The root of a round in which all evaluators committed and opened."""
+        net, number = self.network.net, await self._epoch()
+        windows = windows_of(self.view, number)
+        await self.go_to(windows.commit_from_s)
+        for seat in self.seats.values():
+            await seat.clerk.commit(Commit(number))
+        await self.go_to(windows.reveal_from_s)
+        for seat in self.seats.values():
+            await seat.clerk.reveal(Reveal(number))
+        await self.go_to(windows.post_from_s)
+        table = QualityTable(self.domain.chain_id, self.domain.verifying_contract, number, ZERO_HASH, *((),) * 8)
+        keys = [net.key(name) for name in self.seats]
+        assert await self.network.archives.put(encode_quality(table), key=keys[0])
+        root = root_of(table, token=net.contracts.dgai.address, previous=None)
+        digest = self.domain.digest(root.struct_hash())
+        signatures = [EvaluatorSignature(key.address, key.sign(digest)) for key in keys]
+        anyone = await net.sender("anyone", dgai_wei=0)
+        await court.post_quality(anyone, net.contracts, root=root, releases=(), signatures=signatures)
+        view = await self.network.watcher.until(lambda view: number in view.quality_roots, timeout_s=FINAL_S)
+        return view.quality_roots[number]
+
+    async def _epoch(self) -> int:
+        block = await self.network.net.rpc.block("latest")
+        assert block is not None
+        return self.view.clock.epoch_at(1000 * block.timestamp_s)
 
     # --- steps --------------------------------------------------------------------------------------------------------
 

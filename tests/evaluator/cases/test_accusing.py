@@ -1,119 +1,35 @@
 """Whoever hid a leaf stays accused of it, and a wrong root is disputed in time, whatever its friends do."""
 
 import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.evaluator.cases.courtroom import FAR, ByEvidence, write_body
+from tests.evaluator.cases.office import POSTED_MS, Office, activate, run
 from tests.settlement.judged import (
-    COURT,
-    DIGEST,
-    DOMAIN,
     EPOCH,
     ROUND,
     Judged,
     a_judged_epoch,
     a_table,
     evaluators,
-    reading,
     signed,
 )
-from tests.wire.making import GATEWAY, NODE, TOKEN, Story, make_document
+from tests.wire.making import GATEWAY
 
 from dgrid.chain.case_events import Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing, Vote
 from dgrid.chain.cases import Accusation
-from dgrid.chain.events import Role
-from dgrid.chain.view import Member, PostedQuality
+from dgrid.chain.view import PostedQuality
 from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, Hash
-from dgrid.core.money import WEI
 from dgrid.evaluator.cases import accusing
-from dgrid.evaluator.cases.accusing import Accuser
-from dgrid.evaluator.cases.jury import Bar, Jury
-from dgrid.evaluator.cases.sampling import AskNode, Reply, Sampler, as_asked
-from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
-from dgrid.gateway.admit import forwarded
-from dgrid.settlement.archives import Archives
 from dgrid.settlement.cases import root_charge
-from dgrid.settlement.samples import SampleTerms, sample_questions
-from dgrid.wire.http import HttpClient
-from dgrid.wire.messages import Flag
-from dgrid.wire.openai import decode_chat
-from dgrid.wire.quality import Content, Verdict
+from dgrid.wire.quality import Verdict
 
 FRIEND, STRANGER = Address(b"f" * 20), Address(b"s" * 20)
-POSTED_MS = 1_700_000_180_000
-SALT = bytes(32)
-
-
-async def unreachable(peer: Peer, body: bytes) -> Reply:
-    raise NetworkUnreachable("nobody is asked here")
-
-
-@dataclass
-class Office:
-    """One evaluator that reads a judged round, and what others signed of it."""
-
-    judged: Judged
-    accuser: Accuser
-    jury: Jury
-    signers: frozenset[Address] = frozenset()
-
-    @property
-    def posted(self) -> PostedQuality:
-        return self.judged.view.quality_roots[ROUND]
-
-    async def accusations(self) -> list[Accusation]:
-        """What it accuses of when it reads the last root."""
-        self.accuser.accusations.clear()
-        await self.accuser._accuse_hidden(self.posted)
-        return list(self.accuser.accusations.values())
-
-    async def says_guilty(self, case: Case) -> bool:
-        return (await self.jury.find(case, None, salt=SALT, within_s=1)).guilty
-
-
-@contextlib.asynccontextmanager
-async def office(judged: Judged, *, me: int, agrees: bool, ask: AskNode = unreachable) -> AsyncIterator[Office]:
-    key = evaluators()[me]
-    async with reading(judged) as found, contextlib.AsyncExitStack() as stack:
-        http = HttpClient()
-        stack.push_async_callback(http.close)
-        sampler = Sampler(key.address, ask, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
-        jury = Jury(Bar(key, found.quality, Archives(http, list, domain=DOMAIN), sampler, TOKEN))
-
-        async def signers(_: PostedQuality) -> frozenset[Address]:
-            return made.signers
-
-        made = Office(judged, Accuser(key.address, jury._bar, jury, lambda _: agrees, signers, lambda: SALT), jury)
-        yield made
-
-
-def run(
-    judged: Judged,
-    main: Callable[[Office], Awaitable[None]],
-    *,
-    me: int = 0,
-    agrees: bool = True,
-    ask: AskNode = unreachable,
-) -> None:
-    async def whole() -> None:
-        async with office(judged, me=me, agrees=agrees, ask=ask) as made:
-            await main(made)
-
-    asyncio.run(whole())
-
-
-def activate(judged: Judged, count: int) -> None:
-    for key in evaluators()[:count]:
-        member = Member(Role.EVALUATOR, key.address, "http://a", 10**21, 0, bytes(32), bytes(32), True)
-        judged.view.members[Role.EVALUATOR, key.address] = member
 
 
 def hiding() -> Judged:
@@ -296,54 +212,6 @@ def last_in_turn(judged: Judged) -> int:
 
     run(judged, main)
     return found[0]
-
-
-def given_seed(body: bytes) -> int:
-    """What an honest gateway dispatches."""
-    return decode_chat(body).wanted_seed or 0
-
-
-def cheating(*, kept_back: int | None = None) -> AskNode:
-    """A node that answers as another model does, all but one request of each ten."""
-    numbers = itertools.count()
-
-    async def ask(peer: Peer, body: bytes) -> Reply:
-        number = next(numbers)
-        if number % 10 == kept_back:
-            raise NetworkUnreachable("no answer")
-        story = Story(answer="Oslo", evidence=FAR, request_id=number.to_bytes(32, "big"), seed=given_seed(body))
-        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
-
-    return ask
-
-
-@pytest.mark.parametrize(("kept_back", "is_counted"), [(None, True), (3, False)])
-def test_no_bond_is_put_on_a_part_of_a_set_which_no_member_would_count(kept_back: int | None, is_counted: bool) -> None:  # noqa: FBT001
-    async def main(office: Office) -> None:
-        found = await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32))
-        assert (found is not None and office.jury.would_convict(found)) is is_counted
-
-    run(hiding(), main, ask=cheating(kept_back=kept_back))
-
-
-@pytest.mark.parametrize(("drift", "flag"), [(1, Flag.STREAMED), (0, Flag.PARTIAL)])
-def test_no_bond_is_put_on_a_reply_under_another_seed_or_broken_off(drift: int, flag: Flag) -> None:
-    """No member would count it."""
-
-    async def ask(peer: Peer, body: bytes) -> Reply:
-        story = Story(answer="Oslo", evidence=FAR, seed=given_seed(body) + drift, flags=flag)
-        return Reply(make_document(story), Content(story.salt, story.sent, "Oslo", FAR))
-
-    async def main(office: Office) -> None:
-        assert await office.accuser._asked(Peer(NODE.address, "dgrid-mini", DIGEST), bytes(32)) is None
-
-    run(hiding(), main, ask=ask)
-
-
-def test_a_node_does_not_tell_a_sample_from_any_other_request() -> None:
-    question = next(sample_questions((bytes(32), SALT), model="dgrid-mini", numbers=range(1), write=write_body))
-    asked = as_asked(question, Peer(NODE.address, "dgrid-mini", DIGEST), budget_wei=WEI)
-    assert (given_seed(asked), forwarded(decode_chat(asked), asked)) == (question.seed, question.body)
 
 
 @pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])

@@ -23,7 +23,7 @@ CHANGED = {"case_committee": 2, "appeal_committee": 3}
 
 
 def flag(room: Courtroom) -> Flag:
-    return Flag(room.node.address, MODEL, WEIGHTS, keccak(b"a root"), {})
+    return Flag(room.node.address, MODEL, WEIGHTS, {})
 
 
 async def lie(room: Courtroom, subject: Subject = Subject.IDENTITY) -> None:
@@ -63,7 +63,7 @@ def test_a_node_that_turns_honest_when_it_is_accused_is_convicted_by_what_it_sig
         before_wei = stake_of(room)
         opener = room.seats["evaluator-1"]
         room.node.evidence = FAR
-        await opener.loop.accuser._ask(flag(room))
+        await opener.loop.accuser._ask(flag(room), await room.post())
         room.node.evidence = NEAR
         await room.until(lambda view: bool(view.cases))
         await room.hear()
@@ -80,7 +80,7 @@ def test_a_node_that_turns_honest_when_it_is_accused_is_convicted_by_what_it_sig
 def test_a_node_that_answers_nobody_while_it_is_accused_is_convicted_all_the_same(tmp_path: Path) -> None:
     async def main(room: Courtroom) -> None:
         room.node.evidence = FAR
-        await room.seats["evaluator-1"].loop.accuser._ask(flag(room))
+        await room.seats["evaluator-1"].loop.accuser._ask(flag(room), await room.post())
         room.node.is_away = True
         await room.until(lambda view: bool(view.cases))
         await room.hear()
@@ -89,10 +89,46 @@ def test_a_node_that_answers_nobody_while_it_is_accused_is_convicted_all_the_sam
     in_court(tmp_path, main)
 
 
+def test_no_member_counts_what_an_accuser_asked_under_a_salt_that_it_had_not_committed_to(tmp_path: Path) -> None:
+    """The node signed all of it, and it would convict: but the accuser may have tried salts until it did."""
+
+    async def main(room: Courtroom) -> None:
+        accuser = room.seats["evaluator-1"].loop.accuser
+        seeds = accuser._seeds(await room.post())
+        assert seeds is not None
+        room.node.evidence = FAR
+        found = await accuser._asked(room.node.peer, (seeds[0], keccak(b"what suits it")))
+        assert found is not None
+        assert accuser.jury.would_convict(found)
+        room.node.evidence = NEAR
+        accuser._accuse(Accusation(*flag(room).charge, await accuser.jury.publish(found)))
+        await room.until(lambda view: bool(view.cases))
+        await room.hear()
+        case = await room.close_case()
+        assert (case.opener, case.outcome) == (accuser.me, Outcome.ACQUITTED)
+        assert {vote.guilty for vote in case.hearing.votes.values()} == {False}
+        assert not room.view.slashed
+
+    in_court(tmp_path, main)
+
+
+def test_a_restart_between_commitment_and_asking_changes_no_request(tmp_path: Path) -> None:
+    async def main(room: Courtroom) -> None:
+        posted = await room.post()
+        seat = room.seats["evaluator-1"]
+        seeds = seat.loop.accuser._seeds(posted)
+        await seat.life.aclose()
+        again = await room.seat("evaluator-1")
+        assert seeds is not None
+        assert again.loop.accuser._seeds(posted) == seeds
+
+    in_court(tmp_path, main)
+
+
 def test_an_honest_node_that_is_flagged_is_asked_and_not_accused(tmp_path: Path) -> None:
     async def main(room: Courtroom) -> None:
         opener = room.seats["evaluator-1"].loop
-        await opener.accuser._ask(flag(room))
+        await opener.accuser._ask(flag(room), await room.post())
         assert room.node.asked == room.view.parameters.last.case_samples
         assert not opener.accuser.accusations
 
@@ -103,7 +139,7 @@ def test_a_node_that_cheats_on_a_third_is_asked_on_and_convicted_by_all_it_signe
     async def main(room: Courtroom) -> None:
         accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
         room.node.evidence, room.node.seldom = FAR, 7
-        await accuser._ask(flag(room))
+        await accuser._ask(flag(room), await room.post())
         assert room.node.asked == 2 * count  # three of ten do not convict, six of twenty do
         room.node.evidence = NEAR
         await room.until(lambda view: bool(view.cases))
@@ -117,7 +153,7 @@ def test_a_node_that_stays_in_doubt_is_asked_no_more_than_four_sets(tmp_path: Pa
     async def main(room: Courtroom) -> None:
         accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
         room.node.evidence, room.node.seldom = FAR, 9
-        await accuser._ask(flag(room))
+        await accuser._ask(flag(room), await room.post())
         assert room.node.asked == SETS_MAX * count
         assert not accuser.accusations
 
@@ -184,7 +220,7 @@ def test_a_convicted_node_appeals_by_itself_and_a_larger_jury_of_others_decides(
     async def main(room: Courtroom) -> None:
         net = room.network.net
         room.node.evidence = FAR
-        await room.seats["evaluator-1"].loop.accuser._ask(flag(room))
+        await room.seats["evaluator-1"].loop.accuser._ask(flag(room), await room.post())
         await room.until(lambda view: bool(view.cases))
         await room.hear()
         sender = await net.sender("node-1", dgai_wei=0)
@@ -248,7 +284,7 @@ def test_an_appeal_for_which_too_few_enrol_leaves_the_verdict(tmp_path: Path) ->
     async def main(room: Courtroom) -> None:
         net = room.network.net
         room.node.evidence = FAR
-        await room.seats["evaluator-1"].loop.accuser._ask(flag(room))
+        await room.seats["evaluator-1"].loop.accuser._ask(flag(room), await room.post())
         await room.until(lambda view: bool(view.cases))
         await room.hear()
         node = await net.sender("node-1", dgai_wei=20 * WEI)

@@ -2,7 +2,8 @@
 
 For every flag one evaluator after the other, in an order that the root decides, asks the node itself before anybody is
 accused: a case is opened only on replies that convict. So a false flag costs nobody a bond, and a node that turns
-honest when it is accused has signed the proof before.
+honest when it is accused has signed the proof before. It asks under the secret that it had committed to in the root's
+round, or not at all: no member counts anything else.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.settlement.binding import SEED_MS_MAX, is_bound, seed_of
 from dgrid.settlement.cases import (
     ChargeReader,
     Flag,
@@ -43,12 +45,14 @@ logger = logging.getLogger(__name__)
 
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
 AGAIN_S: Final = 3.0  # after archives did not answer
+BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the root still counts
 SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
 
 
 @dataclass(slots=True)
 class Accuser:
-    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did.
+    """One evaluator's accusations. `agrees` says whether it signed a posted root itself, `signers` who did, `secret`
+    what it had committed to in a round.
 
     `signers` raises DGridError where the chain cannot tell.
     """
@@ -58,7 +62,7 @@ class Accuser:
     jury: Jury
     agrees: Callable[[QualityRoot], bool]
     signers: Callable[[PostedQuality], Awaitable[frozenset[Address]]]
-    salt: Callable[[], bytes]
+    secret: Callable[[int], bytes | None]
     accusations: dict[Charge, Accusation] = field(default_factory=dict)
     _heard: dict[Charge, Case | None] = field(default_factory=dict)  # what was known of each when it was made
     _read: dict[str, bytes] = field(default_factory=dict)  # the last root that each kind of work has read
@@ -126,10 +130,13 @@ class Accuser:
                 await self._accuse_hiding(hidden)
 
     async def _ask_doubted(self, posted: PostedQuality) -> None:
+        """Until one is accused: that shows the secret which its requests to the others would follow from."""
         for flag in await ChargeReader(self.bar.quality).flags(posted):
             if self._is_worth_asking(flag):
-                await self._wait_turn(flag.charge, self._evaluators(flag.digest), apart_s=SAMPLING_S, lot=posted.digest)
-                await self._ask(flag)
+                evaluators = [one for one in self._evaluators(flag.digest) if self._has_opened(posted, one)]
+                await self._wait_turn(flag.charge, evaluators, apart_s=SAMPLING_S, lot=posted.digest)
+                if await self._ask(flag, posted):
+                    return
 
     async def _wait_turn(self, charge: Charge, evaluators: list[Address], *, apart_s: float, lot: bytes = b"") -> None:
         """Those before in turn may have opened it meanwhile."""
@@ -183,23 +190,36 @@ class Accuser:
         serves = member is not None and member.active
         return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
-    async def _ask(self, flag: Flag) -> None:
-        if not self._is_worth_asking(flag):
-            return
-        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), flag.seed)
+    def _has_opened(self, posted: PostedQuality, evaluator: Address) -> bool:
+        return (posted.root.round, evaluator) in self.view.openings
+
+    def _seeds(self, posted: PostedQuality) -> tuple[bytes, bytes] | None:
+        """What its requests on a root follow from, the seed and its secret; None where no member would count them."""
+        if (secret := self.secret(posted.root.round)) is None:
+            return None
+        seeds, brought_ms = (seed_of(posted), secret), 1000 * self._now_s + BRINGING_MS
+        return seeds if is_bound(self.view, self.me, seeds=seeds, at_ms=brought_ms) else None
+
+    async def _ask(self, flag: Flag, posted: PostedQuality) -> bool:
+        """Whether its replies convict a node, so that it is accused."""
+        seeds = self._seeds(posted)
+        if seeds is None or not self._is_worth_asking(flag):
+            return False
+        samples = await self._asked(Peer(flag.node, flag.model, flag.digest), seeds)
         if samples is None or not self.jury.would_convict(samples):
             logger.info("%s is flagged; its replies do not convict it", to_hex(flag.node))
-            return
+            return False
         refunds = due_refunds(self.view, flag.charge, paid_wei=flag.paid_wei, most_wei=self.terms.request_value_max_wei)
         self._accuse(Accusation(*flag.charge, await self.jury.publish(samples), refunds))
+        return True
 
-    async def _asked(self, peer: Peer, seed: bytes) -> Samples | None:
+    async def _asked(self, peer: Peer, seeds: tuple[bytes, bytes]) -> Samples | None:
         """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
 
         So one that cheats seldom is not asked in vain, and an honest one is asked once. Whole sets only: no member
         counts a part of one, so that a node which kept back one reply would cost its accuser the bond.
         """
-        seeds, count = (seed, self.salt()), self.terms.case_samples
+        count = self.terms.case_samples
         found: Samples | None = None
         for number in range(min(SETS_MAX, SAMPLES_MAX // count)):
             numbers = range(number * count, (number + 1) * count)

@@ -22,7 +22,15 @@ from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, QualityTable, Report, Verdict
 
 DIFFERENCES_MAX = 100
-KEYS: dict[str, int] = {"credibility": 3, "calibration": 2, "balances": 1, "suspicions": 2, "payouts": 2, "levels": 1}
+KEYS: dict[str, int] = {
+    "credibility": 3,
+    "calibration": 2,
+    "balances": 1,
+    "suspicions": 2,
+    "payouts": 3,
+    "levels": 1,
+    "waiting": 3,
+}
 """The sections of a table whose rows begin with what they are about, and how many fields that is."""
 
 Reported = tuple[int, bytes, LeafKey]  # round, evaluator, leaf

@@ -18,6 +18,7 @@ import {
     Dispatch,
     EpochRoot,
     Hashes,
+    LaneLeaf,
     LaneProof,
     Leaf,
     LeafProof,
@@ -78,6 +79,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
     error AnswerExpected(uint64 until);
     error IncompleteRecord();
     error NotAbsent(uint64 sequence, uint64 count);
+    error NotOfRecords(uint32 lane);
     error WrongStoredSignature(address archive);
     error NotAnExcuse();
 
@@ -147,12 +149,14 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         _answer(id, found, false);
     }
 
-    /// @notice Shows that the place that was asked for is beyond the end of its lane. Anyone may.
+    /// @notice Shows that the place that was asked for is beyond the end of its lane. Anyone may, where the lane is one
+    /// that records make: money that no record brought in has nobody to be shown by.
     function answerAbsent(LaneProof calldata lane, uint64 sequence) external nonReentrant {
         bytes32 id = idOf(lane.root.gateway, lane.root.epoch, lane.index, sequence);
         Demand storage found = _inTime(id);
         _requireAnchored(lane.root);
-        uint64 count = _leavesIn(lane);
+        require(_sumFrom(lane) == lane.root.pot && _isMadeByRecords(lane), NotOfRecords(lane.index));
+        uint64 count = lane.laneLeaf.count;
         require(sequence >= count, NotAbsent(sequence, count));
 
         _answer(id, found, true);
@@ -248,6 +252,13 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         return leaf.usageHash == record.usage.hash() && leaf.hashesHash == record.hashes.hash()
             && leaf.nodeReceiptHash == nodeReceiptHash && record.nodeReceipt.dispatchHash == record.dispatch.hash()
             && record.nodeSeal.isBy(leaf.parties.node, nodeReceiptHash, settlement.domainSeparator());
+    }
+
+    /// @dev A lane stands under its own number; one without records counts for nothing, and the last is never one.
+    function _isMadeByRecords(LaneProof calldata proof) private pure returns (bool) {
+        LaneLeaf calldata lane = proof.laneLeaf;
+        bool idle = lane.root == bytes32(0) && lane.fees == 0 && proof.index + 1 < proof.root.laneCount;
+        return lane.lane == proof.index && (lane.count != 0 || idle);
     }
 
     function _typed(bytes32 structHash) private view returns (bytes32) {

@@ -34,10 +34,17 @@ abstract contract Evidence {
     /// @dev How many leaves the lane at the proof's index has; none if its root has no such lane.
     function _leavesIn(LaneProof calldata proof) internal pure returns (uint64) {
         if (proof.index >= proof.root.laneCount) return 0;
+        _sumFrom(proof);
+        return proof.laneLeaf.lane == proof.index ? proof.laneLeaf.count : 0;
+    }
+
+    /// @dev What the way up from the lane at the proof's index adds up to; it must lead to the root.
+    function _sumFrom(LaneProof calldata proof) internal pure returns (uint256) {
         LaneLeaf calldata lane = proof.laneLeaf;
         bytes32 node = MerkleSum.leaf(MerkleSum.laneHash(lane), lane.fees);
-        (bytes32 records,) = MerkleSum.climb(node, lane.fees, proof.index, proof.root.laneCount, proof.lanePath);
+        (bytes32 records, uint256 sum) =
+            MerkleSum.climb(node, lane.fees, proof.index, proof.root.laneCount, proof.lanePath);
         require(records == proof.root.recordsRoot, NotIncluded());
-        return lane.lane == proof.index ? lane.count : 0;
+        return sum;
     }
 }

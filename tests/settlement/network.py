@@ -4,15 +4,17 @@ import asyncio
 from dataclasses import dataclass, field
 
 from tests.devnet import Devnet
-from tests.settlement.books import Books, Close, Work, voucher
+from tests.settlement.books import MODEL, Books, Close, Work, voucher
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
+from dgrid.chain.listings import list_model
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.money import BPS, WEI
+from dgrid.core.identity import model_id
+from dgrid.core.money import BPS, WEI, Price
 from dgrid.processes.archive import ArchiveService
 from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
@@ -33,6 +35,8 @@ STAKE_WEI = 1000 * WEI
 BOND_WEI = 2000 * WEI
 LINE_WEI = 500 * WEI
 BASE_BPS = 8_000
+CREATORS = {"creator-1": 6001, "creator-2": 3999}
+CREATORS_PRICE = Price(WEI, 2 * WEI)
 
 
 def base_of(node_wei: int) -> int:
@@ -68,6 +72,21 @@ class Settling:
         name_of = channel_id(self.net.contracts, config)
         await self.watcher.until(lambda view: name_of in view.channels, timeout_s=10)
         return config
+
+    async def list_model(self) -> None:
+        """Two creators list the model; the gateway's books follow."""
+        sender = await self.net.sender("creator-1")
+        shares = {self.net.key(name).address: bps for name, bps in CREATORS.items()}
+        await list_model(sender, self.net.contracts, model=MODEL, price=CREATORS_PRICE, shares_bps=shares)
+        await self.net.rpc.call("anvil_mine", ["0x3"])
+        view = await self.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=10)
+        listing = view.listings[model_id(MODEL)]
+        self.books.listing = listing.id, listing.version, listing.price
+
+    async def raise_bond(self, amount_wei: int) -> None:
+        """The gateway's bond becomes so much."""
+        sender = await self.net.sender("gateway", dgai_wei=0)
+        await Enroller(self.net.rpc, self.net.contracts, sender, dev=True).ensure_bond(amount_wei)
 
     def work(self, config: ChannelConfig, node: str, *, tokens_in: int, tokens_out: int) -> Work:
         name = channel_id(self.net.contracts, config)

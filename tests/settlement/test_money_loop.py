@@ -1,30 +1,13 @@
 """Deposits → receipts → closed epochs → archives → anchors → collection → claims, on a real chain, to the unit."""
 
 from tests.devnet import Devnet, OnDevnet
-from tests.settlement.books import MODEL
-from tests.settlement.network import BOND_WEI, Settling, base_of, settling
+from tests.settlement.network import BOND_WEI, CREATORS, Settling, base_of, settling
 
 from dgrid.chain.channels import channel_id, finalize_withdraw, request_withdraw
 from dgrid.chain.events import Kind
-from dgrid.core.identity import ListingId, model_id
-from dgrid.core.money import WEI, Price
+from dgrid.core.money import WEI
 from dgrid.settlement import claims
 from dgrid.settlement.claims import Claimable
-
-CREATORS = {"creator-1": 6001, "creator-2": 3999}
-
-
-async def list_model(network: Settling) -> None:
-    """Two creators list the model; the gateway's books follow."""
-    net, price = network.net, Price(WEI, 2 * WEI)
-    sender = await net.sender("creator-1")
-    payees = [net.key(name).address for name in CREATORS]
-    arguments = [model_id(MODEL), price.in_wei, price.out_wei, payees, list(CREATORS.values())]
-    await sender.send(net.contracts.listings, "list", arguments, label="list")
-    await net.rpc.call("anvil_mine", ["0x3"])
-    view = await network.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=10)
-    listing = view.listings[model_id(MODEL)]
-    network.books.listing = ListingId(listing.id), listing.version, listing.price
 
 
 async def due(network: Settling) -> list[Claimable]:
@@ -42,7 +25,7 @@ async def claim_all(network: Settling) -> claims.ClaimOutcome:
 def test_every_party_gets_exactly_its_share_and_nothing_is_lost(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net)
-        await list_model(network)
+        await network.list_model()
         before = {name: await net.balance(net.key(name).address) for name in (*CREATORS, "node-1", "node-2", "gateway")}
         treasury = network.watcher.facts.treasury
         deposits = {"payer-1": 40 * WEI, "payer-2": 7 * WEI}

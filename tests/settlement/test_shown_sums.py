@@ -1,5 +1,8 @@
 """However many sums a tree counts wrongly: who asks for records under it finds one, or is not answered and wins."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -8,15 +11,17 @@ from tests.settlement.test_sums import SHAPES, closed_with
 from dgrid.core.merkle import Path, TreeNode, join, lane_item, leaf, root_of_path
 from dgrid.core.places import Place
 from dgrid.settlement.closing import ClosedEpoch
-from dgrid.settlement.proofs import LeafProof
+from dgrid.settlement.proofs import LaneWay, LeafProof
 from dgrid.settlement.records import tree_of
-from dgrid.settlement.shown_sums import Receipts, lies_shown
+from dgrid.settlement.shown_sums import Receipts, lies_beside, lies_shown
 from dgrid.settlement.sums import SumTrail
-from dgrid.wire.blob import EpochBlob
+from dgrid.wire.blob import EpochBlob, EpochTree
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
 
 LIES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(-9, 1000)), min_size=2, max_size=6)
-OF_LANES = st.lists(st.tuples(st.integers(1, 2), st.integers(0, 1), st.integers(1, 9)), max_size=1)
+OF_LANES = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.integers(1, 9)), max_size=2)
+SPARSE = st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=5, max_size=12).filter(any)
+IDLE = st.dictionaries(st.integers(0, 11), st.integers(1, 9), max_size=3)
 
 
 class LyingTree:
@@ -44,13 +49,23 @@ class LyingTree:
 
 
 class Liar:
-    """A gateway that keeps its lying tree, and shows whatever record can be shown under its root."""
+    """A gateway that keeps its lying tree, and shows whatever can be shown under its root.
 
-    def __init__(self, closed: ClosedEpoch, receipts: Receipts, lies: dict[int, dict[tuple[int, int], int]]) -> None:
+    `lies` are by lane, -1 for the tree of lanes: a node counts for so much more. `idle` are fees of empty lanes.
+    """
+
+    def __init__(
+        self,
+        closed: ClosedEpoch,
+        receipts: Receipts,
+        lies: dict[int, dict[tuple[int, int], int]],
+        *,
+        idle: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self.receipts, self.lanes = receipts, dict[int, LyingTree]()
         tops = []
         for lane in range(closed.tree.lane_count):
-            top = TreeNode(bytes(32), 0)
+            top = TreeNode(bytes(32), idle.get(lane, 0))
             if lane in receipts:
                 fees = [one.shares.fee + lies.get(lane, {}).get((0, at), 0) for at, one in enumerate(receipts[lane])]
                 leaves = [leaf(one.struct_hash(), fee) for one, fee in zip(receipts[lane], fees, strict=True)]
@@ -62,11 +77,10 @@ class Liar:
         top = self.tops.levels[-1][0]
         self.root: EpochRoot = msgspec.structs.replace(closed.root, records_root=top.hash, pot=top.total)
 
-    def can_show_absence(self, place: Place) -> bool:
-        """Whether the way up from an empty lane leads to the root."""
-        start = leaf(lane_item(place.lane, 0, TreeNode(bytes(32), 0)))
-        found = root_of_path(start, index=place.lane, count=self.root.lane_count, path=self.tops.path(place.lane))
-        return found.hash == self.root.records_root
+    def show_absence(self, place: Place, tree: EpochTree) -> LaneWay | None:
+        """As the contract accepts it of a lane without records."""
+        way = LaneWay(place.lane, self.tops.path(place.lane))
+        return way if way.leads(self.root, tree) else None
 
     def show(self, place: Place) -> LeafProof | None:
         """As the contract accepts it; None where nothing can be shown."""
@@ -93,35 +107,33 @@ def convicts(trail: SumTrail, receipt: InferenceReceipt | None, root: EpochRoot)
     return not (counted == trail.sum and fees == trail.lane_fees == trail.lane_sum)
 
 
-@example([0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)])
-@example([1, 0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)])
+@example([0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)], {})
+@example([1, 0, 0, 1], [(0, 0, 0), (0, 0, 0)], [(1, 0, 1)], {})
+@example([1, 0, 0, 0, 0, 0, 0, 1], [(0, 0, 0), (0, 0, 0)], [], {3: 5, 5: 5})
 @settings(max_examples=300, deadline=None)
-@given(
-    shape=SHAPES,
-    lies=LIES,
-    of_lanes=st.lists(st.tuples(st.integers(1, 2), st.integers(0, 1), st.integers(1, 9)), max_size=1),
-)
+@given(shape=SHAPES | SPARSE, lies=LIES, of_lanes=OF_LANES, idle=IDLE)
 def test_whoever_asks_on_finds_a_lie_or_is_not_answered(
-    shape: list[int], lies: list[tuple[int, int, int]], of_lanes: list[tuple[int, int, int]]
+    shape: list[int], lies: list[tuple[int, int, int]], of_lanes: list[tuple[int, int, int]], idle: dict[int, int]
 ) -> None:
     closed = closed_with(shape)
     blob = EpochBlob.decode(closed.blob)
     by_lane: dict[int, dict[tuple[int, int], int]] = {-1: {(level, at): by for level, at, by in of_lanes}}
     for number, (level, at, by) in enumerate(lies):
         by_lane.setdefault(number % len(shape), {})[(level, at)] = by
-    liar = Liar(closed, blob.receipts, by_lane)
+    liar = Liar(closed, blob.receipts, by_lane, idle=idle)
     if liar.root.records_root == closed.root.records_root:
         return
     tree, place, asked = tree_of(blob), Place(closed.root.epoch, max(blob.receipts), 0), set[Place]()
     for _ in range(64):
         assert place not in asked
         asked.add(place)
-        if place.lane not in blob.receipts:
-            assert not liar.can_show_absence(place)
-            return
-        if (proof := liar.show(place)) is None:
+        shown = liar.show(place) if place.lane in blob.receipts else liar.show_absence(place, tree)
+        if shown is None:
             return  # and is convicted for withholding
-        found = list(lies_shown(proof, tree, receipts=blob.receipts))
+        if isinstance(shown, LaneWay):
+            found = list(lies_beside(shown, tree, root=liar.root, receipts=blob.receipts))
+        else:
+            found = list(lies_shown(shown, tree, receipts=blob.receipts))
         trails = [one for one in found if not isinstance(one, Place)]
         if trails:
             assert all(convicts(*one, liar.root) for one in trails)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.settlement.offline import EPOCH, some_books, some_work
 
 from dgrid.core.merkle import SumTree, TreeNode, join, lane_item, leaf
+from dgrid.core.places import Place
 from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.records import tree_of
 from dgrid.settlement.sums import wrong_sum
@@ -96,6 +97,20 @@ def test_a_node_counted_for_more_than_lies_below_it_is_found(shape: list[int], b
     found = found_in(closed, root)
     assert isinstance(found, tuple)
     assert found[0].records_root(root.lane_count) == root.records_root
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=SHAPES, by=st.integers(1, 1000), in_its_leaf=st.booleans(), data=st.data())
+def test_a_lane_without_records_that_counts_for_something_is_to_be_asked_for(
+    shape: list[int], by: int, *, in_its_leaf: bool, data: st.DataObject
+) -> None:
+    lane = data.draw(st.integers(0, len(shape) - 1))
+    closed = closed_with([*shape[:lane], 0, *shape[lane:], 1])
+    leaves = [closed.tree.lane_leaf(number) for number in range(closed.tree.lane_count)]
+    leaves[lane] = leaf(lane_item(lane, 0, TreeNode(bytes(32), by if in_its_leaf else 0)), by)
+    top = SumTree(leaves).root
+    root = msgspec.structs.replace(closed.root, records_root=top.hash, pot=top.total)
+    assert found_in(closed, root) == Place(EPOCH, lane, 0)
 
 
 @settings(max_examples=30, deadline=None)

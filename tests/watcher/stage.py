@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.devnet import Devnet
 from tests.network.dishonest.gateway import Liar
 from tests.settlement.books import Close
-from tests.settlement.network import BOND_WEI, STAKE_WEI, Settling, settling
+from tests.settlement.network import STAKE_WEI, Settling, settling
 
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.view import ChainView
@@ -111,6 +111,11 @@ class Watched:
     async def reward(self) -> int:
         return await self.net.balance(self.net.key(WATCHDOG).address)
 
+    async def bond(self) -> int:
+        gateway = self.network.books.key.address
+        found: int = await self.net.contracts.settlement.read(self.net.rpc, "bondOf", [gateway])
+        return found
+
     async def supply(self) -> int:
         found: int = await self.net.contracts.dgai.read(self.net.rpc, "totalSupply")
         return found
@@ -130,13 +135,23 @@ async def a_watch(net: Devnet, network: Settling, clock: Later, *, name: str = W
     return opened_watch(side, net.folder / name, archives=network.archives, stack=net.stack, timing=timing)
 
 
-async def assert_convicted(stage: Watched, *, epoch: int, supply_before: int) -> None:
+@dataclass(frozen=True)
+class Before:
+    """What there was before the conviction."""
+
+    supply_wei: int
+    bond_wei: int
+
+    @classmethod
+    async def of(cls, stage: Watched) -> "Before":
+        return cls(await stage.supply(), await stage.bond())
+
+
+async def assert_convicted(stage: Watched, *, epoch: int, before: Before) -> None:
     """Half of bond and stake is gone: a fifth of it to the watcher, the rest burned."""
-    gateway = stage.network.books.key.address
     view = stage.watch.side.watcher.finalized
-    assert view.convicted == {gateway: epoch}
-    slashed = (BOND_WEI + STAKE_WEI) * 5_000 // BPS
-    bond = await stage.net.contracts.settlement.read(stage.net.rpc, "bondOf", [gateway])
-    assert bond == BOND_WEI // 2
+    assert view.convicted == {stage.network.books.key.address: epoch}
+    slashed = (before.bond_wei + STAKE_WEI) * 5_000 // BPS
+    assert await stage.bond() == before.bond_wei // 2
     assert await stage.reward() == slashed * 2_000 // BPS
-    assert supply_before - await stage.supply() == slashed - slashed * 2_000 // BPS
+    assert before.supply_wei - await stage.supply() == slashed - slashed * 2_000 // BPS

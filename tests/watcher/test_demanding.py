@@ -9,9 +9,11 @@ from tests.settlement.network import base_of
 from tests.watcher.stage import EPOCHS, LIAR_EPOCH, WATCHDOG, Watched, watched
 
 from dgrid.chain.channels import approve
+from dgrid.chain.contracts import Reverted
 from dgrid.chain.demands import DemandState
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Anchor
+from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
@@ -97,6 +99,25 @@ def test_a_record_that_cannot_be_shown_is_won_by_asking(on_devnet: OnDevnet, lie
         assert await demanded(stage) in (Place(LIAR_EPOCH, 2, 0), Place(LIAR_EPOCH, 2, 3))
         archive = await answerer(stage, "archive-1")
         assert await archive.step(stage.network.watcher.finalized) == 0
+        await convicted_after_its_time(stage)
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize(("lie", "lane"), [("more-idle", 1), ("longer", 4)])
+def test_a_lane_without_records_that_counts_for_something_is_asked_for_and_convicts(
+    on_devnet: OnDevnet, lie: str, lane: int
+) -> None:
+    """The gateway shows how long the lane is, and nobody takes it for an answer."""
+
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        closed = await stage.lie(lie)
+        place = await demanded(stage)
+        assert place == Place(LIAR_EPOCH, lane, 0)
+        with pytest.raises(Reverted, match="NotOfRecords"):
+            await show_length(stage, closed, lane)
         await convicted_after_its_time(stage)
 
     on_devnet(main)
@@ -241,6 +262,21 @@ def test_who_keeps_one_record_ready_and_withholds_the_rest_is_asked_for_another_
         assert stage.watch.epochs.away == {}
 
     on_devnet(main)
+
+
+async def show_length(stage: Watched, closed: ClosedEpoch, lane: int) -> None:
+    """The gateway shows that a lane is empty, by the tree that its root is over."""
+    leaves = [closed.tree.lane_leaf(number) for number in range(closed.root.lane_count)]
+    fees = closed.root.pot - closed.tree.pot
+    paid = next(at for at in range(len(leaves)) if at not in closed.tree.lanes)  # the first without records
+    paid = closed.tree.lane_count if len(leaves) > closed.tree.lane_count else paid
+    leaves[paid] = leaf(lane_item(paid, 0, TreeNode(bytes(32), fees)), fees)
+    tree = SumTree(leaves)
+    assert tree.root == (closed.root.records_root, closed.root.pot)
+    empty = lane, 0, bytes(32), fees if lane == paid else 0
+    gateway = await stage.net.sender("gateway", dgai_wei=0)
+    arguments = (closed.root, lane, empty, tree.path(lane)), 0
+    await gateway.send(stage.net.contracts.demands, "answerAbsent", arguments, label="show its length")
 
 
 async def show_kept(stage: Watched, closed: ClosedEpoch) -> None:

@@ -4,12 +4,16 @@ import msgspec
 import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.network.dishonest.gateway import altered, second_root
-from tests.watcher.stage import EPOCHS, LIAR_EPOCH, Watched, a_watch, assert_convicted, watched
+from tests.settlement.network import BOND_WEI, CREATORS
+from tests.watcher.stage import EPOCHS, LIAR_EPOCH, Before, Watched, a_watch, assert_convicted, watched
 
+from dgrid.chain.events import Kind
 from dgrid.core.errors import IdempotencyConflict
+from dgrid.core.money import BPS
 from dgrid.core.places import Place
 from dgrid.processes.settler import SettlerService
 from dgrid.settlement.anchoring import AnchorOrder
+from dgrid.settlement.claims import claim_by_default
 from dgrid.settlement.closing import sign_root
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.watchers import WatcherDoors
@@ -24,14 +28,14 @@ LAST = Place(LIAR_EPOCH, 2, 3)  # of which the lies are
 
 async def proven(stage: Watched, number: Number, *, epoch: int = LIAR_EPOCH) -> Finding:
     """The watcher's finding, after the chain agreed and the money went where it should."""
-    supply = await stage.supply()
+    before = await Before.of(stage)
     await stage.step()
     found = stage.watch.service.findings.latest(10)
     convicting = [one for one in found if one.outcome is Outcome.CONVICTED]
     assert len(convicting) == 1, found
     assert not [one for one in found if one.outcome is Outcome.REFUSED], found
     assert convicting[0].challenge == number
-    await assert_convicted(stage, epoch=epoch, supply_before=supply)
+    await assert_convicted(stage, epoch=epoch, before=before)
     return convicting[0]
 
 
@@ -61,6 +65,43 @@ def test_a_lie_that_the_blob_shows_is_proven_and_paid(on_devnet: OnDevnet, lie: 
         assert stage.watch.service.findings.latest(1) == []
         await stage.lie(lie)
         await proven(stage, number)
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize(
+    ("lie", "number"),
+    [
+        ("less-for-listing", Number.BAD_SPLIT),
+        ("more-for-listing", Number.BAD_SPLIT),
+        ("underpaid-listing", Number.BROKEN_TOTAL),
+        ("forgetful-listing", Number.BROKEN_TOTAL),
+    ],
+)
+def test_a_lie_about_creators_alone_is_proven_and_they_get_what_was_signed_to_them(
+    on_devnet: OnDevnet, lie: str, number: Number
+) -> None:
+    """From what the slash left of the bond and no node's line reserves."""
+
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.network.list_model()
+        await stage.network.raise_bond(BOND_WEI * 3 // 2)
+        await stage.history()
+        await stage.step()
+        assert stage.watch.service.findings.latest(1) == []
+        await stage.lie(lie)
+        await proven(stage, number)
+        before = {name: await net.balance(net.key(name).address) for name in CREATORS}
+        anyone = await net.sender("anyone", dgai_wei=0)
+        for lane in (0, 2):
+            held = stage.held(LAST._replace(lane=lane))
+            await claim_by_default(anyone, net.contracts, kind=Kind.LISTING, receipt=held.receipt, seal=held.seal)
+        signed = [stage.held(LAST._replace(lane=lane)).receipt.totals.listing for lane in (0, 2)]
+        parts = [total * CREATORS["creator-1"] // BPS for total in signed]
+        paid = [await net.balance(net.key(name).address) - before[name] for name in CREATORS]
+        assert paid == [sum(parts), sum(signed) - sum(parts)]
+        assert min(paid) > 0
 
     on_devnet(main)
 

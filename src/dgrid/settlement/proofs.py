@@ -1,6 +1,6 @@
 """Leaves and their paths as the contracts take them: what a claim, a collection or a challenge shows."""
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -51,6 +51,21 @@ class LeafProof(msgspec.Struct, frozen=True, array_like=True):
             top, lane = self.lane_root(), receipt.place.lane
             start = leaf(lane_item(lane, self.count, top), top.total)
             found = root_of_path(start, index=lane, count=root.lane_count, path=_path(self.lane_path))
+        except (ValueError, OverflowError):
+            return False
+        return found == (root.records_root, root.pot)
+
+
+class LaneWay(NamedTuple):
+    """The way up from a lane that holds nothing at a place: what answers for the place."""
+
+    lane: int
+    path: Path
+
+    def leads(self, root: EpochRoot, tree: EpochTree) -> bool:
+        """Whether it leads to the root and its pot from the lane as the tree has it."""
+        try:
+            found = root_of_path(tree.lane_leaf(self.lane), index=self.lane, count=root.lane_count, path=self.path)
         except (ValueError, OverflowError):
             return False
         return found == (root.records_root, root.pot)

@@ -3,7 +3,7 @@
 A tree is never published, so two lies at once cannot be guessed from its root. But whoever answers a demand shows a way
 up in it: each sibling there says what the tree counts. One that is not what the records make of it is a lie that can be
 proven as it stands, or hides lies below itself: then a record from there is the next to be asked for.
-Each answer leads further down, and who does not answer is convicted for that. Pure.
+Each answer leads further down, also that a lane holds none, and who does not answer is convicted for that. Pure.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 from dgrid.core.merkle import Path, SumTree, TreeNode, join, lane_item, leaf
 from dgrid.core.places import Place
-from dgrid.settlement.proofs import LeafProof
-from dgrid.settlement.sums import SumTrail, trail_to
+from dgrid.settlement.proofs import LaneWay, LeafProof
+from dgrid.settlement.sums import Lie, SumTrail, trail_to
 from dgrid.wire.blob import EpochTree
-from dgrid.wire.messages import InferenceReceipt
+from dgrid.wire.messages import EpochRoot, InferenceReceipt
 
 Receipts = dict[int, list[InferenceReceipt]]
-Lie = tuple[SumTrail, InferenceReceipt | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,14 @@ def lies_shown(proof: LeafProof, tree: EpochTree, *, receipts: Receipts) -> Iter
         yield _in_lane(sibling, honest, root.epoch, receipts[lane], records)
     start = leaf(lane_item(lane, records.count, top), top.total)
     for sibling in _siblings(start, lane, tree.records, path=lane_path):
+        yield _in_lanes(sibling, tree, root.epoch, receipts)
+
+
+def lies_beside(way: LaneWay, tree: EpochTree, *, root: EpochRoot, receipts: Receipts) -> Iterator[Lie | Place]:
+    """The same of a lane's way up, which was shown because nothing stands at a place. Raises ValueError likewise."""
+    if tree.lane_count != root.lane_count or not way.leads(root, tree):
+        raise ValueError("the root is over other records")
+    for sibling in _siblings(tree.lane_leaf(way.lane), way.lane, tree.records, path=way.path):
         yield _in_lanes(sibling, tree, root.epoch, receipts)
 
 

@@ -2,15 +2,18 @@
 
 A tree is never published, only its root: so a lie about a sum has to be guessed before it can be shown. One lie is
 guessed here, wherever it stands: a record counted with another amount than its fee, or a node or a lane with another
-sum than that of what lies below it. The amount follows from the pot. Several lies at once are not found; then no record
-can be proven under the root either, and whoever demands one wins.
+sum than that of what lies below it. The amount follows from the pot. A lane without records that counts for something
+can only be asked for: no contract takes an answer from it. Several lies at once are not found; then no record can be
+proven under the root either, and whoever demands one wins.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dgrid.core.keccak import ZERO_HASH
 from dgrid.core.merkle import Path, SumTree, TreeNode, join, lane_item, leaf, root_of_path
+from dgrid.core.places import Place
 from dgrid.wire.blob import EpochTree
 from dgrid.wire.messages import EpochRoot, InferenceReceipt
 
@@ -58,6 +61,9 @@ class SumTrail:
         return TreeNode(below.hash, self.sum if self.record_path else below.total)
 
 
+Lie = tuple[SumTrail, InferenceReceipt | None]  # the trail that shows it, with the record if it is a record's
+
+
 def trail_to(tree: EpochTree, receipt: InferenceReceipt, *, at: tuple[int, int]) -> SumTrail:
     """The honest trail of the record at (lane, sequence)."""
     lane, sequence = at
@@ -68,10 +74,8 @@ def trail_to(tree: EpochTree, receipt: InferenceReceipt, *, at: tuple[int, int])
     return SumTrail(*where, leaf_hash, 0, bytes(32), 0, fee, records.path(sequence), fees, fees, lane_path)
 
 
-def wrong_sum(
-    tree: EpochTree, root: EpochRoot, *, receipts: dict[int, list[InferenceReceipt]]
-) -> tuple[SumTrail, InferenceReceipt | None] | None:
-    """The trail that shows the one sum which the root's tree counts wrongly, with the record if it is a record's.
+def wrong_sum(tree: EpochTree, root: EpochRoot, *, receipts: dict[int, list[InferenceReceipt]]) -> Lie | Place | None:
+    """The one sum that the root's tree counts wrongly: as a lie that can be shown, or as a place nobody can answer for.
 
     None when the sums are right, or the lie is not a single one.
     """
@@ -80,7 +84,10 @@ def wrong_sum(
         return None
     if tree.records.root.hash == root.records_root:
         return None if tree.pot == root.pot else (trail_to(tree, receipts[first][0], at=(first, 0)), None)
-    for guesses, (trail, receipt) in enumerate(_guesses(tree, root.pot - tree.pot, receipts)):
+    difference = root.pot - tree.pot
+    if (lane := _paid_for_nothing(tree, root, difference)) is not None:
+        return Place(root.epoch, lane, 0)
+    for guesses, (trail, receipt) in enumerate(_guesses(tree, difference, receipts)):
         if guesses == GUESSES_MAX:
             return None
         if _leads(trail, root):
@@ -95,9 +102,18 @@ def _leads(trail: SumTrail, root: EpochRoot) -> bool:
         return False
 
 
-def _guesses(
-    tree: EpochTree, difference: int, receipts: dict[int, list[InferenceReceipt]]
-) -> Iterator[tuple[SumTrail, InferenceReceipt | None]]:
+def _paid_for_nothing(tree: EpochTree, root: EpochRoot, difference: int) -> int | None:
+    """The lane without records that counts for the difference, by its own fees or beside them."""
+    for lane in range(tree.lane_count) if difference > 0 else ():
+        for fees in (difference, 0) if lane not in tree.lanes else ():
+            start = leaf(lane_item(lane, 0, TreeNode(ZERO_HASH, fees)), difference)
+            path = tree.records.path(tree.lane_index(lane))
+            if root_of_path(start, index=lane, count=tree.lane_count, path=path) == (root.records_root, root.pot):
+                return lane
+    return None
+
+
+def _guesses(tree: EpochTree, difference: int, receipts: dict[int, list[InferenceReceipt]]) -> Iterator[Lie]:
     """Every trail with one sum wrong by the difference, the lanes' first: they are few."""
     if difference == 0:
         return

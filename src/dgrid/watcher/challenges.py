@@ -15,11 +15,11 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.core.places import Place
 from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
-from dgrid.settlement.proofs import LeafProof, absence, lane_proof, leaf_arguments, seal_arguments
+from dgrid.settlement.proofs import LaneWay, LeafProof, absence, lane_proof, leaf_arguments, seal_arguments
 from dgrid.settlement.records import EpochRecords, Records
-from dgrid.settlement.shown_sums import Lie, lies_shown
+from dgrid.settlement.shown_sums import lies_beside, lies_shown
 from dgrid.settlement.signed_roots import SignedRoot
-from dgrid.settlement.sums import wrong_sum
+from dgrid.settlement.sums import Lie, wrong_sum
 from dgrid.watcher.evidence import HeldReceipt
 from dgrid.watcher.overcharges import Overcharge
 from dgrid.wire.messages import Dispatch, EpochRoot, InferenceReceipt, NodeReceipt
@@ -129,22 +129,31 @@ class Prosecutor:
         charge = Charge(Number.BAD_SPLIT, found.gateway, found.epoch, text)
         return Challenge(charge, self._contracts.splits, "proveAboveMaximum", (found.request, proofs))
 
-    def wrong_sum(self, records: EpochRecords, text: str) -> Challenge | None:
-        """4. None when no single sum explains the root. The records need not lead to it."""
-        root = records.anchor.root
-        if (found := wrong_sum(records.tree, root, receipts=records.blob.receipts)) is None:
-            return None
-        return self._of_sum(found, records, text)
+    def wrong_sum(self, records: EpochRecords, text: str) -> Challenge | Place | None:
+        """4. Or the place that nobody can answer for; None when no single sum explains the root.
 
-    def shown_sums(self, proof: LeafProof, records: EpochRecords, *, text: str) -> Iterator[Challenge | Place]:
-        """4. What a record that was shown under the root says of the sums beside it: lies, or where to ask for them."""
+        The records need not lead to it.
+        """
+        found = wrong_sum(records.tree, records.anchor.root, receipts=records.blob.receipts)
+        return found if found is None else self._of_sum(found, records, text)
+
+    def shown_sums(
+        self, shown: LeafProof | LaneWay, records: EpochRecords, *, text: str
+    ) -> Iterator[Challenge | Place]:
+        """4. What was shown under the root says of the sums beside it: lies, or where to ask for them."""
+        root, tree, receipts = records.anchor.root, records.tree, records.blob.receipts
+        if isinstance(shown, LaneWay):
+            lies = lies_beside(shown, tree, root=root, receipts=receipts)
+        else:
+            lies = lies_shown(shown, tree, receipts=receipts)
         try:
-            for found in lies_shown(proof, records.tree, receipts=records.blob.receipts):
-                yield found if isinstance(found, Place) else self._of_sum(found, records, text)
+            yield from (self._of_sum(found, records, text) for found in lies)
         except ValueError as error:
-            logger.info("a record that was shown says nothing of the sums: %s", error)
+            logger.info("what was shown says nothing of the sums: %s", error)
 
-    def _of_sum(self, found: Lie, records: EpochRecords, text: str) -> Challenge:
+    def _of_sum(self, found: Lie | Place, records: EpochRecords, text: str) -> Challenge | Place:
+        if isinstance(found, Place):
+            return found
         root, (trail, receipt) = records.anchor.root, found
         charge = _charge(Number.WRONG_POT, records, text=text)
         if receipt is None:

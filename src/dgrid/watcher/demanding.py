@@ -19,10 +19,10 @@ from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
-from dgrid.settlement.proofs import LeafProof
+from dgrid.settlement.proofs import LaneWay, LeafProof
 from dgrid.settlement.records import EpochRecords
 from dgrid.telemetry import WatcherMetrics
-from dgrid.watcher.answers import shown_proof
+from dgrid.watcher.answers import shown_way
 from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Charge, Number
 from dgrid.watcher.sending import Accuser
@@ -80,9 +80,9 @@ class Demander:
         """What was shown of an epoch so far."""
         return [one for one in self._asked(anchor) if one.state is DemandState.ANSWERED]
 
-    async def shown(self, demand: Demand, records: EpochRecords) -> LeafProof | None:
+    async def shown(self, demand: Demand, records: EpochRecords) -> LeafProof | LaneWay | None:
         """What an answer showed of these records. Raises ChainUnavailable, RpcError."""
-        return await shown_proof(self.rpc, self.contracts, demand=demand, records=records)
+        return await shown_way(self.rpc, self.contracts, demand=demand, records=records)
 
     def _asked(self, anchor: Anchor) -> list[Demand]:
         where = anchor.root.gateway, anchor.root.epoch

@@ -164,8 +164,9 @@ class EpochWatch:
     async def _judge_sums(self, records: EpochRecords, examined: Examined) -> None:
         """The records do not lead to the root, or not to its pot: one lie about a sum may be why."""
         text = next(fault.text for fault in examined.faults if isinstance(fault, NoWay | WrongSum))
-        challenge, places = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text), list[Place]()
-        if challenge is None:
+        found = await asyncio.to_thread(self.prosecutor.wrong_sum, records, text)
+        challenge, places = (None, [found]) if isinstance(found, Place) else (found, [])
+        if found is None:
             challenge, places = await self._several_sums(records, text)
         if challenge is None or not await self.accuser.accuse(challenge):
             await self._leads_nowhere(records.anchor, examined.checked.leaves, text=text, places=places)
@@ -177,8 +178,8 @@ class EpochWatch:
         """
         places: list[Place] = []
         for demand in self.demander.answered(records.anchor):
-            proof = await self.demander.shown(demand, records)
-            found = [] if proof is None else list(self.prosecutor.shown_sums(proof, records, text=text))
+            shown = await self.demander.shown(demand, records)
+            found = [] if shown is None else list(self.prosecutor.shown_sums(shown, records, text=text))
             for one in found:
                 if isinstance(one, Challenge):
                     return one, []

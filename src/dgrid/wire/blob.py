@@ -148,6 +148,10 @@ class EpochTree:
         """Where a lane stands in the records tree: lane `i` at index `i`, as the contract has it."""
         return lane
 
+    def lane_leaf(self, lane: int) -> TreeNode:
+        """What the records tree holds for a lane: of one without records that it holds none, for nothing."""
+        return _lane_leaf(lane, self.lanes.get(lane))
+
 
 def epoch_tree(leaves: dict[int, list[tuple[bytes, int]]]) -> EpochTree:
     """The trees over (struct hash, fee) by lane. Raises ValueError when all are empty or a number is too high."""

@@ -113,6 +113,14 @@ def badly_split(receipt: InferenceReceipt) -> InferenceReceipt:
     return replace(receipt, shares=shares, totals=totals)
 
 
+def mispriced(by_wei: int, receipt: InferenceReceipt) -> InferenceReceipt:
+    """The listing's share alone is wrong, and the fee with it: node, protocol and gateway have theirs."""
+    shares, totals = receipt.shares, receipt.totals
+    shares = replace(shares, fee=shares.fee + by_wei, listing=shares.listing + by_wei)
+    totals = replace(totals, payer=totals.payer + by_wei, listing=totals.listing + by_wei)
+    return replace(receipt, shares=shares, totals=totals)
+
+
 def misplaced(receipt: InferenceReceipt) -> InferenceReceipt:
     """It stands where it should, signed for a place further on."""
     return replace(receipt, place=replace(receipt.place, sequence=receipt.place.sequence + 100))
@@ -177,6 +185,21 @@ def more_lane(closed: ClosedEpoch, rows: Rows) -> ClosedEpoch:
     return lanes_counted(closed, lane, counted=TreeNode(tree.root.hash, tree.root.total + 1), count=tree.count)
 
 
+def more_idle(closed: ClosedEpoch, rows: Rows) -> ClosedEpoch:
+    """A lane that wrote nothing counts for one unit."""
+    idle = next(lane for lane in range(closed.tree.lane_count) if lane not in closed.tree.lanes)
+    return lanes_counted(closed, idle, counted=TreeNode(bytes(32), 1), count=0)
+
+
+def longer(closed: ClosedEpoch, rows: Rows) -> ClosedEpoch:
+    """Two lanes more, which wrote nothing; the first counts for one unit."""
+    lane = closed.tree.lane_count
+    leaves = [closed.tree.lane_leaf(index) for index in range(lane + 2)]
+    leaves[lane] = leaf(lane_item(lane, 0, TreeNode(bytes(32), 1)), 1)
+    top = SumTree(leaves).root
+    return signed(closed, records_root=top.hash, pot=top.total, lane_count=len(leaves))
+
+
 def unrelated(closed: ClosedEpoch, rows: Rows) -> ClosedEpoch:
     """A root over records that nobody ever sees."""
     return signed(closed, records_root=bytes(31) + b"\x01")
@@ -200,6 +223,8 @@ ROW_LIES: dict[str, Callable[[Liar, Closing, Rows], Rows]] = {
     "pointing-nowhere": functools.partial(last_changed, pointing_nowhere),
     "pointing-ahead": functools.partial(last_changed, pointing_ahead),
     "badly-split": functools.partial(last_changed, badly_split),
+    "less-for-listing": functools.partial(last_changed, functools.partial(mispriced, -1)),
+    "more-for-listing": functools.partial(last_changed, functools.partial(mispriced, +1)),
     "misplaced": functools.partial(last_changed, misplaced),
     **{
         f"underpaid-{party.name.lower()}": functools.partial(last_changed, functools.partial(underpaid, party))
@@ -215,6 +240,8 @@ ROOT_LIES: dict[str, Callable[[ClosedEpoch, Rows], ClosedEpoch]] = {
     "more-pot": more_pot,
     "more-fee": more_fee,
     "more-lane": more_lane,
+    "more-idle": more_idle,
+    "longer": longer,
     "unrelated": unrelated,
     "withheld": honest_once_more,
 }

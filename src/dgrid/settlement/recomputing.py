@@ -14,7 +14,8 @@ import msgspec
 from dgrid.core.identity import to_hex
 from dgrid.poq.draw import Duty
 from dgrid.poq.evidence import RoundEvidence
-from dgrid.poq.panels import all_duties
+from dgrid.poq.identity import Likelihood, laundering, panel_finding
+from dgrid.poq.panels import Panel, all_duties, panels
 from dgrid.poq.rounds import judge
 from dgrid.settlement.quality import CollectedRound, QualityReader
 from dgrid.settlement.rounds import posted_before, root_of, rules_of
@@ -61,6 +62,7 @@ class RoundAudit:
     differences: tuple[str, ...]
     collected: CollectedRound
     duties: tuple[Duty, ...]
+    likelihoods: tuple[Likelihood, ...]  # of what nodes answered, to the models that they claim
 
     @property
     def ok(self) -> bool:
@@ -91,6 +93,7 @@ async def recompute(reader: QualityReader, judged_round: int, *, token: bytes) -
         tuple(differences[:DIFFERENCES_MAX]),
         collected,
         owed,
+        likelihoods_of(panels(collected.evidence, rules)),
     )
 
 
@@ -111,6 +114,12 @@ def obedience_of(evidence: RoundEvidence, owed: Iterable[Duty]) -> Obedience:
         tuple(sorted(wanted - told.keys())),
         tuple(sorted(told.keys() - wanted)),
     )
+
+
+def likelihoods_of(found: Iterable[Panel]) -> tuple[Likelihood, ...]:
+    """What identity checks say of nodes' texts, by node and model; of each reply what its panel found."""
+    told = ((one.leaf.node, one.leaf.model_id, panel_finding(one.identities)) for one in found)
+    return laundering((node, model, finding) for node, model, finding in told if finding is not None)
 
 
 def _root_differences(posted: QualityRoot, computed: QualityRoot) -> Iterator[str]:

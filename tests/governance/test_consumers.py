@@ -67,7 +67,7 @@ def _signers(view: ChainView) -> int:
     """How many of ten judges sign a root."""
     opened = {(EPOCH, Address(bytes([at]) * 20)): Opening(bytes(32), bytes(32)) for at in range(10)}
     signatures = [EvaluatorSignature(evaluator, b"") for _, evaluator in opened]
-    return len(quorum_of(replace(view, openings=opened), EPOCH, signatures))
+    return len(quorum_of(signatures, replace(view, openings=opened), number=EPOCH))
 
 
 def _is_active(view: ChainView) -> bool:

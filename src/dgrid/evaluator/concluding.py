@@ -90,7 +90,7 @@ class Concluder:
         if not step.posts:
             return
         signatures = [own, *await self._gathered(result.root, view)]
-        await self._post(result, quorum_of(view, step.round, signatures))
+        await self._post(result, quorum_of(signatures, view, number=step.round))
 
     async def _computed(self, number: int, view: ChainView) -> Result:
         basis = basis_of(view, number)
@@ -155,7 +155,9 @@ class Concluder:
         logger.info("posted the root of round %d", result.root.round)
 
 
-def quorum_of(view: ChainView, number: int, signatures: Sequence[EvaluatorSignature]) -> Sequence[EvaluatorSignature]:
+def quorum_of(
+    signatures: Sequence[EvaluatorSignature], view: ChainView, *, number: int
+) -> Sequence[EvaluatorSignature]:
     """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
     more. Raises NotYet while they are too few.
     """

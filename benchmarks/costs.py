@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.places import filled
 from dgrid.chain.parameters import Parameters, bsc_parameters
 from dgrid.core.money import BPS
+from dgrid.poq.turns import RELEASES_MAX
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOTS = ROOT / "contracts" / "snapshots"
@@ -66,14 +67,17 @@ def gas_a_day(load: Load, snapshots: Snapshots, parameters: Parameters) -> dict[
     """What a day takes, by what it is for. A row of a batch is priced as a further row of the largest one measured."""
     settlement, court = snapshots["Settlement"], snapshots["QualityCourt"]
     epochs = EPOCHS_A_DAY * load.gateways
-    signature = (court["post: first, 5 signatures, 1 release"] - court["post: first, 2 signatures, 1 release"]) // 3
-    anchor = settlement["anchor: next, 2 archives"] + max(0, parameters.stored_quorum - 2) * signature
+    archive = settlement["anchor: next, 3 archives"] - settlement["anchor: next, 2 archives"]
+    anchor = settlement["anchor: next, 2 archives"] + max(0, parameters.stored_quorum - 2) * archive
     known = settlement["collectOne: first, 64 leaves"] - settlement["collectOne: again, 64 leaves"]
     row = settlement["collect: 32 new channels"] // 32 - known
     claim, listing = settlement["claimOne: node, again, 64 leaves"], "claimOne: listing of two payees, first, 64 leaves"
     judges = judges_of_a_round(load, parameters)
     signers = judges * parameters.quorum_bps // BPS + 1
+    signature = court["post: first, 3 signatures, 1 release"] - court["post: first, 2 signatures, 1 release"]
+    release = (court["post: first, 2 signatures, 64 releases"] - court["post: first, 2 signatures, 1 release"]) // 63
     post = court["post: next, 2 signatures, 1 release"] + max(0, signers - 2) * signature
+    post += (min(load.gateways, RELEASES_MAX) - 1) * release
     seed = court["fixSeed"] + court["disclose"] + court["openCanaries"]
     words = court["commit"] + court["reveal: first of the round"]
     return {

@@ -27,7 +27,8 @@ struct Jury {
 /// @title Who judges a case
 /// @notice A lottery weighted by stake: the seed comes from a block after the case was opened, a member's rank from the
 /// seed, its name and its own stake, and the lowest ranks sit. Only stake that stood before the case counts, so nobody
-/// can read the seed and then buy, or found, a better rank.
+/// can read the seed and then buy, or found, a better rank. Who signed a disputed root ranks behind everybody else: it
+/// gets a seat that nobody else takes, so that a dispute is judged by others, and is judged.
 abstract contract Juries is Docket {
     error SeedAlreadyFixed(bytes32 id);
     error SeedNotYet(uint256 afterBlock);
@@ -48,6 +49,9 @@ abstract contract Juries is Docket {
 
     /// @dev A member's weight is counted in these.
     uint256 private constant WHOLE_TOKEN = 1e18;
+
+    /// @dev The highest bit of a rank; lots fill those below.
+    uint256 private constant BEHIND = 1 << 95;
 
     mapping(bytes32 id => mapping(Stage stage => Jury)) internal _juries;
 
@@ -132,7 +136,12 @@ abstract contract Juries is Docket {
         bool serves = weight != 0 && member.raisedAt < found.openedAt && registry.isActive(Role.Evaluator, evaluator);
         require(serves && _isImpartial(id, found, evaluator), NotEligible(evaluator));
         bytes32 lot = keccak256(abi.encode(seed, id, found.stage, evaluator));
-        return uint96((uint256(lot) >> 160) / weight);
+        uint256 rank = (uint256(lot) >> 161) / weight;
+        return uint96(_hasSigned(found, evaluator) ? rank | BEHIND : rank);
+    }
+
+    function _hasSigned(Case storage found, address evaluator) private view returns (bool) {
+        return found.subject == Subject.QualityRoot && court.hasSigned(evaluator, uint64(uint256(found.matter)));
     }
 
     /// @dev No party to the case, and on appeal nobody who has judged it; for an identity, only who runs the model.

@@ -6,7 +6,7 @@ import {Canaries} from "./Canaries.sol";
 import {DGAI} from "./DGAI.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {Parameter} from "./Parameter.sol";
-import {Step} from "./Types.sol";
+import {MAX_RELEASES, Step} from "./Types.sol";
 
 /// @dev What quality leaves of a node's part, what it takes off and gives back to payers, what judging earns.
 enum PayoutKind {
@@ -57,6 +57,7 @@ abstract contract Payouts is Canaries {
     error NoFinalRoot();
     error NotIncluded(PayoutKind kind, address gateway, address payee);
     error PoolReserved(uint128 amount, uint256 free);
+    error TooManyReleases(uint256 count, uint256 maximum);
 
     event PayoutClaimed(
         address indexed payee, PayoutKind indexed kind, address indexed gateway, uint128 amount, uint128 claimedTotal
@@ -146,6 +147,7 @@ abstract contract Payouts is Canaries {
 
     /// @dev Counts no more than was carried over and Settlement will pay in all: a release above that is cut.
     function _owe(Release[] calldata releases) internal returns (uint256 sum) {
+        require(releases.length <= MAX_RELEASES, TooManyReleases(releases.length, MAX_RELEASES));
         delete _counted;
         for (uint256 i = 0; i < releases.length; ++i) {
             address gateway = releases[i].gateway;

@@ -29,8 +29,8 @@ struct EvaluatorSignature {
 }
 
 /// @title Where quality is judged
-/// @notice Fixes what is drawn, keeps evaluators to their word, and takes the root that more than the quorum of those
-/// who judged have signed. It computes no score: the root's table lies in public and everybody can compute it again.
+/// @notice Fixes what is drawn, keeps evaluators to their word, and takes the root that a quorum of those who judged
+/// have signed. It computes no score: the root's table lies in public and everybody can compute it again.
 contract QualityCourt is Payouts {
     error WrongRootToken(address token);
     error RoundNotNew(uint64 round, uint64 nextRound);
@@ -40,7 +40,7 @@ contract QualityCourt is Payouts {
     error EvaluatorsNotAscending(address evaluator);
     error NotRevealed(address evaluator, uint64 round);
     error WrongRootSignature(address evaluator);
-    error QuorumNotReached(uint256 signed, uint256 revealed);
+    error NotTheQuorum(uint256 signed, uint256 quorum);
     error RootNotFinal(uint64 round, uint256 until);
     error RootDisputed(uint64 round);
     error OnlyCases(address caller);
@@ -68,7 +68,8 @@ contract QualityCourt is Payouts {
     /// @notice Posts a round's root. Rounds go forward only; a later root covers those that were left out. Whoever sends
     /// it pays the gas, and gains nothing by it.
     /// @param releases what the root takes of each gateway's funds for its nodes and payers
-    /// @param signatures of evaluators that opened their reports of this round, in ascending order of their addresses
+    /// @param signatures of as many evaluators as the quorum takes, all of whom opened their reports of this round, in
+    /// ascending order of their addresses
     function post(QualityRoot calldata root, Release[] calldata releases, EvaluatorSignature[] calldata signatures)
         external
         nonReentrant
@@ -77,7 +78,7 @@ contract QualityCourt is Payouts {
         _requireNext(root);
         bytes32 releasesHash = keccak256(abi.encode(releases));
         require(releasesHash == root.releasesHash, WrongReleases(releasesHash));
-        _requireQuorum(root.round, _hashTypedDataV4(digest), signatures);
+        _takeQuorum(root.round, _hashTypedDataV4(digest), signatures);
 
         uint256 least = _last.payoutsTotal;
         uint256 most = least + _owe(releases) + _at(Parameter.PoolCap, root.round);
@@ -132,18 +133,19 @@ contract QualityCourt is Payouts {
         require(root.previous == _last.digest, WrongPrevious(root.previous, _last.digest));
     }
 
-    function _requireQuorum(uint64 round, bytes32 digest, EvaluatorSignature[] calldata signatures) private view {
+    /// @dev No more than it takes: signers judge a dispute last, so that somebody must be left to judge it.
+    function _takeQuorum(uint64 round, bytes32 digest, EvaluatorSignature[] calldata signatures) private {
+        uint256 quorum = revealedIn[round] * _at(Parameter.QuorumBps, round) / BPS + 1;
+        require(signatures.length == quorum, NotTheQuorum(signatures.length, quorum));
         address last = address(0);
-        for (uint256 i = 0; i < signatures.length; ++i) {
+        for (uint256 i = 0; i < quorum; ++i) {
             address evaluator = signatures[i].evaluator;
             require(evaluator > last, EvaluatorsNotAscending(evaluator));
             require(hasRevealed(evaluator, round), NotRevealed(evaluator, round));
             bool signed = Signatures.byKey(evaluator, digest, signatures[i].signature);
             require(signed, WrongRootSignature(evaluator));
+            _keepSigned(evaluator, round);
             last = evaluator;
         }
-        uint256 revealed = revealedIn[round];
-        bool reached = signatures.length * BPS > revealed * _at(Parameter.QuorumBps, round);
-        require(reached, QuorumNotReached(signatures.length, revealed));
     }
 }

@@ -24,9 +24,10 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
     event Revealed(address indexed evaluator, uint64 indexed round, bytes32 reportsRoot, bytes32 blobId);
     event Penalized(address indexed evaluator, uint64 indexed round, uint128 amount, address reporter);
 
-    // What became of a commitment takes its place. No hash comes near these two.
+    // What became of a commitment takes its place. No hash comes near these.
     bytes32 private constant REVEALED = bytes32(uint256(1));
     bytes32 private constant PENALIZED = bytes32(uint256(2));
+    bytes32 private constant SIGNED = bytes32(uint256(3)); // revealed, and among those that a posted root counted with
 
     /// @notice How many evaluators opened their reports of a round.
     mapping(uint64 round => uint256) public revealedIn;
@@ -36,7 +37,7 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
     /// @param commitment keccak256(abi.encode(evaluator, round, reportsRoot, salt))
     function commit(uint64 round, bytes32 commitment) external {
         _requireWindow(_commitFrom(round), _revealFrom(round));
-        require(commitment > PENALIZED, NotACommitment(commitment));
+        require(commitment > SIGNED, NotACommitment(commitment));
         require(_commitments[round][msg.sender] == bytes32(0), AlreadyCommitted(msg.sender, round));
         require(registry.isActive(Role.Evaluator, msg.sender), EvaluatorNotActive(msg.sender));
 
@@ -63,7 +64,7 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
     function penalize(address evaluator, uint64 round) external nonReentrant {
         uint256 openFrom = _openFrom(round);
         require(block.timestamp >= openFrom, TooEarly(openFrom));
-        require(_commitments[round][evaluator] > PENALIZED, NothingWithheld(evaluator, round));
+        require(_commitments[round][evaluator] > SIGNED, NothingWithheld(evaluator, round));
 
         _commitments[round][evaluator] = PENALIZED;
         uint128 penalty = uint128(_at(Parameter.LatePenalty, round));
@@ -75,12 +76,24 @@ abstract contract Rounds is Draws, ReentrancyGuardTransient {
         if (amount != rewarded) token.burn(amount - rewarded);
     }
 
-    /// @notice The commitment while it is not opened; 1 once it was, 2 once its withholding was penalized, else zero.
+    /// @notice The commitment while it is not opened; 1 once it was, 2 once its withholding was penalized, 3 once its
+    /// evaluator signed a root of the round that was posted, else zero.
     function commitmentOf(address evaluator, uint64 round) external view returns (bytes32) {
         return _commitments[round][evaluator];
     }
 
     function hasRevealed(address evaluator, uint64 round) public view returns (bool) {
-        return _commitments[round][evaluator] == REVEALED;
+        bytes32 word = _commitments[round][evaluator];
+        return word == REVEALED || word == SIGNED;
+    }
+
+    /// @notice Whether a root of the round was posted with the evaluator's signature, overturned or not.
+    function hasSigned(address evaluator, uint64 round) external view returns (bool) {
+        return _commitments[round][evaluator] == SIGNED;
+    }
+
+    /// @dev Of one that has revealed.
+    function _keepSigned(address evaluator, uint64 round) internal {
+        _commitments[round][evaluator] = SIGNED;
     }
 }

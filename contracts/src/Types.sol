@@ -11,6 +11,10 @@ uint256 constant BPS = 10_000;
 /// @dev Payers that one case can order to be refunded.
 uint256 constant MAX_REFUNDS = 16;
 
+/// @dev Gateways from which one quality root can take releases: at up to 97,000 gas each, well below the 2^24 that a
+/// transaction may use.
+uint256 constant MAX_RELEASES = 64;
+
 /// @dev What a member takes part as.
 enum Role {
     Node,

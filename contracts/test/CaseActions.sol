@@ -37,7 +37,7 @@ contract CaseActions is Courthouse {
         _hear(round, 3, 3);
         _warpToPost(round);
         _posted = _root(round, _row(PayoutKind.Node, node, 20e18), _release(20e18));
-        _post(_posted, _release(20e18), 3);
+        _post(_posted, _release(20e18), 2);
         vm.prank(opener);
         _ids.push(cases.open(Subject.QualityRoot, address(0), bytes32(uint256(round)), BLOB, _noRefunds()));
         bonds = CASE_BOND;

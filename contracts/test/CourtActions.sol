@@ -180,11 +180,11 @@ contract CourtActions is Courtroom {
         vm.roll(block.number + 300);
     }
 
-    /// @dev Grows one row; one time in four by too much perhaps, signed by too few, or for an old round.
+    /// @dev Grows one row; one time in four by too much perhaps, signed by too few or too many, or for an old round.
     function post(uint8 wild, uint256 row, uint128 growth, uint128 released, uint256 signing) external {
         if (_rounds.length == 0) return;
         uint64 round = _rounds[wild % 4 == 0 ? wild % _rounds.length : _rounds.length - 1];
-        signing = wild % 4 == 1 ? signing % (EVALUATORS + 1) : EVALUATORS;
+        signing = wild % 4 == 1 ? signing % (EVALUATORS + 1) : _opened[round] / 2 + 1;
         Release[] memory releases = _release(released % 15e18);
         uint256 counted = _counted(releases[0].amount);
         growth = wild % 4 == 2 ? growth % 30e18 : uint128(growth % (counted + POOL_CAP + 1));
@@ -321,7 +321,7 @@ contract CourtActions is Courtroom {
         uint256 signed = signing < _opened[round] ? signing : _opened[round];
         bool next = digest == bytes32(0) || round > last;
         bool settled = !_disputed && block.timestamp >= _lastAt + 15;
-        return next && settled && block.timestamp >= from && 2 * signed > _opened[round];
+        return next && settled && block.timestamp >= from && signed == _opened[round] / 2 + 1;
     }
 
     function _counted(uint128 released) private view returns (uint256) {

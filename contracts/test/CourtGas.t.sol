@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PayoutClaim, PayoutKind} from "../src/Payouts.sol";
+import {PayoutClaim, PayoutKind, Release} from "../src/Payouts.sol";
 import {EvaluatorSignature, QualityRoot} from "../src/QualityCourt.sol";
 import {Role} from "../src/Registry.sol";
-import {EpochRoot} from "../src/Types.sol";
+import {EpochRoot, MAX_RELEASES} from "../src/Types.sol";
 import {Courtroom, Row} from "./Courtroom.sol";
 import {vm} from "./Vm.sol";
 
@@ -90,15 +90,31 @@ contract CourtGasTest is Courtroom {
         _snap("reveal: first of the round");
     }
 
-    /// @dev As a mainnet committee would: 15 evaluators cost ten signatures more than five.
+    /// @dev What a signature costs is the difference between this and a root of two.
     function test_signatures() public {
         (, uint64 round) = _draw(100e18);
         _hear(round, EVALUATORS, EVALUATORS);
         _warpToPost(round);
         QualityRoot memory root = _root(round, _bigTable(1e17), _release(20e18));
-        EvaluatorSignature[] memory signatures = _signatures(root, EVALUATORS);
+        EvaluatorSignature[] memory signatures = _signatures(root, EVALUATORS / 2 + 1);
         court.post(root, _release(20e18), signatures);
-        _snap("post: first, 5 signatures, 1 release");
+        _snap("post: first, 3 signatures, 1 release");
+    }
+
+    /// @dev As many gateways as one root may name, each of which takes part for the first time: the dearest root there is.
+    function test_releases() public {
+        Release[] memory releases = new Release[](MAX_RELEASES);
+        uint64 round;
+        for (uint256 i = 0; i < MAX_RELEASES; ++i) {
+            _openGateway(0x6A80 + i);
+            (, round) = _draw(100e18);
+            releases[i] = Release(gateway, 20e18);
+        }
+        _hear(round, 3, 3);
+        _warpToPost(round);
+        _post(_root(round, _bigTable(20e18), releases), releases, 2);
+        _snap("post: first, 2 signatures, 64 releases");
+        vm.assertEq(court.releasesHeldTotal(), 20e18 * MAX_RELEASES);
     }
 
     function _claimFirst(Row[] memory rows) private {

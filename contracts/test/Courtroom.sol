@@ -5,6 +5,7 @@ import {PayoutClaim, PayoutKind, Release} from "../src/Payouts.sol";
 import {EvaluatorSignature, QualityRoot} from "../src/QualityCourt.sol";
 import {Role} from "../src/Registry.sol";
 import {EpochRoot, Step} from "../src/Types.sol";
+import {Book} from "./Book.sol";
 import {Trees} from "./Trees.sol";
 import {vm} from "./Vm.sol";
 import {World} from "./World.sol";
@@ -57,6 +58,19 @@ abstract contract Courtroom is World {
     }
 
     // The way of a round.
+
+    /// @dev Another gateway with its own channel of the payer, whose records and lines the test keeps from now on.
+    function _openGateway(uint256 key) internal {
+        (gateway, book) = (vm.addr(key), new Book(key, address(token), settlement.domainSeparator(), exposed));
+        _join(Role.Gateway, gateway, 1_000);
+        _bond(gateway, BOND);
+        _line(otherNode, LINE);
+        config = _channel(payer, gateway, 0);
+        channelId = escrow.channelId(config);
+        _fund(payer, DEPOSIT);
+        vm.prank(payer);
+        escrow.deposit(config, DEPOSIT);
+    }
 
     function _anchorEpoch(uint128 toNode) internal returns (EpochRoot memory root) {
         book.moveTo(parameters.epochNow());

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Bonds} from "../src/Bonds.sol";
-import {DefaultClaim, Settlement} from "../src/Settlement.sol";
+import {Claim, DefaultClaim, Settlement} from "../src/Settlement.sol";
 import {Kind, Leaf, LeafProof} from "../src/Types.sol";
 import {Book} from "./Book.sol";
 import {vm} from "./Vm.sol";
@@ -171,6 +171,25 @@ contract DefaultTest is World {
         _passWindow();
         vm.assertEq(_claimOne(Kind.Node, book.proof(30, 0, 0)), 7e18);
         vm.assertEq(settlement.unprovenOf(gateway, node), 0);
+    }
+
+    function test_a_root_that_proves_nothing_of_it_gives_no_line_back() public {
+        book.moveTo(1);
+        book.write(_bill(otherNode, 1_000e18));
+        book.write(_bill(node, 60e18));
+        _closeAndAnchor();
+        _collectOne(book.proof(1, 0, 1));
+        _passWindow();
+        LeafProof memory older = book.proof(1, 0, 1);
+        vm.assertEq(_claimOne(Kind.Node, older), 160e18);
+        book.moveTo(3);
+        Leaf memory last = book.write(_bill(node, 40e18));
+        vm.warp(settlement.endOf(3) + 180);
+        vm.assertEq(settlement.claimByDefault(_default(Kind.Node, last)), 40e18);
+        bytes32 key = bytes32(uint256(uint160(node)));
+        vm.expectRevert(abi.encodeWithSelector(Settlement.NothingToClaim.selector, gateway, Kind.Node, key));
+        settlement.claimOne(Claim(Kind.Node, older));
+        vm.assertEq(settlement.unprovenOf(gateway, node), 40e18);
     }
 
     function test_a_root_gives_back_as_much_of_the_line_as_it_proves() public {

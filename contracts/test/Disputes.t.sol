@@ -6,6 +6,7 @@ import {Docket, Outcome, Stage, Subject} from "../src/Docket.sol";
 import {PayoutKind, Payouts, Posted, Release} from "../src/Payouts.sol";
 import {EvaluatorSignature, QualityCourt, QualityRoot} from "../src/QualityCourt.sol";
 import {Role} from "../src/Types.sol";
+import {Seat} from "../src/Juries.sol";
 import {Row} from "./Courtroom.sol";
 import {Courthouse} from "./Courthouse.sol";
 import {vm} from "./Vm.sol";
@@ -246,6 +247,72 @@ contract DisputesTest is Courthouse {
         vm.assertEq(current.digest, _hashOf(_wrong));
         court.claim(_claims(_row(PayoutKind.Payer, reporter, 20e18)));
         vm.assertEq(token.balanceOf(reporter), 20e18);
+    }
+
+    // Who judges it.
+
+    function test_who_signed_a_root_has_no_seat_that_another_takes() public {
+        bytes32 id = _dispute();
+        _seed(id);
+        _enrolAll(id);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.assertFalse(court.hasSigned(_juror(id, Stage.First, i), _round));
+        }
+        _hearVotes(id, Stage.First, 7, 0);
+        _appeal(id);
+        _seed(id);
+        _enrolAll(id);
+        vm.assertEq(_jury(id, Stage.Appeal).seats.length, 5);
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.assertFalse(court.hasSigned(_juror(id, Stage.Appeal, i), _round));
+        }
+    }
+
+    /// @dev Else whoever keeps others away could delay a root for nothing: a case that nobody hears costs no bond.
+    function test_signers_fill_the_seats_that_nobody_else_takes() public {
+        bytes32 id = _dispute();
+        _seed(id);
+        address[3] memory takers = [_evaluator(0), _evaluator(1), _evaluator(2)]; // two that signed, one that did not
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.assertTrue(_enrol(id, takers[i]));
+        }
+        _hearVotes(id, Stage.First, 7, 0);
+        _passAppeal();
+        cases.execute(id);
+        _assertOutcome(id, Outcome.Acquitted);
+    }
+
+    /// @dev Whatever the order: a signer keeps a seat only if it is one of those for whom nobody else came.
+    function testFuzz_a_signer_yields_to_whoever_did_not_sign(uint256 order, uint256 coming) public {
+        bytes32 id = _dispute();
+        _seed(id);
+        uint256 others;
+        uint256 all;
+        for (uint256 i = 0; i < JURORS; ++i) {
+            uint256 other = i + (order >> (8 * i)) % (JURORS - i);
+            (jurors[i], jurors[other]) = (jurors[other], jurors[i]);
+            if (coming >> i & 1 == 0) continue;
+            _enrol(id, jurors[i]);
+            ++all;
+            if (!court.hasSigned(jurors[i], _round)) ++others;
+        }
+        Seat[] memory seats = _jury(id, Stage.First).seats;
+        vm.assertEq(seats.length, all < 3 ? all : 3);
+        uint256 signers;
+        for (uint256 i = 0; i < seats.length; ++i) {
+            bool behind = seats[i].rank >= 1 << 95;
+            vm.assertTrue(behind == court.hasSigned(seats[i].evaluator, _round));
+            if (behind) ++signers;
+        }
+        vm.assertEq(signers, others < seats.length ? seats.length - others : 0);
+    }
+
+    /// @dev Who signed a root is nobody's business in a case about a node.
+    function test_a_signer_judges_other_matters_as_everybody() public {
+        bytes32 id = _accuse();
+        _seed(id);
+        _enrol(id, _evaluator(0));
+        vm.assertTrue(_jury(id, Stage.First).seats[0].rank < 1 << 95);
     }
 
     // Who signed it.

@@ -106,6 +106,11 @@ contract GasTest is World {
         book.write(_bill(node, 1e18));
         _closeAndAnchor();
         _snap("Settlement", "anchor: next, 2 archives");
+        book.write(_bill(node, 1e18));
+        EpochRoot memory root = book.close();
+        _warpToEnd(root.epoch);
+        settlement.anchor(root, book.signRoot(root), _stored(root.blobId, 3));
+        _snap("Settlement", "anchor: next, 3 archives");
     }
 
     function test_collect_and_claim() public {

@@ -22,7 +22,7 @@ contract JuriesTest is Courthouse {
 
     function _rankBy(bytes32 seed, address juror, Stage stage) private view returns (uint256) {
         bytes32 lot = keccak256(abi.encode(seed, _id, stage, juror));
-        return (uint256(lot) >> 160) / (registry.member(Role.Evaluator, juror).stake / 1e18);
+        return (uint256(lot) >> 161) / (registry.member(Role.Evaluator, juror).stake / 1e18);
     }
 
     function _refused(address juror, bytes memory reason) private {

@@ -6,7 +6,7 @@ import {PayoutClaim, PayoutKind, Payouts} from "../src/Payouts.sol";
 import {Role} from "../src/Registry.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {Kind, LeafProof} from "../src/Types.sol";
-import {Book} from "./Book.sol";
+import {Bill} from "./Book.sol";
 import {Courtroom, Row} from "./Courtroom.sol";
 import {vm} from "./Vm.sol";
 
@@ -167,19 +167,38 @@ contract PayoutsTest is Courtroom {
         vm.assertEq(court.releasesHeldTotal(), 0);
     }
 
-    /// @dev Another gateway, whose records and lines the test keeps from now on.
-    function _openGateway(uint256 key) private {
-        (gateway, book) = (vm.addr(key), new Book(key, address(token), settlement.domainSeparator(), exposed));
-        _join(Role.Gateway, gateway, 1_000);
-        _bond(gateway, BOND);
-        _line(otherNode, LINE);
-    }
-
     function _drawUncollected(uint128 toNode) private returns (uint64 epoch, uint64 round) {
         epoch = _anchorEpoch(toNode).epoch;
         vm.roll(block.number + 4);
         court.fixSeed(gateway, epoch);
         (, round,) = court.drawOf(gateway, epoch);
+    }
+
+    /// @dev What SECURITY.md says that it does not prevent, and how far it goes: the gateway's own node, whose payer has
+    /// next to nothing, empties the funds by its base share. No row of the root could undo that: the base of an honest
+    /// node is its line's to make whole, its fifth has nothing behind it.
+    function test_a_gateway_that_dilutes_its_purse_costs_its_nodes_no_more_than_their_fifth() public {
+        book.moveTo(parameters.epochNow());
+        book.write(_bill(node, 100e18));
+        Bill memory unfunded = _bill(otherNode, 400e18);
+        unfunded.channelId = keccak256("a channel that nobody fills");
+        book.write(unfunded);
+        uint64 epoch = _closeAndAnchor().epoch;
+        _collectOne(book.proof(epoch, 0, 0));
+        _passWindow();
+        vm.assertEq(_claimOne(Kind.Node, book.proof(epoch, 0, 1)), 320e18);
+        vm.assertEq(_claimOne(Kind.Node, book.proof(epoch, 0, 0)), 80e18);
+        vm.roll(block.number + 4);
+        court.fixSeed(gateway, epoch);
+        (, uint64 round,) = court.drawOf(gateway, epoch);
+        _hear(round, 3, 3);
+        _warpToPost(round);
+        Row[] memory rows = _row(PayoutKind.Node, node, 20e18); // of the other node nothing is credited
+        _post(_root(round, rows, _release(20e18)), _release(20e18), 2);
+        _passChallenge();
+        court.claim(_claims(rows));
+        vm.assertEq(token.balanceOf(node), 80e18);
+        vm.assertEq(court.owed(gateway), 20e18);
     }
 
     /// @dev A dishonest root that takes a row away and gives it to another is still paid within its total.

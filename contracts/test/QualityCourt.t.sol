@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {Judging} from "../src/Judging.sol";
 import {PayoutKind, Payouts, Release} from "../src/Payouts.sol";
 import {EvaluatorSignature, QualityCourt, QualityRoot} from "../src/QualityCourt.sol";
+import {Rounds} from "../src/Rounds.sol";
+import {MAX_RELEASES} from "../src/Types.sol";
 import {Courtroom, Row} from "./Courtroom.sol";
 import {vm} from "./Vm.sol";
 
@@ -54,7 +56,8 @@ contract QualityCourtTest is Courtroom {
         _assertConserved();
     }
 
-    function testFuzz_more_than_half_of_the_openings_are_a_quorum(uint256 opened, uint256 signed) public {
+    /// @dev Neither fewer nor more: a root that all had signed would leave nobody to judge it.
+    function testFuzz_just_over_half_of_the_openings_are_a_quorum(uint256 opened, uint256 signed) public {
         opened = 1 + opened % EVALUATORS;
         signed = signed % (opened + 1);
         vm.warp(block.timestamp + EPOCH);
@@ -63,17 +66,41 @@ contract QualityCourtTest is Courtroom {
         _warpToPost(round);
         QualityRoot memory root = _root(round, new Row[](0), new Release[](0));
         EvaluatorSignature[] memory signatures = _signatures(root, signed);
-        if (2 * signed <= opened) {
-            vm.expectRevert(abi.encodeWithSelector(QualityCourt.QuorumNotReached.selector, signed, opened));
+        uint256 quorum = opened / 2 + 1;
+        if (signed != quorum) {
+            vm.expectRevert(abi.encodeWithSelector(QualityCourt.NotTheQuorum.selector, signed, quorum));
         }
         court.post(root, new Release[](0), signatures);
+        for (uint256 i = 0; i < opened; ++i) {
+            vm.assertTrue(court.hasSigned(_evaluator(i), round) == (signed == quorum && i < signed));
+            vm.assertTrue(court.hasRevealed(_evaluator(i), round));
+        }
+    }
+
+    /// @dev What a signature leaves of a commitment is no commitment that somebody withheld.
+    function test_who_signed_owes_no_penalty() public {
+        (QualityRoot memory root, Release[] memory releases) = _simple();
+        _post(root, releases, 2);
+        vm.assertEq(uint256(court.commitmentOf(_evaluator(0), _round)), 3);
+        vm.expectRevert(abi.encodeWithSelector(Rounds.NothingWithheld.selector, _evaluator(0), _round));
+        court.penalize(_evaluator(0), _round);
+    }
+
+    /// @dev So a root never costs more than a transaction holds; the rest waits for the next.
+    function test_refuses_releases_of_more_gateways_than_a_transaction_holds() public {
+        Release[] memory releases = new Release[](MAX_RELEASES + 1);
+        QualityRoot memory root = _root(_round, new Row[](0), releases);
+        bytes memory reason = abi.encodeWithSelector(Payouts.TooManyReleases.selector, MAX_RELEASES + 1, MAX_RELEASES);
+        _refused(root, releases, reason);
+        releases = new Release[](MAX_RELEASES);
+        _post(_root(_round, new Row[](0), releases), releases, 2);
     }
 
     function test_a_round_that_nobody_judged_has_no_root_and_a_later_one_covers_it() public {
         QualityRoot memory root = _root(_round + 1, new Row[](0), new Release[](0));
         _warpToPost(_round + 1);
         EvaluatorSignature[] memory none = new EvaluatorSignature[](0);
-        vm.expectRevert(abi.encodeWithSelector(QualityCourt.QuorumNotReached.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(QualityCourt.NotTheQuorum.selector, 0, 1));
         court.post(root, new Release[](0), none);
         (, uint64 later) = _draw(1e18);
         vm.assertGt(later, _round + 1);

@@ -72,10 +72,10 @@ contract RoundsTest is Courtroom {
         vm.assertEq(court.revealedIn(ROUND), 1);
     }
 
-    /// @dev What marks an opened commitment, or a penalized one, cannot be committed to.
+    /// @dev What marks an opened commitment, a penalized one, or a signature cannot be committed to.
     function testFuzz_no_commitment_looks_like_an_opened_one(uint256 small) public {
         vm.warp(_window(0));
-        bytes32 forged = bytes32(small % 3);
+        bytes32 forged = bytes32(small % 4);
         vm.prank(_evaluator(0));
         vm.expectRevert(abi.encodeWithSelector(Rounds.NotACommitment.selector, forged));
         court.commit(ROUND, forged);

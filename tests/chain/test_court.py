@@ -90,7 +90,7 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         before = {account: await net.balance(account.payee) for account in due}
         poster = await net.sender("anyone", dgai_wei=0)
         one = room.sign(root, "evaluator-1")
-        with pytest.raises(Reverted, match="QuorumNotReached"):
+        with pytest.raises(Reverted, match="NotTheQuorum"):
             await court.post_quality(poster, net.contracts, root=root, releases=releases, signatures=one)
         two = room.sign(root, "evaluator-2", "evaluator-1")
         await court.post_quality(poster, net.contracts, root=root, releases=releases, signatures=two)

@@ -16,8 +16,8 @@ from dgrid.chain.deploy import (
     deploy_contracts,
     dev_parameters,
     dev_terms,
-    is_deployed,
     predicted,
+    strange_contracts,
 )
 from dgrid.chain.devchain import DEV_ACCOUNT
 from dgrid.chain.funding import NotDevChain, fund_dev
@@ -44,7 +44,7 @@ def test_the_contracts_know_each_other(on_devnet: OnDevnet) -> None:
         author = net.key("author").address
         addresses = await deploy(net.rpc, epoch_seconds=20, genesis_s=net.genesis_s, authors=[author])
         contracts = Contracts(dataclasses.replace(net.config, contracts=addresses))
-        assert await is_deployed(net.rpc, addresses)
+        assert await strange_contracts(net.rpc, addresses) == []
         assert await contracts.parameters.read(net.rpc, "genesis") == net.genesis_s
         assert await contracts.parameters.read(net.rpc, "timelock") == contracts.timelock.address
         assert await contracts.settlement.read(net.rpc, "baseShareBps") == 8_000
@@ -111,12 +111,12 @@ def test_every_contract_has_its_place_in_the_order() -> None:
     assert len(set(at.values())) == len(ORDER)
 
 
-def test_addresses_without_code_are_not_deployed(on_devnet: OnDevnet) -> None:
+def test_what_lies_elsewhere_or_nowhere_is_named(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        assert not await is_deployed(net.rpc, {**net.config.contracts, "dgai": "0x" + "01" * 20})
-        assert not await is_deployed(net.rpc, {})
+        assert await strange_contracts(net.rpc, {**net.config.contracts, "dgai": "0x" + "01" * 20}) == ["dgai"]
+        assert await strange_contracts(net.rpc, {}) == list(ORDER)
         older = {name: address for name, address in net.config.contracts.items() if name != "quality_court"}
-        assert not await is_deployed(net.rpc, older)
+        assert await strange_contracts(net.rpc, older) == ["quality_court"]
 
     on_devnet(main)
 

@@ -18,6 +18,7 @@ from dgrid.author.working import plan_terms
 from dgrid.chain.case_events import Subject
 from dgrid.chain.case_view import Case, Hearing, Vote
 from dgrid.chain.contracts import ARTIFACT_NAMES, Contracts
+from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Moment, Role, StakeChanged
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters, catalogue, tunable
@@ -28,7 +29,7 @@ from dgrid.config import ChainConfig
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, Hash, to_hex
 from dgrid.core.money import Price
-from dgrid.evaluator.concluding import require_quorum
+from dgrid.evaluator.concluding import quorum_of
 from dgrid.gateway.tariff import Tariff
 from dgrid.poq.economics import violations
 from dgrid.processes.node import ChainCredit
@@ -76,16 +77,10 @@ def _doubted_s(view: ChainView) -> int:
 
 
 def _signers(view: ChainView) -> int:
-    """How many of ten judges must have signed."""
+    """How many of ten judges sign a root."""
     opened = {(EPOCH, Address(bytes([at]) * 20)): Opening(bytes(32), bytes(32)) for at in range(10)}
-    judged = replace(view, openings=opened)
-    for count in range(11):
-        try:
-            require_quorum(judged, EPOCH, count=count)
-        except NotYet:
-            continue
-        return count
-    return 11
+    signatures = [EvaluatorSignature(evaluator, b"") for _, evaluator in opened]
+    return len(quorum_of(signatures, replace(view, openings=opened), number=EPOCH))
 
 
 def _is_active(view: ChainView) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.poq.impostors import requests_until_convicted
 
 from dgrid.chain.case_events import REFUNDS_MAX
 from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue, tunable
@@ -26,7 +27,7 @@ from dgrid.poq.economics import (
 )
 from dgrid.poq.evaluator_pay import Sums, information
 from dgrid.poq.rules import MICROS, PayRules
-from dgrid.poq.temptation import SQUARED_BPS, Temptation, requests_until_convicted
+from dgrid.poq.temptation import SQUARED_BPS, Temptation
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "contracts" / "test" / "parameter_vectors.json"

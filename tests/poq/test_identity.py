@@ -42,7 +42,7 @@ def test_five_replies_of_another_model_flag_and_four_do_not() -> None:
     assert after([300_000] * 5).flagged_round == 4
 
 
-@given(st.lists(st.integers(0, 60_000), max_size=300))
+@given(st.lists(st.integers(0, THRESHOLD), max_size=300))
 def test_a_node_within_the_honest_shift_is_never_flagged_however_often_it_is_looked_at(gaps: list[int]) -> None:
     row = after(gaps)
     assert row.flagged_round == NEVER

@@ -86,8 +86,9 @@ def test_every_unit_above_the_base_goes_to_the_node_or_its_payers(
     draw = epoch_of(running(parts, before=before, payers=("a", "b", "c")))
     settled = settle(draw, multipliers(rules=rules, flagged=names), rules=rules)
     total = before + sum(parts)
-    expected = sum(parts) - (total * base_bps // BPS - before * base_bps // BPS)
-    assert sum(one.released_wei for one in settled) == expected
+    above = sum(parts) - (total * base_bps // BPS - before * base_bps // BPS)
+    fees = sum(leaf.fee_wei for leaf in draw.leaves)
+    assert sum(one.released_wei for one in settled) == min(above, fees * (BPS - base_bps) // BPS)
     for one in settled:
         assert one.released_wei == one.node_wei + sum(wei for _, wei in one.refunds)
         assert min(one.node_wei, *(wei for _, wei in one.refunds), one.released_wei) >= 0
@@ -113,13 +114,32 @@ def test_no_gateway_promises_more_than_the_court_will_count(epochs: list[list[tu
     rules = replace(PAY, base_share_bps=base_bps)
     works = [[leaf(at, wei, total_wei=wei, node=node) for at, (node, wei) in enumerate(epoch)] for epoch in epochs]
     draws = [replace(epoch_of(leaves), epoch=at) for at, leaves in enumerate(works)]
-    fees = [sum(one.fee_wei for one in leaves) for leaves in works]
-    for draw, fee in zip(draws, fees, strict=True):
-        released = sum(one.released_wei for one in settle(draw, multipliers(rules=rules), rules=rules))
-        assert released <= -(-fee * (BPS - base_bps) // BPS)
     together = settle_all(draws, multipliers(rules=rules), rules=rules)
     assert sum(one.released_wei for one in together) <= RELEASE_MAX_WEI
     assert together == settle_all(draws[::-1], multipliers(rules=rules), rules=rules)
+
+
+@given(st.lists(PARTIES, min_size=1, max_size=8), st.integers(0, BPS), st.sets(st.integers(1, 7)))
+def test_the_court_counts_every_unit_that_is_promised(
+    epochs: list[list[tuple[str, int]]], base_bps: int, cuts: set[int]
+) -> None:
+    """In whatever rounds epochs are judged: with a pool cap of nothing a root that promises a unit more is refused."""
+    rules, pots, released = replace(PAY, base_share_bps=base_bps), 0, 0
+    for at, epoch in enumerate(epochs):
+        leaves = [leaf(at, wei, total_wei=wei, node=node, fee_wei=wei) for at, (node, wei) in enumerate(epoch)]
+        pots += sum(one.fee_wei for one in leaves)
+        judged = [replace(epoch_of(leaves), epoch=at)] if at in cuts or not cuts else []
+        promised = sum(one.released_wei for one in settle_all(judged, multipliers(rules=rules), rules=rules))
+        countable = -(-pots * (BPS - base_bps) // BPS) - released  # `Settlement.releasableOf`
+        assert promised <= countable
+        released += promised
+
+
+@given(PARTIES, st.integers(0, RELEASE_MAX_WEI))
+def test_what_waits_already_leaves_so_much_less_room(epoch: list[tuple[str, int]], waiting: int) -> None:
+    draw = epoch_of([leaf(at, wei, total_wei=wei, node=node) for at, (node, wei) in enumerate(epoch)])
+    found = settle_all([draw], multipliers(), rules=PAY, waiting={GATEWAY: waiting, address("another"): 1})
+    assert sum(one.released_wei for one in found) + waiting <= RELEASE_MAX_WEI
 
 
 @given(PARTS, st.integers(0, 10**24))

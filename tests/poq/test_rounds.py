@@ -12,11 +12,21 @@ from tests.poq.world import RULES, Evaluator, Node, World, address, boosting, ho
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
 from dgrid.poq.credibility import Cause
-from dgrid.poq.evidence import CanaryTruth, RoundEvidence
+from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, RoundEvidence
 from dgrid.poq.panels import all_duties, panels
 from dgrid.poq.readings import Calibrations, Reading, readings
 from dgrid.poq.rounds import judge, releases, table_id
-from dgrid.wire.quality import PayoutKind, QualityTable, Report, TaskType, Verdict, decode_quality, encode_quality
+from dgrid.poq.turns import RELEASES_MAX
+from dgrid.wire.quality import (
+    LeafKey,
+    PayoutKind,
+    QualityTable,
+    Report,
+    TaskType,
+    Verdict,
+    decode_quality,
+    encode_quality,
+)
 
 NODES = [
     Node("nano", "dgrid-nano", 0.56),
@@ -95,6 +105,48 @@ def test_what_nodes_and_payers_are_owed_is_what_is_released_to_the_unit(seed: in
         evaluators = paid(table, PayoutKind.EVALUATOR) - paid(before, PayoutKind.EVALUATOR)
         assert 0 <= evaluators <= RULES.pay.pool_cap_wei
         before = table
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6))
+def test_with_a_pool_cap_of_nothing_a_table_promises_what_it_releases_to_the_unit(seed: int) -> None:
+    world = a_world(seed=seed)
+    world.rules = replace(RULES, pay=replace(RULES.pay, pool_cap_wei=0))
+    before = 0
+    for _ in range(3):
+        table = world.play(1)
+        total = paid(table, *PayoutKind)
+        assert total - before == sum(wei for _, wei in releases(table)) > 0
+        before = total
+
+
+def test_gateways_for_whom_a_root_has_no_room_are_paid_by_the_next() -> None:
+    """All are judged at once; only their money waits, and none of it is lost."""
+    evidence = a_world(leaves=8).evidence()
+    (draw,) = evidence.draws
+    draws = tuple(_at(draw, address(f"gateway {at}")) for at in range(RELEASES_MAX + 2))
+    first = judge(None, replace(evidence, draws=draws, openings={}, canaries={}, committed=frozenset()), RULES)
+    assert len(first.judged) == RELEASES_MAX + 2
+    assert len(first.releases) == RELEASES_MAX
+    assert paid(first, PayoutKind.NODE, PayoutKind.PAYER) == sum(wei for _, wei in releases(first))
+    left = {row.gateway for row in first.waiting}
+    assert left == {draw.gateway for draw in draws} - {gateway for gateway, _ in first.releases}
+    nothing = replace(evidence, draws=(), openings={}, canaries={}, committed=frozenset())
+    later = judge(first, replace(nothing, round=first.round + 1, previous_table_id=table_id(first)), RULES)
+    assert {gateway for gateway, _ in later.releases} == left
+    assert later.waiting == ()
+    assert paid(later, *PayoutKind) - paid(first, *PayoutKind) == sum(row.total_wei for row in first.waiting)
+    assert decode_quality(encode_quality(first)) == first
+
+
+def _at(draw: DrawnEpoch, gateway: bytes) -> DrawnEpoch:
+    """The same epoch, had another gateway served it."""
+    leaves = tuple(replace(leaf, key=with_gateway(leaf.key, gateway)) for leaf in draw.leaves)
+    return replace(draw, gateway=gateway, leaves=leaves)
+
+
+def with_gateway(key: LeafKey, gateway: bytes) -> LeafKey:
+    return LeafKey(gateway, key.epoch, key.lane, key.sequence)
 
 
 @settings(max_examples=8)

@@ -3,9 +3,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.poq.impostors import requests_until_convicted
 
-from dgrid.core.money import WEI
-from dgrid.poq.temptation import Temptation, least_stake_wei, requests_until_convicted
+from dgrid.core.money import BPS, WEI
+from dgrid.poq.temptation import Temptation
 
 WEIS = st.integers(0, 10**22)
 SHARES = st.integers(0, 10_000)
@@ -42,32 +43,10 @@ def test_the_inequality_has_the_sign_of_the_best_response(terms: Temptation) -> 
     assert terms.is_resisted == (expected_gain(terms, cheats=False) >= expected_gain(terms, cheats=True))
 
 
-@given(temptations())
-def test_the_least_slash_suffices_and_one_less_does_not(terms: Temptation) -> None:
-    least = terms.least_slash_wei
-    if least is None:
-        assert not terms.is_resisted or terms.saving_wei == 0
-        return
-    told = [
-        Temptation(
-            check_bps=terms.check_bps,
-            hit_bps=terms.hit_bps,
-            false_bps=terms.false_bps,
-            price_wei=terms.price_wei,
-            slash_wei=slash,
-            rents_wei=terms.rents_wei,
-            saving_wei=terms.saving_wei,
-        )
-        for slash in (least, least - 1)
-    ]
-    if terms.hit_bps > terms.false_bps and terms.check_bps:
-        assert told[0].is_resisted
-        assert least == 0 or not told[1].is_resisted
-
-
 def test_an_impostor_is_convicted_within_the_published_number_of_requests() -> None:
-    assert requests_until_convicted(PUBLISHED, detections=5, certainty_bps=9_900) == 255
-    assert least_stake_wei(PUBLISHED, slash_bps=500, detections=5, certainty_bps=9_900) == 4_080 * WEI
+    requests, slash_bps = requests_until_convicted(PUBLISHED, detections=5, certainty_bps=9_900), 500
+    assert requests == 255
+    assert requests * PUBLISHED.saving_wei == 4_080 * WEI * slash_bps // BPS  # as much stake covers what it saves
 
 
 @pytest.mark.parametrize("check_bps", [100, 500, 2_500])
@@ -83,6 +62,5 @@ def test_checking_more_convicts_sooner(check_bps: int) -> None:
 
 def test_who_is_never_checked_is_refused_not_looped_over() -> None:
     never = Temptation(check_bps=0, hit_bps=9_000, false_bps=0, price_wei=1, slash_wei=0, rents_wei=0, saving_wei=1)
-    assert never.least_slash_wei is None
     with pytest.raises(ValueError, match="never convicted"):
         requests_until_convicted(never, detections=5, certainty_bps=9_900)

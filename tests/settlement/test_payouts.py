@@ -83,6 +83,17 @@ def test_until_a_newer_root_is_final_the_one_before_pays() -> None:
     assert (node.due_wei, node.waiting_wei) == (730, 0)
 
 
+def test_what_the_newest_root_leaves_to_the_next_waits() -> None:
+    judged = a_judged_epoch()
+    node, other = PayoutRow(PayoutKind.NODE, GATEWAY.address, NODE.address, amount_of(9)), keccak(b"other")[:20]
+    left = (node, PayoutRow(PayoutKind.NODE, other, NODE.address, amount_of(4)))
+    judged.post(msgspec.structs.replace(a_table(), waiting=left))
+    found = {
+        one.account.gateway: (one.due_wei, one.waiting_wei) for one in owed(judged, payees=[NODE.address]).accounts
+    }
+    assert found == {GATEWAY.address: (700, 9), other: (0, 4)}
+
+
 def reposted(judged: Judged, number: int, *, seconds: int) -> PostedQuality:
     return replace(judged.view.quality_roots[number], timestamp_ms=seconds * 1000)
 

@@ -10,9 +10,9 @@ from tests.wire.making import NODE, TOKEN
 
 from dgrid.core.identity import to_hex
 from dgrid.poq.rounds import judge
-from dgrid.settlement.recomputing import RoundAudit, recompute
+from dgrid.settlement.recomputing import RoundAudit, recompute, table_differences
 from dgrid.settlement.rounds import rules_of
-from dgrid.wire.quality import QualityTable, Report, TaskType, amount_of
+from dgrid.wire.quality import Identity, PayoutKind, PayoutRow, QualityTable, Report, TaskType, amount_of
 
 RULES = rules_of(BLANK, ROUND)
 
@@ -97,6 +97,35 @@ def test_a_table_that_does_not_follow_is_told_row_by_row(
     assert not found.ok
     text = "\n".join(found.differences)
     assert [part for part in told if part not in text] == []
+
+
+def test_every_payee_of_a_gateway_is_told_on_its_own() -> None:
+    def table(*amounts: int) -> QualityTable:
+        names = (NODE.address, bytes(20))
+        rows = tuple(
+            PayoutRow(PayoutKind.NODE, bytes(20), name, amount_of(wei))
+            for name, wei in zip(names, amounts, strict=True)
+        )
+        return msgspec.structs.replace(a_table(), payouts=rows, waiting=rows)
+
+    told = list(table_differences(table(5, 7), table(6, 8)))
+    assert len(told) == 4
+    assert len({line.partition(":")[0] for line in told}) == 4
+
+
+def test_how_likely_a_nodes_texts_are_is_its_panels_median_reply_by_reply() -> None:
+    """One of three may say what it likes: the other two are asked as well."""
+    judged = a_judged_epoch()
+    liar, *_ = evaluators()
+    for key in evaluators():
+        likelihood = -1 if key is liar else -900
+        finding = Identity(tokens=10, gap_micros=0, worst_gap_micros=0, misses=1, likelihood_micros=likelihood)
+        reports = (msgspec.structs.replace(one, identity=finding) for one in judged.reports_of(key).reports)
+        judged.open(key, signed(key, ROUND, tuple(reports)))
+    checked = {duty.leaf.key for duty in judged.duties() if duty.identity}
+    (found,) = audited(judged).likelihoods
+    assert (found.node, found.replies, found.tokens) == (NODE.address, len(checked), 10 * len(checked))
+    assert (found.likelihood_micros, found.misses_micros) == (-900, 100_000)
 
 
 def test_who_reported_what_is_told() -> None:

@@ -135,7 +135,7 @@ async def post_quality(
 ) -> TransactionReceipt:
     """Posts a round's root. The releases are in the root's order; the signatures are put into the contract's.
 
-    Raises Reverted (RoundNotNew when another was faster, QuorumNotReached, …), ChainUnavailable.
+    Raises Reverted (RoundNotNew when another was faster, NotTheQuorum, …), ChainUnavailable.
     """
     taken = [(release.gateway, release.amount_wei) for release in releases]
     ascending = sorted(signatures, key=lambda signature: signature.evaluator)

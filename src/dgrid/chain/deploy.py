@@ -244,13 +244,6 @@ async def strange_contracts(rpc: Rpc, contracts: dict[str, str]) -> list[str]:
     ]
 
 
-async def is_deployed(rpc: Rpc, contracts: dict[str, str]) -> bool:
-    """Whether our contracts lie at these addresses: a dev chain that lost its state holds none, and one of an earlier
-    version others. Raises ChainUnavailable.
-    """
-    return not await strange_contracts(rpc, contracts)
-
-
 async def deploy(rpc: Rpc, *, epoch_seconds: int, genesis_s: int, authors: Sequence[Address] = ()) -> dict[str, str]:
     """The dev network's contracts, from the dev chain's first account, which holds the supply."""
     terms = dev_terms(genesis_s=genesis_s, epoch_seconds=epoch_seconds, authors=authors)

@@ -10,6 +10,7 @@ from typing import Any
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.rescoring import Rescored, Rescorer, Unfounded
+from dgrid.poq.identity import Likelihood
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.processes.encoder import OwnEncoder
 from dgrid.settlement.audit import AuditReport
@@ -76,6 +77,7 @@ def _round_data(found: RoundAudit, scores: Rescored) -> dict[str, Any]:
         "rescored": scores.reports,
         "not_rescored": scores.unread,
         "unfounded": [_unfounded_data(one) for one in scores.unfounded],
+        "likelihoods": [_likelihood_data(one) for one in found.likelihoods],
         "refused": list(found.refused),
         "differences": list(found.differences),
     }
@@ -88,6 +90,17 @@ def _reported_data(one: Reported) -> dict[str, Any]:
 
 def _unfounded_data(one: Unfounded) -> dict[str, Any]:
     return {"round": one.round, "evaluator": to_hex(one.evaluator), **_place_data(one.key), "reason": one.reason}
+
+
+def _likelihood_data(one: Likelihood) -> dict[str, Any]:
+    return {
+        "node": to_hex(one.node),
+        "model_id": to_hex(one.model),
+        "replies": one.replies,
+        "tokens": one.tokens,
+        "likelihood_micros": one.likelihood_micros,
+        "misses_micros": one.misses_micros,
+    }
 
 
 def _place_data(key: LeafKey) -> dict[str, Any]:

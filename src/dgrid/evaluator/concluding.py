@@ -8,7 +8,7 @@ and leave the signers unable to show that they signed what followed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,8 +94,7 @@ class Concluder:
         if not step.posts:
             return
         signatures = [own, *await self._gathered(result.root, view)]
-        require_quorum(view, step.round, count=len(signatures))
-        await self._post(result, signatures)
+        await self._post(result, quorum_of(signatures, view, number=step.round))
 
     async def _computed(self, number: int, view: ChainView) -> Result:
         """What the round comes to; while something is missing it is looked for again, less and less often."""
@@ -177,11 +176,17 @@ class Concluder:
         logger.info("posted the root of round %d", result.root.round)
 
 
-def require_quorum(view: ChainView, number: int, *, count: int) -> None:
-    """Raises NotYet while no more than the round's share of those who opened have signed."""
+def quorum_of(
+    signatures: Sequence[EvaluatorSignature], view: ChainView, *, number: int
+) -> Sequence[EvaluatorSignature]:
+    """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
+    more. Raises NotYet while they are too few.
+    """
     judges = sum(of == number for of, _ in view.openings)
-    if count * BPS <= judges * view.parameters.at(number).quorum_bps:
-        raise NotYet(f"{count} of {judges} evaluators have signed this root of round {number}")
+    quorum = judges * view.parameters.at(number).quorum_bps // BPS + 1
+    if len(signatures) < quorum:
+        raise NotYet(f"{len(signatures)} of {judges} evaluators have signed this root of round {number}")
+    return signatures[:quorum]
 
 
 def basis_of(view: ChainView, number: int) -> tuple[object, ...]:

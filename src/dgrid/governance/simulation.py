@@ -136,7 +136,7 @@ def _by_evaluator(duties: Iterable[Duty]) -> dict[bytes, int]:
 
 def _totals(table: QualityTable | None) -> dict[Party, int]:
     totals: dict[Party, int] = defaultdict(int)
-    for row in () if table is None else table.payouts:
+    for row in () if table is None else (*table.payouts, *table.waiting):
         totals[row.account.kind.name.lower(), row.payee] += row.total_wei
     return totals
 

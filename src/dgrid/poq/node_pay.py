@@ -23,6 +23,7 @@ from dgrid.wire.quality import CredibilityRow
 
 NodeAndModel = tuple[bytes, bytes]
 
+NOTHING: Mapping[bytes, int] = {}
 RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in so many bits
 
 
@@ -113,14 +114,14 @@ def settle(
 ) -> tuple[Settled, ...]:
     """An epoch's parts above the base, by lane and node; nothing where they are nothing.
 
-    They come to no more than `most_wei`, nor than what the contract releases of an epoch's fees: it would refuse a
-    whole root for one gateway that promises more.
+    They come to no more than `most_wei`, nor than the fees' part above the base, rounded down. Of all epochs together
+    the contract releases that part rounded up, and it would refuse a whole root for one gateway that promises more.
     """
     by_party: dict[tuple[int, bytes], list[LeafFacts]] = defaultdict(list)
     for leaf in draw.leaves:
         by_party[leaf.key.lane, leaf.node].append(leaf)
     fees_wei = sum(leaf.fee_wei for leaf in draw.leaves)
-    left_wei = min(most_wei, -(-fees_wei * (BPS - rules.base_share_bps) // BPS))
+    left_wei = min(most_wei, fees_wei * (BPS - rules.base_share_bps) // BPS)
     settled: list[Settled] = []
     for (_, node), leaves in sorted(by_party.items()):
         released_wei = min(left_wei, above_base(leaves, rules.base_share_bps))
@@ -131,9 +132,11 @@ def settle(
     return tuple(settled)
 
 
-def settle_all(draws: Iterable[DrawnEpoch], multipliers: Multipliers, *, rules: PayRules) -> list[Settled]:
-    """Several epochs' parts; those of one gateway together within what one root may take of it."""
-    left_wei: dict[bytes, int] = defaultdict(lambda: RELEASE_MAX_WEI)
+def settle_all(
+    draws: Iterable[DrawnEpoch], multipliers: Multipliers, *, rules: PayRules, waiting: Mapping[bytes, int] = NOTHING
+) -> list[Settled]:
+    """Several epochs' parts; those of one gateway, with what waits already, within what one root may take of it."""
+    left_wei = defaultdict(lambda: RELEASE_MAX_WEI, {name: RELEASE_MAX_WEI - wei for name, wei in waiting.items()})
     settled: list[Settled] = []
     for draw in sorted(draws, key=lambda draw: (draw.gateway, draw.epoch)):
         found = settle(draw, multipliers, rules=rules, most_wei=left_wei[draw.gateway])

@@ -6,10 +6,9 @@ integers. Refuses to fetch, to check a signature, or to know the time.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from dgrid.core.errors import CheckFailed
-from dgrid.core.identity import ZERO_ADDRESS
+from dgrid.core.identity import ZERO_ADDRESS, Address
 from dgrid.core.keccak import ZERO_HASH, keccak
 from dgrid.poq.calibration import find_population, populations
 from dgrid.poq.changes import changes, flagged_in, suspicions_after
@@ -17,18 +16,19 @@ from dgrid.poq.credibility import ALL_TASKS, Beliefs, priors
 from dgrid.poq.evaluator_pay import Believed, balances_after, earned, pay
 from dgrid.poq.evidence import DrawnEpoch, RoundEvidence
 from dgrid.poq.levels import Levels
-from dgrid.poq.node_pay import Multipliers, Settled, settle_all
+from dgrid.poq.node_pay import Multipliers, settle_all
 from dgrid.poq.panels import Panel, panels
 from dgrid.poq.readings import Calibrations, Reading, readings
 from dgrid.poq.rules import QualityRules
+from dgrid.poq.turns import Credits, credits_of, owed_by_gateway, take_turn
 from dgrid.wire.quality import (
     BalanceRow,
     Change,
     CredibilityRow,
+    PayoutAccount,
     PayoutKind,
     PayoutRow,
     QualityTable,
-    SuspicionRow,
     amount_of,
     encode_quality,
 )
@@ -51,22 +51,24 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     levels.observe(judged)
     moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)
     credibility = _credibility(before, moved, round_=evidence.round, rules=rules)
-    settled = _settled(evidence.draws, credibility, suspicions=suspicions, rules=rules)
-    balances, paid = _pay_evaluators(before, judged, found, rules=_within_cap(rules, len(evidence.draws)))
+    multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged_in(suspicions))
+    turn = take_turn(_owed(before.waiting, evidence.draws, multipliers, rules=rules))
+    balances, paid = _pay_evaluators(before, judged, found, rules=rules)
     return QualityTable(
         chain_id=evidence.chain_id,
         court=evidence.court,
         round=evidence.round,
         previous=evidence.previous_table_id,
         judged=tuple(sorted((draw.gateway, draw.epoch) for draw in evidence.draws)),
-        releases=_releases(settled),
+        releases=tuple((gateway, amount_of(wei)) for gateway, wei in turn.releases.items()),
         credibility=credibility,
         calibration=known.rows(),
         balances=balances,
         suspicions=suspicions,
-        payouts=_payouts(before.payouts, settled, paid),
+        payouts=_payouts(before.payouts, turn.taken, paid),
         changes=moved,
         levels=levels.rows(moved),
+        waiting=_rows(turn.waiting),
     )
 
 
@@ -109,29 +111,12 @@ def _credibility(
     return beliefs.rows()
 
 
-def _settled(
-    draws: Iterable[DrawnEpoch],
-    credibility: Sequence[CredibilityRow],
-    *,
-    suspicions: Iterable[SuspicionRow],
-    rules: QualityRules,
-) -> list[Settled]:
-    multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged_in(suspicions))
-    return settle_all(draws, multipliers, rules=rules.pay)
-
-
-def _releases(settled: Iterable[Settled]) -> tuple[tuple[bytes, bytes], ...]:
-    sums: dict[bytes, int] = defaultdict(int)
-    for one in settled:
-        sums[one.gateway] += one.released_wei
-    return tuple((gateway, amount_of(wei)) for gateway, wei in sorted(sums.items()))
-
-
-def _within_cap(rules: QualityRules, draws: int) -> QualityRules:
-    """The same with a unit less for evaluators from each epoch: so much more than the contract releases of its fees may
-    rounding promise, and a root above both is refused.
-    """
-    return replace(rules, pay=replace(rules.pay, pool_cap_wei=max(0, rules.pay.pool_cap_wei - draws)))
+def _owed(
+    waiting: Sequence[PayoutRow], draws: Iterable[DrawnEpoch], multipliers: Multipliers, *, rules: QualityRules
+) -> Credits:
+    """What nodes and payers are owed that no root has taken in."""
+    before = owed_by_gateway(credits_of(waiting, ()))
+    return credits_of(waiting, settle_all(draws, multipliers, rules=rules.pay, waiting=before))
 
 
 def _pay_evaluators(
@@ -159,17 +144,16 @@ def _believed(before: QualityTable, rules: QualityRules) -> Believed:
     return believed
 
 
-def _payouts(
-    before: Sequence[PayoutRow], settled: Iterable[Settled], evaluators: Mapping[bytes, int]
-) -> tuple[PayoutRow, ...]:
-    """All totals, ascending by kind, gateway and payee."""
-    totals: dict[tuple[int, bytes, bytes], int] = defaultdict(int)
+def _payouts(before: Sequence[PayoutRow], taken: Credits, evaluators: Mapping[bytes, int]) -> tuple[PayoutRow, ...]:
+    """All totals."""
+    totals: dict[PayoutAccount, int] = defaultdict(int, taken)
     for row in before:
         totals[row.account] += row.total_wei
-    for one in settled:
-        totals[PayoutKind.NODE, one.gateway, one.node] += one.node_wei
-        for payer, wei in one.refunds:
-            totals[PayoutKind.PAYER, one.gateway, payer] += wei
     for evaluator, wei in evaluators.items():
-        totals[PayoutKind.EVALUATOR, ZERO_ADDRESS, evaluator] += wei
-    return tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(totals.items()) if wei)
+        totals[PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, Address(evaluator))] += wei
+    return _rows(totals)
+
+
+def _rows(amounts: Mapping[PayoutAccount, int]) -> tuple[PayoutRow, ...]:
+    """Ascending by kind, gateway and payee; no zeros."""
+    return tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(amounts.items()) if wei)

@@ -1,12 +1,12 @@
 """What judging owes: a node's part above the base share, a payer's refund, an evaluator's pay. From the chain and any
 archive.
 
-A quality root pays once its challenge window is over; what a newer one adds is shown as waiting. What no root has taken
-in yet is only known at most: how much of it quality leaves the node is for the judges to say.
+A quality root pays once its challenge window is over; what a newer one adds, or had no room for, is shown as waiting.
+What nobody has judged yet is only known at most: how much of it quality leaves the node is for the judges to say.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from dgrid.chain.court import PayoutClaim, payout_claims
@@ -17,7 +17,7 @@ from dgrid.poq.node_pay import above_base
 from dgrid.settlement.evidence import documents_of, leaf_facts
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.records import Records
-from dgrid.wire.quality import PayoutAccount, QualityTable
+from dgrid.wire.quality import PayoutAccount, PayoutRow
 from dgrid.wire.typed import Domain
 
 
@@ -27,7 +27,7 @@ class Payout:
 
     account: PayoutAccount
     credited_wei: int  # by the final root
-    waiting_wei: int  # what the newest root adds
+    waiting_wei: int  # what the newest root adds, and what it leaves to the next
     claimed_wei: int
 
     @property
@@ -52,9 +52,9 @@ async def payouts(reader: QualityReader, *, now_s: int, payees: Collection[bytes
     """What the court owes some payees, or everybody. Raises CheckFailed, NetworkUnreachable."""
     view = reader.view
     newest, final = last_posted(view), final_posted(view, now_s=now_s)
-    waiting = await _totals(reader, newest)
+    waiting = await _promised(reader, newest)
     table = None if final is None else await reader.table(final.root.round)
-    credited = _credited(table)
+    credited = _sums(() if table is None else table.payouts)
     keys = sorted(key for key in waiting.keys() | credited.keys() if payees is None or key.payee in payees)
     accounts = tuple(_account(view, key, credited=credited.get(key, 0), newest=waiting.get(key, 0)) for key in keys)
     rows = () if table is None else payout_claims(table.payouts, payees=payees)
@@ -78,13 +78,19 @@ def root_pays_from_s(view: ChainView, posted: PostedQuality) -> int:
     return posted.timestamp_ms // 1000 + view.parameters.at(posted.root.round).root_seconds
 
 
-async def _totals(reader: QualityReader, posted: PostedQuality | None) -> dict[PayoutAccount, int]:
-    return _credited(None if posted is None else await reader.table(posted.root.round))
+async def _promised(reader: QualityReader, posted: PostedQuality | None) -> dict[PayoutAccount, int]:
+    """All that was ever owed on each account, in a root or not."""
+    if posted is None:
+        return {}
+    table = await reader.table(posted.root.round)
+    return _sums((*table.payouts, *table.waiting))
 
 
-def _credited(table: QualityTable | None) -> dict[PayoutAccount, int]:
-    rows = () if table is None else table.payouts
-    return {row.account: row.total_wei for row in rows}
+def _sums(rows: Iterable[PayoutRow]) -> dict[PayoutAccount, int]:
+    found: Counter[PayoutAccount] = Counter()
+    for row in rows:
+        found[row.account] += row.total_wei
+    return dict(found)
 
 
 def _account(view: ChainView, key: PayoutAccount, *, credited: int, newest: int) -> Payout:

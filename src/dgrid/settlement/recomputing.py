@@ -14,7 +14,8 @@ import msgspec
 from dgrid.core.identity import to_hex
 from dgrid.poq.draw import Duty
 from dgrid.poq.evidence import RoundEvidence
-from dgrid.poq.panels import all_duties
+from dgrid.poq.identity import Likelihood, laundering, panel_finding
+from dgrid.poq.panels import Panel, all_duties, panels
 from dgrid.poq.rounds import judge
 from dgrid.settlement.quality import CollectedRound, QualityReader
 from dgrid.settlement.rounds import posted_before, root_of, rules_of
@@ -22,7 +23,15 @@ from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import LeafKey, QualityTable, Report, Verdict
 
 DIFFERENCES_MAX = 100
-KEYS: dict[str, int] = {"credibility": 3, "calibration": 2, "balances": 1, "suspicions": 2, "payouts": 2, "levels": 1}
+KEYS: dict[str, int] = {
+    "credibility": 3,
+    "calibration": 2,
+    "balances": 1,
+    "suspicions": 2,
+    "payouts": 3,
+    "levels": 1,
+    "waiting": 3,
+}
 """The sections of a table whose rows begin with what they are about, and how many fields that is."""
 
 Reported = tuple[int, bytes, LeafKey]  # round, evaluator, leaf
@@ -53,6 +62,7 @@ class RoundAudit:
     differences: tuple[str, ...]
     collected: CollectedRound
     duties: tuple[Duty, ...]
+    likelihoods: tuple[Likelihood, ...]  # of what nodes answered, to the models that they claim
 
     @property
     def ok(self) -> bool:
@@ -83,6 +93,7 @@ async def recompute(reader: QualityReader, judged_round: int, *, token: bytes) -
         tuple(differences[:DIFFERENCES_MAX]),
         collected,
         owed,
+        likelihoods_of(panels(collected.evidence, rules)),
     )
 
 
@@ -103,6 +114,12 @@ def obedience_of(evidence: RoundEvidence, owed: Iterable[Duty]) -> Obedience:
         tuple(sorted(wanted - told.keys())),
         tuple(sorted(told.keys() - wanted)),
     )
+
+
+def likelihoods_of(found: Iterable[Panel]) -> tuple[Likelihood, ...]:
+    """What identity checks say of nodes' texts, by node and model; of each reply what its panel found."""
+    told = ((one.leaf.node, one.leaf.model_id, panel_finding(one.identities)) for one in found)
+    return laundering((node, model, finding) for node, model, finding in told if finding is not None)
 
 
 def _root_differences(posted: QualityRoot, computed: QualityRoot) -> Iterator[str]:

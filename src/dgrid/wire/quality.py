@@ -317,6 +317,7 @@ class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):
     payouts: tuple[PayoutRow, ...]  # in the order of the pay-outs' tree
     changes: tuple[Change, ...]
     levels: tuple[LevelRow, ...] = ()  # ascending by node and model
+    waiting: tuple[PayoutRow, ...] = ()  # owed, and in no root yet: those of nodes and payers for whom it had no room
 
 
 QualityBlob = Disclosure | Reports | Canaries | Samples | QualityTable

@@ -12,6 +12,7 @@ from dgrid.chain.case_events import CaseOpened, Outcome, Subject
 from dgrid.chain.cases import vote_of
 from dgrid.chain.events import Role
 from dgrid.chain.parameters import Parameters
+from dgrid.core.identity import ZERO_ADDRESS
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 
@@ -29,6 +30,17 @@ class Trial:
     refund_wei: int
 
 
+@dataclass(frozen=True)
+class Calling:
+    """A drawn seed, and among whom it draws: stake counts that stood when the case was opened."""
+
+    case: bytes
+    seed: bytes
+    called_s: int
+    size: int
+    signers: frozenset[str] = frozenset()  # of the disputed root
+
+
 def a_case(world: Twins, trial: Trial) -> None:
     """From the charge to the slash."""
     parameters = world.view.parameters.at(world.chain.epoch)
@@ -42,8 +54,8 @@ def a_case(world: Twins, trial: Trial) -> None:
     if said.refusal is not None:
         return
     case = next(event.case for event in said.events if isinstance(event, CaseOpened))
-    seed = _seed(world, case, said)
-    jury = _enrol(world, case, trial, seed=seed, called_s=called_s, size=parameters.case_committee)
+    calling = Calling(case, _seed(world, case, said), called_s, parameters.case_committee)
+    jury = _enrol(world, calling, trial.order)
     is_complete = len(jury) == parameters.case_committee
     votes = {address_of(name): trial.says[name] for name in jury if name in trial.says} if is_complete else {}
     world.chain.pass_until(world.view.cases[case].hearing.enrol_until_s)
@@ -52,6 +64,19 @@ def a_case(world: Twins, trial: Trial) -> None:
     members = [address_of(name) for name in jury] if is_complete else []
     verdict = Verdict(node, opener, refunds, members, votes, parameters)
     _execute(world, case, verdict)
+
+
+def a_dispute(world: Twins, judged: int, order: tuple[str, ...], *, signers: frozenset[str]) -> list[str]:
+    """Who sits about a round's root, after everybody has asked in some order."""
+    called_s, matter = world.chain.next_s, judged.to_bytes(32, "big")
+    parameters = world.view.parameters.at(world.chain.epoch)
+    said = world.both(
+        lambda: world.laws.cases.open(address_of("reporter"), parameters=parameters),
+        *("reporter", world.contracts.cases, "open", Subject.QUALITY_ROOT, ZERO_ADDRESS, matter, EVIDENCE, []),
+    )
+    case = next(event.case for event in said.events if isinstance(event, CaseOpened))
+    calling = Calling(case, _seed(world, case, said), called_s, parameters.case_committee, signers)
+    return _enrol(world, calling, order)
 
 
 def _open(world: Twins, node: bytes, parameters: Parameters) -> None:
@@ -68,29 +93,27 @@ def _seed(world: Twins, case: bytes, said: Said) -> bytes:
     return seed
 
 
-def _enrol(world: Twins, case: bytes, trial: Trial, *, seed: bytes, called_s: int, size: int) -> list[str]:
+def _enrol(world: Twins, calling: Calling, order: tuple[str, ...]) -> list[str]:
     """Everybody asks; the lowest ranks sit, whatever the order."""
     ranks: dict[str, int] = {}
     seats: list[str] = []
-    for name in trial.order:
+    for name in order:
         world.both(
-            lambda name=name: _take_seat(world, name, seats, ranks, (seed, case, called_s, size)),  # type: ignore[misc]
-            *(name, world.contracts.cases, "enrol", case),
+            lambda name=name: _take_seat(world, name, seats, ranks, calling),  # type: ignore[misc]
+            *(name, world.contracts.cases, "enrol", calling.case),
         )
-    assert set(seats) == seated(ranks, size)
-    assert set(world.view.cases[case].hearing.seats) == {address_of(name) for name in seats}
+    assert set(seats) == seated(ranks, calling.size)
+    assert set(world.view.cases[calling.case].hearing.seats) == {address_of(name) for name in seats}
     return seats
 
 
-def _take_seat(
-    world: Twins, name: str, seats: list[str], ranks: dict[str, int], terms: tuple[bytes, bytes, int, int]
-) -> None:
-    seed, case, called_s, size = terms
+def _take_seat(world: Twins, name: str, seats: list[str], ranks: dict[str, int], calling: Calling) -> None:
     stake, member = world.laws.stakes.stakes[Role.EVALUATOR, address_of(name)], address_of(name)
-    serves = stake.serving >= WEI and stake.raised_s < called_s
+    serves = stake.serving >= WEI and stake.raised_s < calling.called_s
     require(serves and world.view.members[Role.EVALUATOR, member].active, "NotEligible")
-    ranks[name] = rank(seed, case, evaluator=member, stake=stake.serving)
-    if len(seats) < size:
+    named, has_signed = (calling.seed, calling.case), name in calling.signers
+    ranks[name] = rank(*named, evaluator=member, stake=stake.serving, has_signed=has_signed)
+    if len(seats) < calling.size:
         seats.append(name)
         return
     worst = max(seats, key=lambda seat: ranks[seat])

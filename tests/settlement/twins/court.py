@@ -14,6 +14,7 @@ from dgrid.chain.parameters import Parameters
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
+from dgrid.poq.turns import RELEASES_MAX
 from dgrid.wire.quality import PayoutAccount, PayoutKind
 
 COUNTED_MAX = 2**96 - 1  # a root's release is counted in so many bits
@@ -58,6 +59,7 @@ class CourtLaw:
         return max(0, self.pool - max(0, promised - released))
 
     def post(self, releases: Sequence[Release], *, total: int, final_s: int, parameters: Parameters) -> None:
+        require(len(releases) <= RELEASES_MAX, "TooManyReleases")
         counted = sum(self._countable(one) for one in releases)
         least = self.last.total
         require(least <= total <= least + counted + parameters.pool_cap_wei, "PayoutsOutOfRange")
@@ -111,10 +113,15 @@ def case_seed(case: bytes, *, stage: int, chance: bytes) -> bytes:
     return keccak(case + stage.to_bytes(32, "big") + chance)
 
 
-def rank(seed: bytes, case: bytes, *, evaluator: bytes, stake: int) -> int:
-    """The upper 96 bits of a lot, over the stake in whole tokens: the lowest sit."""
+BEHIND = 2**95
+
+
+def rank(seed: bytes, case: bytes, *, evaluator: bytes, stake: int, has_signed: bool = False) -> int:
+    """The upper 95 bits of a lot, over the stake in whole tokens; who signed the disputed root comes behind everybody
+    else. The lowest sit.
+    """
     lot = keccak(seed + case + bytes(32) + evaluator.rjust(32, b"\0"))
-    return int.from_bytes(lot[:12], "big") // (stake // WEI)
+    return (int.from_bytes(lot[:12], "big") >> 1) // (stake // WEI) + has_signed * BEHIND
 
 
 def seated(ranks: Mapping[str, int], size: int) -> set[str]:

@@ -14,7 +14,9 @@ from dgrid.chain.events import PayoutClaimed, Role
 from dgrid.chain.view import Anchor, Draw, PostedQuality
 from dgrid.core.identity import ZERO_ADDRESS, Address, model_id
 from dgrid.core.keccak import ZERO_HASH, keccak
+from dgrid.core.money import BPS
 from dgrid.poq.node_pay import Multipliers, settle_all
+from dgrid.poq.turns import credits_of, take_turn
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.quality import Documents, drawn_epoch
 from dgrid.settlement.rounds import draws_of, posted_before, releases_of, root_of, rules_of, windows_of
@@ -67,6 +69,19 @@ def judge_round(world: Twins, judgement: Judgement) -> None:
 
 def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
     """From the commitments to the posted root; its table, None where the court took none."""
+    judged, speaking = hear_round(world, judgement)
+    table = table_of(world, judged, judgement)
+    if not speaking:
+        return None
+    parameters = world.view.parameters.at(judged)
+    quorum = len(speaking) * parameters.quorum_bps // BPS + 1
+    is_posted = post(world, table, speaking[:quorum])
+    assert is_posted == (judgement.pay_wei <= parameters.pool_cap_wei), "what `poq` computes, the court takes"
+    return table if is_posted else None
+
+
+def hear_round(world: Twins, judgement: Judgement) -> tuple[int, list[str]]:
+    """From the commitments to the moment when a root may be posted: the round, and who opened its reports."""
     judged, court = world.chain.epoch, world.contracts.quality_court
     windows = windows_of(world.view, judged)
     active = [name for name in EVALUATORS if world.view.members[Role.EVALUATOR, address_of(name)].active]
@@ -84,12 +99,7 @@ def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
         if name not in speaking:
             _penalize(world, name, judged)
     world.chain.pass_until(windows.post_from_s)
-    table = table_of(world, judged, judgement)
-    if not speaking:
-        return None
-    is_posted, cap_wei = _is_posted(world, table, speaking), world.view.parameters.at(judged).pool_cap_wei
-    assert is_posted or judgement.pay_wei + len(table.judged) > cap_wei, "what `poq` computes, the court takes"
-    return table if is_posted else None
+    return judged, speaking
 
 
 def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
@@ -98,15 +108,13 @@ def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
     flagged = frozenset((bytes(address_of(name)), bytes(model_id("dgrid-nano"))) for name in judgement.flagged)
     multipliers = Multipliers((), rules.pay, credibility=rules.credibility, flagged=flagged)
     totals = defaultdict(int, world.payouts)
-    released: dict[bytes, int] = {}
     draws = draws_of(world.view, judged)
     opened = [drawn_epoch(one, _documents(world, one)) for one in draws]
-    for part in settle_all(opened, multipliers, rules=rules.pay):
-        assert part.released_wei == part.node_wei + sum(wei for _, wei in part.refunds)
-        released[part.gateway] = released.get(part.gateway, 0) + part.released_wei
-        totals[PayoutAccount(PayoutKind.NODE, Address(part.gateway), Address(part.node))] += part.node_wei
-        for payer, wei in part.refunds:
-            totals[PayoutAccount(PayoutKind.PAYER, Address(part.gateway), Address(payer))] += wei
+    settled = settle_all(opened, multipliers, rules=rules.pay)
+    assert all(part.released_wei == part.node_wei + sum(wei for _, wei in part.refunds) for part in settled)
+    turn = take_turn(credits_of((), settled))
+    for account, wei in turn.taken.items():
+        totals[account] += wei
     totals[PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, address_of(EVALUATORS[0]))] += judgement.pay_wei
     rows = tuple(PayoutRow(*account, amount_of(wei)) for account, wei in sorted(totals.items()) if wei)
     return QualityTable(
@@ -115,7 +123,7 @@ def table_of(world: Twins, judged: int, judgement: Judgement) -> QualityTable:
         round=judged,
         previous=ZERO_HASH if before is None else before.root.blob_id,
         judged=tuple(sorted((one.gateway, one.epoch) for one in draws)),
-        releases=tuple((gateway, amount_of(wei)) for gateway, wei in sorted(released.items())),
+        releases=tuple((gateway, amount_of(wei)) for gateway, wei in turn.releases.items()),
         **dict.fromkeys(("credibility", "calibration", "balances", "suspicions", "changes"), ()),
         payouts=rows,
     )
@@ -126,7 +134,8 @@ def _documents(world: Twins, of: Draw) -> Documents:
     return documents_of(records, world.domain)
 
 
-def _is_posted(world: Twins, table: QualityTable, signers: Collection[str]) -> bool:
+def post(world: Twins, table: QualityTable, signers: Collection[str]) -> bool:
+    """Whether both laws took the root."""
     previous: PostedQuality | None = posted_before(world.view, table.round)
     root = root_of(table, token=world.contracts.dgai.address, previous=previous)
     releases = releases_of(table)

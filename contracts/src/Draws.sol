@@ -19,6 +19,7 @@ abstract contract Draws is Judging {
     error SeedAlreadyFixed(address gateway, uint64 epoch);
     error SeedNotYet(uint256 afterBlock);
     error SeedNotFixed(address gateway, uint64 epoch);
+    error WrongSeed(bytes32 seed);
     error AlreadyDisclosed(address gateway, uint64 epoch);
 
     event SeedFixed(address indexed gateway, uint64 indexed epoch, uint64 indexed round, bytes32 seed, bool expired);
@@ -50,9 +51,11 @@ abstract contract Draws is Judging {
     }
 
     /// @notice A gateway says where the content of its drawn leaves lies, sealed for those who judge them.
-    function disclose(uint64 epoch, bytes32 blobId) external {
+    /// @param seed by which they were drawn: if the chain takes the draw back, what answers it cannot answer another
+    function disclose(uint64 epoch, bytes32 seed, bytes32 blobId) external {
         Draw storage draw = _draws[msg.sender][epoch];
         require(draw.seed != bytes32(0), SeedNotFixed(msg.sender, epoch));
+        require(draw.seed == seed, WrongSeed(draw.seed));
         require(!draw.disclosed, AlreadyDisclosed(msg.sender, epoch));
 
         draw.disclosed = true;

@@ -37,8 +37,9 @@ contract CourtGasTest is Courtroom {
         vm.roll(block.number + 4);
         court.fixSeed(gateway, root.epoch);
         _snap("fixSeed");
+        (bytes32 seed,,) = court.drawOf(gateway, root.epoch);
         vm.prank(gateway);
-        court.disclose(root.epoch, keccak256("content"));
+        court.disclose(root.epoch, seed, keccak256("content"));
         _snap("disclose");
     }
 

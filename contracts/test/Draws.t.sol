@@ -73,17 +73,21 @@ contract DrawsTest is Courtroom {
         EpochRoot memory root = _anchorEpoch(1e18);
         vm.prank(gateway);
         vm.expectRevert(abi.encodeWithSelector(Draws.SeedNotFixed.selector, gateway, root.epoch));
-        court.disclose(root.epoch, keccak256("content"));
+        court.disclose(root.epoch, bytes32(0), keccak256("content"));
         vm.roll(block.number + 4);
         court.fixSeed(gateway, root.epoch);
+        (bytes32 seed,,) = court.drawOf(gateway, root.epoch);
         vm.expectRevert(abi.encodeWithSelector(Draws.SeedNotFixed.selector, address(this), root.epoch));
-        court.disclose(root.epoch, keccak256("another's content"));
+        court.disclose(root.epoch, seed, keccak256("another's content"));
+        vm.prank(gateway);
+        vm.expectRevert(abi.encodeWithSelector(Draws.WrongSeed.selector, seed));
+        court.disclose(root.epoch, keccak256("a lost seed"), keccak256("content"));
         vm.expectEmit();
         emit Draws.Disclosed(gateway, root.epoch, keccak256("content"));
         vm.prank(gateway);
-        court.disclose(root.epoch, keccak256("content"));
+        court.disclose(root.epoch, seed, keccak256("content"));
         vm.prank(gateway);
         vm.expectRevert(abi.encodeWithSelector(Draws.AlreadyDisclosed.selector, gateway, root.epoch));
-        court.disclose(root.epoch, keccak256("other content"));
+        court.disclose(root.epoch, seed, keccak256("other content"));
     }
 }

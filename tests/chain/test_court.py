@@ -193,7 +193,7 @@ def test_canaries_are_committed_before_their_epoch_and_opened_after_the_reveal(o
         await room.serve(epoch)
         draw = await room.draw(epoch)
         gateway = await net.sender("gateway", dgai_wei=0)
-        await court.disclose(gateway, net.contracts, epoch=epoch, blob_id=keccak(b"content"))
+        await court.disclose(gateway, net.contracts, draw=draw, blob_id=keccak(b"content"))
         opened = keccak(b"opened")
         with pytest.raises(Reverted, match="TooEarly"):
             await court.open_canaries(author, net.contracts, gateway=room.gateway, epoch=epoch, blob_id=opened)

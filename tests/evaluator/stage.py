@@ -160,7 +160,7 @@ class Stage:
         blob = encode_quality(Disclosure(*names, draw.epoch, draw.seed, tuple(found[at] for at in sorted(found))))
         assert len(await self.network.archives.put(blob, key=self.network.books.key)) == len(self.network.stores)
         blob_id = keccak(blob)
-        await court.disclose(self.gateway, self.net.contracts, epoch=draw.epoch, blob_id=blob_id)
+        await court.disclose(self.gateway, self.net.contracts, draw=draw, blob_id=blob_id)
         where = draw.gateway, draw.epoch
         await self.watcher.until(lambda view: view.disclosures.get(where) == blob_id, timeout_s=FINAL_S)
 
@@ -284,9 +284,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path, *, evaluators: int = 3) -> AsyncIterator[Stage]:
-    """A network with evaluators that are registered and have not met a draw."""
-    async with running_devnet(folder, epoch_seconds=EPOCH_S) as net:
+async def staged(folder: Path, *, evaluators: int = 3, slots: int = 1) -> AsyncIterator[Stage]:
+    """A network with evaluators that are registered and have not met a draw. `slots` as in `running_devnet`."""
+    async with running_devnet(folder, epoch_seconds=EPOCH_S, slots=slots) as net:
         network = await settling(net)
         stage = Stage(net, network, await net.sender("gateway", dgai_wei=0))
         for index in range(evaluators):
@@ -298,11 +298,11 @@ async def staged(folder: Path, *, evaluators: int = 3) -> AsyncIterator[Stage]:
                 await seat.life.aclose()
 
 
-def on_stage(folder: Path, main: Callable[[Stage], Awaitable[None]], *, evaluators: int = 3) -> None:
+def on_stage(folder: Path, main: Callable[[Stage], Awaitable[None]], *, evaluators: int = 3, slots: int = 1) -> None:
     """Runs an async test on a stage of its own."""
 
     async def whole() -> None:
-        async with staged(folder, evaluators=evaluators) as stage:
+        async with staged(folder, evaluators=evaluators, slots=slots) as stage:
             await main(stage)
 
     asyncio.run(whole())

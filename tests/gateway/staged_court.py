@@ -51,8 +51,8 @@ class StagedCourt:
         self.fixed.append(epoch)
         self.draw(epoch)
 
-    async def disclose(self, epoch: int, blob_id: bytes) -> None:
+    async def disclose(self, draw: Draw, blob_id: bytes) -> None:
         if self.down:
             raise NetworkUnreachable("the chain is away")
-        self.disclosed.append((epoch, blob_id))
-        self.view.disclosures[self.gateway, epoch] = blob_id
+        self.disclosed.append((draw.epoch, blob_id))
+        self.view.disclosures[self.gateway, draw.epoch] = blob_id

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_a_cheating_node_ends_below_every_honest_peer(cheat: str, first: Facts) 
     rows, peers = first.rows(model), PEERS[model]
     is_less_believed = cheat in rows and rows[cheat].mean_bps < min(rows[peer].mean_bps for peer in peers)
     assert is_less_believed or first.paid_wei(cheat) < min(first.paid_wei(peer) for peer in peers)
+
+
+def test_who_claims_more_tokens_than_it_serves_is_sent_away_and_paid_less_than_any_honest_peer(
+    trial: Trial, first: Facts
+) -> None:
+    """The gateway counts for itself, bills what it counted, and asks elsewhere: no judge is needed."""
+    asked = Counter(one.node for one in trial.asked[:FIRST])
+    peers = PEERS[CHEATING_NODES["overbiller"]]
+    assert trial.faults("overcounted") > 0
+    assert asked["overbiller"] <= 0.02 * FIRST
+    assert first.paid_wei("overbiller") < min(first.paid_wei(peer) for peer in peers)
 
 
 @pytest.mark.parametrize("cheat", CHEATING_EVALUATORS)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, median, pstdev
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 from tests.conftest import ROOT
 from tests.network.running import RunningNetwork, until
@@ -164,6 +165,13 @@ class Trial:
         """What the gateway says of each model: `judged_bps`, and the bounds of its interval."""
         models = self.network.openai().models.list()
         return {model.id: quality for model in models if (quality := getattr(model, "quality", None))}
+
+    def faults(self, kind: str) -> int:
+        """How often the gateway found nodes at fault in one way."""
+        with urlopen(f"{self.network.status['gateway_urls'][0].removesuffix('/v1')}/metrics", timeout=10) as reply:
+            lines = reply.read().decode().splitlines()
+        found = [line for line in lines if "node_faults" in line and f'"{kind}"' in line]
+        return sum(int(float(line.rpartition(" ")[2])) for line in found)
 
     # --- asking ---
 

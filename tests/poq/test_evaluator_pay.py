@@ -14,15 +14,17 @@ SCORES = st.integers(0, 10_000)
 PAIRS = st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=30)
 
 
+def sums_of(references: list[int]) -> Sums:
+    sums = Sums()
+    for reference in references:
+        sums = sums.plus(reference)
+    return sums
+
+
 def values_of(pairs: list[tuple[int, int]]) -> list[int]:
     """What one evaluator's (score, reference) pairs of one type are worth."""
-    sums = Sums()
-    for _, reference in pairs:
-        sums = sums.plus(reference)
-    return [
-        information(score, at, others=Sums(sums.count - 1, sums.total - at, sums.squares - at * at))
-        for score, at in pairs
-    ]
+    sums = sums_of([reference for _, reference in pairs])
+    return [information(score, at, others=sums.plus(at, times=-1)) for score, at in pairs]
 
 
 @given(PAIRS)
@@ -42,6 +44,18 @@ def test_a_constant_earns_nothing_and_an_inverted_score_loses_what_an_honest_one
     inverted = sum(values_of([(10_000 - at, at) for at in references]))
     assert honest >= 0
     assert abs(honest + inverted) <= 2 * len(references)
+
+
+@given(st.lists(SCORES, min_size=1, max_size=30), SCORES, SCORES)
+def test_the_rest_of_the_round_counts_as_one_more_task_of_the_type(same: list[int], score: int, reference: int) -> None:
+    def value(others: Sums) -> int:
+        return information(score, reference, others=others)
+
+    of_type = sums_of(same)
+    assert value(of_type.pooled(of_type)) == value(of_type), "where all are of one type nothing changes"
+    alone, with_one = Sums().pooled(of_type), sums_of([same[0]]).pooled(of_type)
+    assert value(alone) == value(of_type)
+    assert value(with_one) == pytest.approx((value(of_type) + value(sums_of([same[0]]))) / 2, abs=1)
 
 
 def account(*, tasks: int, balance: float, window: float = 1.0, paid: int = 0) -> BalanceRow:

@@ -37,7 +37,7 @@ from dgrid.poq.panels import panels
 from dgrid.poq.rounds import judge
 from dgrid.poq.rules import MICROS as ONE
 from dgrid.poq.rules import CredibilityRules, QualityRules
-from dgrid.wire.quality import CredibilityRow, PayoutKind, QualityTable
+from dgrid.wire.quality import CredibilityRow, PayoutKind, QualityTable, TaskType
 
 SEEDS = range(3)
 ROUNDS = 20  # with 20 leaves a node and round: about 400 leaves a node
@@ -169,6 +169,24 @@ def test_who_does_not_work_earns_less_than_any_honest_peer(habit: Habit, most: f
     other = paid.pop("other")
     assert other < min(paid.values())
     assert other <= most * median(paid.values())
+
+
+EASE = {TaskType.EXTRACT: 0.12, TaskType.SUMMARY: -0.2}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("spread", [1.0, 2.5], ids=["as it is", "exaggerated"])
+def test_who_only_knows_which_types_of_task_are_hard_earns_less_than_any_honest_peer(spread: float, seed: int) -> None:
+    """Small rounds, in which a task is compared with tasks of other types too."""
+
+    def by_type(seen: Seen) -> float:
+        return 0.7 + spread * EASE.get(seen.task, 0.0) + seen.rng.gauss(0, 0.02)
+
+    world = World(HONEST_NODES, [*HONEST[:4], Evaluator("other", by_type)], seed=seed, leaves_per_round=20, ease=EASE)
+    world.play(5 * ROUNDS)
+    paid = evaluator_pay(world)
+    other = paid.pop("other")
+    assert other < 0.3 * min(paid.values())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -3,7 +3,7 @@
 Not a model of judging: only of who does what. All that follows is the product's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -139,6 +139,7 @@ class World:
     leaves_per_round: int = 100
     canary_share: float = 0.3
     graded: float = 3.0  # concentration of the graded answers' scores; 0: right or wrong
+    ease: Mapping[TaskType, float] = field(default_factory=dict)  # by how much answers to a type of task are better
     table: QualityTable | None = None
     truths: dict[LeafKey, float] = field(default_factory=dict)
 
@@ -191,7 +192,8 @@ class World:
         node = self.rng.choice(list(self.nodes))
         swapped = self.rng.random() < node.swapped_share
         task = self.rng.choice(TASKS)
-        truth = self._truth(node.swapped_quality if swapped else node.quality)
+        quality = node.swapped_quality if swapped else node.quality
+        truth = self._truth(quality + self.ease.get(task, 0.0))
         part = self.rng.randrange(4, 6) * 10**15
         self.earned[node.address] = self.earned.get(node.address, 0) + part
         tokens_in, tokens_out = self.rng.randrange(30, 60), self.rng.randrange(5, 20)

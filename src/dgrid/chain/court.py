@@ -12,6 +12,7 @@ from typing import Any
 from dgrid.chain.abi import Array, Tuple, Word
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import PayoutClaimed, Role
+from dgrid.chain.judging import Draw
 from dgrid.chain.reading import event_of
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.core.identity import Address, to_hex
@@ -85,9 +86,10 @@ async def fix_seed(sender: Sender, contracts: Contracts, *, gateway: Address, ep
     return await sender.send(contracts.quality_court, "fixSeed", [gateway, epoch], label=label)
 
 
-async def disclose(sender: Sender, contracts: Contracts, *, epoch: int, blob_id: bytes) -> TransactionReceipt:
-    """As a gateway: where the content of its drawn leaves lies. Once an epoch. Raises Reverted, ChainUnavailable."""
-    return await sender.send(contracts.quality_court, "disclose", [epoch, blob_id], label=f"disclose:{epoch}")
+async def disclose(sender: Sender, contracts: Contracts, *, draw: Draw, blob_id: bytes) -> TransactionReceipt:
+    """As a gateway: where the content of its drawn leaves lies. Once a draw. Raises Reverted, ChainUnavailable."""
+    label = f"disclose:{draw.epoch}:{to_hex(draw.seed)}"
+    return await sender.send(contracts.quality_court, "disclose", [draw.epoch, draw.seed, blob_id], label=label)
 
 
 async def commit(sender: Sender, contracts: Contracts, *, round_: int, commitment: bytes) -> TransactionReceipt:

@@ -5,7 +5,7 @@ from typing import Protocol
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import ChainView, Draw
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.identity import Address
 from dgrid.wire.typed import Domain, court_domain
@@ -28,7 +28,7 @@ class Court(Protocol):
         """Fixes what is drawn of one of this gateway's epochs. Raises Reverted, ChainUnavailable."""
         ...
 
-    async def disclose(self, epoch: int, blob_id: bytes) -> None:
+    async def disclose(self, draw: Draw, blob_id: bytes) -> None:
         """Says where the content of the drawn leaves lies. Raises Reverted, ChainUnavailable."""
         ...
 
@@ -47,5 +47,5 @@ class WatchedCourt:
     async def fix_seed(self, epoch: int) -> None:
         await court.fix_seed(self._sender, self._contracts, gateway=Address(self._sender.address), epoch=epoch)
 
-    async def disclose(self, epoch: int, blob_id: bytes) -> None:
-        await court.disclose(self._sender, self._contracts, epoch=epoch, blob_id=blob_id)
+    async def disclose(self, draw: Draw, blob_id: bytes) -> None:
+        await court.disclose(self._sender, self._contracts, draw=draw, blob_id=blob_id)

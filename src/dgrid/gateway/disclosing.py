@@ -155,7 +155,7 @@ class Discloser:
         if len(promises) < wanted:
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the disclosure")
         self._not_before_ms[draw.epoch] = self._bureau.now_ms() + AGAIN_MS
-        await self._court.disclose(draw.epoch, blob_id(blob))
+        await self._court.disclose(draw, blob_id(blob))
         self._reached(draw.epoch, Disclosed.DISCLOSED)
 
     async def _seal(self, draw: Draw) -> bytes:

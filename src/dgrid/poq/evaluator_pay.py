@@ -6,7 +6,9 @@ others (or a canary's truth) say, so a constant earns 0, an honest score in prop
 loses. Paying for closeness instead would pay a constant best of all. Four things differ from the textbook form:
 
 - The unrelated task is every other one of the type in the round, averaged: the same expectation, far less chance, and
-  nothing to grind.
+  nothing to grind. All others of the round together, of whatever type, count as one more: the few of a rare type are
+  drawn towards everybody's mean (partial pooling, as Efron and Morris, 1977, shrink the means of small groups), and one
+  that is alone is worth something too. Were they to count more, it would pay to know which types are hard.
 - Of scores and consensus alike, what the table already believed of the node is taken off. Who repeats the credibility
   that everybody can read (a stale copy) earns nothing.
 - Scores are standardised by the evaluator's own canaries, so exaggerating earns nothing. Ranks would do the same, but
@@ -18,7 +20,7 @@ the balance is worth beyond what was ever paid falls due: the growth of its high
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dgrid.core.money import BPS
@@ -40,8 +42,17 @@ class Sums:
     total: int = 0
     squares: int = 0
 
-    def plus(self, value: int) -> "Sums":
-        return Sums(self.count + 1, self.total + value, self.squares + value * value)
+    def plus(self, value: int, *, times: int = 1) -> "Sums":
+        """With a value so many times more; −1 takes it away."""
+        return Sums(self.count + times, self.total + times * value, self.squares + times * value * value)
+
+    def pooled(self, rest: "Sums") -> "Sums":
+        """These and the mean of the rest as one more; everything as many times as the rest are, to stay whole."""
+        return Sums(
+            (self.count + 1) * rest.count,
+            self.total * rest.count + rest.total,
+            self.squares * rest.count + rest.squares,
+        )
 
 
 @dataclass(slots=True)
@@ -65,13 +76,9 @@ def information(score: int, reference: int, *, others: Sums) -> int:
 def earned(readings: Sequence[Reading], found: Iterable[Panel], *, believed: Believed) -> dict[bytes, Earned]:
     """What each evaluator's reports were worth, and what it failed to report."""
     by_evaluator: dict[bytes, Earned] = defaultdict(Earned)
-    by_task: dict[str, list[Reading]] = defaultdict(list)
-    for reading in readings:
-        by_task[reading.task].append(reading)
-    for _, of_task in sorted(by_task.items()):
-        known = [believed(reading) for reading in of_task]
-        for evaluator in sorted({name for reading in of_task for name in reading.scores}):
-            by_evaluator[evaluator].values += _values(evaluator, of_task, known=known)
+    known = [believed(reading) for reading in readings]
+    for evaluator in sorted({name for reading in readings for name in reading.scores}):
+        by_evaluator[evaluator].values += _values(evaluator, readings, known=known)
     for panel in found:
         for member in panel.owing:
             account = by_evaluator[member.duty.evaluator]
@@ -122,23 +129,26 @@ def balances_after(rows: Sequence[BalanceRow], gained: Mapping[bytes, Earned], *
     return [row for _, row in sorted(known.items())]
 
 
-def _values(evaluator: bytes, of_task: Sequence[Reading], *, known: Sequence[int]) -> list[int]:
-    """One evaluator's values on one type of task."""
-    references: list[int | None] = []
-    sums = Sums()
-    for reading, believed in zip(of_task, known, strict=True):
-        reference = reading.reference(evaluator)
-        references.append(None if reference is None else reference - believed)
-        sums = sums if reference is None else sums.plus(reference - believed)
-    values = []
-    for reading, believed, reference in zip(of_task, known, references, strict=True):
-        if reference is None or sums.count < 2 or evaluator not in reading.scores:
+def _values(evaluator: bytes, readings: Sequence[Reading], *, known: Sequence[int]) -> Iterator[int]:
+    """One evaluator's values, in order of the readings; nothing of a round's only task."""
+    references = [
+        _beyond(reading.reference(evaluator), believed) for reading, believed in zip(readings, known, strict=True)
+    ]
+    everything, by_task = Sums(), defaultdict[str, Sums](Sums)
+    for reading, reference in zip(readings, references, strict=True):
+        if reference is not None:
+            everything = everything.plus(reference)
+            by_task[reading.task] = by_task[reading.task].plus(reference)
+    for reading, believed, reference in zip(readings, known, references, strict=True):
+        if reference is None or everything.count < 2 or evaluator not in reading.scores:
             continue
         standard = reading.calibrations[evaluator].standardize(reading.scores[evaluator])
-        score = clamp(standard, 0, high=BPS) - believed
-        others = Sums(sums.count - 1, sums.total - reference, sums.squares - reference * reference)
-        values.append(information(score, reference, others=others))
-    return values
+        others = by_task[reading.task].plus(reference, times=-1).pooled(everything.plus(reference, times=-1))
+        yield information(clamp(standard, 0, high=BPS) - believed, reference, others=others)
+
+
+def _beyond(reference: int | None, believed: int) -> int | None:
+    return None if reference is None else reference - believed
 
 
 def _paid(row: BalanceRow, wei: int) -> BalanceRow:

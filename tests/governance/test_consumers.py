@@ -26,7 +26,6 @@ from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor, ChainView, Member, Opening, PostedQuality, fold
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ChainConfig
-from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, Hash, to_hex
 from dgrid.core.money import Price
 from dgrid.evaluator.concluding import quorum_of

@@ -33,6 +33,7 @@ from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.cases.sampling import Reply, Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
+from dgrid.evaluator.concluding import quorum_of
 from dgrid.evaluator.journal import FILE_NAME as JOURNAL_NAME
 from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.rerun import Peer
@@ -208,8 +209,12 @@ class Courtroom:
         root = root_of(table, token=net.contracts.dgai.address, previous=None)
         digest = self.domain.digest(root.struct_hash())
         signatures = [EvaluatorSignature(key.address, key.sign(digest)) for key in keys]
+        view = await self.network.watcher.until(
+            lambda view: sum(of == number for of, _ in view.openings) == len(keys), timeout_s=FINAL_S
+        )
+        enough = quorum_of(signatures, view, number=number)
         anyone = await net.sender("anyone", dgai_wei=0)
-        await court.post_quality(anyone, net.contracts, root=root, releases=(), signatures=signatures)
+        await court.post_quality(anyone, net.contracts, root=root, releases=(), signatures=enough)
         view = await self.network.watcher.until(lambda view: number in view.quality_roots, timeout_s=FINAL_S)
         return view.quality_roots[number]
 

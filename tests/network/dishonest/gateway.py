@@ -249,21 +249,21 @@ ROOT_LIES: dict[str, Callable[[ClosedEpoch, Rows], ClosedEpoch]] = {
 
 # --- what is not shown ------------------------------------------------------------------------------------------------
 
+HIDING_EPOCHS = 3
 honest_drawings = gateway_disclosing.drawings_of
 
 
 @dataclass(frozen=True)
 class Secretive:
-    """Discloses as it should, but for one leaf."""
+    """Discloses as it should, but for one leaf of each of some epochs: judges at their cap have no duty to miss one."""
 
     hidden: list[int]  # epochs
 
     def drawings_of(self, draw: Draw, leaves: list[LeafFacts], *, rules: DrawRules) -> list[gateway_disclosing.Drawing]:
         found = honest_drawings(draw, leaves, rules=rules)
-        if not found or self.hidden not in ([], [draw.epoch]):
-            return found
-        self.hidden[:] = [draw.epoch]
-        return found[1:]
+        if found and draw.epoch not in self.hidden and len(self.hidden) < HIDING_EPOCHS:
+            self.hidden.append(draw.epoch)
+        return found[1:] if draw.epoch in self.hidden else found
 
 
 def main(lie: str, config_file: Path) -> None:

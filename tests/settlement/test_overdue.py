@@ -179,12 +179,20 @@ async def works(network: Settling, *epochs: int, tokens_in: int) -> None:
         network.books.answer(epoch, network.work(config, "node-1", tokens_in=tokens_in, tokens_out=500))
 
 
+async def at_work(net: Devnet, *, has_listing: bool = False) -> tuple[Settling, int]:
+    """A network whose node-1 has gas and answered once, in an epoch that goes on; and that epoch."""
+    network = await settling(net, archives=1)
+    await net.sender("node-1", dgai_wei=0)  # gas
+    if has_listing:
+        await network.list_model()
+    now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
+    await works(network, now, tokens_in=50_000)
+    return network, now
+
+
 def test_a_gateway_that_never_closes_pays_up_to_the_line_once_whatever_the_node_forgets(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        network = await settling(net, archives=1)
-        await net.sender("node-1", dgai_wei=0)  # gas
-        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
-        await works(network, now, tokens_in=50_000)
+        network, now = await at_work(net)
         life = Life(network, net.folder / "first")
         small = life.take(now)
         assert await life.look() == (0, 0)
@@ -209,10 +217,7 @@ def test_a_gateway_that_never_closes_pays_up_to_the_line_once_whatever_the_node_
 
 def test_a_gateway_that_closes_in_time_is_never_claimed_against(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        network = await settling(net, archives=1)
-        await net.sender("node-1", dgai_wei=0)  # gas
-        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
-        await works(network, now, tokens_in=50_000)
+        network, now = await at_work(net)
         life = Life(network, net.folder / "first")
         life.take(now)
         await net.pass_time(10)
@@ -228,11 +233,7 @@ def test_a_gateway_that_closes_in_time_is_never_claimed_against(on_devnet: OnDev
 
 def test_creators_get_theirs_by_the_nodes_receipt_from_bond_that_no_line_reserves(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        network = await settling(net, archives=1)
-        await net.sender("node-1", dgai_wei=0)  # gas
-        await network.list_model()
-        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
-        await works(network, now, tokens_in=50_000)
+        network, now = await at_work(net, has_listing=True)
         life = Life(network, net.folder / "first")
         held = life.take(now)
         before = {name: await net.balance(net.key(name).address) for name in CREATORS}
@@ -256,11 +257,7 @@ def test_creators_get_theirs_by_the_nodes_receipt_from_bond_that_no_line_reserve
 
 def test_a_node_whose_operator_says_so_claims_for_nobody_else(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        network = await settling(net, archives=1)
-        await net.sender("node-1", dgai_wei=0)  # gas
-        await network.list_model()
-        now = network.watcher.clock.epoch_at((net.genesis_s + 3600) * 1000)
-        await works(network, now, tokens_in=50_000)
+        network, now = await at_work(net, has_listing=True)
         life = Life(network, net.folder / "first", claims_for_creators=False)
         held = life.take(now)
         for _ in range(2):

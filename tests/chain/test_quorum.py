@@ -75,7 +75,7 @@ def test_one_liar_of_three_changes_nothing_is_named_and_left_out(
 def test_one_liar_about_finality_neither_hastens_nor_holds_what_is_credited(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         async with watched(net) as (doors, watcher):
-            net.chain.pause_final()
+            await net.chain.pause_final()
             await open_one(net, await net.sender("payer"), amount_wei=WEI)
             head = await net.rpc.call("eth_getBlockByNumber", ["latest", False])
             doors[0].lies["eth_getBlockByNumber"] = lambda block: head  # all is final, it says

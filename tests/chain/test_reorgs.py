@@ -23,7 +23,7 @@ def on_deep_devnet(folder: Path, main: Callable[[Devnet], Awaitable[None]]) -> N
 
     async def whole() -> None:
         async with running_devnet(folder, slots=SLOTS) as net:
-            net.chain.pause_final()
+            await net.chain.pause_final()
             await main(net)
 
     asyncio.run(whole())

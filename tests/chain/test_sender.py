@@ -117,7 +117,7 @@ def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(
 
     async def main(net: Devnet) -> None:
         sender = await net.sender("payer")
-        net.chain.pause_final()
+        await net.chain.pause_final()
         await net.rpc.call("evm_setAutomine", [False])
         sending = asyncio.create_task(approve(sender, net.contracts, spender=sender.address, amount_wei=1))
         await asyncio.sleep(0.8)

@@ -154,7 +154,7 @@ def test_thirty_payments_through_thirty_deaths_come_to_their_sum(on_devnet: OnDe
 def test_a_dropped_transaction_is_sent_again(on_devnet: OnDevnet, hasty: None) -> None:
     async def main(net: Devnet) -> None:
         config = await ready_channel(net, "payer")
-        net.chain.pause_final()
+        await net.chain.pause_final()
         await net.rpc.call("evm_setAutomine", [False])
         alive = mortal(net, "payer")
         sending = asyncio.ensure_future(pay(net, config, wei=WEI, label="once")(alive))
@@ -175,7 +175,7 @@ def test_while_gas_is_above_the_ceiling_nothing_is_journaled_and_it_goes_on_when
 ) -> None:
     async def main(net: Devnet) -> None:
         config = await ready_channel(net, "payer")
-        net.chain.pause_final()
+        await net.chain.pause_final()
         normal = int((await net.rpc.call("eth_getBlockByNumber", ["latest", False]))["baseFeePerGas"], 16)
         await base_fee(net, 1_000 * normal)
         thrifty = mortal(net, "payer", ceilings=Ceilings(fee_wei=20 * GWEI))
@@ -199,7 +199,7 @@ def test_what_gas_overtakes_pays_up_to_the_ceiling_then_waits_and_happens_once(
 ) -> None:
     async def main(net: Devnet) -> None:
         config = await ready_channel(net, "payer")
-        net.chain.pause_final()
+        await net.chain.pause_final()
         await net.rpc.call("evm_setAutomine", [False])
         thrifty = mortal(net, "payer", ceilings=Ceilings(fee_wei=20 * GWEI))
         first = asyncio.ensure_future(pay(net, config, wei=WEI, label="first")(thrifty))
@@ -235,7 +235,7 @@ def test_what_an_earlier_life_left_underpaid_does_not_block_what_comes_after(on_
         with pytest.raises(Killed):
             await pay(net, config, wei=WEI, label="forgotten")(dying)
         await dying.close()
-        net.chain.pause_final()
+        await net.chain.pause_final()
         await net.rpc.call("evm_setAutomine", [False])
         await base_fee(net, 50 * GWEI)
         alive = mortal(net, "payer")

@@ -81,7 +81,7 @@ def test_a_reorganized_deposit_leaves_no_trace(on_devnet: OnDevnet) -> None:
         await net.chain.make_final()
         sender = await net.sender("payer")
         await net.rpc.call("anvil_mine", ["0x5"])
-        net.chain.pause_final()
+        await net.chain.pause_final()
         watcher = await net.watcher("gateway")
         config = await open_one(net, sender)
         name = channel_id(net.contracts, config)
@@ -154,7 +154,7 @@ def test_channels_survive_a_killed_chain_that_keeps_its_state(tmp_path: Path) ->
 def test_nothing_is_read_of_blocks_before_the_contracts_first(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         sender = await net.sender("payer")
-        net.chain.pause_final()
+        await net.chain.pause_final()
         await open_one(net, sender)
         await net.rpc.call("anvil_mine", ["0x3"])
         head = await net.rpc.finalized_block()

@@ -130,14 +130,18 @@ class Stage:
 
     # --- a gateway ----------------------------------------------------------------------------------------------------
 
+    async def channel(self, name: str) -> ChannelConfig:
+        """The payer's channel to the gateway, opened at first."""
+        if name not in self.channels:
+            self.channels[name] = await self.network.open_channel(name, amount_wei=DEPOSIT_WEI)
+        return self.channels[name]
+
     async def anchor(
         self, epoch: int, leaves: int = 12, *, digest: bytes = WEIGHTS, vouchers: bool = True
     ) -> ClosedEpoch:
         """An anchored epoch of leaves with content; without vouchers, what was used is not collected yet."""
         name = "payer-1"
-        if name not in self.channels:
-            self.channels[name] = await self.network.open_channel(name, amount_wei=DEPOSIT_WEI)
-        config = self.channels[name]
+        config = await self.channel(name)
         for sequence in range(leaves):
             content = said(next(self.numbers))
             work = self.network.work(config, "node-1", tokens_in=40, tokens_out=2)

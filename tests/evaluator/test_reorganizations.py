@@ -53,14 +53,21 @@ async def going_on(stage: Stage) -> AsyncIterator[None]:
 
 async def anchored(stage: Stage) -> int:
     """Anchors the epoch and stops at the deciding block; that block's number."""
+    await stage.channel("payer-1")
+    await stage.net.chain.pause_final()  # else it may lay more blocks than these
+    laying = asyncio.create_task(_lay_until_decided(stage))
     await stage.anchor(EPOCH, vouchers=False)
-    deciding = stage.view.roots[stage.network.books.key.address, EPOCH].block + DELAY
+    return await laying
+
+
+async def _lay_until_decided(stage: Stage) -> int:
+    where = stage.network.books.key.address, EPOCH
     async with asyncio.timeout(10):
-        while await mined(stage) < deciding:
+        while (anchor := stage.watcher.latest.roots.get(where)) is None:
             await asyncio.sleep(0.02)
-    stage.net.chain.pause_final()
-    assert await mined(stage) == deciding
-    return deciding
+    await stage.net.rpc.call("anvil_mine", [hex(DELAY)])
+    assert await mined(stage) == anchor.block + DELAY
+    return anchor.block + DELAY
 
 
 async def first_branch(stage: Stage, seats: list[Seat], *, deciding: int, depth: int) -> Draw | None:

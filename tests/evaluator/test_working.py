@@ -204,7 +204,7 @@ def test_a_draw_that_is_not_final_binds_nobody(tmp_path: Path) -> None:
         (seat,) = stage.seats.values()
         await stage.anchor(40)
         where = stage.network.books.key.address, 40
-        stage.net.chain.pause_final()
+        await stage.net.chain.pause_final()
         async with asyncio.timeout(20):
             while where not in stage.watcher.latest.draws:
                 await stage.turn(seat)

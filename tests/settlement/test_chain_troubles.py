@@ -112,7 +112,7 @@ def on_slow_chain(folder: Path, main: Callable[[Devnet], Awaitable[None]]) -> No
 
     async def whole() -> None:
         async with running_devnet(folder, slots=SLOTS) as net:
-            net.chain.pause_final()
+            await net.chain.pause_final()
             await main(net)
 
     asyncio.run(whole())

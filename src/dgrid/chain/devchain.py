@@ -79,6 +79,7 @@ class DevChain:
         self._keeping: asyncio.Task[None] | None = None
         self._filled = -1
         self._is_paused = False
+        self._finalizing = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -118,9 +119,10 @@ class DevChain:
             self._process.kill()
             self._process.wait()
 
-    def pause_final(self) -> None:
+    async def pause_final(self) -> None:
         """Leaves what is mined from now on unfinalized, for trying reorganizations."""
-        self._is_paused = True
+        async with self._finalizing:
+            self._is_paused = True
 
     async def make_final(self) -> None:
         """Lays empty blocks on what was mined since the last time. Raises ChainUnavailable."""
@@ -182,6 +184,7 @@ class DevChain:
                 pause_s = min(2 * pause_s, RESTART_S_MAX)
                 self._filled = -1
                 self._spawn()
-            if not self._is_paused:
-                with contextlib.suppress(ChainUnavailable, RpcError):
-                    await self.make_final()
+            async with self._finalizing:
+                if not self._is_paused:
+                    with contextlib.suppress(ChainUnavailable, RpcError):
+                        await self.make_final()

@@ -53,7 +53,7 @@ async def send_dev(rpc: Rpc, contract: Contract, *, function: str, arguments: Se
     """A call by the dev chain's first account, mined. Raises Reverted, ChainUnavailable.
 
     Many newcomers may come at once. The chain signs and counts nonces, but gives one nonce to several that ask in the
-    same moment and refuses all but the first; those ask again.
+    same moment; it refuses all but the first of them, or takes one and drops it later. Those ask again.
     """
     data = contract.encode(function, arguments)
     call = {"from": to_hex(DEV_ACCOUNT.address), "to": to_hex(contract.address), "data": to_hex(data)}
@@ -65,14 +65,17 @@ async def send_dev(rpc: Rpc, contract: Contract, *, function: str, arguments: Se
                 raise revert_of(error) from None
             await asyncio.sleep(MINED_POLL_S)
         else:
-            await _mined(rpc, sent)
-            return
+            if await _mined(rpc, sent):
+                return
     raise ChainUnavailable("the dev chain's first account is too busy")
 
 
-async def _mined(rpc: Rpc, transaction: str) -> None:
+async def _mined(rpc: Rpc, transaction: str) -> bool:
+    """Waits until it is mined; False if the chain dropped it. Raises ChainUnavailable."""
     for _ in range(MINED_POLLS):
         if await rpc.call("eth_getTransactionReceipt", [transaction]) is not None:
-            return
+            return True
+        if await rpc.call("eth_getTransactionByHash", [transaction]) is None:
+            return False
         await asyncio.sleep(MINED_POLL_S)
     raise ChainUnavailable("the dev chain does not mine")

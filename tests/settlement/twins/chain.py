@@ -157,7 +157,7 @@ class TwinChain:
 
     async def _start(self) -> None:
         await self._chain.start()
-        self._chain.pause_final()
+        await self._chain.pause_final()
         await self.rpc.call("anvil_setBlockTimestampInterval", [1])
         addresses = await deploy_contracts(self.rpc, DEV_ACCOUNT, terms=self._terms)
         self.contracts = Contracts(ChainConfig((self._chain.url,), DEV_CHAIN_ID, addresses))

@@ -24,7 +24,7 @@ from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.settlement.cases import root_charge
-from dgrid.settlement.hearings import windows_of_hearing
+from dgrid.settlement.hearings import HearingWindows, windows_of_hearing
 from dgrid.wire.messages import QualityRoot
 
 EVALUATORS = tuple(f"evaluator-{number}" for number in range(1, 5))
@@ -73,7 +73,15 @@ def some_root(room: Courtroom, round_: int) -> QualityRoot:
 
 
 async def heard(room: Courtroom, case: Case, *, guilty: bool) -> None:
-    """A jury of three votes alike."""
+    """A jury of three votes alike, and nobody appeals."""
+    times = await voted(room, case, guilty=guilty)
+    await room.pass_until(times.appeal_until_s)
+    opener = await room.net.sender("anyone", dgai_wei=0)
+    await cases.execute(opener, room.net.contracts, case=case.id)
+
+
+async def voted(room: Courtroom, case: Case, *, guilty: bool) -> HearingWindows:
+    """A jury of three votes alike, and opens its votes."""
     net, now, view = room.net, case, room.network.watcher.finalized
     opener = await net.sender("anyone", dgai_wei=0)
     await net.pass_time(0)
@@ -94,8 +102,7 @@ async def heard(room: Courtroom, case: Case, *, guilty: bool) -> None:
     for name in seats:
         opening = guilty, EVIDENCE, SALT
         await cases.reveal_vote(room.evaluators[name], net.contracts, case=case.id, stage=0, opening=opening)
-    await room.pass_until(times.appeal_until_s)
-    await cases.execute(opener, net.contracts, case=case.id)
+    return times
 
 
 async def disputed(room: Courtroom, root: QualityRoot) -> Case:

@@ -123,5 +123,5 @@ def _is_refused(network: RunningNetwork, late: list[int]) -> bool:
 
 
 def _finalized(network: RunningNetwork) -> Any:
-    ran = network.dgrid("--json", "channel", "finalize")
+    ran = network.dgrid("--json", "channel", "finalize", "--yes")
     return ran.json if ran.code == 0 else None

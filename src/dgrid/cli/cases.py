@@ -7,6 +7,7 @@ import typer
 
 from dgrid.cli.money import Yes, agree
 from dgrid.cli.terminal import Terminal, columns, dgai, short
+from dgrid.core.identity import to_hex
 
 TITLES = "CASE", "ABOUT", "ACCUSED", "OPENED BY", "STATE", "VOTES", "AGE"
 ABOUT = {"identity": "another model", "undisclosed": "a hidden leaf", "quality_root": "a wrong root"}
@@ -100,13 +101,16 @@ def appeal(context: typer.Context, case: CaseId, *, yes: Yes = False) -> None:
 
     Example: `dgrid cases appeal 0x5c8f12ab --yes`
     """
-    from dgrid.cli.court import send_appeal
+    from dgrid.cli.court import plan_appeal, send_appeal
 
     terminal: Terminal = context.obj
-    terminal.note("an appeal takes twice the case's bond, which is lost if the verdict stays")
+    found, bond_wei = plan_appeal(terminal.home, case)
+    whole_wei = 2 * bond_wei
+    terminal.note(f"appeals in case {short(to_hex(found))}; bond {dgai(whole_wei)}, lost if the verdict stays")
     agree(terminal, yes=yes)
-    sent = send_appeal(terminal.home, case)
-    terminal.show("cases.appeal", sent, text=f"appealed, against {dgai(int(sent['bond_wei']))}")
+    send_appeal(terminal.home, found, bond_wei=bond_wei)
+    shown = {"id": to_hex(found), "bond_wei": str(whole_wei)}
+    terminal.show("cases.appeal", shown, text=f"appealed, against {dgai(whole_wei)}")
 
 
 def _complaint(subject: str, about: str, *, model: str, evidence: str) -> Any:

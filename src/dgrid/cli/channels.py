@@ -2,20 +2,43 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from dgrid.chain.channels import deposit, finalize_withdraw, request_withdraw
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.funding import fund_dev
+from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Channel
-from dgrid.cli.sending import sending
+from dgrid.cli.sending import opened_rpc, sending
 from dgrid.cli.signers import address_of, user_of
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.settlement.reading import NetworkReader, reading
+
+# What each command takes of gas for one channel, at most about.
+DEPOSIT_GAS = 150_000
+ANNOUNCE_GAS = 80_000
+FINALIZE_GAS = 110_000
+
+
+def gas_cost_wei(home: Path, gas: int) -> int:
+    """What so much gas costs now, in the chain's coin. Raises ChainUnavailable."""
+
+    async def price(rpc: Rpc) -> int:
+        return int(await rpc.call("eth_gasPrice", []), 16)
+
+    return gas * _asked(home, price)
+
+
+def _asked(home: Path, work: Callable[[Rpc], Awaitable[int]]) -> int:
+    async def main() -> int:
+        async with opened_rpc(chain_config(home)) as rpc:
+            return await work(rpc)
+
+    return asyncio.run(main())
 
 
 def read_channels(home: Path, *, gateway: str | None = None) -> list[dict[str, Any]]:
@@ -77,14 +100,19 @@ async def _request_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list
     return await _shown_after(home, channel_ids)
 
 
-def finalize_withdrawals(home: Path, channels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Pays out each announced withdrawal whose delay is over. Raises NotYet when none is."""
-    now_ms = int(time.time() * 1000)
+def ready_of(home: Path, channels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose announced withdrawal can be paid out now. Raises NotYet when none can, ChainUnavailable."""
+    now_ms = 1000 * max(_asked(home, Rpc.now_s), int(time.time()))
     ready = [one for one in channels if (one["available_at_ms"] or 0) <= now_ms]
     if channels and not ready:
         first_s = (min(one["available_at_ms"] for one in channels) - now_ms) // 1000
         raise NotYet("no withdrawal's delay is over", hint=f"the first ends in {first_s} s")
-    return asyncio.run(_finalize_withdrawals(home, [from_hex(one["channel_id"], size=32) for one in ready]))
+    return ready
+
+
+def finalize_withdrawals(home: Path, channel_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Pays out each channel's announced withdrawal. Raises Reverted while a delay is not over."""
+    return asyncio.run(_finalize_withdrawals(home, [from_hex(name, size=32) for name in channel_ids]))
 
 
 async def _finalize_withdrawals(home: Path, channel_ids: Sequence[bytes]) -> list[dict[str, Any]]:

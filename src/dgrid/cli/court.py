@@ -245,18 +245,25 @@ async def _send_open(home: Path, accusation: Accusation, bond_wei: int) -> str:
         return to_hex(next(event.arguments["id"] for event in opened if event and event.name == "CaseOpened"))
 
 
-def send_appeal(home: Path, text: str) -> Json:
-    """Appeals in a case with the home user's money. Raises CaseNotFound, InvalidRequest, Reverted, ChainUnavailable."""
-    return asyncio.run(_send_appeal(home, text))
+def plan_appeal(home: Path, text: str) -> tuple[bytes, int]:
+    """The case, and the bond it was opened against. Raises CaseNotFound, InvalidRequest, ChainUnavailable."""
+    return asyncio.run(_plan_appeal(home, text))
 
 
-async def _send_appeal(home: Path, text: str) -> Json:
+async def _plan_appeal(home: Path, text: str) -> tuple[bytes, int]:
     async with reading(chain_config(home)) as network:
         case, now_s = the_case(network.view, text), await _now_s(network)
         if not can_be_appealed(network.view, case, now_s=now_s):
             state = state_of(network.view, case, now_s=now_s)
             raise InvalidRequest(f"the case cannot be appealed now: {state}", hint="once, after the votes were opened")
-        bond_wei = terms_of(network.view, case).case_bond_wei
+        return case.id, terms_of(network.view, case).case_bond_wei
+
+
+def send_appeal(home: Path, case: bytes, *, bond_wei: int) -> None:
+    """Appeals in a case with the home user's money. Raises Reverted, ChainUnavailable."""
+    asyncio.run(_send_appeal(home, case, bond_wei))
+
+
+async def _send_appeal(home: Path, case: bytes, bond_wei: int) -> None:
     async with sending(home) as (network, sender):
-        await cases.appeal(sender, network.contracts, case=case.id, bond_wei=bond_wei)
-    return {"id": to_hex(case.id), "bond_wei": str(2 * bond_wei)}
+        await cases.appeal(sender, network.contracts, case=case, bond_wei=bond_wei)

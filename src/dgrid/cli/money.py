@@ -123,15 +123,13 @@ def deposit(
 
     Example: `dgrid channel deposit 50 --gateway 0x3c44cddd…`
     """
-    from dgrid.cli.channels import deposit_into, read_channels
+    from dgrid.cli.channels import DEPOSIT_GAS, deposit_into, read_channels
 
     terminal: Terminal = context.obj
     amount_wei = wei_of(amount)
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] != "withdrawing"]
     if found:
-        terminal.note(_channels_text(found))
-        terminal.note(f"{dgai(amount_wei)} into {many(len(found), 'channel')}")
-        agree(terminal, yes=yes)
+        _agree(terminal, found, f"{dgai(amount_wei)} into {many(len(found), 'channel')}", gas=DEPOSIT_GAS, yes=yes)
     done = deposit_into(terminal.home, [one["channel_id"] for one in found], amount_wei=amount_wei)
     terminal.show("channel.deposit", {"channels": done}, text=_channels_text(done))
 
@@ -143,14 +141,12 @@ def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes =
 
     Example: `dgrid channel withdraw --gateway 0x3c44cddd…`
     """
-    from dgrid.cli.channels import read_channels, request_withdrawals
+    from dgrid.cli.channels import ANNOUNCE_GAS, read_channels, request_withdrawals
 
     terminal: Terminal = context.obj
     found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "open"]
     if found:
-        terminal.note(_channels_text(found))
-        terminal.note(f"{many(len(found), 'transaction')} to announce it; serving on these channels ends")
-        agree(terminal, yes=yes)
+        _agree(terminal, found, "their withdrawal is announced, and serving on them ends", gas=ANNOUNCE_GAS, yes=yes)
     done = request_withdrawals(terminal.home, [one["channel_id"] for one in found])
     terminal.show("channel.withdraw", {"channels": done}, text=_channels_text(done))
     if done:
@@ -158,16 +154,20 @@ def withdraw(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes =
         terminal.note(f"in {wait_s} s `dgrid channel finalize` pays them out")
 
 
-def finalize(context: typer.Context, *, gateway: WhichGateway = None) -> None:
+def finalize(context: typer.Context, *, gateway: WhichGateway = None, yes: Yes = False) -> None:
     """Pay announced withdrawals out, once their delay is over.
 
     Example: `dgrid channel finalize`
     """
-    from dgrid.cli.channels import finalize_withdrawals, read_channels
+    from dgrid.cli.channels import FINALIZE_GAS, finalize_withdrawals, read_channels, ready_of
 
     terminal: Terminal = context.obj
-    found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "withdrawing"]
-    done = finalize_withdrawals(terminal.home, found)
+    announced = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] == "withdrawing"]
+    found = ready_of(terminal.home, announced)
+    if found:
+        whole_wei = sum(int(one["balance_wei"]) for one in found)
+        _agree(terminal, found, f"up to {dgai(whole_wei)} come back to you", gas=FINALIZE_GAS, yes=yes)
+    done = finalize_withdrawals(terminal.home, [one["channel_id"] for one in found])
     before = {one["channel_id"]: int(one["balance_wei"]) for one in found}
     paid = sum(before[one["channel_id"]] - int(one["balance_wei"]) for one in done)
     text = f"paid out {dgai(paid)}\n{_channels_text(done)}" if done else "no withdrawal was announced"
@@ -182,6 +182,20 @@ def _channels_text(channels: list[dict[str, Any]]) -> str:
         for one in channels
     ]
     return columns(("CHANNEL", "GATEWAY", "BALANCE", "SIGNED BY", "STATE"), rows)
+
+
+def _agree(terminal: Terminal, channels: list[dict[str, Any]], effect: str, *, gas: int, yes: bool) -> None:
+    """Shows the channels, what would become of them, and what that costs; raises Declined unless somebody said yes.
+
+    `gas` is what one channel takes at most, about.
+    """
+    from dgrid.cli.channels import gas_cost_wei
+
+    whole = gas * len(channels)
+    terminal.note(_channels_text(channels))
+    terminal.note(effect)
+    terminal.note(f"at most about {whole:,} gas ({dgai_gas(gas_cost_wei(terminal.home, whole))})")
+    agree(terminal, yes=yes)
 
 
 def agree(terminal: Terminal, *, yes: bool) -> None:

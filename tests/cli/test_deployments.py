@@ -16,7 +16,7 @@ import pytest
 from tests.chain.test_sender_crashes import Killed, Mortal, Step
 from tests.cli.conftest import Dgrid, Outcome
 from tests.cli.foreign_chain import BSC_TESTNET, ForeignChain, foreign_chain
-from tests.devnet import key_of
+from tests.devnet import free_port, key_of
 
 from dgrid.chain.deploy import ORDER, strange_contracts
 from dgrid.chain.devchain import DEV_ACCOUNT
@@ -241,6 +241,18 @@ def test_one_endpoint_another_chain_and_an_empty_purse_are_refused(
     chain.fund(to_hex(DEPLOYER.address), 10**12)
     poor = deploy("--yes")
     assert (poor.code, poor.error["code"]) == (4, "deployer_too_poor")
+
+
+@pytest.mark.parametrize("network", ["bsc-testnet", "bsc"])
+def test_nothing_is_on_disk_until_the_chain_that_was_named_has_answered(
+    dgrid: Dgrid, chain: ForeignChain, tmp_path: Path, network: str
+) -> None:
+    dead = [word for host in ("127.0.0.1", "localhost") for word in ("--rpc", f"http://{host}:{free_port()}")]
+    endpoints = chain.rpc_options if network == "bsc" else dead
+    words = "--json", "--home", "home", "chain", "deploy", "--network", network, "--yes"
+    refused = dgrid(*words, *endpoints)  # no --key-file: the home would get a key
+    assert (refused.code, refused.error["code"]) == (3, "chain_unavailable")
+    assert not (tmp_path / "home").exists()
 
 
 def test_terms_cannot_change_once_it_has_begun(

@@ -102,7 +102,7 @@ class DeployPlan:
 
 
 def plan_deployment(wish: Wish) -> DeployPlan:
-    """What is still to be sent. Sends nothing and writes nothing.
+    """What is still to be sent. Sends nothing; once the chain has answered, makes the home and its deployer's key.
 
     Raises InvalidRequest, ConfigError, DeploymentFailed, UnsafeParameters, ChainUnavailable.
     """
@@ -194,19 +194,22 @@ async def carry_out(rpc: Rpc, sender: Sender, *, plan: DeployPlan, home: Path, s
 
 @asynccontextmanager
 async def _opened(wish: Wish) -> AsyncIterator[tuple[Rpc, Sender]]:
-    """The chain, checked to be the one that was named, and the deployer's sender."""
-    network, key = wish.chosen(), wish.key()
-    require_own_key(key.address, network.chain_id)
+    """The chain, checked to be the one that was named, and the deployer's sender. Before that nothing is on disk."""
+    network = wish.chosen()
     if len(set(wish.rpc_urls)) < ENDPOINTS_MIN and not network.is_dev:
         raise ConfigError(
             f"a deployment on {network.name} takes {ENDPOINTS_MIN} endpoints that agree; here are {len(wish.rpc_urls)}",
             hint="give --rpc several times, with endpoints of different people",
         )
     home, chain = Home(wish.home), ChainConfig(wish.rpc_urls, network.chain_id, {})
-    home.make()
-    signer = Signer(KEY_NAME, key, home.role_folder(f"{KEY_NAME}-{network.chain_id}"))
-    async with opened_rpc(chain) as rpc, opened_sender(rpc, signer, chain_id=chain.chain_id) as sender:
-        yield rpc, sender
+    async with opened_rpc(chain) as rpc:
+        await rpc.finalized_block()
+        home.make()
+        key = wish.key()
+        require_own_key(key.address, network.chain_id)
+        signer = Signer(KEY_NAME, key, home.role_folder(f"{KEY_NAME}-{network.chain_id}"))
+        async with opened_sender(rpc, signer, chain_id=chain.chain_id) as sender:
+            yield rpc, sender
 
 
 # --- the book in the home --------------------------------------------------------------------------------------------

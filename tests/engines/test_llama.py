@@ -120,10 +120,13 @@ def test_is_unavailable_while_it_does_not_run(ask: Ask) -> None:
         heard(loop, LlamaEngine(OPTIONS), ask(MARIA))
 
 
-def test_stopping_ends_the_child() -> None:
+def test_it_serves_once_it_is_started_and_stopping_ends_the_child() -> None:
     async def live() -> int:
         engine = LlamaEngine(OPTIONS)
+        with pytest.raises(EngineUnavailable):
+            await engine.probe()
         await engine.start()
+        await engine.probe()
         child = engine.process_id
         await engine.stop()
         assert child is not None

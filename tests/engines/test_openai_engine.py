@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import msgspec
@@ -185,17 +185,27 @@ def test_a_server_that_is_not_there_is_unavailable(ask: Ask) -> None:
         asyncio.run(listen())
 
 
-def test_a_server_that_is_not_there_when_the_node_starts_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async def run(url: str) -> None:
-        engine = OpenAiEngine(EngineAddress(url, "m"))
-        await engine.start()
+async def probed(url: str) -> None:
+    engine = OpenAiEngine(EngineAddress(url, "m"))
+    await engine.start()
+    try:
+        await engine.probe()
+    finally:
         await engine.stop()
 
-    asyncio.run(run("http://127.0.0.1:9/v1"))
-    assert "no engine answers at http://127.0.0.1:9/v1 yet" in caplog.text
-    caplog.clear()
-    asyncio.run(serve(streaming(*WHOLE), run))
-    assert not caplog.text
+
+def test_a_server_that_is_not_there_yet_keeps_nobody_from_starting_and_is_named_when_looked_for() -> None:
+    with pytest.raises(EngineUnavailable, match=r"no engine answers at http://127\.0\.0\.1:9/v1"):
+        asyncio.run(probed("http://127.0.0.1:9/v1"))
+
+
+@pytest.mark.parametrize(("status", "serves"), [(200, True), (404, True), (401, False), (503, False)])
+def test_a_server_serves_unless_it_refuses_the_key_or_is_still_loading(status: int, *, serves: bool) -> None:
+    async def handle(_request: Request) -> Reply:
+        return json_reply({"data": []}, status)
+
+    with nullcontext() if serves else pytest.raises(EngineUnavailable, match=str(status)):
+        asyncio.run(serve(handle, probed))
 
 
 def test_leaving_early_hangs_up_so_that_the_engine_stops(ask: Ask) -> None:

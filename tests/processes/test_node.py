@@ -33,7 +33,7 @@ from dgrid.wire.messages import Dispatch
 from dgrid.wire.offers import ModelOffer, decode_offer
 from dgrid.wire.openai import decode_chunk
 from dgrid.wire.seals import seal, sealed_by
-from dgrid.wire.server import PortTaken
+from dgrid.wire.server import PortTaken, Reply, Request, Server, json_reply
 
 __all__ = ["on_devnet"]
 MARIA = "Maria lives in Oslo and works as a nurse.\nWho works as a nurse?"
@@ -121,6 +121,29 @@ def test_a_node_registers_itself_and_answers_a_paying_gateway(on_devnet: OnDevne
             tokenizer = Catalog.built_in().tokenizers()[offer.models[0].tokenizer]
             assert receipt.tokens_in == tokenizer.count_prompt([("user", MARIA)])
             assert receipt.tokens_out == tokenizer.count_reply("Maria") == len(decode_evidence(done.evidence)[0].ids)
+
+    on_devnet(main)
+
+
+def test_a_node_registers_when_its_engine_has_answered_and_spends_nothing_before(
+    on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(net: Devnet) -> None:
+        port, node = free_port(), net.key("node-1").address
+        where = {"engine_url": f"http://127.0.0.1:{port}/v1", "in_price_wei": "1", "out_price_wei": "1"}
+        async with running_node(node_config(net, **where)):
+            async with asyncio.timeout(10):
+                while caplog.text.count("no engine answers") < 2:
+                    await asyncio.sleep(0.02)
+            assert int(await net.rpc.call("eth_getTransactionCount", ["0x" + node.hex(), "latest"]), 16) == 0
+            engine = Server(models, host="127.0.0.1", port=port)
+            await engine.start()
+            watcher = await net.watcher("eyes")
+            await watcher.until(lambda view: (Role.NODE, node) in view.members, timeout_s=15)
+            await engine.stop()
+
+    async def models(_request: Request) -> Reply:
+        return json_reply({"data": [{"id": "dgrid-mini"}]})
 
     on_devnet(main)
 

@@ -106,7 +106,11 @@ class Engine(Protocol):
         ...
 
     async def start(self) -> None:
-        """Returns once requests are served. Raises EngineCannotStart."""
+        """Returns once requests are served, or at once where the server is someone else's. Raises EngineCannotStart."""
+        ...
+
+    async def probe(self) -> None:
+        """Returns if requests would be served now. Raises EngineUnavailable."""
         ...
 
     async def stop(self) -> None:

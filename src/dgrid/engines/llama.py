@@ -52,6 +52,10 @@ class LlamaEngine:
     async def stop(self) -> None:
         await self._process.stop()
 
+    async def probe(self) -> None:
+        if self._adapter is None:
+            raise EngineUnavailable("the engine is being restarted", retry_after_ms=1000)
+
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
         adapter = self._adapter
         if adapter is None:

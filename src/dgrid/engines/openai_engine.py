@@ -5,7 +5,6 @@ reported on.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
@@ -26,12 +25,10 @@ from dgrid.engines.engine import (
 from dgrid.engines.events import STREAM_END, EventScanner
 from dgrid.wire.http import ClientLimits, ClientReply, HttpClient
 
-logger = logging.getLogger(__name__)
-
 ERROR_TEXT_MAX: Final = 300
 EVENTS_SPARE: Final = 64  # events beyond one a token: roles, usage, empty deltas
 QUEUED_EVENTS_MAX: Final = 256
-FIRST_LOOK_S: Final = 2.0  # how long an engine may take to say that it is there, before the log says that it is not
+LOOK_S: Final = 2.0  # how long an engine may take to say that it is there
 SHAPING: Final = frozenset({"tools", "response_format"})  # settings under which llama.cpp parses what it streams
 ENGINE_LIMITS: Final = ClientLimits(first_byte_s=120.0, gap_s=60.0, total_s=600.0)
 
@@ -114,12 +111,18 @@ class OpenAiEngine:
         return self._address.build
 
     async def start(self) -> None:
-        """Returns soon: the server is someone else's, and may start later. One that does not answer yet is logged."""
+        """Nothing to start: the server is someone else's, and may come later."""
+
+    async def probe(self) -> None:
+        """A look at the server's list of models. One that has no such list answers too."""
+        url = self._address.url
         try:
-            url = f"{self._address.url}/models"
-            await (await self._client.request("GET", url, headers=self._headers, first_byte_s=FIRST_LOOK_S)).read()
+            reply = await self._client.request("GET", f"{url}/models", headers=self._headers, first_byte_s=LOOK_S)
+            await reply.read()
         except NodeFault as error:
-            logger.warning("no engine answers at %s yet: %s", self._address.url, error.message)
+            raise EngineUnavailable(f"no engine answers at {url}: {error.message}") from error
+        if reply.status in (401, 403) or reply.status >= 500:
+            raise EngineUnavailable(f"the engine at {url} does not serve: status {reply.status}")
 
     async def stop(self) -> None:
         await self._client.close()

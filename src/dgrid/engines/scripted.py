@@ -51,6 +51,9 @@ class ScriptedEngine:
     async def stop(self) -> None:
         """Nothing to stop."""
 
+    async def probe(self) -> None:
+        """It always serves."""
+
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
         script = self.script

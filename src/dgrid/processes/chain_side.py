@@ -48,7 +48,7 @@ async def chain_side(config: RoleConfig) -> AsyncIterator[ChainSide]:
 
 
 async def until_done(work: Callable[[], Awaitable[None]], *, what: str) -> None:
-    """Does something that needs the chain, again and again until it succeeds."""
+    """Does something that needs the chain, or another server, again and again until it succeeds."""
     pause_s = AGAIN_S
     while True:
         try:

@@ -24,6 +24,7 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
+from dgrid.processes.chain_side import until_done
 from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
 from dgrid.processes.node_models import sold_model
 from dgrid.settlement.appealing import Appellant, BondPurse
@@ -95,7 +96,8 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
         service = NodeService(stand_of(config, sold, access=access, books=books), key, offer)
         stack.push_async_callback(door.server.stop)
         await door.open(service.handle)
-        stack.push_async_callback(ended, asyncio.create_task(take_part(config, access, books=books, offer=offer)))
+        part = take_part(config, access, engine=sold.engine, books=books, offer=offer)
+        stack.push_async_callback(ended, asyncio.create_task(part))
         stack.callback(service.drain)
         yield RunningNode(f"http://{config.host}:{door.server.port}", service, sold.engine)
 
@@ -119,18 +121,21 @@ def offer_of(config: NodeConfig, sold: Sold) -> PublishedOffer:
     return offer
 
 
-async def take_part(config: NodeConfig, access: ChainAccess, *, books: Books, offer: PublishedOffer) -> None:
-    """Registers the node, however long that takes (it serves meanwhile), then answers for it in court; and all the time
-    claims what gateways that never close owe it.
+async def take_part(
+    config: NodeConfig, access: ChainAccess, *, engine: Engine, books: Books, offer: PublishedOffer
+) -> None:
+    """Registers the node once its engine answers, however long that takes (it serves meanwhile): a stake brings work at
+    once. All the time it answers for the node in court, and claims what gateways that never close owe it.
     """
     sender = Sender(access.rpc, config.key(), folder=config.folder, chain_id=config.chain.chain_id)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(default_claims(config, access, books=books, sender=sender).run())
-            await enrol(config, access, sender=sender, offer=offer)
             if config.appeals:
                 purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
-                await Appellant(Subject.IDENTITY, purse, access.watcher).run()
+                tasks.create_task(Appellant(Subject.IDENTITY, purse, access.watcher).run())
+            await until_done(engine.probe, what="the engine's first answer, before which the node does not register")
+            await enrol(config, access, sender=sender, offer=offer)
     finally:
         await sender.close()
 

@@ -42,6 +42,9 @@ class ReplayingEngine:
     async def stop(self) -> None:
         await self._engine.stop()
 
+    async def probe(self) -> None:
+        await self._engine.probe()
+
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Event, None]:
         if len(self._said) >= REMEMBERED:
             self._turn += 1

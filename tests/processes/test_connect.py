@@ -17,7 +17,8 @@ from dgrid.client.kept import kept_receipt, kept_refused, kept_request, used_by_
 from dgrid.client.payments import Wallets
 from dgrid.config import ChainConfig, WalletConfig
 from dgrid.core.errors import InsufficientBudget, ModelNotFound
-from dgrid.processes.connect import ConnectOptions, KeepingWallets, Proxy, connected
+from dgrid.processes.chain_side import background
+from dgrid.processes.connect import ConnectOptions, KeepingWallets, Proxy, connected, keep_bounded
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.server import PortTaken, Reply, Request, Server, json_reply
 from dgrid.wire.verification import verify_receipt
@@ -209,3 +210,18 @@ def test_a_receipt_that_bills_too_much_is_refused_and_kept_with_its_request(tmp_
     assert request is not None
     assert request.max_fee == 1
     assert kept_receipt(tmp_path, name) is None
+
+
+def test_while_it_runs_the_proxy_forgets_its_oldest_requests(tmp_path: Path) -> None:
+    requests = tmp_path / "requests"
+    requests.mkdir()
+
+    async def main() -> None:
+        async with background(keep_bounded(tmp_path, most=2, every_s=0.01)), asyncio.timeout(5):
+            for _ in range(2):  # at its start, and again
+                for name in "abc":
+                    (requests / f"{name}.json").touch()
+                while len(list(requests.iterdir())) > 2:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(main())

@@ -23,7 +23,7 @@ from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc
 from dgrid.client.asynchronous import AsyncClient, AsyncStream
 from dgrid.client.flow import Opened, Order, Piece
-from dgrid.client.kept import keep_receipt, keep_refused, kept_receipt
+from dgrid.client.kept import forget_requests, keep_receipt, keep_refused, kept_receipt
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.config import WalletConfig
 from dgrid.core.errors import (
@@ -36,8 +36,8 @@ from dgrid.core.errors import (
 )
 from dgrid.core.identity import Address, ChannelId, address_from_hex, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.processes.chain_side import background
 from dgrid.processes.home import HOST
-from dgrid.processes.life import ended
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.openai import decode_chat
@@ -53,6 +53,8 @@ FINAL_S_MAX = 60.0  # how long a new deposit may take to be final: before that n
 FINAL_POLL_S = 0.25
 NOTICE_S = 1.0  # how long a gateway may take to notice
 TRY_AGAIN_S = 15.0
+REQUESTS_KEPT = 50_000
+TIDY_S = 600.0
 PASSED_HEADERS = ("idempotency-key",)
 Announce = Callable[[str, dict[str, Any]], None]
 
@@ -105,9 +107,16 @@ async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
         if len(missing) == len(options.wallet.gateway_urls):
             raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))
         await server.start()
-        opening = asyncio.create_task(_open_missing(options, wallets, list(missing)))
-        stack.push_async_callback(ended, opening)
-        yield server
+        opening = _open_missing(options, wallets, list(missing))
+        async with background(opening, keep_bounded(options.folder)):
+            yield server
+
+
+async def keep_bounded(folder: Path, *, most: int = REQUESTS_KEPT, every_s: float = TIDY_S) -> None:
+    """Forgets the oldest signed requests, from time to time, where they keep nobody waiting."""
+    while True:
+        await asyncio.to_thread(forget_requests, folder, most=most)
+        await asyncio.sleep(every_s)
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

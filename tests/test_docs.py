@@ -186,6 +186,15 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert named <= there, named - there
 
 
+def test_every_challenge_has_a_test_that_shows_it_won() -> None:
+    rows = re.findall(
+        r"^\| ([\d, ]+)[^|]*\|[^|]+\| `test_\w+` \|$", text_of("docs/guides/run-a-watcher.md"), re.MULTILINE
+    )
+    numbers = {int(number) for row in rows for number in re.findall(r"\d+", row)}
+    assert len(numbers) > 6
+    assert numbers == set(range(1, max(numbers) + 1))
+
+
 def test_shown_python_is_python() -> None:
     snippets = [
         body for page in PAGES for language, body in FENCE.findall(text_of(page)) if language in {"python", "py"}

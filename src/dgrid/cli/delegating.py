@@ -3,6 +3,7 @@
 As with the operators' own commands nothing is sent before it was shown.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,15 +47,9 @@ def delegate(
     from dgrid.cli.signers import role_of, signer_of
 
     terminal: Terminal = context.obj
-    which, whom, amount_wei = role_of(role), _operator(terminal, operator), wei_of(amount)
-    signer = signer_of(terminal.home, sender)
-    carry_out(
-        terminal,
-        "delegate",
-        signer=signer,
-        planner=lambda desk: plan_delegate(desk, which, operator=whom, amount_wei=amount_wei),
-        yes=yes,
-    )
+    which, whom = role_of(role), _operator(terminal, operator)
+    planner = partial(plan_delegate, role=which, operator=whom, amount_wei=wei_of(amount))
+    carry_out(terminal, "delegate", signer=signer_of(terminal.home, sender), planner=planner, yes=yes)
 
 
 def undelegate(  # noqa: PLR0913 one for each flag
@@ -76,13 +71,11 @@ def undelegate(  # noqa: PLR0913 one for each flag
 
     terminal: Terminal = context.obj
     which, whom = role_of(role), _operator(terminal, operator)
-    signer = signer_of(terminal.home, sender)
     if withdraw:
-        planner: Planner = lambda desk: plan_withdraw_delegation(desk, which, operator=whom)  # noqa: E731
+        planner: Planner = partial(plan_withdraw_delegation, role=which, operator=whom)
     else:
-        part = part_of(amount)
-        planner = lambda desk: plan_undelegate(desk, which, operator=whom, part=part)  # noqa: E731
-    carry_out(terminal, "undelegate", signer=signer, planner=planner, yes=yes)
+        planner = partial(plan_undelegate, role=which, operator=whom, part=part_of(amount))
+    carry_out(terminal, "undelegate", signer=signer_of(terminal.home, sender), planner=planner, yes=yes)
 
 
 def delegations(context: typer.Context, *, sender: From = "") -> None:
@@ -131,13 +124,8 @@ def commission(
     terminal: Terminal = context.obj
     which, bps = role_of(role), bps_of(share)
     signer = signer_of(terminal.home, sender, role=which)
-    carry_out(
-        terminal,
-        "commission",
-        signer=signer,
-        planner=lambda desk: plan_commission(desk, which, commission_bps=bps),
-        yes=yes,
-    )
+    planner = partial(plan_commission, role=which, commission_bps=bps)
+    carry_out(terminal, "commission", signer=signer, planner=planner, yes=yes)
 
 
 def reward(
@@ -159,15 +147,9 @@ def reward(
     from dgrid.cli.signers import role_of, signer_of
 
     terminal: Terminal = context.obj
-    which, whom, amount_wei = role_of(role), _operator(terminal, operator), wei_of(amount)
-    signer = signer_of(terminal.home, sender)
-    carry_out(
-        terminal,
-        "reward",
-        signer=signer,
-        planner=lambda desk: plan_reward(desk, which, operator=whom, amount_wei=amount_wei),
-        yes=yes,
-    )
+    which, whom = role_of(role), _operator(terminal, operator)
+    planner = partial(plan_reward, role=which, operator=whom, amount_wei=wei_of(amount))
+    carry_out(terminal, "reward", signer=signer_of(terminal.home, sender), planner=planner, yes=yes)
 
 
 def _operator(terminal: Terminal, text: str) -> "Address":

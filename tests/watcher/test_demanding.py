@@ -26,6 +26,7 @@ from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.challenges import Number
 from dgrid.watcher.demanding import UNSEEN_BITS
 from dgrid.watcher.findings import FindingOutcome
+from dgrid.wire.blob import BLOB_BYTES_MAX, EpochBlob
 
 DEMAND_S = 25
 
@@ -260,6 +261,38 @@ def test_who_keeps_one_record_ready_and_withholds_the_rest_is_asked_for_another_
         await convicted_after_its_time(stage)
         await stage.step()
         assert stage.watch.epochs.away == {}
+
+    on_devnet(main)
+
+
+def test_who_shows_whatever_is_asked_for_is_paid_for_three_answers_and_no_more(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        stage.withhold(closed)
+        await demanded(stage)
+        for _ in range(4):
+            await stage.fund_deposit()
+            await stage.pass_time(4)
+            view = await stage.step()
+            if any(one.state is DemandState.OPEN for one in view.demands.values()):
+                await show_kept(stage, closed)
+        view = stage.network.watcher.finalized
+        assert [one.state for one in view.demands.values()] == [DemandState.ANSWERED] * 3
+        assert stage.watch.epochs.away, "the epoch is still said to be away"
+        assert await stage.reward() == view.parameters.last.demand_deposit_wei  # what a fourth would have taken
+        await stage.pass_time(DEMAND_S)
+        assert (await stage.step()).convicted == {}
+
+    on_devnet(main)
+
+
+def test_every_place_that_a_blob_has_room_for_may_be_asked_for(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        closed = await stage.lie("withheld")
+        smallest = min(size for lane in EpochBlob.decode(closed.blob).header.lanes for size in lane.record_sizes)
+        assert BLOB_BYTES_MAX // smallest <= 1 << UNSEEN_BITS - 1
 
     on_devnet(main)
 

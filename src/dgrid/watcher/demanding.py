@@ -31,8 +31,8 @@ from dgrid.wire.messages import EpochRoot
 logger = logging.getLogger(__name__)
 
 OPEN_MAX = 16  # demands of ours at a time
-OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown
-UNSEEN_BITS = 12  # of places in a lane that nobody saw
+OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown: each answer is paid for
+UNSEEN_BITS = 21  # of places in a lane that nobody saw, one more than those of the last that a blob can hold
 SEARCH_MAX = 64  # of an epoch whose sums are wrong: each answer leads a level further down
 OTHERS_MS = 30_000  # after which somebody else's overdue demand is brought to its end
 

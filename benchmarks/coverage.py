@@ -1,4 +1,4 @@
-"""Do the 90 % intervals hold the truth? `python -m benchmarks.coverage`: how often, by kind of answer, canaries, leaves.
+"""How often do 90 % intervals hold the truth? `python -m benchmarks.coverage`: tables by answers, canaries and leaves.
 
 Simulated rounds of the tests' world, in which `judge` itself decides, with honest nodes and honest evaluators that see
 graded answers, right or wrong ones, or only whether other models agree. Cost is left out, so that what is to be found
@@ -112,9 +112,9 @@ def main() -> int:
     for seed in SEEDS:
         for cell, found in lives(seed):
             worlds[cell].append(found)
-    print(table("truth in the 90 % interval (its width); leaves a node", {at: coverage_of(w) for at, w in worlds.items()}))
+    print(table("truth in the 90 % interval (its width)", {cell: coverage_of(found) for cell, found in worlds.items()}))
     print()
-    print(table("furthest model's mean off by (in order)", {at: biases_of(found) for at, found in worlds.items()}))
+    print(table("furthest model's mean off by (in order)", {cell: biases_of(found) for cell, found in worlds.items()}))
     return 0
 
 

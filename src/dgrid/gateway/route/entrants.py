@@ -1,9 +1,9 @@
 """Who runs for a model's requests: its sellers, parted once by what is known of their work.
 
 *Proven*: judged often enough. *New*: hardly judged yet; together they get a bounded share, drawn by stake, so that a
-node split in many gains nothing. *Doubtful*: the whole interval lies below what most of the others have proven; all
-of them together stay below 2 % of the model's traffic. Everything that a request would compute is computed here, once
-for each picture of the market. Pure.
+node split in many gains nothing. *Doubtful*: the whole interval lies below what most of the others have proven, each
+without what the model's nodes may be off by together; all of them stay below 2 % of the model's traffic. Everything
+that a request would compute is computed here, once for each picture of the market. Pure.
 """
 
 from bisect import bisect_right

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from dgrid.gateway.route.load import EJECTED_MS, RAMP_MS, Loads, NodeLoad
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.models import Expected, ModelChoice, Wanted
 from dgrid.gateway.route.picture import Picture
-from dgrid.gateway.route.standing import NOTHING_KNOWN, Credibility, Standing
+from dgrid.gateway.route.standing import BPS, NOTHING_KNOWN, Credibility, Standing, pooled
 from dgrid.gateway.route.wishes import NO_WISHES, Wishes
 from dgrid.wire.openai import decode_chat
 
@@ -42,7 +43,8 @@ def standing(mean: float, samples: int, *, low_bps: int | None = None, high_bps:
     known = Standing(mean * samples, (1 - mean) * samples, round(mean * 10_000), 0, 10_000, samples)
     reach = 1.645 * known.spread
     bounds = [round(max(0.0, min(1.0, mean + way * reach)) * 10_000) for way in (-1, 1)]
-    return Standing(known.good, known.bad, known.mean_bps, low_bps or bounds[0], high_bps or bounds[1], samples)
+    low_bps, high_bps = low_bps or bounds[0], high_bps or bounds[1]
+    return Standing(known.good, known.bad, known.mean_bps, low_bps, high_bps, samples, low_bps, high_bps)
 
 
 def believed(*known: tuple[Seller, Standing], task: str = "") -> Credibility:
@@ -318,10 +320,10 @@ def test_of_two_good_nodes_the_more_credible_gets_more_and_both_get_some() -> No
 @given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 1_000), st.integers(0, 40)), min_size=1, max_size=12))
 def test_no_model_has_only_doubtful_nodes(bounds: list[tuple[int, int, int]]) -> None:
     sellers = [seller(number) for number in range(1, len(bounds) + 1)]
-    rows = [Standing(1.0, 1.0, low, low, low + width, samples) for low, width, samples in bounds]
+    rows = [Standing(1.0, 1.0, low, low, low + width, samples, low, low + width) for low, width, samples in bounds]
     field = Field.of(tuple(sellers), believed(*zip(sellers, rows, strict=True)))
     assert field.proven.entrants or field.new.entrants
-    best = max((one for one in rows if one.samples >= PROVEN_SAMPLES), key=lambda one: one.high_bps, default=None)
+    best = max((one for one in rows if one.samples >= PROVEN_SAMPLES), key=lambda one: one.own_high_bps, default=None)
     assert best is None or best not in [one.standing for one in field.doubtful.entrants]
 
 
@@ -331,6 +333,22 @@ def test_the_measure_of_doubt_withstands_half_of_the_nodes() -> None:
         rows = [standing(0.85, 100)] * honest + [standing(0.3, 100)] * false
         field = Field.of(tuple(sellers), believed(*zip(sellers, rows, strict=True)))
         assert [one.seller for one in field.doubtful.entrants] == sellers[honest:]
+
+
+def test_doubt_that_all_nodes_of_a_model_share_keeps_no_false_one_among_the_proven() -> None:
+    sellers = [seller(number) for number in range(1, 4)]
+    alone = [standing(0.85, 100), standing(0.85, 100), standing(0.5, 100)]
+    rows = [msgspec.structs.replace(one, low_bps=one.low_bps - 2_500, high_bps=BPS) for one in alone]
+    field = Field.of(tuple(sellers), believed(*zip(sellers, rows, strict=True)))
+    assert [one.seller for one in field.doubtful.entrants] == sellers[2:]
+
+
+def test_more_nodes_narrow_what_is_their_own_and_not_what_their_model_may_be_off_by() -> None:
+    apart = standing(0.5, 100)
+    common = Standing(50.0, 50.0, 5_000, 3_000, 7_000, 100, 5_000, 5_000)
+    one, hundred = pooled([apart]), pooled([apart] * 100)
+    assert 10 * (hundred.high_bps - hundred.low_bps) == pytest.approx(one.high_bps - one.low_bps, abs=20)
+    assert (pooled([common] * 100).low_bps, pooled([common] * 100).high_bps) == (3_000, 7_000)
 
 
 @given(

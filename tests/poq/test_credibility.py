@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.poq.world import RULES
 
 from dgrid.core.money import BPS
-from dgrid.poq.credibility import Beliefs, Cause, Counts, Kept, interval_bps, prior_counts, priors
+from dgrid.poq.credibility import Beliefs, Cause, Counts, Doubt, Kept, interval_bps, prior_counts, priors
 from dgrid.poq.rules import MICROS
 from dgrid.wire.quality import Change, CredibilityRow, LeafKey
 
@@ -50,6 +50,27 @@ def test_the_interval_holds_the_mean(good: int, bad: int, square: int) -> None:
     counts = Counts(good, bad, min(good, square))
     low, high = interval_bps(counts, KNOWN)
     assert 0 <= low <= counts.mean_bps <= high <= BPS
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, BPS**2), st.integers(0, BPS**2))
+def test_what_evidence_may_be_off_by_together_only_widens(good: int, bad: int, one: int, other: int) -> None:
+    """However many counts there are: the interval of a sure level lies within that of a doubtful one."""
+    counts, (less, more) = Counts(good, bad, good), sorted((one, other))
+    (low, high), (wide_low, wide_high) = (interval_bps(counts, KNOWN, common=common) for common in (less, more))
+    assert wide_low <= low <= counts.mean_bps <= high <= wide_high
+
+
+def test_a_million_judgements_leave_the_doubt_of_their_level() -> None:
+    million = 10**6 * MICROS
+    low, high = interval_bps(flips(10**6, 0.5), KNOWN, common=Doubt(million, 1_000**2).within(million))
+    assert high - low == pytest.approx(2 * 1.645 * 1_000, abs=10)
+
+
+@given(st.integers(0, 100 * MICROS), st.integers(0, BPS**2))
+def test_a_node_that_rests_on_canaries_has_little_of_its_models_doubt(judged: int, variance: int) -> None:
+    total = 200 * MICROS
+    assert Doubt(judged, variance).within(total) <= variance // 4 + 1
+    assert Doubt(0, variance).within(total) == 0
 
 
 def test_graded_answers_narrow_the_interval_and_flips_do_not() -> None:
@@ -108,17 +129,25 @@ def beliefs() -> Beliefs:
 def test_a_change_moves_its_task_and_all_together_and_no_other() -> None:
     known = beliefs()
     known.learn(change(0))
-    by_task = {one.task: one for one in known.rows()}
+    by_task = {one.task: one for one in known.rows({})}
     assert by_task.keys() == {"", "chat", "json"}
     assert (by_task["json"].samples, by_task["json"].round) == (1, 7)
     assert (by_task[""].samples, by_task[""].round) == (51, 7)
     assert (by_task["chat"].samples, by_task["chat"].round) == (50, 0)
 
 
+def test_doubt_widens_every_row_of_its_node_and_model_and_moves_no_mean() -> None:
+    plain, doubtful = beliefs().rows({}), beliefs().rows({(NODE, MODEL): Doubt(30 * MICROS, 1_500**2)})
+    assert all(
+        two.low_bps < one.low_bps <= one.mean_bps == two.mean_bps for one, two in zip(plain, doubtful, strict=True)
+    )
+    assert beliefs().rows({(NODE, b"other" * 6): Doubt(30 * MICROS, 1_500**2)}) == plain
+
+
 def test_what_is_of_no_task_moves_all() -> None:
     known = beliefs()
     known.learn(change(0, task="", weight=50 * MICROS))
-    assert {one.task: one.mean_bps < 4_500 for one in known.rows()} == {"": True, "chat": True}
+    assert {one.task: one.mean_bps < 4_500 for one in known.rows({})} == {"": True, "chat": True}
 
 
 @given(st.lists(st.tuples(st.integers(0, BPS), st.integers(1, MICROS)), max_size=12))
@@ -128,7 +157,7 @@ def test_the_order_of_evidence_does_not_matter(pieces: list[tuple[int, int]]) ->
         first.learn(change(score, weight=weight))
     for score, weight in reversed(pieces):
         second.learn(change(score, weight=weight))
-    assert first.rows() == second.rows()
+    assert first.rows({}) == second.rows({})
 
 
 @given(st.integers(1, 10**7), st.integers(0, BPS), st.integers(0, BPS))

@@ -10,7 +10,7 @@ from tests.poq.world import RULES, Evaluator, Node, World, address, honest
 from dgrid.core.money import BPS
 from dgrid.poq.credibility import Cause
 from dgrid.poq.evidence import CanaryTruth
-from dgrid.poq.levels import Level, Levels
+from dgrid.poq.levels import Level, Levels, doubts
 from dgrid.poq.panels import panels
 from dgrid.poq.readings import Calibrations, Reading, readings
 from dgrid.poq.rules import MICROS
@@ -58,6 +58,35 @@ def test_a_corrected_score_stays_a_score_and_keeps_its_rank(
 def test_few_canaries_move_a_score_less_than_many_of_the_same_kind(pairs: list[tuple[int, int]], score: int) -> None:
     few, many = (level_of(pairs * times).correct(score, prior=KNOWN.level_prior_micros) for times in (1, 9))
     assert abs(few - score) <= abs(many - score) + 1
+
+
+@given(PAIRS)
+def test_the_levels_doubt_is_twice_the_mean_square_of_what_panels_missed_over_the_canaries(
+    pairs: list[tuple[int, int]],
+) -> None:
+    """The prior counts as canaries that panels missed by as much as they are taken to."""
+    prior = KNOWN.level_prior_micros // MICROS
+    count = len(pairs) + prior
+    squares = sum((truth - said) ** 2 for truth, said in pairs) + prior * KNOWN.level_miss_bps**2
+    found = level_of(pairs).variance(KNOWN)
+    assert found == pytest.approx(2 * squares / count**2, rel=0.001, abs=100)
+
+
+@given(st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=12))
+def test_doubt_shrinks_as_canaries_of_the_same_kind_come_in(pairs: list[tuple[int, int]]) -> None:
+    assert level_of(pairs * 40).variance(KNOWN) < level_of(pairs * 4).variance(KNOWN) + 100
+
+
+def test_nodes_of_one_model_share_its_doubt_and_each_has_its_own_judgements() -> None:
+    rows = [
+        LevelRow(NODE, MODEL, 9 * MICROS, 0, 0, 5 * MICROS, 2 * MICROS),
+        LevelRow(address("two"), MODEL, 3 * MICROS, 0, 0, 7 * MICROS, MICROS),
+        LevelRow(NODE, OTHER, 0, 0, 0, MICROS),
+    ]
+    found = doubts(rows, KNOWN)
+    assert [one.judged for one in found.values()] == [5 * MICROS, 7 * MICROS, MICROS]
+    one, two, other = (found[row.node, row.model].variance for row in rows)
+    assert one == two == Level(count=12 * MICROS, square=3 * MICROS).variance(KNOWN) < other
 
 
 def test_without_canaries_a_score_stays_as_it_is() -> None:

@@ -12,7 +12,7 @@ from dgrid.core.identity import to_hex
 from dgrid.poq.rounds import judge
 from dgrid.settlement.recomputing import RoundAudit, recompute, table_differences
 from dgrid.settlement.rounds import rules_of
-from dgrid.wire.quality import Identity, PayoutKind, PayoutRow, QualityTable, Report, TaskType, amount_of
+from dgrid.wire.quality import Identity, LevelRow, PayoutKind, PayoutRow, QualityTable, Report, TaskType, amount_of
 
 RULES = rules_of(BLANK, ROUND)
 
@@ -111,6 +111,14 @@ def test_every_payee_of_a_gateway_is_told_on_its_own() -> None:
     told = list(table_differences(table(5, 7), table(6, 8)))
     assert len(told) == 4
     assert len({line.partition(":")[0] for line in told}) == 4
+
+
+def test_every_model_of_a_node_has_a_level_of_its_own_in_what_is_told() -> None:
+    def table(*judged: int) -> QualityTable:
+        rows = (LevelRow(NODE.address, bytes([at]) * 32, 0, 0, 0, weight) for at, weight in enumerate(judged))
+        return msgspec.structs.replace(a_table(), levels=tuple(rows))
+
+    assert len(list(table_differences(table(5, 7), table(6, 8)))) == 2
 
 
 def test_how_likely_a_nodes_texts_are_is_its_panels_median_reply_by_reply() -> None:

@@ -9,6 +9,9 @@ Fisher's expansion (1937), which for a Beta are rational but for one root. Again
 at most 0.036 from four counts on, 0.011 from thirty, 0.002 from a hundred. Graded answers scatter less than coin flips:
 as in quasi-likelihood (Wedderburn, 1974) the counts are divided by the dispersion, the sample variance over m·(1 − m),
 itself shrunk to 1.
+
+Counts take pieces of evidence to err apart. Judgements of one model also err together, by what its level is off
+(`levels`): that part of a mean's variance is added to the Beta's before the interval is drawn.
 """
 
 from collections import defaultdict
@@ -84,6 +87,21 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a node's judgements weigh, in millionths, and the variance of their level, in squared basis points."""
+
+    judged: int
+    variance: int
+
+    def within(self, total: int) -> int:
+        """The variance that it adds to a mean of so many millionths of a count; rounded up."""
+        return -(-self.judged * self.judged * self.variance // (total * total))
+
+
+NO_DOUBT = Doubt(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Which part of the evidence outlasts a number of rounds, in basis points to the power of two."""
 
@@ -103,13 +121,14 @@ class Kept:
         return nearest(value * self.share + prior * (SQUARED_BPS - self.share), SQUARED_BPS)
 
 
-def interval_bps(counts: Counts, rules: CredibilityRules) -> tuple[int, int]:
+def interval_bps(counts: Counts, rules: CredibilityRules, *, common: int = 0) -> tuple[int, int]:
     """The central 90 %: the lower bound rounded down, the upper one up; always around the mean.
 
     m ± z·s + (1 − 2m)·(z² − 1) / (3·(n + 2)), for s·skewness = 2·(1 − 2m) / (n + 2). In thousandths of basis points.
+    `common` is added to the variance, in squared basis points: what all evidence may be off by together.
     """
     mean, flips = counts.mean_bps, counts.effective(rules)
-    spread = isqrt(counts.variance(rules) * MICROS) + 1
+    spread = isqrt((counts.variance(rules) + common) * MICROS) + 1
     reach = -(-Z_MICROS * spread // MICROS)
     shift = (BPS - 2 * mean) * _SKEW_MICROS * 1_000 // (3 * (flips + 2 * MICROS))
     low, high = 1_000 * mean + shift - reach, 1_000 * mean + shift + reach
@@ -181,12 +200,15 @@ class Beliefs:
             self._counts[key] = counts.plus(change.score_bps, change.weight_micros)
             self._history[key] = samples + 1, self._round
 
-    def rows(self) -> tuple[CredibilityRow, ...]:
-        """Ascending by node, model and task."""
-        return tuple(self._row(key, counts) for key, counts in sorted(self._counts.items()))
+    def rows(self, doubts: Mapping[tuple[bytes, bytes], Doubt]) -> tuple[CredibilityRow, ...]:
+        """Ascending by node, model and task; `doubts` by node and model."""
+        return tuple(self._row(key, counts, doubts) for key, counts in sorted(self._counts.items()))
 
-    def _row(self, key: RowKey, counts: Counts) -> CredibilityRow:
-        low, high = interval_bps(counts, self._rules)
+    def _row(self, key: RowKey, counts: Counts, doubts: Mapping[tuple[bytes, bytes], Doubt]) -> CredibilityRow:
+        """Judgements are taken to have the same part in each task's row as in the one over all."""
+        node, model, _ = key
+        common = doubts.get((node, model), NO_DOUBT).within(self._counts[node, model, ALL_TASKS].total)
+        low, high = interval_bps(counts, self._rules, common=common)
         samples, changed = self._history[key]
         return CredibilityRow(
             *key, counts.good, counts.bad, counts.mean_bps, low, high, samples, changed, counts.square

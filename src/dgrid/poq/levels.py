@@ -10,6 +10,10 @@ However many judgements there are, m judged canaries and they tell as much of th
 correlation ρ of judgement and truth. The judgements' part of that, m·ρ² / (1 − ρ²), is what a model's judgements may
 weigh together; what a round adds is scaled down alike, but never below a least share.
 
+What a level is off by, all judgements of the model are off by together, and no number of them averages it away. Its
+variance goes into the intervals: the mean square of (truth − judgement), over m. Twice that, for a judgement keeps the
+level of its time: the mean over k ≤ m of means of the first k has the variance ∫ ln²u du = 2 that of the last.
+
 The round's own canaries count: before the first ones a level is a guess, and a score that went into a credibility is
 never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. They are
 kept by node, so that a node found to run another model takes its share with it: from then on the level is that of the
@@ -17,13 +21,13 @@ model's other nodes. Refuses to tell nodes of one model apart: the line is the s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from dgrid.core.money import BPS
-from dgrid.poq.credibility import Cause, Kept
+from dgrid.poq.credibility import SQUARED_BPS, Cause, Doubt, Kept
 from dgrid.poq.integers import nearest
 from dgrid.poq.readings import Reading
 from dgrid.poq.rules import MICROS, CredibilityRules
@@ -41,10 +45,17 @@ class Level:
     truth: int = 0
     consensus: int = 0
     judged: int = 0
+    square: int = 0
+
+    @classmethod
+    def of(cls, row: LevelRow) -> "Level":
+        return cls(row.count_micros, row.truth_micros, row.consensus_micros, row.judged_micros, row.square_micros)
 
     def with_canary(self, truth_bps: int, consensus_bps: int) -> "Level":
         truth, consensus = truth_bps * MICROS_PER_BPS, consensus_bps * MICROS_PER_BPS
-        return Level(self.count + MICROS, self.truth + truth, self.consensus + consensus, self.judged)
+        square = nearest((truth_bps - consensus_bps) ** 2 * MICROS, SQUARED_BPS)
+        count = self.count + MICROS
+        return Level(count, self.truth + truth, self.consensus + consensus, self.judged, self.square + square)
 
     def __add__(self, other: "Level") -> "Level":
         return Level(
@@ -52,10 +63,12 @@ class Level:
             self.truth + other.truth,
             self.consensus + other.consensus,
             self.judged + other.judged,
+            self.square + other.square,
         )
 
     def faded(self, kept: Kept) -> "Level":
-        return Level(*(kept.of(value, 0) for value in (self.count, self.truth, self.consensus, self.judged)))
+        sums = self.count, self.truth, self.consensus, self.judged, self.square
+        return Level(*(kept.of(value, 0) for value in sums))
 
     def correct(self, score_bps: int, *, prior: int) -> int:
         """A judgement at the level of the canaries; 0 to 10,000 as it was, to the nearest basis point.
@@ -72,6 +85,12 @@ class Level:
         if consensus >= total:
             return score_bps
         return BPS - nearest((BPS - score_bps) * (total - truth), total - consensus)
+
+    def variance(self, rules: CredibilityRules) -> int:
+        """Of what judgements are off by together, in squared basis points, held back likewise; rounded up."""
+        prior, total = rules.level_prior_micros, self.count + rules.level_prior_micros
+        squares = self.square * SQUARED_BPS + prior * rules.level_miss_bps**2
+        return -(-2 * squares * MICROS // (total * total))
 
 
 class Levels:
@@ -91,8 +110,7 @@ class Levels:
         self._nodes: dict[NodeAndModel, Level] = defaultdict(Level)
         for row in rows:
             if (row.node, row.model) not in flagged:
-                level = Level(row.count_micros, row.truth_micros, row.consensus_micros, row.judged_micros)
-                self._nodes[row.node, row.model] = level.faded(kept)
+                self._nodes[row.node, row.model] = Level.of(row).faded(kept)
         self._models: dict[bytes, Level] = {}
 
     def observe(self, judged: Iterable[Reading]) -> None:
@@ -134,7 +152,7 @@ class Levels:
                 added[change.node, change.model] += change.weight_micros
         levels = {party: self._nodes.get(party, Level()) for party in sorted({*self._nodes, *added})}
         return tuple(
-            LevelRow(*party, level.count, level.truth, level.consensus, level.judged + added[party])
+            LevelRow(*party, level.count, level.truth, level.consensus, level.judged + added[party], level.square)
             for party, level in levels.items()
         )
 
@@ -155,3 +173,13 @@ class Levels:
         if wanted > room:
             weight = max(weight * room // wanted, weight * self._rules.level_least_bps // BPS)
         return msgspec.structs.replace(change, weight_micros=weight)
+
+
+def doubts(rows: Iterable[LevelRow], rules: CredibilityRules) -> Mapping[NodeAndModel, Doubt]:
+    """By node and model: how much of what is believed rests on judgements, and how sure their level is."""
+    levels = {(row.node, row.model): Level.of(row) for row in rows}
+    models: dict[bytes, Level] = defaultdict(Level)
+    for (_, model), level in levels.items():
+        models[model] += level
+    variances = {model: level.variance(rules) for model, level in models.items()}
+    return {party: Doubt(level.judged, variances[party[1]]) for party, level in levels.items()}

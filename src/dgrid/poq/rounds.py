@@ -15,7 +15,7 @@ from dgrid.poq.changes import changes, flagged_in, suspicions_after
 from dgrid.poq.credibility import ALL_TASKS, Beliefs, priors
 from dgrid.poq.evaluator_pay import Believed, balances_after, earned, pay
 from dgrid.poq.evidence import DrawnEpoch, RoundEvidence
-from dgrid.poq.levels import Levels
+from dgrid.poq.levels import Levels, doubts
 from dgrid.poq.node_pay import Multipliers, settle_all
 from dgrid.poq.panels import Panel, panels
 from dgrid.poq.readings import Calibrations, Reading, readings
@@ -25,6 +25,7 @@ from dgrid.wire.quality import (
     BalanceRow,
     Change,
     CredibilityRow,
+    LevelRow,
     PayoutAccount,
     PayoutKind,
     PayoutRow,
@@ -50,7 +51,8 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     levels = Levels(before.levels, rules.credibility, rounds_passed=passed, flagged=flagged)
     levels.observe(judged)
     moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)
-    credibility = _credibility(before, moved, round_=evidence.round, rules=rules)
+    level_rows = levels.rows(moved)
+    credibility = _credibility(before, moved, levels=level_rows, round_=evidence.round, rules=rules)
     multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged_in(suspicions))
     turn = take_turn(_owed(before.waiting, evidence.draws, multipliers, rules=rules))
     balances, paid = _pay_evaluators(before, judged, found, rules=rules)
@@ -67,7 +69,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
         suspicions=suspicions,
         payouts=_payouts(before.payouts, turn.taken, paid),
         changes=moved,
-        levels=levels.rows(moved),
+        levels=level_rows,
         waiting=_rows(turn.waiting),
     )
 
@@ -100,7 +102,7 @@ def _require_following(table: QualityTable | None, evidence: RoundEvidence) -> N
 
 
 def _credibility(
-    before: QualityTable, moved: Iterable[Change], *, round_: int, rules: QualityRules
+    before: QualityTable, moved: Iterable[Change], *, levels: Sequence[LevelRow], round_: int, rules: QualityRules
 ) -> tuple[CredibilityRow, ...]:
     known = priors(before.credibility, rules.credibility, flagged=flagged_in(before.suspicions))
     beliefs = Beliefs(
@@ -108,7 +110,7 @@ def _credibility(
     )
     for change in sorted(moved, key=lambda change: change.task == ALL_TASKS):
         beliefs.learn(change)
-    return beliefs.rows()
+    return beliefs.rows(doubts(levels, rules.credibility))
 
 
 def _owed(

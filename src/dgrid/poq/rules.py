@@ -86,6 +86,7 @@ class CredibilityRules:
     decay_bps: int = 9_900  # of the evidence, kept from one round to the next: half after 69 rounds
     judgement_bps: int = 8_000  # the most a judgement weighs against a canary's 1, however sure the panel is
     level_prior_micros: int = 2 * MICROS  # judged canaries that hold a level back (tuned: more leave models too close)
+    level_miss_bps: int = 3_000  # how far panels are taken to be off the truth until canaries tell (tuned: coverage)
     level_gain_bps: int = 15_000  # judgements of a model against its judged canaries: ρ² / (1 − ρ²), measured ρ = 0.77
     level_least_bps: int = 5_000  # of its weight, kept by each: with few canaries they tell nodes of one model apart
     spread_prior_micros: int = 10 * MICROS  # counts for which scores are taken to be as scattered as coin flips

@@ -29,7 +29,7 @@ KEYS: dict[str, int] = {
     "balances": 1,
     "suspicions": 2,
     "payouts": 3,
-    "levels": 1,
+    "levels": 2,
     "waiting": 3,
 }
 """The sections of a table whose rows begin with what they are about, and how many fields that is."""

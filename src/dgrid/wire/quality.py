@@ -297,6 +297,7 @@ class LevelRow(msgspec.Struct, frozen=True, array_like=True):
     truth_micros: int  # sum of the true scores
     consensus_micros: int  # sum of what the panels said
     judged_micros: int  # what the node's judgements weigh together
+    square_micros: int = 0  # sum of the squared differences of truth and consensus
 
 
 class QualityTable(msgspec.Struct, frozen=True, array_like=True, tag="table"):

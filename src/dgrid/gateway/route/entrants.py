@@ -1,9 +1,9 @@
 """Who runs for a model's requests: its sellers, parted once by what is known of their work.
 
 *Proven*: judged often enough. *New*: hardly judged yet; together they get a bounded share, drawn by stake, so that a
-node split in many gains nothing. *Doubtful*: the whole interval lies below what most of the others have proven; all
-of them together stay below 2 % of the model's traffic. Everything that a request would compute is computed here, once
-for each picture of the market. Pure.
+node split in many gains nothing. *Doubtful*: the whole interval lies below what most of the others have proven, each
+without what the model's nodes may be off by together; all of them stay below 2 % of the model's traffic. Everything
+that a request would compute is computed here, once for each picture of the market. Pure.
 """
 
 from bisect import bisect_right
@@ -106,7 +106,7 @@ class Field:
 def entrants_of(sellers: Sequence[Seller], credibility: Credibility) -> list[Entrant]:
     standings = [credibility.find(seller.node, seller.model_id) for seller in sellers]
     known = [one for one in standings if one.samples >= PROVEN_SAMPLES]
-    proven, peers = sorted(one.low_bps for one in known), pooled(known).mean_bps / BPS
+    proven, peers = sorted(one.own_low_bps for one in known), pooled(known).mean_bps / BPS
     return [
         entrant_of(seller, standing, repute=repute_of(standing, proven), peers=peers)
         for seller, standing in zip(sellers, standings, strict=True)
@@ -121,7 +121,7 @@ def entrant_of(seller: Seller, standing: Standing, *, repute: Repute, peers: flo
 
 
 def repute_of(standing: Standing, proven: Sequence[int]) -> Repute:
-    """`proven`: the lower bounds of all that were judged often enough, ascending; this one's among them.
+    """`proven`: the own lower bounds of all that were judged often enough, ascending; this one's among them.
 
     Who is doubtful is measured by the upper median of the others: up to half of a model's nodes may be false without
     dragging the measure down.
@@ -129,9 +129,9 @@ def repute_of(standing: Standing, proven: Sequence[int]) -> Repute:
     if standing.samples < PROVEN_SAMPLES:
         return Repute.NEW
     middle = (len(proven) - 1) // 2
-    if middle + 1 < len(proven) and standing.low_bps <= proven[middle]:
+    if middle + 1 < len(proven) and standing.own_low_bps <= proven[middle]:
         middle += 1  # leaving itself out moves the middle of the others up
-    return Repute.DOUBTFUL if standing.high_bps < proven[middle] else Repute.PROVEN
+    return Repute.DOUBTFUL if standing.own_high_bps < proven[middle] else Repute.PROVEN
 
 
 def dearest_of(terms: Iterable[Terms]) -> tuple[Terms, ...]:

@@ -10,15 +10,22 @@ from random import Random
 
 import msgspec
 
+from dgrid.poq.credibility import counts_of, interval_bps
+from dgrid.poq.rules import CredibilityRules
 from dgrid.wire.quality import CredibilityRow
 
 BPS = 10_000
 MICROS = 1_000_000
+KNOWN = CredibilityRules()
 EVERY_TASK = ""  # the row for all kinds of work together
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """A Beta posterior over how good a node's answers are; `low_bps` and `high_bps` bound its central 90 %."""
+    """A Beta posterior over how good a node's answers are; `low_bps` and `high_bps` bound its central 90 %.
+
+    `own_low_bps` and `own_high_bps` would, were the level of its model known: what all nodes of a model may be off by
+    together is left out where they are compared with each other.
+    """
 
     good: float = 1.0
     bad: float = 1.0
@@ -26,12 +33,24 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     low_bps: int = 0
     high_bps: int = BPS
     samples: int = 0  # canaries, judgements and identity checks ever counted
+    own_low_bps: int = 0
+    own_high_bps: int = BPS
 
     @property
     def spread(self) -> float:
         """The posterior's standard deviation: √(ab / ((a + b)² (a + b + 1)))."""
         total = self.good + self.bad
         return sqrt(self.good * self.bad / (total + 1)) / total
+
+    @property
+    def own_reach(self) -> float:
+        """Half of its own interval's width."""
+        return (self.own_high_bps - self.own_low_bps) / (2 * BPS)
+
+    @property
+    def common_reach(self) -> float:
+        """What widens that to the whole interval: variances add up."""
+        return sqrt(max(0.0, ((self.high_bps - self.low_bps) / (2 * BPS)) ** 2 - self.own_reach**2))
 
 
 UNKNOWN = Standing()
@@ -58,19 +77,24 @@ NOTHING_KNOWN = Credibility()
 
 def standing_of(row: CredibilityRow) -> Standing:
     good, bad = max(1, row.good_micros) / MICROS, max(1, row.bad_micros) / MICROS
-    return Standing(good, bad, row.mean_bps, row.low_bps, row.high_bps, row.samples)
+    own = interval_bps(counts_of(row), KNOWN)
+    return Standing(good, bad, row.mean_bps, row.low_bps, row.high_bps, row.samples, *own)
 
 
 def pooled(standings: Iterable[Standing]) -> Standing:
-    """The evidence of several nodes as if it were one's. The interval is a normal law's, its variance what the nodes'
-    own intervals say: graded answers scatter less than counts alone would.
+    """The evidence of one model's nodes as if it were one's. The interval is a normal law's, its variance what the
+    nodes' own intervals say: graded answers scatter less than counts alone would. What they may be off by together
+    does not even out.
     """
     known = [one for one in standings if one.samples]
     if not known:
         return UNKNOWN
     good, bad = sum(one.good for one in known), sum(one.bad for one in known)
     total, mean = good + bad, good / (good + bad)
-    reach = sqrt(sum(((one.good + one.bad) / total * (one.high_bps - one.low_bps) / 2) ** 2 for one in known)) / BPS
+    shares = [(one.good + one.bad) / total for one in known]
+    own = sum((share * one.own_reach) ** 2 for share, one in zip(shares, known, strict=True))
+    together = sum(share * one.common_reach for share, one in zip(shares, known, strict=True))
+    reach = sqrt(own + together**2)
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     mean_bps, low_bps, high_bps = (round(value * BPS) for value in (mean, low, high))
     return Standing(good, bad, mean_bps, low_bps, high_bps, sum(one.samples for one in known))

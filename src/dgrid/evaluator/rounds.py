@@ -145,10 +145,11 @@ def _seeds(sight: Sight) -> Iterator[Step]:
     if not _is_active(sight) or left_s < min(clock.length_s // 4, LEFT_S):
         return
     view = sight.view
-    waiting = sorted((epoch, gateway) for gateway, epoch in view.roots if (gateway, epoch) not in view.draws)
+    standing = [(gateway, epoch) for gateway, epoch in view.roots if not view.is_void(gateway, epoch)]
+    waiting = sorted((epoch, gateway) for gateway, epoch in standing if (gateway, epoch) not in view.draws)
     for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
         anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000
-        if not view.is_void(gateway, epoch) and sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
+        if sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
             yield FixSeed(gateway, epoch)
 
 

@@ -29,6 +29,14 @@ def judges_until_s(view: ChainView, number: int) -> int:
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
 
 
+def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:
+    """Whether a view shows all that came in time for a round: its own block is later, `final_s`. What lies in the last
+    blocks counts though it is not final yet; a chain that stands still is waited for half of the time left to judge.
+    """
+    ends_s = windows_of(view, number).commit_from_s
+    return final_s >= ends_s or now_s >= (ends_s + judges_until_s(view, number)) // 2
+
+
 @dataclass(frozen=True, slots=True)
 class FixSeed:
     gateway: Address

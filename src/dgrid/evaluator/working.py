@@ -83,7 +83,7 @@ class EvaluatorLoop:
     async def step(self) -> None:
         """Judges on, and does all steps that can be done now."""
         now_s = self.time.read()
-        self.docket.advance(self.watcher.finalized, now_s)
+        self.docket.advance(self.watcher.finalized, now_s, final_s=self.watcher.final_s)
         for _ in range(STEPS_AT_ONCE):
             step = plan(self._sight(now_s))
             if step is None:

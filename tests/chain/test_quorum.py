@@ -115,6 +115,25 @@ def test_one_liar_about_what_contracts_hold_or_what_was_sent_decides_nothing(on_
     on_devnet(main)
 
 
+@pytest.mark.parametrize("nonsense", [None, "0xzz", {"number": "0x1"}, [], [None]], ids=str)
+def test_one_of_three_that_answers_nonsense_ends_nobodys_work(on_devnet: OnDevnet, nonsense: object) -> None:
+    async def main(net: Devnet) -> None:
+        token = net.contracts.dgai
+        async with watched(net) as (doors, watcher):
+            rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
+            alone = Rpc([doors[0].url], net.http)
+            for method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getLogs", "eth_call", "eth_chainId"):
+                doors[0].lies[method] = lambda _true: nonsense
+            await watcher.poll()
+            final, _ = await rpc.heads()
+            await rpc.logs(1, final, [token.address])
+            assert await token.agreed(rpc, "totalSupply") == await token.agreed(net.rpc, "totalSupply")
+            with pytest.raises(ChainUnavailable):
+                await alone.heads()
+
+    on_devnet(main)
+
+
 async def transfers(net: Devnet, *, to: bytes) -> list[RawLog]:
     """The logs of DGAI that came to an address."""
     (_, head) = await net.rpc.heads()

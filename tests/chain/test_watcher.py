@@ -116,6 +116,25 @@ def test_a_role_starts_from_disk_while_the_chain_is_away(on_devnet: OnDevnet) ->
     on_devnet(main)
 
 
+def test_a_disk_that_was_full_for_a_while_ends_no_watching(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        watcher = await net.watcher("gateway")
+        file = watcher._cursor._db
+        before = file.execute("PRAGMA max_page_count").fetchone()[0]
+        file.execute("PRAGMA max_page_count = 1")  # as large as it is now, and no larger
+        sender, payers = await net.sender("payer"), 0
+        async with asyncio.timeout(30):
+            while watcher.unreachable_since_ms is None:
+                terms = ChannelTerms(net.key(f"gateway-{payers}").address, sender.address, b"t" * 12)
+                config = await channel_config(net.rpc, net.contracts, payer=sender.address, terms=terms)
+                await deposit(sender, net.contracts, config=config, amount_wei=WEI)
+                payers += 1
+        file.execute(f"PRAGMA max_page_count = {before}")
+        await watcher.until(lambda view: len(view.channels) == payers, timeout_s=30)
+
+    on_devnet(main)
+
+
 def test_a_chain_that_lost_everything_is_read_again(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         watcher = await net.watcher("gateway")

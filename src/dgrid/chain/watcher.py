@@ -8,6 +8,7 @@ that is done the old view stays, so that nobody is refused in between.
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -141,9 +142,9 @@ class ChainWatcher:
     async def _try_poll(self) -> None:
         try:
             await self.poll()
-        except (ChainUnavailable, RpcError, AbiError) as error:
+        except (ChainUnavailable, RpcError, AbiError, sqlite3.Error) as error:  # a full disk passes too
             if self.unreachable_since_ms is None:
-                logger.warning("the chain cannot be read: %s", error)
+                logger.warning("the chain cannot be read, or what it says not be kept: %s", error)
                 self.unreachable_since_ms = int(time.time() * 1000)
             return
         if self.unreachable_since_ms is not None:

@@ -150,7 +150,9 @@ class StagedArchives:
             raise NetworkUnreachable("no archive answers")
         return self.blobs[blob_id]
 
-    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> list[Promise]:
+    async def put(
+        self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None, enough: int = 1
+    ) -> list[Promise]:
         if self.refused and blob.startswith(self.refused):
             return []
         name = blob_id(blob)

@@ -149,9 +149,9 @@ class Discloser:
         blob = self._sealed(draw) or await self._seal(draw)
         if not blob:
             return
-        promises = await self._archives.put(blob, key=self._bureau.key)
         half_ms = (draw.timestamp_ms + self._ends_ms(draw)) // 2
         wanted = self._bureau.quorum() if self._bureau.now_ms() < half_ms else 1  # better one archive than too late
+        promises = await self._archives.put(blob, key=self._bureau.key, enough=wanted)
         if len(promises) < wanted:
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the disclosure")
         self._not_before_ms[draw.epoch] = self._bureau.now_ms() + AGAIN_MS

@@ -77,12 +77,6 @@ def test_a_seed_is_fixed_by_one_evaluator_and_by_the_next_only_if_that_fails() -
     assert sorted(at - opens_s for at in turns) == [0, APART_S, 2 * APART_S]
 
 
-def test_no_seed_is_fixed_shortly_before_an_epoch_ends() -> None:
-    ends_s = WINDOWS.commit_from_s
-    assert plan(sight(view_of(draws=False), ends_s - 4)) is None
-    assert plan(sight(view_of(draws=False), ends_s)) == FixSeed(GATEWAY, 5)
-
-
 def test_a_void_root_is_never_drawn_from() -> None:
     view = replace(view_of(draws=False), convicted={GATEWAY: 4})
     assert plan(sight(view, WINDOWS.commit_from_s)) is None

@@ -20,7 +20,6 @@ LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged
 APART_S: Final = 3  # between one evaluator's turn and the next
 ROUNDS_LOOKED_AT: Final = 64
 SEEDS_AT_ONCE: Final = 16
-LEFT_S: Final = 60  # of a long epoch; of a short one a quarter
 
 
 def judges_until_s(view: ChainView, number: int) -> int:
@@ -144,13 +143,8 @@ def _commits(sight: Sight) -> Iterator[Step]:
 
 
 def _seeds(sight: Sight) -> Iterator[Step]:
-    """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it.
-
-    Not shortly before an epoch ends: the round ends with it, and contents would come too late.
-    """
-    clock = sight.view.clock
-    left_s = clock.closes_at_ms(clock.epoch_at(sight.now_s * 1000)) // 1000 - sight.now_s
-    if not _is_active(sight) or left_s < min(clock.length_s // 4, LEFT_S):
+    """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it."""
+    if not _is_active(sight):
         return
     view = sight.view
     standing = [(gateway, epoch) for gateway, epoch in view.roots if not view.is_void(gateway, epoch)]

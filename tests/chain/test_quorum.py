@@ -16,7 +16,7 @@ from tests.devnet import Devnet, OnDevnet
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.origins import call_behind
 from dgrid.chain.quorum import Endpoints, Votes
-from dgrid.chain.rpc import RawLog, Rpc
+from dgrid.chain.rpc import REPLY_S, RawLog, Rpc
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import ChainUnavailable
 from dgrid.core.money import WEI
@@ -183,12 +183,12 @@ def test_one_that_hangs_costs_a_second_once(on_devnet: OnDevnet, caplog: pytest.
             started_s = time.monotonic()
             with caplog.at_level(logging.WARNING):
                 await watcher.poll()
-            assert time.monotonic() - started_s < 3
+            assert time.monotonic() - started_s < REPLY_S  # not for as long as it hangs
             assert balances(watcher) == [WEI]
             assert any(doors[0].url in line and "wait" in line for line in caplog.messages)
-            started_s = time.monotonic()
+            before = doors[0].asked
             await watcher.poll()
-            assert time.monotonic() - started_s < 0.9
+            assert doors[0].asked == before
 
     on_devnet(main)
 

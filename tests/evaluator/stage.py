@@ -58,7 +58,7 @@ from dgrid.wire.typed import Domain, court_domain
 EPOCH_S = 60
 WEIGHTS = keccak(b"weights")
 OTHERS = keccak(b"other weights")
-FINAL_S = 15
+FINAL_S = 30
 DEPOSIT_WEI = 10**6 * WEI
 
 

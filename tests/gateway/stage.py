@@ -359,7 +359,7 @@ class Stage:
         self.chain.put_channel(replace(channel, deposited_wei=deposited_wei))
 
 
-async def until(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Waits for something that will happen by itself."""
     async with asyncio.timeout(seconds):
         while not holds():

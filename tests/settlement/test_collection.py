@@ -112,7 +112,7 @@ def test_a_row_that_the_contract_refuses_does_not_block_the_others_nor_repeat(
         await network.loop.step()
         fee = network.books.receipts[0].shares.fee
         await network.watcher.until(
-            lambda view: sorted(one.drawn_wei for one in view.channels.values()) == [0, fee], timeout_s=10
+            lambda view: sorted(one.drawn_wei for one in view.channels.values()) == [0, fee], timeout_s=30
         )
         assert "WrongVoucherSignature" in caplog.text
         before = caplog.text.count("WrongVoucherSignature")

@@ -49,7 +49,7 @@ class ChainWatcher:
         self._last = self._cursor.last
         self._head: Block | None = None
         self._callbacks: list[Callback] = []
-        self._changed = asyncio.Event()
+        self._changed, self._polling = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
@@ -120,7 +120,11 @@ class ChainWatcher:
         self._cursor.close()
 
     async def poll(self) -> None:
-        """Reads what is new, once. Raises ChainUnavailable, RpcError."""
+        """Reads what is new, once; of two at a time the second after the first. Raises ChainUnavailable, RpcError."""
+        async with self._polling:
+            await self._read_on()
+
+    async def _read_on(self) -> None:
         final, head = await self._rpc.heads()
         if self._last is not None and not await self._still_holds(self._last, final):
             self._start_over()

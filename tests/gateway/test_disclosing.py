@@ -179,6 +179,26 @@ def test_a_receipt_whose_content_cannot_be_written_is_not_billed(
     play(tmp_path, scenes)
 
 
+def test_a_disk_that_was_full_for_a_while_ends_no_disclosing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that went on without it would be convicted of hiding whatever is drawn from then on."""
+    failed = asyncio.Event()
+
+    def full(_path: Path, _data: bytes) -> None:
+        failed.set()
+        raise OSError(28, "No space left on device")
+
+    async def scenes(stage: Stage) -> None:
+        stage.court.evaluators = evaluators()
+        await stage.ask()
+        with monkeypatch.context() as patched:
+            patched.setattr("dgrid.gateway.disclosing.write_whole", full)
+            await anchored(stage)
+            await failed.wait()
+        assert len((await disclosure(stage)).leaves) > 0
+
+    play(tmp_path, scenes)
+
+
 @pytest.mark.parametrize("step", ["anchored", "drawn", "sealed", "stored", "disclosed"])
 def test_killed_between_seed_and_disclosure_it_discloses_once(tmp_path: Path, step: str) -> None:
     copy, memory = tmp_path / "copy", dict[str, Any]()

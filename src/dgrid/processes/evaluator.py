@@ -114,7 +114,7 @@ async def _live(config: EvaluatorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(own), opened_court(own, stack, loop=loop).run()):
+        async with background(partial(enrol, own), opened_court(own, stack, loop=loop).run):
             await loop.run()
 
 

@@ -9,7 +9,9 @@ A test takes the fixture `on_devnet` (import it in the folder's conftest) and ha
 
 import asyncio
 import contextlib
+import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ChainConfig
+from dgrid.core.errors import ChainUnavailable
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.wire.http import HttpClient
@@ -31,6 +34,8 @@ from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import Domain, dgrid_domain
 
 POLL_MS = 40
+PATIENCE_S = 30.0
+PORTS = range(20_000, 32_000)
 
 
 @dataclass
@@ -78,6 +83,34 @@ class Devnet:
         found: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])
         return found
 
+    async def answers(self) -> None:
+        """Waits until a chain that was killed answers again."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with contextlib.suppress(ChainUnavailable):
+                    await self.rpc.call("eth_blockNumber", [])
+                    return
+                await asyncio.sleep(0.05)
+
+    async def is_kept(self) -> None:
+        """Waits until the chain has written down all that it holds now: its state twice, of which it began the second
+        later.
+        """
+        state, began_s = self.folder / "chain" / "state.json", time.time()
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(2):
+                while not state.exists() or state.stat().st_mtime <= began_s:
+                    await asyncio.sleep(0.05)
+                began_s = state.stat().st_mtime
+            while time.time() < state.stat().st_mtime + 0.3:  # it is still being written
+                await asyncio.sleep(0.05)
+
+    async def waits(self, count: int = 1) -> None:
+        """Waits until so many transactions wait to be mined."""
+        async with asyncio.timeout(PATIENCE_S):
+            while int((await self.rpc.call("txpool_status", []))["pending"], 16) < count:
+                await asyncio.sleep(0.02)
+
     async def pass_time(self, seconds: int) -> None:
         """Moves the chain's clock on, with a few blocks on top."""
         await self.rpc.call("evm_increaseTime", [seconds])
@@ -92,10 +125,12 @@ def key_of(name: str) -> SigningKey:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, below those that outgoing connections get: none of them takes it meanwhile."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.asynccontextmanager

@@ -44,7 +44,7 @@ abstract contract Draws is Judging {
         bytes32 chance = blockhash(deciding); // zero once 256 blocks lie on it
         bool expired = chance == bytes32(0);
         bytes32 seed = expired ? keccak256(abi.encode(digest)) : keccak256(abi.encode(digest, chance));
-        uint64 round = _roundNow();
+        uint64 round = _roundOfDraw();
         (draw.seed, draw.round, draw.expired) = (seed, round, expired);
 
         emit SeedFixed(gateway, epoch, round, seed, expired);

@@ -9,7 +9,8 @@ import {Registry} from "./Registry.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @title What the court is told once, the clock of a round, and where it reads what the members may change
-/// @notice A round is the epoch in which seeds were fixed. After its end come, without a gap: commits, openings of
+/// @notice A round is the epoch in which seeds were fixed; what is drawn in the last quarter of one belongs to the next.
+/// After its end come, without a gap: commits, openings of
 /// reports, openings of canaries, the root. A round goes by its own epoch's parameters, however late its root comes.
 abstract contract Judging is EIP712 {
     error WrongPrediction(address predictedByRegistry);
@@ -73,8 +74,11 @@ abstract contract Judging is EIP712 {
         return uint256(_genesis) + uint256(epoch) * _epochSeconds;
     }
 
-    function _roundNow() internal view returns (uint64) {
-        return block.timestamp < _genesis ? 0 : (uint64(block.timestamp) - _genesis) / _epochSeconds;
+    /// @dev What is drawn now must be disclosed before its round ends, and anybody may draw at any moment: so that nobody
+    /// leaves a gateway no time for it.
+    function _roundOfDraw() internal view returns (uint64) {
+        uint64 until = uint64(block.timestamp) + _epochSeconds / 4;
+        return until < _genesis ? 0 : (until - _genesis) / _epochSeconds;
     }
 
     /// @dev What counted in a round.

@@ -24,6 +24,18 @@ contract DrawsTest is Courtroom {
         vm.assertFalse(expired);
     }
 
+    /// @dev Else whoever fixes a seed just before a round ends, and anybody may, would have its gateway seem to hide.
+    function testFuzz_what_is_drawn_leaves_a_quarter_of_an_epoch_to_disclose_it(uint64 passed) public {
+        EpochRoot memory root = _anchorEpoch(1e18);
+        vm.roll(block.number + 4);
+        vm.warp(block.timestamp + passed % 1_000);
+        court.fixSeed(gateway, root.epoch);
+        (, uint64 round,) = court.drawOf(gateway, root.epoch);
+        uint256 left = settlement.endOf(round) - block.timestamp;
+        uint256 quarter = parameters.epochSeconds() / 4;
+        vm.assertTrue(left > quarter && left <= parameters.epochSeconds() + quarter);
+    }
+
     function testFuzz_there_is_no_seed_before_its_block_is_known(uint256 passed) public {
         EpochRoot memory root = _anchorEpoch(1e18);
         uint256 anchored = block.number;

@@ -48,7 +48,7 @@ class Courtroom:
                 enrolment, self.network.watcher.latest
             )
             await court.declare_models(sender, self.net.contracts, role=Role.EVALUATOR, digests=[MODEL_DIGEST])
-        await self.network.watcher.until(lambda view: len(view.declared) == len(self.evaluators), timeout_s=10)
+        await self.network.watcher.until(lambda view: len(view.declared) == len(self.evaluators), timeout_s=30)
 
     async def serve(self, epoch: int, *, nodes: Iterable[str] = ("node-1",)) -> None:
         """One payer's answers in one epoch, anchored and collected."""
@@ -63,7 +63,7 @@ class Courtroom:
         anyone = await self.net.sender("anyone", dgai_wei=0)
         await court.fix_seed(anyone, self.net.contracts, gateway=self.gateway, epoch=epoch)
         key = self.gateway, epoch
-        view = await self.network.watcher.until(lambda view: key in view.draws, timeout_s=10)
+        view = await self.network.watcher.until(lambda view: key in view.draws, timeout_s=30)
         return view.draws[key]
 
     async def windows(self, round_: int) -> tuple[int, int, int, int]:

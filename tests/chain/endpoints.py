@@ -23,6 +23,7 @@ class Endpoint:
         self._server = Server(self._handle, host="127.0.0.1", port=0)
         self.lies: dict[str, Lie] = {}  # by method: what it makes of the chain's true result
         self.lag = 0  # blocks that it knows nothing of yet
+        self.has_final_state = True
         self.range_max: int | None = None  # of eth_getLogs
         self.is_hanging = False
         self.asked = 0
@@ -52,6 +53,8 @@ class Endpoint:
         self.methods.append(method)
         if method == "eth_getLogs" and self._is_too_wide(params[0]):
             return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32005, "message": "query returns too much"}}
+        if method == "eth_getTransactionCount" and params[1] == "finalized" and not self.has_final_state:
+            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32602, "message": "BlockOutOfRangeError"}}
         response = await self._ask(call)
         if self.lag and method == "eth_getBlockByNumber":
             response["result"] = await self._lagging(params[0], response["result"])

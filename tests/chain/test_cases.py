@@ -50,7 +50,7 @@ def test_a_sealed_vote_is_soliditys(evaluator: bytes, stage: int, guilty: bool) 
 
 
 async def seen(room: Courtroom, holds: Callable[[ChainView], bool]) -> ChainView:
-    return await room.network.watcher.until(holds, timeout_s=10)
+    return await room.network.watcher.until(holds, timeout_s=30)
 
 
 async def posted(room: Courtroom) -> QualityRoot:

@@ -106,7 +106,7 @@ def test_a_round_pays_node_payer_and_evaluator_from_their_own_purses(on_devnet: 
         assert await net.balance(net.contracts.quality_court.address) == 0
         assert await room.claim(payout_claims(rows)) == ()  # nothing is left, nothing is paid twice
 
-        view = await room.network.watcher.until(lambda view: len(view.paid_out) == 3, timeout_s=10)
+        view = await room.network.watcher.until(lambda view: len(view.paid_out) == 3, timeout_s=30)
         assert view.last_quality_round == draw.round
         assert view.quality_roots[draw.round].digest == root.struct_hash()
         assert view.quality_roots[draw.round].root == root
@@ -125,7 +125,7 @@ def test_a_draw_keeps_who_stood_ready_to_judge(on_devnet: OnDevnet) -> None:
         await room.add_evaluators("evaluator-3")
         await court.declare_models(room.evaluators["evaluator-1"], net.contracts, role=Role.EVALUATOR, digests=[])
         me = Role.EVALUATOR, net.key("evaluator-1").address
-        view = await room.network.watcher.until(lambda view: view.declared[me] == (), timeout_s=10)
+        view = await room.network.watcher.until(lambda view: view.declared[me] == (), timeout_s=30)
         assert view.draws[(room.gateway, 100)] == draw
         assert not draw.expired
         names = sorted(("evaluator-1", "evaluator-2"), key=lambda name: net.key(name).address)
@@ -164,7 +164,7 @@ def test_who_withholds_is_penalized_once_and_the_reporter_gets_its_share(on_devn
         with pytest.raises(Reverted, match="NothingWithheld"):
             await court.penalize(another, net.contracts, evaluator=late, round_=draw.round)
         key = draw.round, late
-        view = await room.network.watcher.until(lambda view: key in view.penalized, timeout_s=10)
+        view = await room.network.watcher.until(lambda view: key in view.penalized, timeout_s=30)
         assert view.penalized == {key: penalty}
         assert view.members[(Role.EVALUATOR, late)].stake_wei == STAKE_WEI - penalty
         assert not view.members[(Role.EVALUATOR, late)].active  # below the minimum until it adds to its stake
@@ -200,7 +200,7 @@ def test_canaries_are_committed_before_their_epoch_and_opened_after_the_reveal(o
         await judge(room, draw.round)
         await court.open_canaries(author, net.contracts, gateway=room.gateway, epoch=epoch, blob_id=opened)
         key = author.address, room.gateway, epoch
-        view = await room.network.watcher.until(lambda view: key in view.canary_openings, timeout_s=10)
+        view = await room.network.watcher.until(lambda view: key in view.canary_openings, timeout_s=30)
         assert view.canary_openings[key] == opened
         assert view.authors == {author.address}
         assert view.canary_roots == {(author.address, epoch): CANARIES}

@@ -16,7 +16,7 @@ from tests.devnet import Devnet, OnDevnet
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.origins import call_behind
 from dgrid.chain.quorum import Endpoints, Votes
-from dgrid.chain.rpc import RawLog, Rpc
+from dgrid.chain.rpc import REPLY_S, RawLog, Rpc
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import ChainUnavailable
 from dgrid.core.money import WEI
@@ -115,6 +115,25 @@ def test_one_liar_about_what_contracts_hold_or_what_was_sent_decides_nothing(on_
     on_devnet(main)
 
 
+@pytest.mark.parametrize("nonsense", [None, "0xzz", {"number": "0x1"}, [], [None]], ids=str)
+def test_one_of_three_that_answers_nonsense_ends_nobodys_work(on_devnet: OnDevnet, nonsense: object) -> None:
+    async def main(net: Devnet) -> None:
+        token = net.contracts.dgai
+        async with watched(net) as (doors, watcher):
+            rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
+            alone = Rpc([doors[0].url], net.http)
+            for method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getLogs", "eth_call", "eth_chainId"):
+                doors[0].lies[method] = lambda _true: nonsense
+            await watcher.poll()
+            final, _ = await rpc.heads()
+            await rpc.logs(1, final, [token.address])
+            assert await token.agreed(rpc, "totalSupply") == await token.agreed(net.rpc, "totalSupply")
+            with pytest.raises(ChainUnavailable):
+                await alone.heads()
+
+    on_devnet(main)
+
+
 async def transfers(net: Devnet, *, to: bytes) -> list[RawLog]:
     """The logs of DGAI that came to an address."""
     (_, head) = await net.rpc.heads()
@@ -164,12 +183,12 @@ def test_one_that_hangs_costs_a_second_once(on_devnet: OnDevnet, caplog: pytest.
             started_s = time.monotonic()
             with caplog.at_level(logging.WARNING):
                 await watcher.poll()
-            assert time.monotonic() - started_s < 3
+            assert time.monotonic() - started_s < REPLY_S  # not for as long as it hangs
             assert balances(watcher) == [WEI]
             assert any(doors[0].url in line and "wait" in line for line in caplog.messages)
-            started_s = time.monotonic()
+            before = doors[0].asked
             await watcher.poll()
-            assert time.monotonic() - started_s < 0.9
+            assert doors[0].asked == before
 
     on_devnet(main)
 

@@ -60,7 +60,7 @@ def test_payments_that_a_reorganization_undoes_are_made_again_once(tmp_path: Pat
         name = channel_id(net.contracts, config)
         whole = sum(amounts)
         view = await watcher.until(
-            lambda view: name in view.channels and view.channels[name].deposited_wei == whole, timeout_s=10
+            lambda view: name in view.channels and view.channels[name].deposited_wei == whole, timeout_s=30
         )
         assert view.channels[name].balance_wei == whole
         assert sorted(one.amount_wei for one in told if isinstance(one, Deposited)) == amounts
@@ -88,7 +88,7 @@ def test_payments_go_on_through_one_reorganization_after_another(tmp_path: Path)
         await make_final(net)
         name = channel_id(net.contracts, config)
         await watcher.until(
-            lambda view: name in view.channels and view.channels[name].balance_wei == 21 * WEI, timeout_s=10
+            lambda view: name in view.channels and view.channels[name].balance_wei == 21 * WEI, timeout_s=30
         )
 
     on_deep_devnet(tmp_path, main)
@@ -129,7 +129,7 @@ def test_what_was_refused_does_not_happen_when_its_block_is_replaced(tmp_path: P
         code = await net.rpc.call("eth_getCode", [escrow, "latest"])
         await net.rpc.call("evm_setAutomine", [False])
         refused = asyncio.ensure_future(pay(net, config, wei=600 * WEI, label="refused")(sender))
-        await asyncio.sleep(0.3)
+        await net.waits()
         await net.rpc.call("anvil_setCode", [escrow, "0x60006000fd"])  # all that comes is refused now
         await net.rpc.call("evm_mine", [])
         with pytest.raises(RpcError, match="revert"):

@@ -2,12 +2,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.devnet import Devnet, OnDevnet
+from tests.chain.endpoints import endpoints
+from tests.devnet import PATIENCE_S, Devnet, OnDevnet
 
 from dgrid.chain.channels import ChannelTerms, approve, channel_config, channel_state
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.journal import Attempt, Intent, Journal, State
+from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import JOURNAL_NAME, Ceilings, Sender, TransactionRefused
 from dgrid.chain.transactions import Transaction, transaction_hash
 from dgrid.core.errors import ChainUnavailable
@@ -120,16 +122,39 @@ def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(
         await net.chain.pause_final()
         await net.rpc.call("evm_setAutomine", [False])
         sending = asyncio.create_task(approve(sender, net.contracts, spender=sender.address, amount_wei=1))
-        await asyncio.sleep(0.8)
         journal = Journal(net.folder / "payer" / JOURNAL_NAME)
-        (entry,) = journal.from_nonce(0)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (found := journal.from_nonce(0)) or len(found[0].attempts) < 2:
+                await asyncio.sleep(0.05)
         journal.close()
-        assert len(entry.attempts) >= 2
+        (entry,) = found
         assert entry.attempts[-1].fee_wei > entry.attempts[0].fee_wei
         await net.rpc.call("evm_setAutomine", [True])
         await net.rpc.call("evm_mine", [])
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, 30)
         assert await nonce_of(net, sender) == 1
+
+    on_devnet(main)
+
+
+def test_a_node_without_the_final_blocks_state_fails_nothing_that_is_under_way(on_devnet: OnDevnet) -> None:
+    """As it is after a start from what a node had kept."""
+
+    async def main(net: Devnet) -> None:
+        first = await net.sender("payer")
+        async with endpoints(net, 1) as (door,):
+            door.has_final_state = False
+            rpc = Rpc([door.url], net.http, chain_id=DEV_CHAIN_ID)
+            sender = Sender(rpc, net.key("payer"), folder=net.folder / "payer-2", chain_id=DEV_CHAIN_ID)
+            await net.rpc.call("evm_setAutomine", [False])
+            sending = asyncio.create_task(approve(sender, net.contracts, spender=first.address, amount_wei=1))
+            async with asyncio.timeout(PATIENCE_S):
+                while door.methods.count("eth_getTransactionCount") < 3 and not sending.done():
+                    await asyncio.sleep(0.02)
+            await net.rpc.call("evm_setAutomine", [True])
+            await net.rpc.call("evm_mine", [])
+            await asyncio.wait_for(sending, PATIENCE_S)
+            await sender.close()
 
     on_devnet(main)
 
@@ -145,7 +170,7 @@ def test_a_nonce_taken_by_another_program_costs_a_new_nonce_not_the_intent(on_de
         await dying.close()
         await net.rpc.call("eth_sendRawTransaction", [to_hex(foreign)])
         await net.rpc.call("anvil_mine", ["0x3"])
-        await asyncio.wait_for(sender.send(*call, label="approve"), 10)
+        await asyncio.wait_for(sender.send(*call, label="approve"), 30)
         assert await net.contracts.dgai.read(net.rpc, "allowance", [sender.address, sender.address]) == 7
         assert await nonce_of(net, sender) == 2
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.chain.endpoints import endpoints
-from tests.devnet import Devnet, OnDevnet
+from tests.devnet import PATIENCE_S, Devnet, OnDevnet
 
 from dgrid.chain.channels import ChannelTerms, approve, channel_config, channel_state
 from dgrid.chain.devchain import DEV_CHAIN_ID
@@ -158,11 +158,11 @@ def test_a_dropped_transaction_is_sent_again(on_devnet: OnDevnet, hasty: None) -
         await net.rpc.call("evm_setAutomine", [False])
         alive = mortal(net, "payer")
         sending = asyncio.ensure_future(pay(net, config, wei=WEI, label="once")(alive))
-        await asyncio.sleep(0.3)
+        await net.waits()
         await net.rpc.call("anvil_dropAllTransactions", [])
-        await asyncio.sleep(0.4)
+        await net.waits()
         await net.rpc.call("evm_mine", [])
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, PATIENCE_S)
         await alive.close()
         assert await deposited(net, config) == WEI
         assert await nonces(net, "payer") == (2, [0, 1])
@@ -180,12 +180,15 @@ def test_while_gas_is_above_the_ceiling_nothing_is_journaled_and_it_goes_on_when
         await base_fee(net, 1_000 * normal)
         thrifty = mortal(net, "payer", ceilings=Ceilings(fee_wei=20 * GWEI))
         sending = asyncio.ensure_future(pay(net, config, wei=WEI, label="once")(thrifty))
+        async with asyncio.timeout(PATIENCE_S):
+            while not any("once waits: gas costs" in line for line in caplog.messages):
+                await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
         assert not sending.done()
         assert not thrifty.is_sent("once")
         assert len([line for line in caplog.messages if "once waits: gas costs" in line]) == 1
         await base_fee(net, GWEI)
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, PATIENCE_S)
         await thrifty.close()
         assert await deposited(net, config) == WEI
         assert await nonces(net, "payer") == (2, [0, 1])
@@ -203,23 +206,25 @@ def test_what_gas_overtakes_pays_up_to_the_ceiling_then_waits_and_happens_once(
         await net.rpc.call("evm_setAutomine", [False])
         thrifty = mortal(net, "payer", ceilings=Ceilings(fee_wei=20 * GWEI))
         first = asyncio.ensure_future(pay(net, config, wei=WEI, label="first")(thrifty))
-        await asyncio.sleep(0.2)
+        await net.waits(1)
         second = asyncio.ensure_future(pay(net, config, wei=WEI, label="second")(thrifty))
-        await asyncio.sleep(0.2)
-        for _ in range(4):  # neither is mined: both pay too little for these blocks
-            await base_fee(net, 1_000 * GWEI)
-            await asyncio.sleep(0.2)
+        await net.waits(2)
+        journal = Journal(net.folder / "payer" / JOURNAL_NAME)
+        async with asyncio.timeout(PATIENCE_S):
+            while [entry.attempts[-1].fee_wei for entry in journal.from_nonce(1)] != [20 * GWEI, 20 * GWEI]:
+                await base_fee(net, 1_000 * GWEI)  # neither is mined: both pay too little for these blocks
+                await asyncio.sleep(0.2)
+            while not any("already pays the most it may" in line for line in caplog.messages):
+                await base_fee(net, 1_000 * GWEI)
+                await asyncio.sleep(0.2)
+        journal.close()
         assert not first.done()
         assert not second.done()
-        assert any("already pays the most it may" in line for line in caplog.messages)
-        journal = Journal(net.folder / "payer" / JOURNAL_NAME)
-        offers = [entry.attempts[-1].fee_wei for entry in journal.from_nonce(1)]
-        journal.close()
-        assert offers == [20 * GWEI, 20 * GWEI]
-        for _ in range(3):
-            await base_fee(net, GWEI)
-            await asyncio.sleep(0.2)
-        await asyncio.wait_for(asyncio.gather(first, second), 5)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (first.done() and second.done()):
+                await base_fee(net, GWEI)
+                await asyncio.sleep(0.2)
+        await asyncio.gather(first, second)
         await thrifty.close()
         assert await deposited(net, config) == 2 * WEI
         assert await nonces(net, "payer") == (3, [0, 1, 2])
@@ -240,7 +245,7 @@ def test_what_an_earlier_life_left_underpaid_does_not_block_what_comes_after(on_
         await base_fee(net, 50 * GWEI)
         alive = mortal(net, "payer")
         sending = asyncio.ensure_future(pay(net, config, wei=WEI, label="new")(alive))
-        deadline_s = time.monotonic() + 5
+        deadline_s = time.monotonic() + PATIENCE_S
         while not sending.done() and time.monotonic() < deadline_s:
             await asyncio.sleep(0.2)
             await base_fee(net, 50 * GWEI)
@@ -260,7 +265,7 @@ def test_an_endpoint_that_invents_transactions_of_ours_makes_no_gap(on_devnet: O
             rpc = Rpc([door.url for door in doors], net.http, chain_id=DEV_CHAIN_ID)
             sender = Sender(rpc, net.key("payer"), folder=net.folder / "payer", chain_id=DEV_CHAIN_ID)
             for label in ("one", "two"):
-                await asyncio.wait_for(pay(net, config, wei=WEI, label=label)(sender), 10)
+                await asyncio.wait_for(pay(net, config, wei=WEI, label=label)(sender), 30)
             await sender.close()
         assert await deposited(net, config) == 2 * WEI
         assert await nonces(net, "payer") == (3, [0, 1, 2])

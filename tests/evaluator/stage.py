@@ -58,7 +58,7 @@ from dgrid.wire.typed import Domain, court_domain
 EPOCH_S = 60
 WEIGHTS = keccak(b"weights")
 OTHERS = keccak(b"other weights")
-FINAL_S = 15
+FINAL_S = 30
 DEPOSIT_WEI = 10**6 * WEI
 
 
@@ -98,6 +98,7 @@ class Stage:
     channels: dict[str, ChannelConfig] = field(default_factory=dict)
     asked: list[Repeat] = field(default_factory=list)
     lies: dict[str, Callable[[], Reply]] = field(default_factory=dict)  # what a door answers instead, by name
+    silent: dict[str, asyncio.Event] = field(default_factory=dict)  # doors that never answer, by name; set once asked
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -227,6 +228,7 @@ class Stage:
         time = ChainTime(lambda: watcher.latest_s, now_ms)
         concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
         loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, tally)
+        life.push_async_callback(loop.close)
         return journal, loop
 
     async def _enrol(self, seat: Seat, sender: Sender, *, is_new: bool) -> None:
@@ -242,6 +244,9 @@ class Stage:
 
     def _door(self, name: str, service: EvaluatorService) -> Handler:
         async def handle(request: Request) -> Reply:
+            while (asked := self.silent.get(name)) is not None:
+                asked.set()
+                await asyncio.sleep(0.02)
             lie = self.lies.get(name)
             return await service.handle(request) if lie is None else lie()
 

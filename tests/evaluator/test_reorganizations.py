@@ -62,7 +62,7 @@ async def anchored(stage: Stage) -> int:
 
 async def _lay_until_decided(stage: Stage) -> int:
     where = stage.network.books.key.address, EPOCH
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (anchor := stage.watcher.latest.roots.get(where)) is None:
             await asyncio.sleep(0.02)
     await stage.net.rpc.call("anvil_mine", [hex(DELAY)])
@@ -75,7 +75,7 @@ async def first_branch(stage: Stage, seats: list[Seat], *, deciding: int, depth:
     where = stage.network.books.key.address, EPOCH
     if depth == 1:
         return None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while where not in stage.watcher.latest.draws:
             await stage.turn(*seats)
     draw = stage.watcher.latest.draws[where]
@@ -119,7 +119,7 @@ async def audit(stage: Stage, draw: Draw) -> RoundAudit:
 async def drawn_anew(stage: Stage, seats: list[Seat]) -> Draw:
     """The draw of the branch that stays."""
     where, seed = (stage.network.books.key.address, EPOCH), await seed_now(stage)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (found := stage.view.draws.get(where)) is None or found.seed != seed:
             await stage.turn(*seats)
     return found

@@ -9,6 +9,7 @@ from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Op
 from dgrid.core.identity import Address, Hash
 from dgrid.evaluator.rounds import (
     APART_S,
+    SEEDS_AT_ONCE,
     Commit,
     Conclude,
     FixSeed,
@@ -76,15 +77,18 @@ def test_a_seed_is_fixed_by_one_evaluator_and_by_the_next_only_if_that_fails() -
     assert sorted(at - opens_s for at in turns) == [0, APART_S, 2 * APART_S]
 
 
-def test_no_seed_is_fixed_shortly_before_an_epoch_ends() -> None:
-    ends_s = WINDOWS.commit_from_s
-    assert plan(sight(view_of(draws=False), ends_s - 4)) is None
-    assert plan(sight(view_of(draws=False), ends_s)) == FixSeed(GATEWAY, 5)
-
-
 def test_a_void_root_is_never_drawn_from() -> None:
     view = replace(view_of(draws=False), convicted={GATEWAY: 4})
     assert plan(sight(view, WINDOWS.commit_from_s)) is None
+
+
+def test_void_roots_keep_no_other_from_being_drawn_from() -> None:
+    """A gateway that anchors many epochs and has itself convicted leaves roots that wait for a seed for ever."""
+    view, cheat, honest = view_of(draws=False), Address(b"\x08" * 20), (GATEWAY, SEEDS_AT_ONCE)
+    root = view.roots[GATEWAY, 5]
+    void = {(cheat, epoch): root for epoch in range(SEEDS_AT_ONCE)}
+    view = replace(view, roots={**void, honest: root}, convicted={cheat: 0})
+    assert plan(sight(view, WINDOWS.commit_from_s)) == FixSeed(*honest)
 
 
 def test_it_commits_when_all_is_judged_and_in_the_end_with_what_there_is() -> None:

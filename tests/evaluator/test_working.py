@@ -9,6 +9,7 @@ from tests.evaluator.stage import Seat, Stage, on_stage
 
 from dgrid.chain.view import Draw
 from dgrid.core.errors import NotYet
+from dgrid.evaluator import concluding
 from dgrid.evaluator.rounds import Pull
 from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
 
@@ -151,6 +152,34 @@ def test_an_evaluator_that_withholds_its_reports_is_penalized_by_another(tmp_pat
         await stage.go_to(stage.windows(draw.round).open_from_s + 6)
         await stage.until(lambda view: (draw.round, silent.me) in view.penalized, honest)
         await post(stage, draw, honest)
+
+    on_stage(tmp_path, main, evaluators=2)
+
+
+def test_whoever_keeps_it_waiting_for_a_root_keeps_it_from_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concluding, "PATIENCE_S", 120)
+
+    async def main(stage: Stage) -> None:
+        honest, silent = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, honest)
+        await stage.disclose(draw)
+        await stage.judged(draw, honest, silent)
+        await commit_all(stage, draw, honest, silent)
+        await reveal_all(stage, draw, honest, silent)
+        await stage.go_to(stage.windows(draw.round).post_from_s)
+        asked = stage.silent[silent.name] = asyncio.Event()
+        working = asyncio.create_task(honest.loop.run())
+        await asyncio.wait_for(asked.wait(), 30)
+        await stage.anchor(41)
+        where = draw.gateway, 41
+        await stage.watcher.until(lambda view: where in view.draws, timeout_s=60)
+        assert stage.view.last_quality_round == -1
+        del stage.silent[silent.name]
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
     on_stage(tmp_path, main, evaluators=2)
 

@@ -150,7 +150,9 @@ class StagedArchives:
             raise NetworkUnreachable("no archive answers")
         return self.blobs[blob_id]
 
-    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> list[Promise]:
+    async def put(
+        self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None, enough: int = 1
+    ) -> list[Promise]:
         if self.refused and blob.startswith(self.refused):
             return []
         name = blob_id(blob)
@@ -357,7 +359,7 @@ class Stage:
         self.chain.put_channel(replace(channel, deposited_wei=deposited_wei))
 
 
-async def until(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Waits for something that will happen by itself."""
     async with asyncio.timeout(seconds):
         while not holds():

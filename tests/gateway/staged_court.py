@@ -44,7 +44,8 @@ class StagedCourt:
     def draw(self, epoch: int, *, seed: bytes = b"\x05" * 32) -> None:
         """Somebody has fixed the epoch's seed, and it is final."""
         now_ms = self.now_ms()
-        found = Draw(self.gateway, epoch, self.clock.epoch_at(now_ms), seed, False, 11, now_ms, self.evaluators)
+        judged_round = self.clock.epoch_at(now_ms + 250 * self.clock.length_s)  # a quarter is left to disclose it
+        found = Draw(self.gateway, epoch, judged_round, seed, False, 11, now_ms, self.evaluators)
         self.view.draws[self.gateway, epoch] = found
 
     async def fix_seed(self, epoch: int) -> None:

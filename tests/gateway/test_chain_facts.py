@@ -22,10 +22,10 @@ def test_a_nodes_lines_at_all_gateways_are_counted_together(on_devnet: OnDevnet)
         other = Enroller(net.rpc, contracts, await net.sender("gateway-2", dgai_wei=0), dev=True)
         await other.ensure_bond(BOND_WEI)
         await other.ensure_lines({node: LINE_WEI // 2}, network.watcher.latest)
-        await network.watcher.until(lambda view: (second, node) in view.lines, timeout_s=10)
+        await network.watcher.until(lambda view: (second, node) in view.lines, timeout_s=30)
         assert chain.credit_lines_wei(node) == LINE_WEI, "who is not registered serves nobody"
         await other.enroll(Enrolment(Role.GATEWAY, "http://127.0.0.1:2", STAKE_WEI), network.watcher.latest)
-        await network.watcher.until(lambda view: (Role.GATEWAY, second) in view.members, timeout_s=10)
+        await network.watcher.until(lambda view: (Role.GATEWAY, second) in view.members, timeout_s=30)
         assert (chain.credit_line_wei(node), chain.credit_lines_wei(node)) == (LINE_WEI, LINE_WEI * 3 // 2)
 
     on_devnet(main)

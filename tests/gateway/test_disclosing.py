@@ -179,6 +179,26 @@ def test_a_receipt_whose_content_cannot_be_written_is_not_billed(
     play(tmp_path, scenes)
 
 
+def test_a_disk_that_was_full_for_a_while_ends_no_disclosing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that went on without it would be convicted of hiding whatever is drawn from then on."""
+    failed = asyncio.Event()
+
+    def full(_path: Path, _data: bytes) -> None:
+        failed.set()
+        raise OSError(28, "No space left on device")
+
+    async def scenes(stage: Stage) -> None:
+        stage.court.evaluators = evaluators()
+        await stage.ask()
+        with monkeypatch.context() as patched:
+            patched.setattr("dgrid.gateway.disclosing.write_whole", full)
+            await anchored(stage)
+            await failed.wait()
+        assert len((await disclosure(stage)).leaves) > 0
+
+    play(tmp_path, scenes)
+
+
 @pytest.mark.parametrize("step", ["anchored", "drawn", "sealed", "stored", "disclosed"])
 def test_killed_between_seed_and_disclosure_it_discloses_once(tmp_path: Path, step: str) -> None:
     copy, memory = tmp_path / "copy", dict[str, Any]()
@@ -225,15 +245,15 @@ def test_killed_between_seed_and_disclosure_it_discloses_once(tmp_path: Path, st
     play(copy, resumed, clock=before.clock)
 
 
-def test_a_seed_that_others_fix_is_not_fixed_again_and_none_is_fixed_late_in_an_epoch(tmp_path: Path) -> None:
+def test_what_is_anchored_late_in_an_epoch_is_disclosed_in_the_next(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
+        stage.court.evaluators = evaluators()
         await stage.ask()
-        stage.now_ms.ahead_ms += 3000 * 1000  # the next epoch will have run for most of its hour
+        stage.now_ms.ahead_ms += 3400 * 1000  # the next epoch will have run for most of its hour
         epoch = await anchored(stage)
-        await asyncio.sleep(1.5)
-        assert stage.court.fixed == []
-        stage.now_ms.ahead_ms += 700 * 1000
-        await until(lambda: stage.court.fixed == [epoch])
+        await disclosure(stage)
+        assert stage.court.fixed == [epoch]
+        assert stage.court.view.draws[GATEWAY_KEY.address, epoch].round == epoch + 2
 
     play(tmp_path, scenes)
 

@@ -79,7 +79,7 @@ def serve(work: Work, *, engine: ScriptedEngine | None = None, tokenizer: Tokeni
         await server.start()
         caller = Caller(parts, f"http://127.0.0.1:{server.port}")
         try:
-            await asyncio.wait_for(work(caller), 10)
+            await asyncio.wait_for(work(caller), 30)
         finally:
             await caller.client.close()
             await server.stop()

@@ -45,7 +45,7 @@ def test_an_archive_process_enrols_promises_serves_and_stops_cleanly(on_devnet: 
         name, key = blob_id(blob), network.books.key
         async with running(net, "archive", name="archive-9") as archive:
             address = net.key("archive-9").address
-            await network.watcher.until(lambda view: (Role.ARCHIVE, address) in view.members, timeout_s=10)
+            await network.watcher.until(lambda view: (Role.ARCHIVE, address) in view.members, timeout_s=30)
             (promise,) = await network.archives.put(blob, key=key, root=root)
             assert promise.archive == address
             assert recover(stored_digest(net.domain, address, blob_id=name), promise.signature) == address
@@ -187,7 +187,7 @@ def test_a_gateway_out_of_service_brings_what_it_had_begun_and_no_more_than_so_m
         await net.pass_time(4 * net.epoch_seconds)
         sender = await net.sender("gateway", dgai_wei=0)
         await sender.send(net.contracts.registry, "unbond", [Role.GATEWAY, STAKE_WEI], label="gone")
-        await watcher.until(lambda _: not watcher.latest.members[Role.GATEWAY, key.address].active, timeout_s=10)
+        await watcher.until(lambda _: not watcher.latest.members[Role.GATEWAY, key.address].active, timeout_s=30)
         store, court = BlobStore(net.folder / "archive-9", capacity_bytes=10**6), net.contracts.quality_court.address
         archive = ArchiveService(store, net.key("archive-9"), watcher, net.domain, court)
         archive.finishing[key.address] = len(blob) - 1
@@ -211,7 +211,7 @@ def test_it_keeps_what_the_judging_roles_publish_and_nobody_elses(on_devnet: OnD
         evaluator = Enroller(net.rpc, net.contracts, await net.sender("evaluator", dgai_wei=0), dev=True)
         await evaluator.enroll(Enrolment(Role.EVALUATOR, "http://127.0.0.1:2", STAKE_WEI), network.watcher.latest)
         member = Role.EVALUATOR, net.key("evaluator").address
-        await network.watcher.until(lambda view: member in view.members and bool(view.authors), timeout_s=10)
+        await network.watcher.until(lambda view: member in view.members and bool(view.authors), timeout_s=30)
 
         def by(name: str) -> tuple[int, bytes, bytes]:
             return *network_of, net.key(name).address

@@ -128,7 +128,7 @@ async def a_stage(net: Devnet) -> Stage:
     await channels.open_missing(network.watcher.latest)
     gateway = network.books.key.address
     wanted = {account.salt(gateway) for account in stage.accounts}
-    await network.watcher.until(lambda view: wanted <= salts_in(view) and bool(view.authors), timeout_s=10)
+    await network.watcher.until(lambda view: wanted <= salts_in(view) and bool(view.authors), timeout_s=30)
     return stage
 
 
@@ -150,7 +150,7 @@ def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDev
         await network.anchor(epoch)
         await net.rpc.call("anvil_mine", ["0x4"])
         await fix_seed(await net.sender("anyone", dgai_wei=0), net.contracts, gateway=gateway, epoch=epoch)
-        view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=10)
+        view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=30)
         windows = windows_of(view, view.draws[gateway, epoch].round)
         await loop.step()
         assert network.watcher.latest.canary_openings == {}, "not before the reports are open"

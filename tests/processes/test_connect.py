@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,7 @@ def test_while_it_runs_the_proxy_forgets_its_oldest_requests(tmp_path: Path) -> 
     requests.mkdir()
 
     async def main() -> None:
-        async with background(keep_bounded(tmp_path, most=2, every_s=0.01)), asyncio.timeout(5):
+        async with background(partial(keep_bounded, tmp_path, most=2, every_s=0.01)), asyncio.timeout(5):
             for _ in range(2):  # at its start, and again
                 for name in "abc":
                     (requests / f"{name}.json").touch()

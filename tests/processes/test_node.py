@@ -84,7 +84,7 @@ def envelope(net: Devnet, node: Address, offer: ModelOffer, *, body: dict[str, A
 
 async def wait_for_line(node: RunningNode, gateway: Address) -> None:
     meter = node.service._stand.meter
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while meter._chain.credit_line_wei(gateway) == 0 or not meter._chain.is_gateway(gateway):
             await asyncio.sleep(0.02)
 
@@ -96,7 +96,7 @@ def test_a_node_registers_itself_and_answers_a_paying_gateway(on_devnet: OnDevne
         async with running_node(config) as node:
             await with_line(net, node_address)
             watcher = await net.watcher("eyes")
-            view = await watcher.until(lambda view: (Role.NODE, node_address) in view.members, timeout_s=10)
+            view = await watcher.until(lambda view: (Role.NODE, node_address) in view.members, timeout_s=30)
             member = view.members[(Role.NODE, node_address)]
             assert (member.endpoint, member.offer_digest) == (node.url, node.service.offer.digest)
 
@@ -173,7 +173,7 @@ def test_a_node_claims_by_itself_what_a_gateway_never_closed(on_devnet: OnDevnet
         key = node, Kind.NODE
         for _ in range(2):
             async with running_node(config):
-                view = await network.watcher.until(lambda view: key in view.received, timeout_s=10)
+                view = await network.watcher.until(lambda view: key in view.received, timeout_s=30)
                 await asyncio.sleep(1)
                 assert view.received[key] == network.watcher.latest.received[key] == owed_wei
 
@@ -201,7 +201,7 @@ def test_the_process_stops_cleanly_when_it_is_told_to(on_devnet: OnDevnet) -> No
         assert process.stderr is not None
         log = b""
         while b"serving dgrid-mini" not in log:
-            log += await asyncio.wait_for(process.stderr.readline(), 10)
+            log += await asyncio.wait_for(process.stderr.readline(), 30)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 8) == 0
         assert b"Traceback" not in log + await process.stderr.read()

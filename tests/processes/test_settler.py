@@ -162,7 +162,7 @@ def test_a_root_that_the_chain_lost_with_its_last_seconds_is_anchored_again(tmp_
             (closed,) = await closed_epochs(network, 40)
             async with running(net, "settler", name="settler-9") as settler:
                 order = await signed_order(network, closed)
-                await asyncio.sleep(2.5)  # the chain writes its state every two seconds
+                await net.is_kept()
                 state = tmp_path.joinpath("chain", "state.json")
                 kept = state.read_bytes()
                 await settler.ask("POST", "/v1/anchors", body_of(order))

@@ -30,7 +30,7 @@ class StubbornSupervisor(SleepingSupervisor):
 
 
 async def running(role: RoleProcess, *, other_than: int = 0) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while role.pid in (0, other_than):
             await asyncio.sleep(0.02)
     return role.pid
@@ -57,7 +57,7 @@ def test_without_restart_the_dead_stay_dead(tmp_path: Path) -> None:
     async def scene() -> None:
         supervisor, role = start(SleepingSupervisor, tmp_path, restart=False)
         os.kill(await running(role), signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while role.state != "dead":
                 await asyncio.sleep(0.02)
         assert role.pid == 0

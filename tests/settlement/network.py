@@ -70,7 +70,7 @@ class Settling:
         config = await channel_config(self.net.rpc, self.net.contracts, payer=sender.address, terms=terms)
         await deposit(sender, self.net.contracts, config=config, amount_wei=amount_wei)
         name_of = channel_id(self.net.contracts, config)
-        await self.watcher.until(lambda view: name_of in view.channels, timeout_s=10)
+        await self.watcher.until(lambda view: name_of in view.channels, timeout_s=30)
         return config
 
     async def list_model(self) -> None:
@@ -79,7 +79,7 @@ class Settling:
         shares = {self.net.key(name).address: bps for name, bps in CREATORS.items()}
         await list_model(sender, self.net.contracts, model=MODEL, price=CREATORS_PRICE, shares_bps=shares)
         await self.net.rpc.call("anvil_mine", ["0x3"])
-        view = await self.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=10)
+        view = await self.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=30)
         listing = view.listings[model_id(MODEL)]
         self.books.listing = listing.id, listing.version, listing.price
 
@@ -107,7 +107,7 @@ class Settling:
 
     async def _stored(self, closed: ClosedEpoch, signed: SignedRoot, *, honest: bool) -> list[Promise]:
         """The archives' promises. Each follows the chain by itself, so one may meet the gateway a little later."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 promises = await self.archives.put(closed.blob, key=self.books.key, root=signed)
                 if len(promises) == len(self.stores):
@@ -126,7 +126,7 @@ class Settling:
         self.queue.accept(AnchorOrder(closed.root, signed.signature, tuple(promises)))
         await self.loop.step()
         key = self.books.key.address, epoch
-        await self.watcher.until(lambda view: key in view.roots, timeout_s=10)
+        await self.watcher.until(lambda view: key in view.roots, timeout_s=30)
         return closed
 
 
@@ -142,7 +142,7 @@ async def settling(net: Devnet, *, archives: int = 2) -> Settling:
         store, server = await _archive(net, watcher, f"archive-{index + 1}")
         stores.append(store)
         servers.append(server)
-    await watcher.until(lambda view: len(view.active(Role.ARCHIVE)) == archives, timeout_s=10)
+    await watcher.until(lambda view: len(view.active(Role.ARCHIVE)) == archives, timeout_s=30)
     clients = Archives(net.http, lambda: doors_of(watcher.latest), domain=net.domain)
     records = Records(lambda: watcher.finalized, clients)
     sender = await net.sender("settler", dgai_wei=0)

@@ -57,7 +57,7 @@ def test_without_a_root_a_node_claims_by_its_sealed_receipt_from_the_bond(on_dev
         await claims.claim_by_default(node, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
         assert await net.balance(node.address) == base_of(receipt.shares.node)
         gateway = network.books.key.address
-        view = await network.watcher.until(lambda view: view.lines[(gateway, node.address)] < LINE_WEI, timeout_s=10)
+        view = await network.watcher.until(lambda view: view.lines[(gateway, node.address)] < LINE_WEI, timeout_s=30)
         assert view.lines[(gateway, node.address)] == LINE_WEI - base_of(receipt.shares.node)
 
     on_devnet(main)
@@ -79,7 +79,7 @@ def test_the_view_knows_the_line_that_is_left_when_collected_money_paid_by_defau
         sender = await net.sender("anyone", dgai_wei=0)
         paid = await claims.claim_by_default(sender, net.contracts, kind=Kind.NODE, receipt=receipt, seal=seal)
         assert [(one.payee, one.amount_wei) for one in paid] == [(node, base_of(receipt.totals.node))]
-        view = await network.watcher.until(lambda view: view.lines[(key, node)] < LINE_WEI, timeout_s=10)
+        view = await network.watcher.until(lambda view: view.lines[(key, node)] < LINE_WEI, timeout_s=30)
         assert view.lines[(key, node)] == await net.contracts.settlement.read(net.rpc, "lineOf", [key, node])
         gateway = Sender(net.rpc, network.books.key, folder=net.folder / "gateway-again", chain_id=DEV_CHAIN_ID)
         sent = await gateway.next_nonce()

@@ -105,7 +105,7 @@ def test_a_payer_who_leaves_before_collection_takes_nobodys_money(on_devnet: OnD
         receipt = network.books.answer(50, network.work(config, "node-1", tokens_in=400_000, tokens_out=100_000))
         await request_withdraw(payer, net.contracts, config=config, amount_wei=10 * WEI)
         name = channel_id(net.contracts, config)
-        view = await network.watcher.until(lambda view: view.channels[name].withdraw_wei > 0, timeout_s=10)
+        view = await network.watcher.until(lambda view: view.channels[name].withdraw_wei > 0, timeout_s=30)
         assert view.channels[name].withdraw_available_ms is not None
         await network.anchor(50, network.voucher("payer-1", config, receipt.totals.payer))
         await network.loop.step()  # collected inside the channel's delay, though the payer has announced to leave

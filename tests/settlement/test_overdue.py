@@ -160,11 +160,11 @@ class Life:
         """What the node holds after a look at the chain, and how many transactions it has sent in all."""
         net, watcher = self.network.net, self.network.watcher
         chain_s = await net.rpc.now_s()
-        await watcher.until(lambda _: watcher.latest_s >= chain_s, timeout_s=10)
+        await watcher.until(lambda _: watcher.latest_s >= chain_s, timeout_s=30)
         await self.claims.step()
         sent = int(await net.rpc.call("eth_getTransactionCount", ["0x" + self.node.hex(), "latest"]), 16)
         received = await net.balance(self.node)
-        await watcher.until(lambda view: view.received.get((self.node, Kind.NODE), 0) == received, timeout_s=10)
+        await watcher.until(lambda view: view.received.get((self.node, Kind.NODE), 0) == received, timeout_s=30)
         return received, sent
 
     async def end(self) -> None:

@@ -85,12 +85,12 @@ class Watched:
         """One step of the watcher, over all that is anchored; the chain after it."""
         side = self.watch.side
         block = self.network.watcher.block
-        await side.watcher.until(lambda view: side.watcher.block >= block, timeout_s=10)
+        await side.watcher.until(lambda view: side.watcher.block >= block, timeout_s=30)
         await self.watch.step()
         head = int(await self.net.rpc.call("eth_blockNumber", []), 16)
         await self.net.rpc.call("anvil_mine", ["0x3"])
         for watcher in (self.network.watcher, side.watcher):
-            await watcher.until(lambda view, seen=watcher: seen.block >= head, timeout_s=10)  # type: ignore[misc]
+            await watcher.until(lambda view, seen=watcher: seen.block >= head, timeout_s=30)  # type: ignore[misc]
         return side.watcher.finalized
 
     async def pass_time(self, seconds: int) -> None:

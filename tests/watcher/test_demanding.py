@@ -202,7 +202,7 @@ def test_a_burst_of_demands_is_answered_in_time_and_each_blob_is_fetched_once(on
             for at in range(16)  # four stand there, the others are shown to be absent
         ]
         await demand_all(stage, burst)
-        view = await stage.network.watcher.until(lambda view: len(view.demands) == len(burst), timeout_s=10)
+        view = await stage.network.watcher.until(lambda view: len(view.demands) == len(burst), timeout_s=30)
         archives = [await answerer(stage, f"archive-{number}") for number in (1, 2)]
         fetched: list[bytes] = []
 
@@ -215,7 +215,7 @@ def test_a_burst_of_demands_is_answered_in_time_and_each_blob_is_fetched_once(on
         assert len(fetched) == len(set(fetched)) == len(EPOCHS)
         assert await net.rpc.now_s() * 1000 < min(one.until_ms for one in view.demands.values())
         view = await stage.network.watcher.until(
-            lambda view: all(one.state is DemandState.ANSWERED for one in view.demands.values()), timeout_s=10
+            lambda view: all(one.state is DemandState.ANSWERED for one in view.demands.values()), timeout_s=30
         )
 
     on_devnet(main)

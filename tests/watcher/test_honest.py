@@ -82,7 +82,7 @@ class World:
             watch.service.evidence.hold_receipt(held)
         block = self.network.watcher.block
         eyes = watch.side.watcher
-        await eyes.until(lambda view: eyes.block >= block, timeout_s=10)
+        await eyes.until(lambda view: eyes.block >= block, timeout_s=30)
         await watch.step()
         assert watch.service.evidence.count() == 0
 
@@ -182,10 +182,10 @@ async def a_world(net: Devnet) -> World:
     creator = await net.sender("creator-1")
     payees = [[net.key("creator-1").address], [BPS]]
     await creator.send(net.contracts.listings, "list", [model_id(MODEL), WEI, 2 * WEI, *payees], label="list")
-    view = await network.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=10)
+    view = await network.watcher.until(lambda view: model_id(MODEL) in view.listings, timeout_s=30)
     listing = view.listings[model_id(MODEL)]
     await creator.send(net.contracts.listings, "revise", [listing.id, WEI // 3, WEI, *payees], label="revise")
-    view = await network.watcher.until(lambda view: (listing.id, 2) in view.listing_versions, timeout_s=10)
+    view = await network.watcher.until(lambda view: (listing.id, 2) in view.listing_versions, timeout_s=30)
     listings: dict[int, Listing] = {1: (listing.id, 1, listing.price), 2: (listing.id, 2, Price(WEI // 3, WEI))}
     from_epoch = await _voted(net, network)
     return World(net, network, Cut(200, PROTOCOL_AFTER, from_epoch), listings, count(1))
@@ -199,9 +199,9 @@ async def _voted(net: Devnet, network: Settling) -> int:
     await net.rpc.call("anvil_impersonateAccount", [timelock])
     call = {"from": timelock, "to": to_hex(net.contracts.parameters.address), "data": data}
     await net.rpc.call("eth_sendTransaction", [call])
-    await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=10)
+    await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=30)
     await net.pass_time(100)
-    view = await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=10)
+    view = await network.watcher.until(lambda view: view.parameters.last.protocol_bps == PROTOCOL_AFTER, timeout_s=30)
     return view.parameters.first_epochs[-1]
 
 

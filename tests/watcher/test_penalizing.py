@@ -56,11 +56,11 @@ async def watch_on(stage: Stage) -> Watch:
 
 async def step(stage: Stage, watch: Watch) -> ChainView:
     eyes, block = watch.side.watcher, stage.watcher.block
-    await eyes.until(lambda view: eyes.block >= block, timeout_s=10)
+    await eyes.until(lambda view: eyes.block >= block, timeout_s=30)
     await watch.step()
-    await stage.net.rpc.call("anvil_mine", ["0x3"])
     head = int(await stage.net.rpc.call("eth_blockNumber", []), 16)
-    return await eyes.until(lambda view: eyes.block >= head, timeout_s=10)
+    await stage.net.rpc.call("anvil_mine", ["0x3"])
+    return await eyes.until(lambda view: eyes.block >= head, timeout_s=30)
 
 
 def test_a_lone_evaluator_that_cannot_open_what_it_would_like_is_reported_and_pays(tmp_path: Path) -> None:

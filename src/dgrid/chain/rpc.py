@@ -109,7 +109,7 @@ class Rpc:
         failure: DGridError | None = None
         for url in self._endpoints.by_trust(self._first):
             try:
-                results = await self._ask(url, calls)
+                results = await self._told(url, calls, _as_it_is)
             except ChainUnavailable as error:
                 failure = error
                 continue
@@ -125,7 +125,7 @@ class Rpc:
         """
 
         async def ask(url: str) -> Agreed:
-            return read(await self._ask(url, calls))
+            return await self._told(url, calls, read)
 
         return await self._endpoints.majority(ask, what=what)
 
@@ -133,7 +133,7 @@ class Rpc:
         """Of each result the highest number that a strict majority has reached. Raises ChainUnavailable, RpcError."""
 
         async def ask(url: str) -> tuple[int, ...]:
-            return tuple(read(result) for result in await self._ask(url, calls))
+            return await self._told(url, calls, lambda results: tuple(map(read, results)))
 
         return await self._endpoints.reached(ask, what=what)
 
@@ -142,7 +142,7 @@ class Rpc:
         calls: list[Call] = [("eth_sendRawTransaction", ["0x" + raw.hex()])]
 
         async def tell(url: str) -> Any:
-            return await self._ask(url, calls)
+            return await self._told(url, calls, _as_it_is)
 
         await self._endpoints.anyone(tell, what="a transaction")
 
@@ -150,8 +150,7 @@ class Rpc:
         """The latest block that a majority calls final, and the latest it knows. Raises ChainUnavailable."""
         tags: list[Call] = [("eth_getBlockByNumber", [tag, False]) for tag in ("finalized", "latest")]
         if len(self.urls) == 1:
-            final, latest = await self.batch(tags)
-            return block_of(final), block_of(latest)
+            return await self.agreed(tags, _read_heads, what="its head")
         final_number, latest_number = await self.reached(tags, lambda block: block_of(block).number, what="its head")
         final = await self.agreed_block(final_number)
         try:
@@ -230,6 +229,16 @@ class Rpc:
             raise ChainUnavailable(f"block {last.number} was replaced while it was read")
         return sorted(said[1], key=lambda log: (log.block_number, log.index))
 
+    async def _told(self, url: str, calls: Sequence[Call], read: Callable[[list[Any]], Agreed]) -> Agreed:
+        """What one endpoint answers, as `read` reads it: one that lies must end nobody's work.
+
+        Raises ChainUnavailable, also where that is nothing that can be read; RpcError when the chain refuses.
+        """
+        try:
+            return read(await self._ask(url, calls))
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise ChainUnavailable(f"the chain's endpoint {url} answers nonsense: {error!r}") from None
+
     async def _ask(self, url: str, calls: Sequence[Call]) -> list[Any]:
         if self.chain_id is not None and url not in self._proven:
             (found,) = await self._post(url, [("eth_chainId", [])])
@@ -302,6 +311,15 @@ def log_of(value: Any) -> RawLog:
         bytes.fromhex(value["transactionHash"][2:]),
         int(value["logIndex"], 16),
     )
+
+
+def _as_it_is(results: list[Any]) -> list[Any]:
+    return results
+
+
+def _read_heads(results: list[Any]) -> tuple[Block, Block]:
+    final, latest = results
+    return block_of(final), block_of(latest)
 
 
 def _block_or_none(value: Any) -> Block | None:

@@ -331,7 +331,11 @@ class Sender:
         other: receipts that were read before the nonce was used would say nothing, and endpoints count a transaction
         before they find its receipt.
         """
-        if await self._count("finalized") <= entry.nonce or await self._outcome(entry) is not None:
+        try:
+            used = await self._count("finalized")
+        except RpcError:  # a node that has just begun anew may not have that block's state yet
+            return False
+        if used <= entry.nonce or await self._outcome(entry) is not None:
             return False
         await asyncio.sleep(INDEXED_S)
         return await self._outcome(entry) is None

@@ -8,6 +8,7 @@ that is done the old view stays, so that nobody is refused in between.
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ class ChainWatcher:
         self._last = self._cursor.last
         self._head: Block | None = None
         self._callbacks: list[Callback] = []
-        self._changed = asyncio.Event()
+        self._changed, self._polling = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
@@ -119,7 +120,11 @@ class ChainWatcher:
         self._cursor.close()
 
     async def poll(self) -> None:
-        """Reads what is new, once. Raises ChainUnavailable, RpcError."""
+        """Reads what is new, once; of two at a time the second after the first. Raises ChainUnavailable, RpcError."""
+        async with self._polling:
+            await self._read_on()
+
+    async def _read_on(self) -> None:
         final, head = await self._rpc.heads()
         if self._last is not None and not await self._still_holds(self._last, final):
             self._start_over()
@@ -141,9 +146,9 @@ class ChainWatcher:
     async def _try_poll(self) -> None:
         try:
             await self.poll()
-        except (ChainUnavailable, RpcError, AbiError) as error:
+        except (ChainUnavailable, RpcError, AbiError, sqlite3.Error) as error:  # a full disk passes too
             if self.unreachable_since_ms is None:
-                logger.warning("the chain cannot be read: %s", error)
+                logger.warning("the chain cannot be read, or what it says not be kept: %s", error)
                 self.unreachable_since_ms = int(time.time() * 1000)
             return
         if self.unreachable_since_ms is not None:

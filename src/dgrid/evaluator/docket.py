@@ -17,7 +17,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.judging import Bench, Case
 from dgrid.evaluator.reading import Reader, place_of
-from dgrid.evaluator.rounds import judges_until_s, rounds_under_way
+from dgrid.evaluator.rounds import is_over, judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
@@ -59,27 +59,27 @@ class Docket:
     ) -> None:
         self._journal, self._quality, self._reader = journal, quality, reader
         self._bench, self._tally = bench, tally
-        self._now_s = 0
+        self._now_s = self._final_s = 0
         self._draws: dict[Where, OpenDraw] = {}
         self._duties: dict[int, dict[LeafKey, Duty]] = {}
         self._tasks: dict[Name, asyncio.Task[None]] = {}
         self._again_s: dict[Name, float] = {}
 
-    def advance(self, view: ChainView, now_s: int) -> None:
-        """Starts what can be started now."""
-        self._now_s = now_s
+    def advance(self, view: ChainView, now_s: int, *, final_s: int) -> None:
+        """Starts what can be started now. `final_s` is the time of the view's block."""
+        self._now_s, self._final_s = now_s, final_s
         self._journal.drop_lost(view.draws)
         current = self._under_way(view, now_s)
         self._leave_all_but(current)
         for draw in current.values():
-            self._attend(draw, view, now_s=now_s)
+            self._attend(draw, view)
 
     def judged(self, view: ChainView, now_s: int) -> frozenset[int]:
         """The rounds that are over and have a report for every duty."""
         numbers: dict[int, bool] = {}
         for where, draw in self._under_way(view, now_s).items():
-            is_over = now_s >= windows_of(view, draw.round).commit_from_s
-            is_done = is_over and self._known(draw) is not None and not self._journal.open_duties(*where)
+            is_known = self._is_over(draw, view) and self._known(draw) is not None
+            is_done = is_known and not self._journal.open_duties(*where)
             numbers[draw.round] = numbers.get(draw.round, True) and is_done
         return frozenset(number for number, is_done in numbers.items() if is_done)
 
@@ -96,6 +96,9 @@ class Docket:
         numbers = set(rounds_under_way(view, now_s=now_s))
         return {where: draw for where, draw in view.draws.items() if draw.round in numbers}
 
+    def _is_over(self, draw: Draw, view: ChainView) -> bool:
+        return is_over(view, draw.round, now_s=self._now_s, final_s=self._final_s)
+
     def _known(self, draw: Draw) -> OpenDraw | None:
         known = self._draws.get((draw.gateway, draw.epoch))
         return known if known is not None and known.draw == draw else None
@@ -110,17 +113,17 @@ class Docket:
             if draw not in kept:
                 task.cancel()
 
-    def _attend(self, draw: Draw, view: ChainView, *, now_s: int) -> None:
+    def _attend(self, draw: Draw, view: ChainView) -> None:
         known, where = self._known(draw), (draw.gateway, draw.epoch)
         if known is None:
             self._begin(("load", draw, None), lambda: self._load(draw))
             return
-        ends_s = windows_of(view, draw.round).commit_from_s
+        ends_s, has_ended = windows_of(view, draw.round).commit_from_s, self._is_over(draw, view)
         blob_id = view.disclosures.get(where)
         is_timely = blob_id is not None and view.disclosed_ms[where] < ends_s * 1000
         if known.leaves is None and blob_id is not None and is_timely:
-            self._begin(("show", draw, None), lambda: self._show(known, blob_id, is_over=now_s >= ends_s))
-        if known.leaves is None and not is_timely and now_s >= ends_s:
+            self._begin(("show", draw, None), lambda: self._show(known, blob_id, is_over=has_ended))
+        if known.leaves is None and not is_timely and has_ended:
             known.leaves = {}  # what is not there now came too late: undisclosed
         if known.leaves is not None:
             self._attend_duties(known)

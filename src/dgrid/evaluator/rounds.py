@@ -20,13 +20,20 @@ LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged
 APART_S: Final = 3  # between one evaluator's turn and the next
 ROUNDS_LOOKED_AT: Final = 64
 SEEDS_AT_ONCE: Final = 16
-LEFT_S: Final = 60  # of a long epoch; of a short one a quarter
 
 
 def judges_until_s(view: ChainView, number: int) -> int:
     """When what is not judged yet stays so: half of the commit window is left to send what there is."""
     windows = windows_of(view, number)
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
+
+
+def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:
+    """Whether a view shows all that came in time for a round: its own block is later, `final_s`. What lies in the last
+    blocks counts though it is not final yet; a chain that stands still is waited for half of the time left to judge.
+    """
+    ends_s = windows_of(view, number).commit_from_s
+    return final_s >= ends_s or now_s >= (ends_s + judges_until_s(view, number)) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +143,15 @@ def _commits(sight: Sight) -> Iterator[Step]:
 
 
 def _seeds(sight: Sight) -> Iterator[Step]:
-    """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it.
-
-    Not shortly before an epoch ends: the round ends with it, and contents would come too late.
-    """
-    clock = sight.view.clock
-    left_s = clock.closes_at_ms(clock.epoch_at(sight.now_s * 1000)) // 1000 - sight.now_s
-    if not _is_active(sight) or left_s < min(clock.length_s // 4, LEFT_S):
+    """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it."""
+    if not _is_active(sight):
         return
     view = sight.view
-    waiting = sorted((epoch, gateway) for gateway, epoch in view.roots if (gateway, epoch) not in view.draws)
+    standing = [(gateway, epoch) for gateway, epoch in view.roots if not view.is_void(gateway, epoch)]
+    waiting = sorted((epoch, gateway) for gateway, epoch in standing if (gateway, epoch) not in view.draws)
     for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
         anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000
-        if not view.is_void(gateway, epoch) and sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
+        if sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
             yield FixSeed(gateway, epoch)
 
 

@@ -1,7 +1,8 @@
 """An evaluator's loop: look at the final chain, judge what is to be judged, do the next step, until nothing is left.
 
 The chain's time counts, for its windows are in it: the own clock, or the latest block's where that is ahead. A step
-that fails rests for a moment and is planned again; nothing else waits for it.
+that fails rests for a moment and is planned again. Concluding a round goes on beside: it waits for archives and for
+other evaluators, and whoever is slow there must not make this one miss a window.
 """
 
 import asyncio
@@ -68,6 +69,7 @@ class EvaluatorLoop:
     tally: Tally
     _resting: dict[Step, float] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _concluding: asyncio.Task[None] | None = None
     _epoch: int = -1
 
     async def run(self) -> None:
@@ -80,10 +82,16 @@ class EvaluatorLoop:
                     await self._woken.wait()
             self._woken.clear()
 
+    async def close(self) -> None:
+        """Calls off what goes on beside."""
+        if self._concluding is not None:
+            self._concluding.cancel()
+            await asyncio.gather(self._concluding, return_exceptions=True)
+
     async def step(self) -> None:
         """Judges on, and does all steps that can be done now."""
         now_s = self.time.read()
-        self.docket.advance(self.watcher.finalized, now_s)
+        self.docket.advance(self.watcher.finalized, now_s, final_s=self.watcher.final_s)
         for _ in range(STEPS_AT_ONCE):
             step = plan(self._sight(now_s))
             if step is None:
@@ -110,7 +118,19 @@ class EvaluatorLoop:
         """A step's success shows in the view a little later, so that it rests after that too."""
         rest_s = PULL_REST_S if isinstance(step, Pull) else REST_S
         self._resting[step] = asyncio.get_running_loop().time() + rest_s
+        if not isinstance(step, Conclude):
+            await self._tried(step)
+        elif self._concluding is None or self._concluding.done():
+            self._concluding = asyncio.ensure_future(self._conclude(step))
+
+    async def _tried(self, step: Step) -> None:
         await self.tally.tried(type(step).__name__, self._do(step))
+
+    async def _conclude(self, step: Conclude) -> None:
+        try:
+            await self._tried(step)
+        except Exception:  # a fault of ours in one round must not end the others'
+            logger.exception("round %d cannot be concluded", step.round)
 
     async def _do(self, step: Step) -> None:
         match step:

@@ -53,8 +53,13 @@ class Promised(Protocol):
 class Archives(Protocol):
     """Where blobs are kept."""
 
-    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> Sequence[Promised]:
-        """Offers a blob to every archive; the promises of those that took it, by address. An epoch's has its root."""
+    async def put(
+        self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None, enough: int = 1
+    ) -> Sequence[Promised]:
+        """Offers a blob to every archive; the promises of those that took it, by address. An epoch's has its root.
+
+        Once most have taken it, and `enough`, the slowest may be left out.
+        """
         ...
 
     async def fetch(self, blob_id: bytes) -> bytes:
@@ -224,9 +229,10 @@ class EpochCloser:
     async def _store(self, row: EpochRow, root: EpochRoot) -> None:
         blob = await asyncio.to_thread(self._blob, row.epoch, root)
         signed = SignedRoot(root, row.signature)
-        put = await self._partners.archives.put(blob, key=self._office.key, root=signed)
+        wanted = self._office.quorum()
+        put = await self._partners.archives.put(blob, key=self._office.key, root=signed, enough=wanted)
         promises = tuple(Promise(one.archive, one.signature) for one in put)
-        if len(promises) < (wanted := self._office.quorum()):
+        if len(promises) < wanted:
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the blob")
         await self._advance(row, EpochState.STORED, promises)
 

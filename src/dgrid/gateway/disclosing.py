@@ -5,8 +5,6 @@ drawn: the seed of an anchored epoch is final on chain; if nobody has fixed it a
 sealed: the drawn leaves' contents, closed for their committees, are one blob on disk. disclosed: archives promised to
 keep the blob, and the chain names it. over: the round has ended, content would come too late, all that was kept is
 deleted. Killed anywhere, it goes on with the same blob: an epoch is sealed once and disclosed once.
-
-A seed is not fixed late in an epoch, because the round ends with it.
 """
 
 import asyncio
@@ -129,11 +127,10 @@ class Discloser:
     # --- drawn ---
 
     async def _fix_seed(self, epoch: int) -> None:
-        """As soon as it may, unless so little of the running epoch is left that the content would come too late."""
+        """As soon as it may."""
         anchor = self._court.view.roots.get((Address(self._bureau.key.address), epoch))
-        clock, now_ms = self._bureau.clock, self._bureau.now_ms()
-        left_ms = clock.closes_at_ms(clock.epoch_at(now_ms)) - now_ms
-        if anchor is None or now_ms < anchor.timestamp_ms + PATIENCE_MS or 4 * left_ms < 1000 * clock.length_s:
+        now_ms = self._bureau.now_ms()
+        if anchor is None or now_ms < anchor.timestamp_ms + PATIENCE_MS:
             return
         self._not_before_ms[epoch] = now_ms + AGAIN_MS
         await self._court.fix_seed(epoch)
@@ -149,9 +146,9 @@ class Discloser:
         blob = self._sealed(draw) or await self._seal(draw)
         if not blob:
             return
-        promises = await self._archives.put(blob, key=self._bureau.key)
         half_ms = (draw.timestamp_ms + self._ends_ms(draw)) // 2
         wanted = self._bureau.quorum() if self._bureau.now_ms() < half_ms else 1  # better one archive than too late
+        promises = await self._archives.put(blob, key=self._bureau.key, enough=wanted)
         if len(promises) < wanted:
             raise CheckFailed(f"{len(promises)} of {wanted} archives keep the disclosure")
         self._not_before_ms[draw.epoch] = self._bureau.now_ms() + AGAIN_MS

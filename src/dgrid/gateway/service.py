@@ -34,6 +34,7 @@ from dgrid.gateway.sealing import ReceiptSealer
 from dgrid.gateway.signing import GroupSealer
 from dgrid.gateway.tariff import Tariff
 from dgrid.gateway.views import Sources, Views
+from dgrid.machine.lasting import lasting
 from dgrid.poq.tasks import task_of
 from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
@@ -128,9 +129,9 @@ class GatewayService:
         self.sealer.start(self.reader.unsealed())
         self._stack.push_async_callback(self.sealer.stop)
         self._restore_exposure()
-        judged = self.discloser.run(), self.credibility.run()
-        for work in (self.presence.run(), self.closer.run(), *judged, self._watch_exposure(), self._tidy()):
-            self._stack.push_async_callback(ended, self.spawn(work))
+        judged = self.discloser.run, self.credibility.run
+        for work in (self.presence.run, self.closer.run, *judged, self._watch_exposure, self._tidy):
+            self._stack.push_async_callback(ended, self.spawn(lasting(work)))
 
     async def stop(self) -> None:
         """Ends everything; what is billed is signed first."""

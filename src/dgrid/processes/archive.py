@@ -8,6 +8,7 @@ A gateway that went out of service may still bring the epochs that it had begun.
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
@@ -59,8 +60,8 @@ async def _live(config: ArchiveConfig) -> None:
         await server.start()
         logger.info("archive at %s, %d bytes kept", config.url, store.used_bytes)
         try:
-            enrolling = [_enroll(config, side)] if config.dev else []
-            async with background(_answer(service, side), *enrolling):
+            enrolling = [partial(_enroll, config, side)] if config.dev else []
+            async with background(partial(_answer, service, side), *enrolling):
                 await asyncio.Event().wait()
         finally:
             await server.stop()

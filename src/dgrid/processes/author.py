@@ -52,7 +52,7 @@ async def _live(config: AuthorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("author at %s, %d accounts", config.url, len(loop.accounts))
-        async with background(_prepare(config, side)):
+        async with background(partial(_prepare, config, side)):
             await loop.run()
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.rpc import Rpc
@@ -13,6 +12,7 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import RoleConfig
 from dgrid.core.errors import DGridError
+from dgrid.machine.lasting import lasting
 from dgrid.processes.life import opened_chain
 from dgrid.wire.typed import Domain, dgrid_domain
 
@@ -63,19 +63,12 @@ async def until_done(work: Callable[[], Awaitable[None]], *, what: str) -> None:
 
 
 @asynccontextmanager
-async def background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs coroutines beside the block, and ends them with it. One that fails is logged, and ends nothing else."""
-    tasks = [asyncio.create_task(work) for work in works]
-    for task in tasks:
-        task.add_done_callback(_log_failure)
+async def background(*works: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Does works beside the block, and ends them with it. One that fails ends nothing else, and begins anew."""
+    tasks = [asyncio.create_task(lasting(work)) for work in works]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a background task failed", exc_info=error)

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,8 @@ async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
         if len(missing) == len(options.wallet.gateway_urls):
             raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))
         await server.start()
-        opening = _open_missing(options, wallets, list(missing))
-        async with background(opening, keep_bounded(options.folder)):
+        opening = partial(_open_missing, options, wallets, list(missing))
+        async with background(opening, partial(keep_bounded, options.folder)):
             yield server
 
 

@@ -114,7 +114,7 @@ async def _live(config: EvaluatorConfig) -> None:
         stack.push_async_callback(server.stop)
         await server.start()
         logger.info("evaluator at %s, %d models", config.url, len(forcing.digests))
-        async with background(enrol(own), opened_court(own, stack, loop=loop).run()):
+        async with background(partial(enrol, own), opened_court(own, stack, loop=loop).run):
             await loop.run()
 
 
@@ -134,7 +134,9 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     clerk = Clerk(key, domain, journal, archives, side.rpc, side.sender, contracts, secret)
     concluder = Concluder(desk, quality, looks=Delays(now_ms, *LOOKS_MS))
     time = ChainTime(lambda: watcher.latest_s, now_ms)
-    return EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
+    loop = EvaluatorLoop(key.address, watcher, journal, docket, clerk, concluder, time, own.tally)
+    stack.push_async_callback(loop.close)
+    return loop
 
 
 def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> CaseLoop:

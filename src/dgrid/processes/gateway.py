@@ -5,10 +5,10 @@ nothing.
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from dgrid.chain.case_events import Subject
@@ -27,7 +27,8 @@ from dgrid.gateway.closing import Partners
 from dgrid.gateway.court import WatchedCourt
 from dgrid.gateway.handover import SettlerDoors
 from dgrid.gateway.service import GatewayService, Settings
-from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
+from dgrid.processes.chain_side import background
+from dgrid.processes.life import ChainAccess, Door, now_ms, opened_chain, run_until_signal
 from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.web.status import status_reply
@@ -74,11 +75,12 @@ async def running_gateway(config: GatewayConfig) -> AsyncIterator[RunningGateway
         stack.push_async_callback(service.stop)
         await door.open(service.handle)
         stack.push_async_callback(door.server.stop)
-        stack.push_async_callback(ended, asyncio.create_task(enrol(config, access, sender=sender)))
+        works: list[Callable[[], Awaitable[None]]] = [partial(enrol, config, access, sender=sender)]
         if config.appeals:
             purse = BondPurse(access.rpc, access.contracts, sender, config.dev)
             appellant = Appellant(Subject.UNDISCLOSED, purse, access.watcher)
-            stack.push_async_callback(ended, asyncio.create_task(appellant.run()))
+            works.append(appellant.run)
+        await stack.enter_async_context(background(*works))
         spare_the_collector()
         yield RunningGateway(f"http://{config.host}:{door.server.port}", service)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from dgrid.chain.case_events import Subject
@@ -24,8 +25,8 @@ from dgrid.node.metering import Meter, MeterTerms
 from dgrid.node.offer import Place, PublishedOffer
 from dgrid.node.presence import Presence
 from dgrid.node.serve import NodeService
-from dgrid.processes.chain_side import until_done
-from dgrid.processes.life import ChainAccess, Door, ended, now_ms, opened_chain, run_until_signal
+from dgrid.processes.chain_side import background, until_done
+from dgrid.processes.life import ChainAccess, Door, now_ms, opened_chain, run_until_signal
 from dgrid.processes.node_models import sold_model
 from dgrid.settlement.appealing import Appellant, BondPurse
 from dgrid.settlement.overdue import DefaultClaims, SealedReceipt
@@ -96,8 +97,8 @@ async def running_node(config: NodeConfig) -> AsyncIterator[RunningNode]:
         service = NodeService(stand_of(config, sold, access=access, books=books), key, offer)
         stack.push_async_callback(door.server.stop)
         await door.open(service.handle)
-        part = take_part(config, access, engine=sold.engine, books=books, offer=offer)
-        stack.push_async_callback(ended, asyncio.create_task(part))
+        taking_part = partial(take_part, config, access, engine=sold.engine, books=books, offer=offer)
+        await stack.enter_async_context(background(taking_part))
         stack.callback(service.drain)
         yield RunningNode(f"http://{config.host}:{door.server.port}", service, sold.engine)
 

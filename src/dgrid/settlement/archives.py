@@ -5,8 +5,10 @@ A fetched blob must hash to its name; a promise to store one must be signed by t
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 SIGNATURE_HEADER = "x-dgrid-signature"
 ROOT_HEADER = "x-dgrid-root"
 ANSWER_S = 10
+SLOW_S = 2  # after which the next archive is asked as well; and what the last of many get at least
 TAKE_S = 120  # an archive looks at every record before it promises to keep them
 LIMITS = ClientLimits(first_byte_s=ANSWER_S, reply_bytes=128 * 1024 * 1024)
 
@@ -110,23 +113,42 @@ class Archives:
         return found
 
     async def _look(self, blob_id: bytes) -> tuple[bytes | None, "_Asked"]:
-        answered, doors = 0, self._doors()
-        for door in doors:
-            try:
-                status, blob = await self._exchange("GET", door, blob_id)
-            except DGridError as error:
-                logger.info("archive %s: %s", door.url, error.message)
-                continue
-            answered += 1
-            if status == 200 and id_of(blob) == blob_id:
-                return blob, _Asked(len(doors), answered)
-            if status == 200:
-                logger.warning("archive %s sent bytes that are not the blob %s", door.url, to_hex(blob_id))
-        return None, _Asked(len(doors), answered)
+        """Asks one archive after the other, the next one as well while the last lets wait; all before there is none."""
+        doors, answered = list(self._doors()), 0
+        left, waiting = iter(doors), set[asyncio.Task[tuple[bool, bytes | None]]]()
+        try:
+            while (door := next(left, None)) is not None or waiting:
+                if door is not None:
+                    waiting.add(asyncio.create_task(self._get(door, blob_id)))
+                patience_s = None if door is None else SLOW_S
+                done, waiting = await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                said = [one.result() for one in done]
+                answered += sum(answers for answers, _ in said)
+                if (found := next((blob for _, blob in said if blob is not None), None)) is not None:
+                    return found, _Asked(len(doors), answered)
+            return None, _Asked(len(doors), answered)
+        finally:
+            await _call_off(waiting)
 
-    async def put(self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None) -> list[Promise]:
+    async def _get(self, door: ArchiveDoor, blob_id: bytes) -> tuple[bool, bytes | None]:
+        """Whether an archive answers, and the blob if it is there."""
+        try:
+            status, blob = await self._exchange("GET", door, blob_id)
+        except DGridError as error:
+            logger.info("archive %s: %s", door.url, error.message)
+            return False, None
+        if status == 200 and id_of(blob) == blob_id:
+            return True, blob
+        if status == 200:
+            logger.warning("archive %s sent bytes that are not the blob %s", door.url, to_hex(blob_id))
+        return True, None
+
+    async def put(
+        self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None, enough: int = 1
+    ) -> list[Promise]:
         """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses.
 
+        Once most have taken it, and `enough`, the others get as much time again: a silent one holds nobody up for long.
         An epoch's blob goes with the root that its gateway signed; without it no archive promises anything.
         """
         name = id_of(blob) if root is None else root.root.blob_id  # archives take it under its own name only
@@ -134,8 +156,9 @@ class Archives:
         if root is not None:
             header[ROOT_HEADER] = root.to_header()
         doors = list(self._doors())
-        answers = await asyncio.gather(*(self._put_one(door, name, blob, header) for door in doors))
-        promises = {promise.archive: promise for promise in answers if promise is not None}
+        asked = [asyncio.create_task(self._put_one(door, name, blob, header)) for door in doors]
+        found = await _most(asked, enough=max(enough, len(doors) // 2 + 1))
+        promises = {promise.archive: promise for promise in found}
         return [promises[archive] for archive in sorted(promises)]
 
     async def _put_one(self, door: ArchiveDoor, name: bytes, blob: bytes, header: dict[str, str]) -> Promise | None:
@@ -168,3 +191,25 @@ class Archives:
         except ValueError as error:  # a registered endpoint may be any text
             raise NetworkUnreachable(str(error)) from None
         return reply.status, await reply.read()
+
+
+async def _most(asked: Sequence["asyncio.Task[Promise | None]"], *, enough: int) -> list[Promise]:
+    """What all promise, or those who do in twice the time that it takes until there are enough."""
+    loop, waiting, found = asyncio.get_running_loop(), set(asked), list[Promise]()
+    began_s, until_s = loop.time(), math.inf
+    try:
+        while waiting and loop.time() < until_s:
+            patience_s = None if until_s == math.inf else until_s - loop.time()
+            done, waiting = await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+            found += [promise for one in done if (promise := one.result()) is not None]
+            if until_s == math.inf and len(found) >= enough:
+                until_s = loop.time() + max(SLOW_S, loop.time() - began_s)
+    finally:
+        await _call_off(waiting)
+    return found
+
+
+async def _call_off(waiting: Iterable["asyncio.Task[Any]"]) -> None:
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

@@ -22,6 +22,7 @@ from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 
 ROWS_AT_ONCE = 16
+AMOUNT_BYTES = 16
 
 _FORM = 1  # of the file; one of another form is read anew from the archives
 _DROP = "DROP TABLE IF EXISTS leaves; DROP TABLE IF EXISTS vouchers; DROP TABLE IF EXISTS absorbed;"
@@ -129,7 +130,7 @@ class Collections:
             config = ChannelConfig.unpacked(voucher.config)
         except ValueError:
             return
-        if config.gateway != gateway:
+        if config.gateway != gateway or len(voucher.max_claimable) != AMOUNT_BYTES:
             return
         channel = self._domain.digest(config.struct_hash())
         ceiling = int.from_bytes(voucher.max_claimable, "big")

@@ -1,6 +1,7 @@
 """A round of judging as the chain knows it: when each step is, which rounds wait for a root, and the root of a table.
 
-A round is the epoch in which seeds were fixed. Pure: a view and times come in, nothing is fetched.
+A round is the epoch in which seeds were fixed; those of its last quarter are of the next. Pure: a view and times come
+in, nothing is fetched.
 """
 
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ from dgrid.wire.typed import Domain, court_domain
 
 WEIGHTS = keccak(b"weights")
 EPOCH_S = 60
-FINAL_S = 20
+FINAL_S = 30
 NEAR, FAR = b"near", b"far"
 DEADLINE_S = 300
 PAUSED = "paused"

@@ -105,6 +105,11 @@ class TwinChain:
         """The epoch of the next block."""
         return (self.next_s - GENESIS_S) // EPOCH_SECONDS
 
+    @property
+    def round_of_draw(self) -> int:
+        """The round of what the next block draws: its epoch, or the next one in the last quarter."""
+        return (self.next_s + EPOCH_SECONDS // 4 - GENESIS_S) // EPOCH_SECONDS
+
     def ask(self, method: str, *params: Any) -> Any:
         return self.run(self.rpc.call(method, list(params)))
 

@@ -50,7 +50,7 @@ def draw(world: Twins, anchor: Anchor) -> Draw:
         head = deciding
     expired = head + 1 - deciding > KNOWN_BLOCKS
     seed = seed_of(anchor.digest, None if expired else chain.hash_of_block(deciding))
-    round_, ready = chain.epoch, _ready(world)
+    round_, ready = chain.round_of_draw, _ready(world)
     world.both(allowed, "reporter", world.contracts.quality_court, "fixSeed", *named)
     found = world.view.draws[named]
     assert (found.seed, found.round, found.expired) == (seed, round_, expired)
@@ -60,7 +60,7 @@ def draw(world: Twins, anchor: Anchor) -> Draw:
 
 
 def judge_round(world: Twins, judgement: Judgement) -> None:
-    """Judges what was drawn in the epoch that runs, with all that nobody judged before, and pays it out."""
+    """Judges the latest round, with all that nobody judged before, and pays it out."""
     table = post_round(world, judgement)
     if table is not None:
         world.chain.pass_until(world.laws.court.last.final_s)
@@ -82,7 +82,8 @@ def post_round(world: Twins, judgement: Judgement) -> QualityTable | None:
 
 def hear_round(world: Twins, judgement: Judgement) -> tuple[int, list[str]]:
     """From the commitments to the moment when a root may be posted: the round, and who opened its reports."""
-    judged, court = world.chain.epoch, world.contracts.quality_court
+    rounds = [one.round for one in world.view.draws.values()]
+    judged, court = max(world.chain.epoch, *rounds), world.contracts.quality_court
     windows = windows_of(world.view, judged)
     active = [name for name in EVALUATORS if world.view.members[Role.EVALUATOR, address_of(name)].active]
     opened = {"reports_root": keccak(b"reports"), "salt": SALT}

@@ -311,7 +311,7 @@ class Stream(RuleBasedStateMachine):
     def a_round_is_judged(self, withholding: frozenset[str], flagged: frozenset[str], pay_wei: int) -> None:
         for anchor in undrawn(self.world):
             draw(self.world, anchor)
-        if any(one.round == self.world.chain.epoch for one in self.world.view.draws.values()):
+        if any(one.round >= self.world.chain.epoch for one in self.world.view.draws.values()):
             judge_round(self.world, Judgement(withholding, flagged, pay_wei))
 
     @rule(

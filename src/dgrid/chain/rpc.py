@@ -173,6 +173,10 @@ class Rpc:
         """The newest block's time, Unix seconds: what a contract would be told. Raises ChainUnavailable."""
         return (await self.heads())[1].timestamp_s
 
+    async def gas_price_wei(self) -> int:
+        """What a unit of gas costs now, as one endpoint says: for telling people. Raises ChainUnavailable, RpcError."""
+        return int(await self.call("eth_gasPrice", []), 16)
+
     async def views(self, calls: Sequence[View]) -> list[bytes]:
         """What contracts' views return, as a majority says of one block, the newest that it has reached.
 

@@ -153,7 +153,7 @@ async def _plan_claim(home: Path) -> ClaimPlan:
         due = [one for one in ours if one.due_wei and one.proof is not None]
         court = await network.payouts(now_s=int(time.time()), payees=names)
         gas = await _gas(network, due) + GAS_A_PAYOUT * len(court.claims)
-        price = int(await network.rpc.call("eth_gasPrice", []), 16)
+        price = await network.rpc.gas_price_wei()
     rows = [row for one in due for row in _claim_rows(one, names)]
     rows += [_payout_row(one, one.due_wei, names) for one in court.accounts if one.due_wei]
     waiting_wei = sum(one.total_due_wei - one.due_wei for one in ours)

@@ -177,7 +177,7 @@ async def cost_of(
         gas = int(await network.rpc.call("eth_estimateGas", [call]), 16)
     except RpcError:  # so far the chain would refuse it: votes that are not delegated yet, for one
         gas = USUAL_GAS
-    price_wei = int(await network.rpc.call("eth_gasPrice", []), 16)
+    price_wei = await network.rpc.gas_price_wei()
     return Cost(gas, gas * price_wei)
 
 

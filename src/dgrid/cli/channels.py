@@ -26,11 +26,7 @@ FINALIZE_GAS = 110_000
 
 def gas_cost_wei(home: Path, gas: int) -> int:
     """What so much gas costs now, in the chain's coin. Raises ChainUnavailable."""
-
-    async def price(rpc: Rpc) -> int:
-        return int(await rpc.call("eth_gasPrice", []), 16)
-
-    return gas * _asked(home, price)
+    return gas * _asked(home, Rpc.gas_price_wei)
 
 
 def _asked(home: Path, work: Callable[[Rpc], Awaitable[int]]) -> int:

@@ -124,7 +124,7 @@ async def _plan_deployment(wish: Wish) -> DeployPlan:
             )
         codes = {} if book.stage is Stage.DEPLOYED else book.codes()
         gas = sum(creation_gas(name, code) for name, code in codes.items() if name in strange)
-        price = int(await rpc.call("eth_gasPrice", []), 16)
+        price = await rpc.gas_price_wei()
         balance = int(await rpc.call("eth_getBalance", [to_hex(sender.address), "latest"]), 16)
         return DeployPlan(book, strange, book is kept, gas, price, balance)
 

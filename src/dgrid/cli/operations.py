@@ -192,4 +192,4 @@ async def _desk(home: Path, signer: Signer) -> AsyncIterator[Desk]:
     chain = chain_config(home)
     async with opened_rpc(chain) as rpc:
         now_s = max(await rpc.now_s(), int(time.time()))
-        yield Desk(rpc, Contracts(chain), signer, now_s, int(await rpc.call("eth_gasPrice", []), 16))
+        yield Desk(rpc, Contracts(chain), signer, now_s, await rpc.gas_price_wei())

@@ -2,8 +2,9 @@
 
     python train.py micro --minutes 30 --tokenizer ../tokenizer.json --out work/micro
 
-``--start`` polishes a checkpoint: full difficulty and a learning rate that falls from the start. ``--device cuda``
-trains on a GPU, which wants large batches and many ``--workers`` to write conversations for it.
+``--start`` polishes a checkpoint: full difficulty and a learning rate that falls from the start. ``--steps`` instead of
+``--minutes`` makes a run that can be repeated to the bit on the same kind of processor. ``--device cuda`` trains on a
+GPU, which wants large batches and many ``--workers`` to write conversations for it.
 
 Muon for the matrices and AdamW for the rest; the learning rate falls linearly over the second half. Replies count
 fully in the loss, and a tenth of the other tokens a little. A checkpoint is saved every ten minutes and at the end.
@@ -52,21 +53,28 @@ FIXED_WORDS = ["the", "text", "does", "not", "say", "is", "in", "of", "to", "on"
 
 @dataclass(slots=True)
 class Clock:
-    """How far the training has come, by wall time."""
+    """How far the training has come: by wall time or, where a number of steps is given, by those."""
 
-    minutes: float
+    minutes: float | None
     start: float
     rate_factor: float = 1.0
     polishing: bool = False
+    steps: int | None = None
+    done: int = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Minutes since the start."""
+        return (time.monotonic() - self.start) / 60
 
     @property
     def progress(self) -> float:
-        return (time.monotonic() - self.start) / (60 * self.minutes)
+        return self.done / self.steps if self.minutes is None else self.elapsed / self.minutes
 
-    def rate(self, step: int) -> float:
+    def rate(self) -> float:
         """The factor on the learning rates: a warm-up, then a fall over the second half or, when polishing, at once."""
         fall = (1 - self.progress) / (1.0 if self.polishing else 0.5)
-        return self.rate_factor * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.02, fall))
+        return self.rate_factor * min(1.0, (self.done + 1) / WARM_UP_STEPS, max(0.02, fall))
 
     @property
     def difficulty(self) -> float:
@@ -179,10 +187,11 @@ def train(model: LanguageModel, given: DataLoader, clock: Clock, *, out: Path, d
     rates = [group["lr"] for optimizer in used for group in optimizer.param_groups]
     seen, average, saved = 0, torch.zeros((), device=device), 1
     for step, (ids, written) in enumerate(given):
+        clock.done = step
         if clock.progress >= 1:
             break
         for optimizer, rate in zip(used, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * clock.rate(step)
+            optimizer.param_groups[0]["lr"] = rate * clock.rate()
         loss, right = loss_of(model, ids.to(device, non_blocking=True), written.to(device, non_blocking=True))
         loss.backward()
         for optimizer in used:
@@ -192,11 +201,11 @@ def train(model: LanguageModel, given: DataLoader, clock: Clock, *, out: Path, d
         average = right if step == 0 else 0.97 * average + 0.03 * right
         if step % 50 == 0:
             print(
-                f"step {step} minutes {clock.progress * clock.minutes:.1f} tokens {seen} "
+                f"step {step} minutes {clock.elapsed:.1f} tokens {seen} "
                 f"loss {loss.item():.3f} reply tokens right {average.item():.3f}",
                 flush=True,
             )
-        if clock.progress * clock.minutes > 10 * saved:
+        if clock.elapsed > 10 * saved:
             save(model, out.with_name(f"{out.name}-{10 * saved}.pt"), tokens=seen, steps=step)
             saved += 1
     save(model, out.with_suffix(".pt"), tokens=seen, steps=step)
@@ -206,7 +215,9 @@ def train(model: LanguageModel, given: DataLoader, clock: Clock, *, out: Path, d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", choices=SHAPES)
-    parser.add_argument("--minutes", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int, help="a number of steps instead, for a run without --workers")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="a checkpoint to continue from")
@@ -222,7 +233,13 @@ def main() -> None:
     model = load(arguments.start)[0] if arguments.start else LanguageModel(SHAPES[arguments.size])
     print(arguments.size, sum(p.numel() for p in model.parameters()), "parameters", flush=True)
     os.environ["TOKENIZERS_PARALLELISM"] = "false" if arguments.workers else "true"
-    clock = Clock(arguments.minutes, time.monotonic(), arguments.rate, polishing=arguments.start is not None)
+    clock = Clock(
+        arguments.minutes,
+        time.monotonic(),
+        arguments.rate,
+        polishing=arguments.start is not None,
+        steps=arguments.steps,
+    )
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     made = Batches(tokenizer, clock, arguments.batch_tokens, arguments.seed)
     given = DataLoader(made, batch_size=None, num_workers=arguments.workers, pin_memory=arguments.device != "cpu")

@@ -123,7 +123,7 @@ class Renaming:
         self.tokenizer = tokenizer
         vocabulary = tokenizer.get_vocab()
         fixed = {"Ġ" + word for word in FIXED_WORDS}
-        words = [token for token in vocabulary if token not in fixed]
+        words = [token for token in sorted(vocabulary) if token not in fixed]  # as given, in another order each time
         kinds = (
             [vocabulary[t] for t in words if re.fullmatch("Ġ[a-z]+", t)],
             [vocabulary[t] for t in words if re.fullmatch("[a-z]+", t)],

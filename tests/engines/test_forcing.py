@@ -14,7 +14,7 @@ import pytest
 from tests.engines.conftest import MINI
 
 from dgrid.engines.engine import Piece
-from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling
+from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling, prompt_of
 from dgrid.engines.libllama import Scorer, load_library
 from dgrid.engines.llama import LlamaEngine, LlamaOptions
 from dgrid.engines.models import ModelFacts, model_facts
@@ -193,11 +193,11 @@ def test_laundered_answers_miss_the_models_first_choice(small_node: Node, evalua
 def launder(content: Content, evaluator: Evaluator) -> Content:
     tokenizer = FACTS[MINI].tokenizer
     assert tokenizer is not None
-    assert tokenizer.template is not None
-    prompt = tokenizer.template([(m.role, m.text()) for m in decode_chat(content.request).messages])
+    prompt = prompt_of(content.request, tokenizer)
+    assert prompt is not None
     (choice,) = decode_evidence(content.evidence)
     with Scorer(load_library(), MINI, context=512) as scorer:
-        scored = scorer.score(scorer.tokens(prompt), choice.ids)
+        scored = scorer.score(prompt, choice.ids)
     return msgspec.structs.replace(content, evidence=encode_evidence([ChoiceEvidence(choice.ids, scored.logprobs)]))
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 from tests.engines.conftest import MINI
+from tests.engines.test_tokenizers import LlamaServer, chats
 
 from dgrid.engines.engine import Piece
 from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling, prompt_of
@@ -234,9 +236,20 @@ def test_what_cannot_be_rebuilt_gives_no_measurement(node: Node, evaluator: Eval
     picture = msgspec.json.encode(
         {"model": "a", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}
     )
-    for request in (tools, picture, b"{"):
+    blank = msgspec.json.encode({"model": "a", "messages": [{"role": "user", "content": " " * 1_100_000}]})
+    for request in (tools, picture, blank, b"{"):
         assert evaluator.measure(msgspec.structs.replace(content, request=request)) is None
     assert evaluator.loop.run(evaluator.forcing.measure(bytes(32), content)) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(chat=chats)
+def test_a_prompt_is_cut_as_llama_cpp_cuts_it(node: Node, chat: list[tuple[str, str]]) -> None:
+    server, tokenizer = LlamaServer(node.loop, node.engine), FACTS[MINI].tokenizer
+    assert tokenizer is not None
+    messages = [{"role": role, "content": text} for role, text in chat]
+    found = prompt_of(msgspec.json.encode({"model": "any", "messages": messages}), tokenizer)
+    assert found == server.ask("/tokenize", content=server.prompt(chat), parse_special=True)["tokens"]
 
 
 def test_the_child_is_started_again_when_it_died(node: Node, evaluator: Evaluator) -> None:

@@ -2,8 +2,8 @@
 
 The claimed model reads the prompt and the committed tokens once (teacher forcing) and says how likely each was; an
 honest node reported the same, up to rounding. The prompt is rendered and cut as the node's llama.cpp does it, by
-`templates` and `tokenizers`. A measurement of numbers, never a verdict: how much gap is too much is `poq`'s to say. Requests whose
-prompt cannot be rebuilt here (tools, pictures, a template not known) give no measurement.
+`templates` and `tokenizers`. A measurement of numbers, never a verdict: how much gap is too much is `poq`'s to say.
+Requests whose prompt cannot be rebuilt here (tools, pictures, a template not known) give no measurement.
 """
 
 import asyncio
@@ -170,7 +170,7 @@ def prompt_of(request: bytes, tokenizer: Tokenizer) -> list[int] | None:
         return None
     try:
         return tokenizer.encoding.encode(tokenizer.template(turns), allowed_special="all")
-    except ValueError:  # white space by the hundred thousand
+    except ValueError:  # a million blanks in a row
         return None
 
 

@@ -138,9 +138,9 @@ class Scorer:
         self._vocabulary = library.llama_model_get_vocab(self._model)
         self.size: int = library.llama_vocab_n_tokens(self._vocabulary)
         self._batch = batch = library.llama_batch_init(BATCH_TOKENS, 0, 1)
-        of_batch = partial(np.ctypeslib.as_array, shape=(BATCH_TOKENS,))
-        self._tokens, self._places, self._wanted = map(of_batch, (batch.token, batch.pos, batch.logits))
-        of_batch(batch.n_seq_id).fill(1)
+        view = partial(np.ctypeslib.as_array, shape=(BATCH_TOKENS,))
+        self._tokens, self._places, self._wanted = view(batch.token), view(batch.pos), view(batch.logits)
+        view(batch.n_seq_id)[:] = 1
         for at in range(BATCH_TOKENS):
             batch.seq_id[at][0] = 0
 

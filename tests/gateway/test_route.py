@@ -16,7 +16,7 @@ from dgrid.core.money import FREE, Price, Terms
 from dgrid.gateway.orders import Listing, Room, Seller
 from dgrid.gateway.route.choose import Moment, choose
 from dgrid.gateway.route.entrants import PROVEN_SAMPLES, Field, worst_case_of
-from dgrid.gateway.route.load import EJECTED_MS, ENOUGH, RAMP_MS, Loads, NodeLoad, slowness
+from dgrid.gateway.route.load import ENOUGH, RAMP_MS, Loads, NodeLoad
 from dgrid.gateway.route.market import Market
 from dgrid.gateway.route.models import Expected, ModelChoice, Wanted
 from dgrid.gateway.route.picture import Picture
@@ -118,16 +118,6 @@ def test_a_node_without_credit_or_room_is_passed_over() -> None:
     assert pick([seller(1), seller(2)], moment=moment_of(loads)) == seller(2)
 
 
-def test_ejection_lasts_longer_each_time_and_ends_with_a_success() -> None:
-    load = NodeLoad()
-    for times in (1, 2, 3):
-        for _ in range(3):
-            load.failed(NOW_MS)
-        assert load.ejected_until_ms == NOW_MS + times * EJECTED_MS
-    load.succeeded(5.0, NOW_MS)
-    assert load.ejections == 0
-
-
 def test_a_node_that_comes_back_gets_its_share_again_step_by_step() -> None:
     sellers = [seller(1), seller(2)]
 
@@ -154,50 +144,6 @@ def test_never_more_than_half_are_kept_away() -> None:
     for one in sellers[:2]:
         loads.of(one.node).eject(NOW_MS)
     assert {pick(sellers, moment=moment_of(loads, seed=seed)) for seed in range(50)} == set(sellers[2:])
-
-
-def test_a_rise_in_latency_is_believed_at_once_a_fall_only_over_time() -> None:
-    load = NodeLoad()
-    measured(load, 100.0, times=100)
-    load.succeeded(500.0, NOW_MS + 1)
-    assert load.latency_ms == 500.0
-    load.succeeded(100.0, NOW_MS + 2)
-    assert load.latency_ms is not None
-    assert load.latency_ms > 490
-    load.succeeded(100.0, NOW_MS + 60_000)
-    assert load.latency_ms < 102
-
-
-@given(st.lists(st.floats(1.0, 1_000.0), min_size=1, max_size=20))
-def test_a_cold_first_answer_is_averaged_out(later_ms: list[float]) -> None:
-    load = NodeLoad()
-    for latency_ms in (1_000.0, *later_ms):
-        load.succeeded(latency_ms, NOW_MS)
-    assert load.latency_ms is not None
-    mean_ms = (1_000.0 + sum(later_ms)) / (1 + len(later_ms))
-    assert load.latency_ms >= mean_ms - 1e-6
-    if later_ms == sorted(later_ms, reverse=True):
-        assert load.latency_ms == pytest.approx(mean_ms)
-
-
-@given(
-    st.floats(0.0, 1e6), st.floats(0.0, 1e6), st.integers(0, 40), st.integers(0, 40), st.integers(-100_000, 10_000_000)
-)
-def test_less_known_latencies_differ_less_and_never_the_other_way(
-    one_ms: float, other_ms: float, one_times: int, other_times: int, later_ms: int
-) -> None:
-    one, other = NodeLoad(), NodeLoad()
-    measured(one, one_ms, times=one_times)
-    measured(other, other_ms, times=other_times)
-    now_ms = NOW_MS + later_ms
-    assert 0 <= one.trust(now_ms + 1) <= one.trust(now_ms) < 1
-    ratio = slowness(one, other, now_ms=now_ms)
-    assert ratio * slowness(other, one, now_ms=now_ms) == pytest.approx(1)
-    if one.latency_ms is None or other.latency_ms is None:
-        assert ratio == 1
-    else:
-        low, high = sorted((1.0, one.latency_ms / other.latency_ms))
-        assert low <= ratio <= high
 
 
 def test_a_latency_below_what_the_clock_tells_and_a_clock_put_back_do_no_harm() -> None:

@@ -33,7 +33,7 @@ class Machine:
         self.free_ms = [0.0] * self.places
 
     def answers(self, now_ms: float, chance: Random) -> tuple[float, bool]:
-        """(when it has answered, whether well). Answers differ by a sixth or so; one in 200 takes four times as long."""
+        """(when it has answered, whether well). Answers differ by a sixth or so; one in 200 takes four times that."""
         slower = self.slowdown(now_ms)
         if slower is None:
             return now_ms + REFUSED_MS, False

@@ -1,7 +1,7 @@
 """Chooses a node: hard filters, then mostly the better of two drawn by chance (power of two choices).
 
 Better is what waits less for what it is worth: peak-EWMA latency times load over the square of the credibility, which
-is drawn from its posterior, so that who is little known is tried now and then. The odds follow these costs: nearly equal
+is drawn from its posterior, so that who is little known is tried now and then. The odds follow the costs: nearly equal
 nodes share the work and its pay, and one that costs twice as much is seldom asked. Latencies count as far as they are
 known, so that neither a cold first answer nor an old slow one decides. Pure: the same field, loads, wishes and chance
 give the same choice. A doubtful node gets a hundredth of the model's requests, all of them together; more only when

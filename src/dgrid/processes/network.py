@@ -276,7 +276,8 @@ class Network:
         command = "dgrid" if path.name == HOME_NAME and Path.cwd() == path.parent else f"dgrid --home {path}"
         command = ".venv/bin/" + command if Path(".venv/bin/dgrid").exists() else command
         status = f"{self.gateway_urls[0]}/status"
-        self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=status, command=command))
+        words = {"url": url, "key": key, "status": status, "command": command, "question": QUESTION}
+        self.say(WELCOME.format(seconds=seconds, **words))
         self.say(f"ready {url}")
 
 
@@ -290,6 +291,7 @@ class KnownNodes(msgspec.Struct):
     nodes: list[KnownNode]
 
 
+QUESTION = "Tim plays the cello. Which instrument does Tim play?"  # every built-in model can answer it
 WELCOME = """
 DGrid is up after {seconds:.1f} s.
 
@@ -304,11 +306,11 @@ Ask in the terminal:
 With curl:
   curl {url}/chat/completions -H "Authorization: Bearer {key}" \\
     -H "Content-Type: application/json" \\
-    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]}}'
+    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "{question}"}}]}}'
 
 With Python (pip install openai):
   from openai import OpenAI
   client = OpenAI(base_url="{url}", api_key="{key}")
-  question = [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]
+  question = [{{"role": "user", "content": "{question}"}}]
   print(client.chat.completions.create(model="auto", messages=question).choices[0].message.content)
 """

@@ -10,7 +10,7 @@ from tests.author.writing import write_body
 
 from dgrid.author.chance import Chance
 from dgrid.author.journal import Journal, Served
-from dgrid.author.planning import PlannedCanary, PlanTerms, batch_root, plan_batch
+from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, batch_root, plan_batch
 from dgrid.author.traffic import Traffic
 from dgrid.core.identity import Address
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
@@ -24,7 +24,7 @@ TERMS = PlanTerms(share_bps=3_000, opens_ms=180_000, closes_ms=200_000, accounts
 def a_batch(seed: int = 1, *, asked: int = 40) -> list[PlannedCanary]:
     chance = Chance(random.Random(seed))
     traffic = Traffic(by_gateway={GATEWAYS[0]: asked, GATEWAYS[1]: asked}, models=("dgrid-mini",))  # type: ignore[arg-type]
-    return plan_batch(chance, traffic, terms=TERMS, write=write_body, nonce=lambda: chance.random.randbytes(32))
+    return plan_batch(chance, traffic, terms=TERMS, pen=Pen(write_body, lambda: chance.random.randbytes(32)))
 
 
 def opened(tmp_path: Path) -> Journal:

@@ -4,28 +4,50 @@ What a node or an evaluator sees of a canary must not tell it from anybody's req
 clients' bodies, with the options that people set, for the models that people name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from dgrid.author.chance import Chance
-from dgrid.author.questions import TASKS, Task
+from dgrid.author.questions import (
+    WHAT_OF_IT,
+    Place,
+    Task,
+    as_object,
+    lettered,
+    quoted,
+    several,
+    short,
+    single,
+    summary,
+    unanswerable,
+    whole,
+    yes_or_no,
+)
+from dgrid.author.sorting import mood, risk, subject_matter
 from dgrid.author.stock import OwnQuestion
+from dgrid.author.talk import BUILT_IN, beyond, small_talk
 from dgrid.poq.tasks import task_of
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import TaskType
 
 LAYOUTS: Final = (
-    ("{t}\n{q}", 30), ("{t} {q}", 24), ("{t}\n\n{q}", 20), ("Note: {t}\n{q}", 8), ("Text: {t}\n\n{q}", 8),
-    ("{q}\n{t}", 5), ("Message: {t}\nQuestion: {q}", 5),
+    ("{t}\n{q}", 24), ("{t} {q}", 24), ("{t}\n\n{q}", 14), ("Text: {t}\nQuestion: {q}", 12),
+    ("Context: {t}\n\nQuestion: {q}", 6), ("Context: {t}\nQuestion: {q}\nAnswer:", 4), ("{q}\n\n{t}", 4),
+    ("{q}\nText: {t}", 5), ("Read this text: {t}\n{q}", 4), ('Here is a text: "{t}"\n{q}', 3), ("Text: {t}\n{q}", 6),
 )  # fmt: skip
-SYSTEM: Final = (
-    "Answer from the text only.",
-    "You answer questions for a help desk.",
-    "Keep your answers short.",
-    "You are a precise assistant.",
-)
-NAMED_PERCENT, STREAMED_PERCENT, SYSTEM_PERCENT, LIMITED_PERCENT, COOL_PERCENT, TYPED_PERCENT = 45, 40, 15, 40, 35, 30
+OPENINGS: Final = {
+    Place.BEFORE: ("", "", "Text: ", "Here is a text: ", "Read this: "),
+    Place.SYSTEM: ("Text: ", "Context: ", "Answer from this text: ", ""),
+}
+TASKS: Final[tuple[tuple[Callable[[Chance], Task], int], ...]] = (
+    (single(short), 70), (single(whole), 40), (single(yes_or_no), 40), (single(lettered), 30), (single(as_object), 50),
+    (single(unanswerable), 30), (single(quoted), 25), (several, 45), (summary, 40), (risk, 30), (mood, 20),
+    (subject_matter, 20),
+)  # fmt: skip
+"""All kinds of tasks that any model can do, each with how often it comes: as the built-in models' card counts them."""
+TALK: Final[tuple[tuple[Callable[[Chance], Task], int], ...]] = ((small_talk, 25), (beyond, 50))
+NAMED_PERCENT, STREAMED_PERCENT, LIMITED_PERCENT, COOL_PERCENT, TYPED_PERCENT = 45, 40, 40, 35, 30
 VIRTUAL: Final = (("auto", 8), ("auto:cheap", 1), ("auto:fast", 1), ("auto:best", 1))
 LIMITS: Final = (48, 64, 96, 100, 128)
 CHARACTERS_A_TOKEN: Final = 2  # at least, in a short answer
@@ -62,10 +84,12 @@ class Posed:
 
 def known_task(chance: Chance, *, models: Sequence[str], write: WriteBody) -> KnownTask:
     """A new task for one of the models, or for whichever the gateway chooses."""
-    make = chance.weighted([make for make, _ in TASKS], [weight for _, weight in TASKS])
-    task = make(chance)
+    model = _wanted(chance, models)
+    answering = set(models) if model.partition(":")[0] == "auto" else {model}
+    kinds = TASKS + TALK if answering and answering <= BUILT_IN else TASKS
+    task = chance.weighted([make for make, _ in kinds], [weight for _, weight in kinds])(chance)
     options = _options(chance, task.reference, task.schema)
-    return _asked(chance, Posed(_messages(chance, task), options, task.reference), models=models, write=write)
+    return _asked(chance, Posed(_messages(chance, task), options, task.reference), model=model, write=write)
 
 
 def own_task(chance: Chance, question: OwnQuestion, *, models: Sequence[str], write: WriteBody) -> KnownTask:
@@ -74,28 +98,35 @@ def own_task(chance: Chance, question: OwnQuestion, *, models: Sequence[str], wr
     if "max_completion_tokens" in question.options:
         options.pop("max_tokens", None)
     messages = [_said(role, content) for role, content in question.messages]
-    asked = _asked(chance, Posed(messages, options, question.reference), models=models, write=write)
-    return replace(asked, question=question.name)
+    posed = Posed(messages, options, question.reference)
+    return replace(_asked(chance, posed, model=_wanted(chance, models), write=write), question=question.name)
 
 
-def _asked(chance: Chance, posed: Posed, *, models: Sequence[str], write: WriteBody) -> KnownTask:
-    model = chance.one(models) if models and chance.maybe(NAMED_PERCENT) else _virtual(chance)
+def _wanted(chance: Chance, models: Sequence[str]) -> str:
+    """The model that is asked for: one that answered lately, or a virtual one."""
+    if models and chance.maybe(NAMED_PERCENT):
+        return chance.one(models)
+    return chance.weighted([name for name, _ in VIRTUAL], [weight for _, weight in VIRTUAL])
+
+
+def _asked(chance: Chance, posed: Posed, *, model: str, write: WriteBody) -> KnownTask:
     streamed = chance.maybe(STREAMED_PERCENT)
     body = write(posed.messages, model=model, streamed=streamed, options=posed.options)
     return KnownTask(body, model, streamed, posed.reference, task_of(decode_chat(body)))
 
 
-def _virtual(chance: Chance) -> str:
-    return chance.weighted([name for name, _ in VIRTUAL], [weight for _, weight in VIRTUAL])
-
-
 def _messages(chance: Chance, task: Task) -> list[dict[str, str]]:
-    system = [_said("system", chance.one(SYSTEM))] if chance.maybe(SYSTEM_PERCENT) else []
-    if task.earlier is None:
-        return [*system, _said("user", _laid_out(chance, task.text, task.question))]
-    asked, answered = task.earlier
-    first = _said("user", _laid_out(chance, task.text, asked))
-    return [*system, first, _said("assistant", answered), _said("user", task.question)]
+    questions = [*(asked for asked, _ in task.earlier), task.question]
+    said: list[dict[str, str]] = []
+    if task.place is Place.BESIDE:
+        questions[0] = _laid_out(chance, task.text, questions[0])
+    else:
+        opening = chance.one(OPENINGS[task.place]) + task.text
+        is_system = task.place is Place.SYSTEM
+        said = [_said("system", opening)] if is_system else [_said("user", opening), _said("assistant", WHAT_OF_IT)]
+    for asked, (_, answered) in zip(questions, task.earlier, strict=False):
+        said += [_said("user", asked), _said("assistant", answered)]
+    return [*said, _said("user", questions[-1])]
 
 
 def _said(role: str, content: str) -> dict[str, str]:

@@ -61,6 +61,17 @@ def test_the_published_items_are_such_a_file(root: Path) -> None:
     assert len(read_questions(root / "models/heldout.jsonl")) > 500
 
 
+def test_the_example_in_the_guide_is_such_a_file(root: Path, tmp_path: Path) -> None:
+    guide = (root / "docs/guides/run-an-author.md").read_text(encoding="utf-8")
+    example = guide.split("```jsonl\n")[1].split("```")[0]
+    kinds = [task_of_question(question) for question in read_questions(written(tmp_path, example))]
+    assert kinds == [TaskType.EXTRACT, TaskType.CHOICE, TaskType.JSON]
+
+
+def task_of_question(question: OwnQuestion) -> TaskType:
+    return own_task(Chance(random.Random(1)), question, models=(), write=write_body).kind
+
+
 BAD = {
     "{": "truncated",
     '"text"': "Expected `object`",

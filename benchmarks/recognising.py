@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from dgrid.author.chance import Chance
 from dgrid.author.generator import known_task, own_task
+from dgrid.author.naming import Answering
 from dgrid.author.stock import OwnQuestion
 from dgrid.processes.author_asking import write_body
 from dgrid.processes.home import MODELS_OF_NODES
@@ -142,7 +143,7 @@ def told_apart(mix: Mix, learn: Callable[[Requests, Requests], Reader], *, seed:
 def generated(seed: int, *, with_talk: bool = True) -> list[ChatRequest]:
     """Canaries of the generator: beside built-in models, or beside any."""
     chance, models = Chance(random.Random(seed)), tuple(sorted(set(MODELS_OF_NODES))) if with_talk else ()
-    return [decode_chat(known_task(chance, models=models, write=write_body).body) for _ in range(EACH)]
+    return [decode_chat(known_task(chance, answering=Answering(models), write=write_body).body) for _ in range(EACH)]
 
 
 def owned(conversations: Sequence[list[dict[str, str]]], seed: int) -> list[ChatRequest]:
@@ -151,7 +152,7 @@ def owned(conversations: Sequence[list[dict[str, str]]], seed: int) -> list[Chat
     for at, messages in enumerate(conversations):
         said = tuple((message["role"], message["content"]) for message in messages)
         question = OwnQuestion(str(at).encode(), said, "-", options={})
-        found.append(decode_chat(own_task(chance, question, models=(), write=write_body).body))
+        found.append(decode_chat(own_task(chance, question, answering=Answering(), write=write_body).body))
     return found
 
 

@@ -15,6 +15,7 @@ from dgrid.author import stock
 from dgrid.author.chance import Chance
 from dgrid.author.generator import known_task, own_task
 from dgrid.author.journal import Journal
+from dgrid.author.naming import Answering
 from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, plan_batch
 from dgrid.author.stock import OwnQuestion, Stock, read_questions
 from dgrid.author.traffic import Traffic
@@ -69,7 +70,7 @@ def test_the_example_in_the_guide_is_such_a_file(root: Path, tmp_path: Path) -> 
 
 
 def task_of_question(question: OwnQuestion) -> TaskType:
-    return own_task(Chance(random.Random(1)), question, models=(), write=write_body).kind
+    return own_task(Chance(random.Random(1)), question, answering=Answering(), write=write_body).kind
 
 
 BAD = {
@@ -143,8 +144,8 @@ def test_own_questions_get_the_options_models_and_streams_of_all_others() -> Non
         )
 
     models = ("dgrid-nano", "dgrid-mini")
-    own = habits([own_task(chance, question, models=models, write=write_body) for _ in range(2000)])
-    others = habits([known_task(chance, models=models, write=write_body) for _ in range(2000)])
+    own = habits([own_task(chance, question, answering=Answering(models), write=write_body) for _ in range(2000)])
+    others = habits([known_task(chance, answering=Answering(models), write=write_body) for _ in range(2000)])
     del others["response_format"]  # of tasks that want an object
     assert set(own) == set(others)
     assert all(abs(own[name] - others[name]) < 160 for name in own)
@@ -155,7 +156,7 @@ def test_what_a_question_sets_itself_is_kept(tmp_path: Path) -> None:
     (question,) = read_questions(written(tmp_path, line("The pet of Ann?", '{"pet": "ferret"}', **wish)))
     chance = Chance(random.Random(1))
     for _ in range(40):
-        task = own_task(chance, question, models=(), write=write_body)
+        task = own_task(chance, question, answering=Answering(), write=write_body)
         body = json.loads(task.body)
         assert {name: body[name] for name in wish} == wish
         assert "max_tokens" not in body
@@ -165,7 +166,7 @@ def test_what_a_question_sets_itself_is_kept(tmp_path: Path) -> None:
 def test_no_limit_cuts_a_long_answer_short(tmp_path: Path) -> None:
     (question,) = read_questions(written(tmp_path, line("Tell all.", "word " * 100)))
     chance = Chance(random.Random(1))
-    tasks = [own_task(chance, question, models=(), write=write_body) for _ in range(100)]
+    tasks = [own_task(chance, question, answering=Answering(), write=write_body) for _ in range(100)]
     assert {decode_chat(task.body).completion_limit for task in tasks} == {None}
 
 

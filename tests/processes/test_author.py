@@ -65,7 +65,7 @@ class Stage:
             raise self.faults.pop()
         receipt = self.bill(door.account)
         place = receipt.place
-        return Served(place.epoch, place.lane, place.sequence, bytes(32), "an answer", "0x")
+        return Served(place.epoch, place.lane, place.sequence, bytes(32), "an answer", "0x", "dgrid-mini")
 
     def bill(self, account: Account):  # type: ignore[no-untyped-def]
         config = self.channel_of(account)

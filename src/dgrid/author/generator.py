@@ -4,11 +4,12 @@ What a node or an evaluator sees of a canary must not tell it from anybody's req
 clients' bodies, with the options that people set, for the models that people name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from dgrid.author.chance import Chance
+from dgrid.author.naming import VIRTUAL_NAMES, Answering, wanted
 from dgrid.author.questions import (
     WHAT_OF_IT,
     Place,
@@ -47,8 +48,7 @@ TASKS: Final[tuple[tuple[Callable[[Chance], Task], int], ...]] = (
 )  # fmt: skip
 """All kinds of tasks that any model can do, each with how often it comes: as the built-in models' card counts them."""
 TALK: Final[tuple[tuple[Callable[[Chance], Task], int], ...]] = ((small_talk, 25), (beyond, 50))
-NAMED_PERCENT, STREAMED_PERCENT, LIMITED_PERCENT, COOL_PERCENT, TYPED_PERCENT = 45, 40, 40, 35, 30
-VIRTUAL: Final = (("auto", 8), ("auto:cheap", 1), ("auto:fast", 1), ("auto:best", 1))
+STREAMED_PERCENT, LIMITED_PERCENT, COOL_PERCENT, TYPED_PERCENT = 40, 40, 35, 30
 LIMITS: Final = (48, 64, 96, 100, 128)
 CHARACTERS_A_TOKEN: Final = 2  # at least, in a short answer
 
@@ -82,31 +82,24 @@ class Posed:
     reference: str
 
 
-def known_task(chance: Chance, *, models: Sequence[str], write: WriteBody) -> KnownTask:
+def known_task(chance: Chance, *, answering: Answering, write: WriteBody) -> KnownTask:
     """A new task for one of the models, or for whichever the gateway chooses."""
-    model = _wanted(chance, models)
-    answering = set(models) if model.partition(":")[0] == "auto" else {model}
-    kinds = TASKS + TALK if answering and answering <= BUILT_IN else TASKS
+    model = wanted(chance, answering)
+    asked = set(answering.models) if model in VIRTUAL_NAMES else {model}
+    kinds = TASKS + TALK if asked and asked <= BUILT_IN else TASKS
     task = chance.weighted([make for make, _ in kinds], [weight for _, weight in kinds])(chance)
     options = _options(chance, task.reference, task.schema)
     return _asked(chance, Posed(_messages(chance, task), options, task.reference), model=model, write=write)
 
 
-def own_task(chance: Chance, question: OwnQuestion, *, models: Sequence[str], write: WriteBody) -> KnownTask:
+def own_task(chance: Chance, question: OwnQuestion, *, answering: Answering, write: WriteBody) -> KnownTask:
     """One of the author's own questions, for whom and with what else as any other."""
     options = {**_options(chance, question.reference, question.schema), **question.options}
     if "max_completion_tokens" in question.options:
         options.pop("max_tokens", None)
     messages = [_said(role, content) for role, content in question.messages]
     posed = Posed(messages, options, question.reference)
-    return replace(_asked(chance, posed, model=_wanted(chance, models), write=write), question=question.name)
-
-
-def _wanted(chance: Chance, models: Sequence[str]) -> str:
-    """The model that is asked for: one that answered lately, or a virtual one."""
-    if models and chance.maybe(NAMED_PERCENT):
-        return chance.one(models)
-    return chance.weighted([name for name, _ in VIRTUAL], [weight for _, weight in VIRTUAL])
+    return replace(_asked(chance, posed, model=wanted(chance, answering), write=write), question=question.name)
 
 
 def _asked(chance: Chance, posed: Posed, *, model: str, write: WriteBody) -> KnownTask:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dgrid.author.naming import VIRTUAL_NAMES
 from dgrid.author.planning import PlannedCanary, batch_root
 from dgrid.core.identity import Address
 from dgrid.core.merkle import SumTree
@@ -50,6 +51,11 @@ CREATE INDEX IF NOT EXISTS canaries_by_state ON canaries (state, send_at_ms);
 CREATE TABLE IF NOT EXISTS own_questions (
     name BLOB PRIMARY KEY  -- of each that was ever planned: an epoch is forgotten, what was asked is not
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS virtual_names (
+    name TEXT PRIMARY KEY,
+    model TEXT NOT NULL,  -- that answered the latest canary of that name
+    epoch INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS openings (
     gateway BLOB NOT NULL,
     epoch INTEGER NOT NULL,
@@ -85,7 +91,7 @@ class KeptCanary:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where a canary's receipt stands, and what proves its content."""
+    """Where a canary's receipt stands, what proves its content, and which model answered."""
 
     epoch: int
     lane: int
@@ -93,6 +99,7 @@ class Served:
     salt: bytes
     output: str
     receipt_id: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,14 @@ class Journal:
                 canary.place,
             ),
         )
+
+        if canary.model in VIRTUAL_NAMES:
+            put = "INSERT INTO virtual_names VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET model = ?2, epoch = ?3"
+            self._db.execute(put, (canary.model, served.model, served.epoch))
+
+    def led_to(self, *, since_epoch: int) -> dict[str, str]:
+        """Which model answered the latest canary that asked for each virtual name; nothing that is older."""
+        return dict(self._db.execute("SELECT name, model FROM virtual_names WHERE epoch >= ?", (since_epoch,)))
 
     def give_up_before(self, epoch: int) -> None:
         """Whatever an earlier epoch left unanswered is lost."""

@@ -38,6 +38,7 @@ TICK_S: Final = 0.5
 SENT_AT_ONCE: Final = 8
 COMMIT_FROM_BPS, SEND_UNTIL_BPS = 5_000, 9_000  # of an epoch: the last one's records are there; answers fall into it
 EPOCHS_KEPT: Final = 512
+EPOCHS_LED: Final = 32  # so long it is believed whom a virtual name leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,14 @@ class AuthorLoop:
             self.luck.chance,
             await self.traffic.before(epoch),
             terms=plan_terms(self.desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
-            pen=Pen(self.write, self.luck.nonce, fresh, self.stock.share_bps),
+            pen=Pen(self.write, self.luck.nonce, fresh, self.stock.share_bps, self._led_to(epoch)),
         )
         if fresh and len(fresh) == sum(bool(one.task.question) for one in planned):
             logger.warning("these were the last own questions: from the epoch after this all canaries are generated")
         return planned
+
+    def _led_to(self, epoch: int) -> dict[str, str]:
+        return self.journal.led_to(since_epoch=epoch - EPOCHS_LED)
 
     def _share_gone(self, epoch: int, now_ms: int) -> int:
         """How much of an epoch is over, in basis points."""

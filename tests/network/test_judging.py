@@ -104,3 +104,13 @@ def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_pos
     assert signed
     assert all(one["root"]["round"] == number and one["root"]["blobId"] == one["blob_id"] for one in signed)
     assert_that_a_stranger_scores_again(network, tmp_path / "stranger")
+    until(lambda: judged_models(network), what="a model's credibility to be listed")
+
+
+def judged_models(network: RunningNetwork) -> list[str]:
+    """The models of which `dgrid models` says how good their answers were found to be."""
+    head, *lines = network.dgrid("models").out.splitlines()
+    assert head.split()[-5:] == ["PUBLISHED", "CREDIBILITY", "LOW", "HIGH", "SAMPLES"]
+    sold = [line.split() for line in lines if line.startswith("dgrid-")]
+    assert len(sold) == len({name for name, *_ in sold}) == 3
+    return [name for name, *_, samples in sold if int(samples) > 0]

@@ -100,7 +100,7 @@ BUILT_IN_GAPS: Mapping[bytes, int] = {
     bytes.fromhex(digest): F16_GAP_MICROS
     for digest in (
         "34ebfb196e4835071d8fa7edaa20584ec47487adc3484a8bc1c053580cf96179",
-        "f81a1e7df1215f2f2b989123abf035fa30bdddddef058182e07dbd02fbc7bcd5",
+        "9e263f52c3d643eda42bd145fab3486046e92928a8360ac1beb445b8c16743ea",
     )
 }
 

@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.books import check_books
 from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES
-from benchmarks.figures import STACKS, Cell
+from benchmarks.figures import GATEWAYS, Cell
 from benchmarks.generator import Task
 from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.5, help="of each cell; slow stacks get three times as many")
     parser.add_argument("--starts", type=int, default=5, help="cold and resumed starts")
     parser.add_argument("--judged-rounds", type=int, default=2, help="of networks with and without judges")
-    parser.add_argument("--stacks", nargs="+", choices=STACKS[1:], default=STACKS[1:])
+    parser.add_argument("--stacks", nargs="+", choices=GATEWAYS, default=GATEWAYS)
     parser.add_argument("--note", default="", help="what else ran, for the page")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the cells")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -101,7 +101,7 @@ async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -
         stacks = [start_mock(folder)]
         exits.callback(stacks[0].stop)
         starters = {"nginx": start_nginx, "litellm": start_litellm}
-        for name in (name for name in STACKS if name in starters and name in options.stacks):
+        for name in (name for name in GATEWAYS if name in starters and name in options.stacks):
             _say(f"starting {name}")
             stacks.append(starters[name](folder, upstream=stacks[0].port))
             exits.callback(stacks[-1].stop)
@@ -111,7 +111,7 @@ async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -
 
             _say("starting dgrid")
             gateway = await exits.enter_async_context(gateway_under_test(folder))
-            stacks.append(gateway.stack)
+            stacks += [gateway.node, gateway.stack]
         asked = [_first_answer(stack) for stack in stacks]
         pss = {stack.name: pss_bytes(session_pids(stack.session)) for stack in stacks if stack.session}
         cells = await asyncio.to_thread(_all_cells, options, stacks)
@@ -127,7 +127,7 @@ async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -
 
 def _first_answer(stack: Stack) -> int:
     """Asks once, so that what a stack loads at its first request is in its memory; how many answers that were."""
-    outcome = ask(Task(stack.port, 1, 0.0, 0, api_key=stack.api_key, warm_s=0.0))
+    outcome = ask(Task(stack.port, 1, 0.0, 0, path=stack.path, api_key=stack.api_key, warm_s=0.0))
     if outcome.refused:
         raise CannotBenchmark(f"{stack.name} does not serve: {outcome.first_refusal}")
     return outcome.answered

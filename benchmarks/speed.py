@@ -50,6 +50,7 @@ class Rounds:
                 connections,
                 self.seconds * stack.seconds_factor,
                 asked,
+                path=stack.path,
                 api_key=stack.api_key,
                 session=stack.session,
                 other_sessions=others,

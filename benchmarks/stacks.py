@@ -38,6 +38,7 @@ class Stack:
     port: int
     session: int = 0  # 0: there is no gateway in between
     api_key: str = "sk-none"
+    path: str = "/v1/chat/completions"
     seconds_factor: float = 1.0  # a slow stack is measured longer
     version: str = ""
     pss_start_bytes: int = 0

@@ -22,7 +22,15 @@ from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
 from benchmarks.quality import measure_quality
 from benchmarks.speed import Rounds, ask
-from benchmarks.stacks import LOAD_CORE, CannotBenchmark, Stack, start_litellm, start_mock, start_nginx
+from benchmarks.stacks import (
+    LOAD_CORE,
+    CannotBenchmark,
+    Stack,
+    relay_to,
+    start_litellm,
+    start_mock,
+    start_nginx,
+)
 from benchmarks.whole import measure_whole
 from dgrid.core.errors import DGridError
 
@@ -98,20 +106,15 @@ async def measure_speed(options: argparse.Namespace, run: Run) -> Run:
 
 async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -> Run:
     async with contextlib.AsyncExitStack() as exits:
-        stacks = [start_mock(folder)]
-        exits.callback(stacks[0].stop)
-        starters = {"nginx": start_nginx, "litellm": start_litellm}
-        for name in (name for name in GATEWAYS if name in starters and name in options.stacks):
-            _say(f"starting {name}")
-            stacks.append(starters[name](folder, upstream=stacks[0].port))
-            exits.callback(stacks[-1].stop)
         gateway = None
         if "dgrid" in options.stacks:
             from benchmarks.network import gateway_under_test
 
             _say("starting dgrid")
             gateway = await exits.enter_async_context(gateway_under_test(folder))
-            stacks += [gateway.node, gateway.stack]
+        stacks = _started(exits, folder, options.stacks, node=gateway.node if gateway is not None else None)
+        if gateway is not None:
+            stacks.append(gateway.stack)
         asked = [_first_answer(stack) for stack in stacks]
         pss = {stack.name: pss_bytes(session_pids(stack.session)) for stack in stacks if stack.session}
         cells = await asyncio.to_thread(_all_cells, options, stacks)
@@ -123,6 +126,25 @@ async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -
             books = await asyncio.to_thread(check_books, gateway.folder, gateway.domain, answered=answered)
     versions = {**run.versions, **{stack.name: stack.version for stack in stacks if stack.version}}
     return replace(run, cells=cells, books=books, pss_start_bytes=pss, versions=versions)
+
+
+def _started(
+    exits: contextlib.AsyncExitStack, folder: Path, names: Sequence[str], *, node: Stack | None
+) -> list[Stack]:
+    """The mock, the peers before it, and where there is a node, that and nginx before that."""
+    stacks = [start_mock(folder)]
+    exits.callback(stacks[0].stop)
+    if "nginx" in names:
+        _say("starting nginx")
+        stacks.append(start_nginx(folder, upstream=stacks[0].port, node=(node or stacks[0]).port))
+        exits.callback(stacks[-1].stop)
+        if node is not None:
+            stacks += [node, relay_to(node, stacks[-1])]
+    if "litellm" in names:
+        _say("starting litellm")
+        stacks.append(start_litellm(folder, upstream=stacks[0].port))
+        exits.callback(stacks[-1].stop)
+    return stacks
 
 
 def _first_answer(stack: Stack) -> int:

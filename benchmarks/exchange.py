@@ -1,6 +1,7 @@
 """The one exchange that every stack relays: a chat request of 871 bytes, a completion of 956.
 
-The same request is also made up as a gateway's dispatch, so that a node can be asked without a gateway. Each request and each answer carries a number of its own, so that nobody's cache can answer or count for it.
+The request is also written as a gateway's dispatch, so that a node can be asked without a gateway. Each request and
+each answer carries a number of its own, so that nobody's cache can answer or count for it.
 """
 
 from typing import Final

@@ -79,7 +79,7 @@ async def gateway_under_test(folder: Path) -> AsyncIterator[GatewayUnderTest]:
         stack.processes = [gateway]
         await _until_served(stack, home)
         settlement = plan.chain.address("settlement")
-        node = Stack("node", ports.node(0), path="/v1/dispatch")
+        node = Stack("node", ports.node(0), path="/v1/dispatch", connections=(1,))
         yield GatewayUnderTest(stack, node, home.role_folder("gateway-1"), dgrid_domain(DEV_CHAIN_ID, settlement))
     finally:
         for process in reversed(processes):

@@ -15,7 +15,7 @@ from benchmarks.whole import Whole
 NAMES = {
     "direct": "direct",
     "node": "DGrid's node",
-    "relay": "nginx before it",
+    "relay": "nginx before the node",
     "nginx": "nginx",
     "litellm": "LiteLLM",
     "dgrid": "DGrid's gateway",

@@ -39,12 +39,12 @@ class Stack:
     port: int
     session: int = 0  # 0: there is no gateway in between
     api_key: str = "sk-none"
-    path: str = "/v1/chat/completions"
-    connections: tuple[int, ...] = CONNECTIONS
     seconds_factor: float = 1.0  # a slow stack is measured longer
     version: str = ""
     pss_start_bytes: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
+    path: str = "/v1/chat/completions"
+    connections: tuple[int, ...] = CONNECTIONS
 
     def stop(self) -> None:
         """Asks every process to end, and waits."""

@@ -126,6 +126,13 @@ def test_what_is_remembered_of_words_is_bounded(tokenizer: Tokenizer) -> None:
         assert sum(f"n{number}" in words._counts for number in range(WORDS_LEARNED_MAX + 3)) == known
 
 
+@pytest.mark.parametrize("blank", [" ", "\n", "\u2003"])
+def test_a_run_of_white_space_too_long_for_the_pattern_is_counted_in_parts(tokenizer: Tokenizer, blank: str) -> None:
+    each = tokenizer.count_text(blank * 1000) / 1000
+    counted = tokenizer.count_text("a" + blank * 1_000_000 + "b")
+    assert 1_000_000 * each * 0.99 <= counted <= 1_000_000 * each * 1.01 + 2
+
+
 def test_unknown_words_are_learned_wherever_they_stand_and_however_often(tokenizer: Tokenizer) -> None:
     words = Words(tokenizer.encoding)
     for text in ("a usual word and another", "odd a usual odd word odd", "a word a stranger", f"a {'x' * 99} b c d"):

@@ -35,6 +35,7 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
+ORDINARY_CHARACTERS_MAX: Final = 65_536  # far below what panics there, where `encode` raises a plain error
 TURNS_REMEMBERED: Final = 16_384
 FILLER: Final = " "  # never a word; `itemgetter` gives a tuple only of two and more
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
@@ -54,12 +55,19 @@ class Words:
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
     def whole(self, text: str) -> int:
-        """The number of tokens of a text, by the pattern itself."""
+        """The number of tokens of a text, by the pattern itself.
+
+        Where a run of white space is too long for the pattern's stack, by its halves: a cut may count a token more.
+        """
         if not text:
             return 0
-        if self._special.isdisjoint(text):  # then no special token is written out in it
+        if len(text) <= ORDINARY_CHARACTERS_MAX and self._special.isdisjoint(text):  # no special token is written out
             return len(self._encoding.encode_ordinary(text))
-        return len(self._encoding.encode(text, allowed_special="all"))
+        try:
+            return len(self._encoding.encode(text, allowed_special="all"))
+        except ValueError:
+            half = len(text) // 2
+            return self.whole(text[:half]) + self.whole(text[half:])
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""

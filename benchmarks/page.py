@@ -20,7 +20,7 @@ NAMES = {
     "litellm": "LiteLLM",
     "dgrid": "DGrid's gateway",
 }
-VERDICTS = {True: "met", False: "**missed**", None: "no goal"}
+VERDICTS = {True: "met", False: "**missed**", None: "not the goal"}
 HEADER = (
     "stack",
     "CPU µs a request, 1 / 16 / 64 connections",

@@ -45,7 +45,19 @@ def standings(runs: Mapping[str, Mapping[str, Any]]) -> list[Standing]:
             if one["measured"] is not None:
                 target = Target(one["name"], one["limit"], one["measured"], one["unit"])
                 found[target.name] = Standing(target, name)
-    return list(found.values())
+    return [found[promise] for promise in promised(runs) if promise in found]
+
+
+def promised(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of all promises as the runs have them in order, a later one behind what it stands behind in its run."""
+    names: list[str] = []
+    for run in runs.values():
+        place = len(names)
+        for one in run["targets"]:
+            if one["name"] not in names:
+                names.insert(place, one["name"])
+            place = names.index(one["name"]) + 1
+    return names
 
 
 def compared(runs: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.settlement.judged import BLANK
 
+from dgrid.chain.attendance import APART_S as APART_LOOKS_S
+from dgrid.chain.attendance import Attendance
 from dgrid.chain.events import Role
 from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Opening, PostedQuality
 from dgrid.core.identity import Address, Hash
@@ -127,6 +129,18 @@ def test_who_withholds_is_reported_and_nobody_reports_itself() -> None:
     left = replace(view, members={(Role.EVALUATOR, ME): member(ME, active=False)})
     assert plan(replace(late, view=left)) is None  # slashed below the least stake itself
     assert plan(replace(late, me=OTHER, view=opened(committed(view_of(), OTHER), ME))) is None
+
+
+def test_nobody_is_reported_for_a_silence_that_this_evaluator_did_not_watch() -> None:
+    """A network that was stopped between commitment and opening: nobody could open, and nobody looked on."""
+    late = replace(sight(committed(view_of(), ME, OTHER), WINDOWS.open_from_s + LATE_S), me=THIRD)
+    resumed = Attendance().looked(WINDOWS.open_from_s + 1, wall_s=0.0)
+    assert plan(replace(late, attendance=resumed)) is None
+    before_s, after_s = WINDOWS.reveal_from_s - 1, WINDOWS.open_from_s + 1
+    slept = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=float(after_s - before_s))
+    assert plan(replace(late, attendance=slept)) is None
+    awake = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=APART_LOOKS_S)
+    assert isinstance(plan(replace(late, attendance=awake)), Penalize)
 
 
 def test_a_round_is_concluded_by_those_who_opened_one_after_the_other() -> None:

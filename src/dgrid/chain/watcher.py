@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dgrid.chain.abi import AbiError
+from dgrid.chain.attendance import Attendance
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.cursor import Cursor, Timed
 from dgrid.chain.devchain import DEV_CHAIN_ID
@@ -53,6 +54,7 @@ class ChainWatcher:
         self._task: asyncio.Task[None] | None = None
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
+        self.attendance = Attendance()  # when the chain was followed
         self.version = 0  # grows whenever the final view changes
         self._draft = self._empty_view()  # what is read and not shown yet
         self._news: list[ChainEvent] = []
@@ -154,7 +156,8 @@ class ChainWatcher:
         if self.unreachable_since_ms is not None:
             logger.info("the chain is read again, up to block %d", self.block)
         self.unreachable_since_ms = None
-        self._seen_s = time.monotonic()
+        self._seen_s, wall_s = time.monotonic(), time.time()
+        self.attendance = self.attendance.looked(max(self.latest_s, int(wall_s)), wall_s=wall_s)
         self._wake()
 
     def _wake(self) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from dgrid.chain.attendance import ALWAYS, Attendance
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
 from dgrid.settlement.payouts import root_pays_from_s
-from dgrid.settlement.rounds import rounds_due, windows_of
+from dgrid.settlement.rounds import rounds_due, was_watched, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
 APART_S: Final = 3  # between one evaluator's turn and the next
@@ -84,6 +85,7 @@ class Sight:
     view: ChainView  # final
     now_s: int
     final_s: int | None = None  # the time of the view's block; None: now
+    attendance: Attendance = ALWAYS  # when this evaluator followed the chain
     judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
     fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
     resting: frozenset[Step] = frozenset()  # tried just now
@@ -156,7 +158,7 @@ def _seeds(sight: Sight) -> Iterator[Step]:
 
 
 def _penalties(sight: Sight) -> Iterator[Step]:
-    """Who committed and did not open."""
+    """Who committed and did not open, though it could: this evaluator saw the chain all the while."""
     view = sight.view
     if not _is_active(sight):
         return
@@ -164,7 +166,7 @@ def _penalties(sight: Sight) -> Iterator[Step]:
         if (number, evaluator) in view.openings or (number, evaluator) in view.penalized:
             continue
         turn_s = windows_of(sight.view, number).open_from_s + _turn_s(sight, _word(number))
-        if evaluator != sight.me and sight.now_s >= turn_s:
+        if evaluator != sight.me and sight.now_s >= turn_s and was_watched(view, number, sight.attendance):
             yield Penalize(evaluator, number)
 
 

@@ -6,6 +6,7 @@ in, nothing is fetched.
 
 from dataclasses import dataclass
 
+from dgrid.chain.attendance import Attendance
 from dgrid.chain.court import Release, release_hash
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Draw, PostedQuality
@@ -35,6 +36,16 @@ def windows_of(view: ChainView, judged_round: int) -> Windows:
     reveal_from_s = commit_from_s + parameters.commit_seconds
     open_from_s = reveal_from_s + parameters.reveal_seconds
     return Windows(commit_from_s, reveal_from_s, open_from_s, open_from_s + parameters.open_seconds)
+
+
+def was_watched(view: ChainView, judged_round: int, attendance: Attendance) -> bool:
+    """Whether who looked on can tell that an evaluator withheld its reports.
+
+    Where nobody could see the chain nobody could open either: a network that was stopped, or a chain that was away,
+    makes no silence. The contract would take the report all the same, so that whoever reports must not make it.
+    """
+    windows = windows_of(view, judged_round)
+    return attendance.saw(windows.reveal_from_s, windows.open_from_s)
 
 
 def rules_of(view: ChainView, judged_round: int) -> QualityRules:

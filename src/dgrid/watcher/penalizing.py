@@ -25,9 +25,8 @@ OTHERS_S = 30  # after the window of openings, which evaluators use in turn
 
 def withheld(view: ChainView, attendance: Attendance, *, now_s: int) -> list[tuple[int, Address]]:
     """(round, evaluator) of commitments that nobody opened or reported, the oldest first, once it is anybody's turn."""
-    silent = view.commitments.keys() - view.openings.keys() - view.penalized.keys()
-    due = [one for one in silent if now_s >= windows_of(view, one[0]).open_from_s + OTHERS_S]
-    return sorted(one for one in due if was_watched(view, one[0], attendance))
+    due = [one for one in view.unopened() if now_s >= windows_of(view, one[0]).open_from_s + OTHERS_S]
+    return sorted(one for one in due if was_watched(view, one[0], attendance=attendance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Penalizer:
 
     async def step(self, view: ChainView) -> None:
         """Reports what the final chain shows to be withheld. Raises ChainUnavailable."""
-        if view.commitments.keys() <= view.openings.keys() | view.penalized.keys():
+        if next(view.unopened(), None) is None:
             return
         for number, evaluator in withheld(view, self.attendance(), now_s=await self.rpc.now_s()):
             if self.backoff.is_due((number, evaluator)):

@@ -77,7 +77,7 @@ def test_what_nobody_took_is_left(fates: dict[Key, str]) -> None:
     assert set(whole.without(opened, reported)) == {key for key, fate in fates.items() if fate == "left"}
 
 
-def test_an_epoch_is_the_key_itself_or_its_first_integer() -> None:
+def test_an_epoch_is_the_key_itself_or_its_first_or_its_last() -> None:
     assert [epoch_of(key) for key in (7, (b"gateway", 7), (7, b"evaluator"), (b"author", b"gateway", 7))] == [7] * 4
 
 

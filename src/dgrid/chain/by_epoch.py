@@ -15,8 +15,10 @@ TOGETHER: Final = 128  # epochs in a bundle
 
 
 def epoch_of(key: Any) -> int:
-    """The epoch or round that a key names: itself, or the first integer of a tuple. Raises StopIteration."""
-    return key if type(key) is int else next(part for part in key if type(part) is int)
+    """The epoch or round that a key names: itself, or the first of a tuple, or its last."""
+    if type(key) is int:
+        return key
+    return key[0] if type(key[0]) is int else key[-1]
 
 
 class ByEpoch(MutableMapping[K, V], Generic[K, V]):

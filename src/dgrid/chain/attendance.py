@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 APART_S: Final = 2.0  # longer between two looks, and the role was away
-KEPT: Final = 64
+KEPT: Final = 1_024  # with looks that each take seconds, the last hour's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Attendance:
         return replace(now, since_s=away[0][1], away=away[1:])
 
     def saw(self, from_s: int, until_s: int) -> bool:
-        """Whether the role was there before that time began, and away from no more than half of it."""
-        missed_s = sum(max(0, min(until_s, until) - max(from_s, since)) for since, until in self.away)
-        return self.since_s is not None and self.since_s <= from_s and 2 * missed_s <= until_s - from_s
+        """Whether the role was there before that time began, and never away for more than half of it."""
+        if self.since_s is None or self.since_s > from_s:
+            return False
+        missed_s = max((min(until_s, until) - max(from_s, since) for since, until in self.away), default=0)
+        return 2 * missed_s <= until_s - from_s
 
 
 ALWAYS: Final = Attendance(since_s=0)

@@ -159,8 +159,9 @@ def _penalties(sight: Sight) -> Iterator[Step]:
     if not _is_active(sight):
         return
     for number, evaluator in sorted(view.unopened()):
-        turn_s = windows_of(sight.view, number).open_from_s + _turn_s(sight, _word(number))
-        if evaluator != sight.me and sight.now_s >= turn_s and was_watched(view, number, attendance=sight.attendance):
+        if evaluator == sight.me or not was_watched(view, number, attendance=sight.attendance):
+            continue
+        if sight.now_s >= windows_of(view, number).open_from_s + _turn_s(sight, _word(number)):
             yield Penalize(evaluator, number)
 
 

@@ -25,8 +25,8 @@ OTHERS_S = 30  # after the window of openings, which evaluators use in turn
 
 def withheld(view: ChainView, attendance: Attendance, *, now_s: int) -> list[tuple[int, Address]]:
     """(round, evaluator) of commitments that nobody opened or reported, the oldest first, once it is anybody's turn."""
-    due = [one for one in view.unopened() if now_s >= windows_of(view, one[0]).open_from_s + OTHERS_S]
-    return sorted(one for one in due if was_watched(view, one[0], attendance=attendance))
+    silent = [one for one in view.unopened() if was_watched(view, one[0], attendance=attendance)]
+    return sorted(one for one in silent if now_s >= windows_of(view, one[0]).open_from_s + OTHERS_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ This is for the round in which none of them does: they are in it together, or on
 silence the watcher was no witness.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dgrid.chain.attendance import Attendance
@@ -25,8 +25,13 @@ OTHERS_S = 30  # after the window of openings, which evaluators use in turn
 
 def withheld(view: ChainView, attendance: Attendance, *, now_s: int) -> list[tuple[int, Address]]:
     """(round, evaluator) of commitments that nobody opened or reported, the oldest first, once it is anybody's turn."""
-    silent = [one for one in view.unopened() if was_watched(view, one[0], attendance=attendance)]
+    silent = _silent(view, attendance)
     return sorted(one for one in silent if now_s >= windows_of(view, one[0]).open_from_s + OTHERS_S)
+
+
+def _silent(view: ChainView, attendance: Attendance) -> Iterator[tuple[int, Address]]:
+    """Commitments that are not opened, of rounds that the watcher was a witness of; their time may not be over yet."""
+    return (one for one in view.unopened() if was_watched(view, one[0], attendance=attendance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Penalizer:
 
     async def step(self, view: ChainView) -> None:
         """Reports what the final chain shows to be withheld. Raises ChainUnavailable."""
-        if next(view.unopened(), None) is None:
+        if next(_silent(view, self.attendance()), None) is None:
             return
         for number, evaluator in withheld(view, self.attendance(), now_s=await self.rpc.now_s()):
             if self.backoff.is_due((number, evaluator)):

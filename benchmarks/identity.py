@@ -2,13 +2,20 @@
 
 The same model file writes an answer in llama.cpp's server and reads its tokens once in the evaluators' scorer; both are
 children of this process, metered by the scheduler's count. Nothing else of a node or an evaluator is in it.
+
+`python -m benchmarks.identity 8 32 128` has answers of just so many tokens (at most 128): the prompt, which both read,
+weighs less beside a longer one. Without numbers answers end where the models end them.
 """
 
+import asyncio
 import os
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+
+import msgspec
 
 from benchmarks.meters import cpu_ns, descendants
 from dgrid.author.chance import Chance
@@ -27,6 +34,7 @@ from dgrid.wire.quality import Content
 REPLIES = 60
 TOKENS_MAX = 128
 WARM_REPLIES = 3
+NEVER_ENDS = {"0": -100, "2": -100}  # the built-in models' tokens that end an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +52,17 @@ class CheckCost:
         return self.check_ms / self.reply_ms
 
 
-async def measure_identity(say: Callable[[str], None]) -> list[CheckCost]:
-    """Every built-in model. Raises EngineCannotStart."""
+async def measure_identity(say: Callable[[str], None], *, tokens: int | None = None) -> list[CheckCost]:
+    """Every built-in model, its answers of `tokens` tokens where given. Raises EngineCannotStart."""
     costs = []
     for model in Catalog.built_in().models:
-        costs.append(await _cost(model, model_facts(model.path)))
+        bodies = [_of_length(body, tokens) for body in _bodies(model.id)]
+        costs.append(await _cost(model, model_facts(model.path), bodies))
         say(f"identity checks of {model.id}: {costs[-1].ratio:.2f} of writing")
     return costs
 
 
-async def _cost(model: BuiltInModel, facts: ModelFacts) -> CheckCost:
+async def _cost(model: BuiltInModel, facts: ModelFacts, bodies: Sequence[bytes]) -> CheckCost:
     opening = facts.reply_opens_with_space
     engine = LlamaEngine(LlamaOptions(model.path, model.id, facts.context, reply_opens_with_space=opening))
     scorer = Forcing({facts.digest: facts})
@@ -61,7 +70,6 @@ async def _cost(model: BuiltInModel, facts: ModelFacts) -> CheckCost:
     await engine.start()
     try:
         writers = set(descendants(os.getpid())) - own
-        bodies = _bodies(model.id)
         contents = [await _content(engine, body) for body in bodies[:WARM_REPLIES]]
         begun_ns = cpu_ns(writers)
         contents += [await _content(engine, body) for body in bodies[WARM_REPLIES:]]
@@ -89,6 +97,12 @@ def _bodies(model: str) -> list[bytes]:
     return found
 
 
+def _of_length(body: bytes, tokens: int | None) -> bytes:
+    if tokens is None:
+        return body
+    return msgspec.json.encode({**msgspec.json.decode(body), "logit_bias": NEVER_ENDS, "max_tokens": tokens})
+
+
 async def _content(engine: LlamaEngine, body: bytes) -> Content:
     """An answer as it would be disclosed."""
     request = engine_request(body, decode_chat(body), seed=7, tokens_max=TOKENS_MAX)
@@ -100,3 +114,14 @@ async def _content(engine: LlamaEngine, body: bytes) -> Content:
                 tokens += event.tokens
     evidence = ChoiceEvidence([token.id for token in tokens], [token.logprob for token in tokens])
     return Content(bytes(32), body, text, encode_evidence([evidence]))
+
+
+def main() -> None:
+    for tokens in map(int, sys.argv[1:]) if sys.argv[1:] else (None,):
+        costs = asyncio.run(measure_identity(print, tokens=tokens))
+        share = sum(cost.check_ms for cost in costs) / sum(cost.reply_ms for cost in costs)
+        print(f"answers of {tokens or 'any'} tokens: {share:.2f} of writing")
+
+
+if __name__ == "__main__":
+    main()

@@ -55,6 +55,9 @@ def test_a_name_that_is_nearly_right_is_suggested() -> None:
     with pytest.raises(UnknownParameter) as caught:
         tunable("protocol_bsp")
     assert caught.value.hint == "did you mean protocol_bps?"
+    with pytest.raises(UnknownParameter) as caught:
+        tunable("nonsense")
+    assert caught.value.hint == "`dgrid gov parameters` lists them all"
 
 
 def test_nothing_counts_before_the_contract_was_seen() -> None:

@@ -7,6 +7,11 @@ import pytest
 from tests.cli.conftest import Dgrid
 from tests.settlement.judged import a_judged_epoch, reading, story
 
+from dgrid.chain.events import Role
+from dgrid.chain.view import ChainView, Member
+from dgrid.cli.judging import the_node
+from dgrid.core.errors import InvalidRequest
+from dgrid.core.identity import Address
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
 
@@ -32,6 +37,22 @@ def certificate(tmp_path: Path, document: bytes) -> Path:
     path = tmp_path / "certificate.json"
     path.write_bytes(document)
     return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("node-9", "there is no node node-9"), ("0xaaaa", "0xaaaa fits 2 nodes"), ("0xaaab…", "")]
+)
+def test_a_node_is_found_by_its_name_or_the_beginning_of_its_address(text: str, said: str) -> None:
+    nodes = [Address(bytes.fromhex(start) + bytes(17)) for start in ("aaaa01", "aaaa02", "aaab01")]
+    members = {(Role.NODE, one): Member(Role.NODE, one, "", 1, 0, bytes(32), bytes(32), active=True) for one in nodes}
+    names, view = {nodes[0]: "node-1"}, ChainView(members=members)
+    assert the_node("node-1", view, names=names) == nodes[0]
+    if not said:
+        assert the_node(text, view, names=names) == nodes[2]
+        return
+    with pytest.raises(InvalidRequest) as refused:
+        the_node(text, view, names=names)
+    assert refused.value.message == said
 
 
 def test_a_sound_certificate_exits_0_and_says_what_a_chain_must_confirm(dgrid: Dgrid, certificate: Path) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 from tests.engines.conftest import MINI
+from tests.engines.test_tokenizers import LlamaServer, chats
 
 from dgrid.engines.engine import Piece
-from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling
+from dgrid.engines.forcing import WORST_MICROS, Forcing, is_greedy, is_spelling, prompt_of
 from dgrid.engines.libllama import Scorer, load_library
 from dgrid.engines.llama import LlamaEngine, LlamaOptions
 from dgrid.engines.models import ModelFacts, model_facts
@@ -193,11 +195,11 @@ def test_laundered_answers_miss_the_models_first_choice(small_node: Node, evalua
 def launder(content: Content, evaluator: Evaluator) -> Content:
     tokenizer = FACTS[MINI].tokenizer
     assert tokenizer is not None
-    assert tokenizer.template is not None
-    prompt = tokenizer.template([(m.role, m.text()) for m in decode_chat(content.request).messages])
+    prompt = prompt_of(content.request, tokenizer)
+    assert prompt is not None
     (choice,) = decode_evidence(content.evidence)
     with Scorer(load_library(), MINI, context=512) as scorer:
-        scored = scorer.score(scorer.tokens(prompt), choice.ids)
+        scored = scorer.score(prompt, choice.ids)
     return msgspec.structs.replace(content, evidence=encode_evidence([ChoiceEvidence(choice.ids, scored.logprobs)]))
 
 
@@ -234,9 +236,20 @@ def test_what_cannot_be_rebuilt_gives_no_measurement(node: Node, evaluator: Eval
     picture = msgspec.json.encode(
         {"model": "a", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}
     )
-    for request in (tools, picture, b"{"):
+    blank = msgspec.json.encode({"model": "a", "messages": [{"role": "user", "content": " " * 1_100_000}]})
+    for request in (tools, picture, blank, b"{"):
         assert evaluator.measure(msgspec.structs.replace(content, request=request)) is None
     assert evaluator.loop.run(evaluator.forcing.measure(bytes(32), content)) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(chat=chats)
+def test_a_prompt_is_cut_as_llama_cpp_cuts_it(node: Node, chat: list[tuple[str, str]]) -> None:
+    server, tokenizer = LlamaServer(node.loop, node.engine), FACTS[MINI].tokenizer
+    assert tokenizer is not None
+    messages = [{"role": role, "content": text} for role, text in chat]
+    found = prompt_of(msgspec.json.encode({"model": "any", "messages": messages}), tokenizer)
+    assert found == server.ask("/tokenize", content=server.prompt(chat), parse_special=True)["tokens"]
 
 
 def test_the_child_is_started_again_when_it_died(node: Node, evaluator: Evaluator) -> None:

@@ -160,6 +160,14 @@ def test_a_reply_counts_with_the_space_that_was_taken_from_it(tokenizer: Tokeniz
     assert tokenizer.count_reply(text) == (tokenizer.count_text(" " + text) if text else 0)
 
 
+@pytest.mark.parametrize("blank", [" ", "\n"])
+def test_white_space_without_end_is_not_counted_and_stops_nobody(tokenizer: Tokenizer, blank: str) -> None:
+    text = "Where" + 1_000_000 * blank + "is it?"
+    assert tokenizer.count_reply(text) is None
+    assert tokenizer.count_prompt([("user", text)]) is None
+    assert tokenizer.count_reply("Where" + 1_000 * blank + "is it?") is not None
+
+
 @pytest.mark.parametrize("name", ["dgrid-nano-q8_0.gguf", "dgrid-micro-q8_0.gguf", "dgrid-mini-q8_0.gguf"])
 def test_knows_the_tokenizer_and_template_of_every_built_in_model(name: str) -> None:
     tokenizer = load_tokenizer(MODELS / name)

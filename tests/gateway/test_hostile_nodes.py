@@ -221,6 +221,19 @@ def test_three_failures_in_a_row_send_a_node_away(tmp_path: Path) -> None:
     play(tmp_path, scenes, Script(fails_after=0), Script())
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_node_is_not_held_slow_for_the_time_that_another_took_to_fail(tmp_path: Path, *, stream: bool) -> None:
+    async def scenes(stage: Stage) -> None:
+        bad, good = (node.key.address for node in stage.nodes)
+        answer = await stage.ask(stream=stream, provider={"order": ["0x" + bad.hex()]})
+        assert answer.headers[b"x-dgrid-attempts"] == b"2"
+        latency_ms = stage.service.router.loads.of(good).latency_ms
+        assert latency_ms is not None
+        assert latency_ms < 300
+
+    play(tmp_path, scenes, Script(first_delay_s=2.0, fails_after=0), Script())
+
+
 def test_a_stream_that_breaks_after_its_first_words_is_billed_only_as_far_as_the_node_signs(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         answer = await stage.ask(stream=True)

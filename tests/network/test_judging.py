@@ -107,6 +107,16 @@ def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_pos
     assert signed
     assert all(one["root"]["round"] == number and one["root"]["blobId"] == one["blob_id"] for one in signed)
     assert_that_a_stranger_scores_again(network, tmp_path / "stranger")
+    until(lambda: judged_models(network), what="a model's credibility to be listed")
+
+
+def judged_models(network: RunningNetwork) -> list[str]:
+    """The models of which `dgrid models` says how good their answers were found to be."""
+    head, *lines = network.dgrid("models").out.splitlines()
+    assert head.split()[-5:] == ["PUBLISHED", "CREDIBILITY", "LOW", "HIGH", "SAMPLES"]
+    sold = [line.split() for line in lines if line.startswith("dgrid-")]
+    assert len(sold) == len({name for name, *_ in sold}) == 3
+    return [name for name, *_, samples in sold if int(samples) > 0]
 
 
 def evaluators_of(network: RunningNetwork) -> list[dict[str, Any]]:
@@ -116,8 +126,7 @@ def evaluators_of(network: RunningNetwork) -> list[dict[str, Any]]:
 
 def waiting_to_open(network: RunningNetwork) -> list[str]:
     """Who committed to a round and has not opened it."""
-    found = evaluators_of(network)
-    return [one["address"] for one in found if (one["committed_round"] or -1) > (one["opened_round"] or -1)]
+    return [one["address"] for one in evaluators_of(network) if one["rounds"]["committed"] > one["rounds"]["opened"]]
 
 
 @pytest.mark.timeout(240)
@@ -142,4 +151,4 @@ def test_a_network_that_is_stopped_between_commitment_and_opening_costs_nobody_i
 def opened_again(network: RunningNetwork, committed: list[str]) -> bool:
     """Whether those who were stopped have opened a later round than the one that they could not open."""
     found = [one for one in evaluators_of(network) if one["address"] in committed]
-    return all((one["opened_round"] or -1) == (one["committed_round"] or 0) for one in found)
+    return all(one["opened_round"] == one["committed_round"] is not None for one in found)

@@ -7,7 +7,7 @@ import pytest
 
 from dgrid.config import ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, NodeConfig, load_role, load_wallet
 from dgrid.core.errors import NetworkUnreachable
-from dgrid.processes.home import Home, HomeInUse, Plan, Ports, write_atomically
+from dgrid.processes.home import PORT_BASE, Home, HomeInUse, Plan, Ports, write_atomically
 
 CHAIN = ChainConfig(("http://127.0.0.1:7421",), 31337, {"settlement": "0x" + "11" * 20})
 
@@ -56,6 +56,12 @@ def test_a_home_knows_who_holds_it_and_believes_no_file_of_a_dead_one(home: Home
 def test_a_home_without_a_network_says_how_to_start_one(home: Home) -> None:
     with pytest.raises(NetworkUnreachable, match="no network runs"):
         home.status()
+
+
+def test_a_home_starts_again_where_it_listened_last(home: Home) -> None:
+    assert home.port_base() == PORT_BASE
+    home.keep_port_base(8520)
+    assert (home.port_base(), home.port_base(9000)) == (8520, 9000)
 
 
 def test_a_home_that_cannot_be_made_is_refused_with_the_way_out(tmp_path: Path) -> None:

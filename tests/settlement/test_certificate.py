@@ -304,6 +304,7 @@ def test_a_receipt_that_was_not_drawn_has_no_certificate() -> None:
     with pytest.raises(NotDrawn) as refused:
         certificate_of(judged, undrawn(judged))
     assert refused.value.exit_code == 5
+    assert "`dgrid receipts --judged`" in str(refused.value.hint)
 
 
 def test_an_unknown_receipt_is_not_found() -> None:

@@ -356,7 +356,7 @@ def tunable(name: str) -> Tunable:
     """One parameter's entry. Raises UnknownParameter."""
     found = next((one for one in catalogue() if one.name == name), None)
     if found is None:
-        near = get_close_matches(name, [one.name for one in catalogue()], n=1)
+        near = get_close_matches(name, [one.name for one in catalogue()], n=1, cutoff=0.75)
         hint = f"did you mean {near[0]}?" if near else "`dgrid gov parameters` lists them all"
         raise UnknownParameter(f"the network has no parameter {name}", hint=hint)
     return found

@@ -90,16 +90,22 @@ def connect(
 
 
 def models(context: typer.Context) -> None:
-    """List the models that can be asked, with price and context.
+    """List the models that can be asked: price, context, what was published of their quality and what judges found.
 
-    Example: `dgrid models --json`
+    The interval holds the credibility of all its nodes together with 90 % certainty.
+
+    Example: `dgrid models`
     """
     from dgrid.cli.wallet_config import open_public
 
     terminal: Terminal = context.obj
     found = open_public(terminal.home).fetch("/v1/models")["data"]
-    rows = [(one["id"], one.get("context_length", "-"), *_prices(one), one.get("nodes", "-")) for one in found]
-    text = columns(("MODEL", "CONTEXT", "IN / MILLION", "OUT / MILLION", "NODES"), rows)
+    rows = [
+        (one["id"], one.get("context_length", "-"), *_prices(one), one.get("nodes", "-"), *_judged(one))
+        for one in found
+    ]
+    sold = "MODEL", "CONTEXT", "IN / MILLION", "OUT / MILLION", "NODES"
+    text = columns((*sold, "PUBLISHED", "CREDIBILITY", "LOW", "HIGH", "SAMPLES"), rows)
     terminal.show("models", {"models": found}, text=text)
 
 
@@ -108,6 +114,11 @@ def _prices(model: dict[str, Any]) -> tuple[str, str]:
     prices = pricing.get("in_price_wei"), pricing.get("out_price_wei")
     cells = [dgai(int(price)) if price is not None else "-" for price in prices]
     return cells[0], cells[1]
+
+
+def _judged(model: dict[str, Any]) -> list[object]:
+    names = "published_bps", "judged_bps", "low_bps", "high_bps", "samples"
+    return [_cell(name, model.get("quality", {}).get(name)) for name in names]
 
 
 def nodes(

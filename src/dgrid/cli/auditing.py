@@ -147,7 +147,7 @@ def _quality_lines(one: dict[str, Any]) -> list[str]:
     reports = f"{one['reported']} opened, {len(one['missed'])} missed, {len(one['unbidden'])} unbidden"
     lines = [
         f"judging  round {one['round']}",
-        f"  draw           {one['drawn']:,} receipts, {many(one['duties'], 'report')} due",
+        f"  draw           {many(one['drawn'], 'receipt')}, {many(one['duties'], 'report')} due",
         f"  reports        {reports}; {one['undisclosed']} say that nothing was disclosed",
         f"  credibility    {one['credibility_root']}",
         f"  pay-outs       {dgai(int(one['payouts_wei']))} so far, root {one['payouts_root']}",

@@ -187,8 +187,9 @@ def the_node(text: str, view: ChainView, *, names: Mapping[Address, str]) -> Add
     lowered = text.lower().partition("…")[0]
     fits = [one for one in nodes if names.get(one) == text or (len(lowered) > 3 and to_hex(one).startswith(lowered))]
     if len(fits) != 1:
-        hint = "give an address, its beginning, or a name such as node-1"
-        raise InvalidRequest(f"{text} names {len(fits)} nodes", hint=hint)
+        found = f"{text} fits {len(fits)} nodes" if fits else f"there is no node {text}"
+        hint = "`dgrid nodes` lists them; give a name such as node-1, or an address's beginning"
+        raise InvalidRequest(found, hint=hint)
     return fits[0]
 
 

@@ -23,7 +23,7 @@ A decentralized AI inference network: ask, route, run, settle, verify.
 Start a network on this machine, ask it, and check what it did:
 
     dgrid up --detach
-    dgrid chat "Tim plays the cello. What does Tim play?"
+    dgrid chat "Tim plays the cello. Which instrument does Tim play?"
     dgrid receipts
     dgrid audit --epoch 1
 

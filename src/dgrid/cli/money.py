@@ -45,7 +45,8 @@ def wallet(
     """Show deposits, what was used of them, and what can be claimed: read from the chain and the archives.
 
     Without an address: the deposits of this home's user, and the claims of all its keys. Nodes can claim their base
-    share with the epoch. `unjudged` is what quality may add to it at most; what it does not add goes back to payers.
+    share with the epoch; `claimable` is due when its challenge window is over. `unjudged` is what quality may add to it
+    at most; what it does not add goes back to payers.
 
     Example: `dgrid wallet --address 0x70997970…`
     """
@@ -80,6 +81,8 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
         terminal.show("claim", nothing, text=f"nothing is due now{waiting}")
         return
     terminal.note(columns(("KIND", "PAYEE", "FROM", "AMOUNT"), rows))
+    if plan.waiting_wei:
+        terminal.note(f"{dgai(plan.waiting_wei)} more will be due, after its challenge window")
     terminal.note(f"transactions for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
     agree(terminal, yes=yes)
     outcome = send_claim(terminal.home, plan)

@@ -36,8 +36,11 @@ def up(  # noqa: PLR0913 one for each flag
         bool, typer.Option("--no-restart", help="Leave a role that died as it is, instead of starting it again.")
     ] = False,
     port_base: Annotated[
-        int, typer.Option(metavar="PORT", help="The first gateway's port; all others follow it.")
-    ] = 7420,
+        int | None,
+        typer.Option(
+            metavar="PORT", help="The first gateway's port; all others follow it. Without it the home's last, or 7420."
+        ),
+    ] = None,
 ) -> int:
     """Run a whole network here: chain, contracts, gateways, nodes, archives, settler, evaluators, an author, a watcher.
 
@@ -92,8 +95,8 @@ def doctor(
     context: typer.Context,
     *,
     port_base: Annotated[
-        int, typer.Option(metavar="PORT", help="The first gateway's port, as with `dgrid up`.")
-    ] = 7420,
+        int | None, typer.Option(metavar="PORT", help="The first gateway's port, as with `dgrid up`.")
+    ] = None,
 ) -> int:
     """Check whether this machine has all that a network needs; what is missing is named with its remedy.
 

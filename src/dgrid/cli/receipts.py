@@ -176,9 +176,8 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ReceiptNotFound(
-            f"cannot read {file}: {error.strerror}", hint="`dgrid receipts get ID -o FILE` writes a receipt to a file"
-        ) from None
+        hint = "`dgrid receipts get ID -o FILE` writes a receipt to a file, `dgrid proof ID` a certificate"
+        raise ReceiptNotFound(f"cannot read {file}: {error.strerror}", hint=hint) from None
 
 
 def audit(

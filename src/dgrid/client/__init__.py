@@ -3,7 +3,7 @@
     from dgrid.client import ApiKey, Client
 
     with Client(["http://127.0.0.1:7420"], ApiKey("dg-…")) as client:
-        print(client.ask("Tim plays the cello. What does Tim play?").text)
+        print(client.ask("Tim plays the cello. Which instrument does Tim play?").text)
 
 One flow without I/O (`flow`) serves both clients. An unchanged OpenAI client works as well: it only checks no receipts.
 """

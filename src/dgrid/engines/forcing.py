@@ -1,9 +1,9 @@
 """Gate A: does what a node says of its tokens fit the model that it claims?
 
 The claimed model reads the prompt and the committed tokens once (teacher forcing) and says how likely each was; an
-honest node reported the same, up to rounding. The prompt is rendered as the node's llama.cpp renders it, by
-`templates`. A measurement of numbers, never a verdict: how much gap is too much is `poq`'s to say. Requests whose
-prompt cannot be rebuilt here (tools, pictures, a template not known) give no measurement.
+honest node reported the same, up to rounding. The prompt is rendered and cut as the node's llama.cpp does it, by
+`templates` and `tokenizers`. A measurement of numbers, never a verdict: how much gap is too much is `poq`'s to say.
+Requests whose prompt cannot be rebuilt here (tools, pictures, a template not known) give no measurement.
 """
 
 import asyncio
@@ -159,17 +159,22 @@ def prompt_maker(facts: ModelFacts) -> Tokenizer | None:
     return facts.tokenizer if facts.tokenizer is not None and facts.tokenizer.template is not None else None
 
 
-def prompt_of(request: bytes, tokenizer: Tokenizer) -> str | None:
-    """What the model reads of a body, special tokens written out; None where more than the messages shapes it."""
+def prompt_of(request: bytes, tokenizer: Tokenizer) -> list[int] | None:
+    """The tokens that the model reads of a body; None where more than the messages shapes it, or it cannot be cut."""
     try:
         chat = decode_chat(request)
     except RequestError:
         return None
     turns = conversation(chat.messages)
-    return None if turns is None or chat.tools or tokenizer.template is None else tokenizer.template(turns)
+    if turns is None or chat.tools or tokenizer.template is None:
+        return None
+    try:
+        return tokenizer.encoding.encode(tokenizer.template(turns), allowed_special="all")
+    except ValueError:  # a million blanks in a row
+        return None
 
 
-def task_of(facts: ModelFacts, prompt: str, *, choices: Sequence[ChoiceEvidence]) -> dict[str, object]:
+def task_of(facts: ModelFacts, prompt: list[int], *, choices: Sequence[ChoiceEvidence]) -> dict[str, object]:
     """A task as the child reads it."""
     return {
         "model": str(facts.path.resolve()),

@@ -60,8 +60,7 @@ def result_of(scorers: Scorers, task: dict[str, Any]) -> dict[str, Any]:
     """One task's scores, choice by choice, or why there are none."""
     try:
         scorer = scorers.get(task["model"], context=task["context"])
-        prompt = scorer.tokens(task["prompt"])
-        scored = [scorer.score(prompt, reply) for reply in task["replies"]]
+        scored = [scorer.score(task["prompt"], reply) for reply in task["replies"]]
     except LibraryError as error:
         return {"error": str(error)}
     return {"replies": [{"logprobs": each.logprobs, "best": each.best} for each in scored]}

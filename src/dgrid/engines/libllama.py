@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -65,7 +66,6 @@ class Batch(ctypes.Structure):
 
 LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 SILENT: Final = LogCallback(lambda *_: None)  # what it logs may quote a request
-Tokens = ctypes.POINTER(ctypes.c_int32)
 SIGNATURES: Final = {
     "llama_model_default_params": (ModelParameters, []),
     "llama_context_default_params": (ContextParameters, []),
@@ -81,10 +81,6 @@ SIGNATURES: Final = {
     "llama_memory_clear": (None, [ctypes.c_void_p, ctypes.c_bool]),
     "llama_model_get_vocab": (ctypes.c_void_p, [ctypes.c_void_p]),
     "llama_vocab_n_tokens": (ctypes.c_int32, [ctypes.c_void_p]),
-    "llama_tokenize": (
-        ctypes.c_int32,
-        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, Tokens, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool],
-    ),
     "llama_log_set": (None, [LogCallback, ctypes.c_void_p]),
     "llama_backend_init": (None, []),
 }
@@ -141,7 +137,12 @@ class Scorer:
             raise LibraryError(f"there is no memory for {path.name}")
         self._vocabulary = library.llama_model_get_vocab(self._model)
         self.size: int = library.llama_vocab_n_tokens(self._vocabulary)
-        self._batch = library.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._batch = batch = library.llama_batch_init(BATCH_TOKENS, 0, 1)
+        view = partial(np.ctypeslib.as_array, shape=(BATCH_TOKENS,))
+        self._tokens, self._places, self._wanted = view(batch.token), view(batch.pos), view(batch.logits)
+        view(batch.n_seq_id)[:] = 1
+        for at in range(BATCH_TOKENS):
+            batch.seq_id[at][0] = 0
 
     def __enter__(self) -> Self:
         return self
@@ -155,23 +156,15 @@ class Scorer:
         self._library.llama_free(self._context)
         self._library.llama_model_free(self._model)
 
-    def tokens(self, text: str) -> list[int]:
-        """The tokens of a prompt as the server cuts it: special tokens written out count as what they are."""
-        raw = text.encode()
-        buffer = (ctypes.c_int32 * (len(raw) + 8))()
-        count = self._library.llama_tokenize(self._vocabulary, raw, len(raw), buffer, len(buffer), True, True)
-        if count < 0:
-            raise LibraryError("the prompt has more tokens than bytes")
-        return list(buffer[:count])
-
     def score(self, prompt: Sequence[int], reply: Sequence[int]) -> Scored:
         """Each reply token's chance to follow what is in front of it. Raises LibraryError."""
-        if not prompt or not reply or any(not 0 <= token < self.size for token in (*prompt, *reply)):
+        given = (*prompt, *reply)
+        if not prompt or not reply or min(given) < 0 or max(given) >= self.size:
             raise LibraryError("prompt and reply need one token each, all of the vocabulary")
-        ids = [*prompt, *reply[:-1]]
+        ids = given[:-1]
         if len(ids) > self.context:
             raise LibraryError(f"{len(ids)} tokens do not fit in a context of {self.context}")
-        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), True)
+        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)  # forgotten, not zeroed
         scored = Scored([], [])
         for rows in self._rows(ids, first=len(prompt) - 1):
             done = len(scored.logprobs)
@@ -190,22 +183,19 @@ class Scorer:
             place = end
 
     def _decode(self, ids: Sequence[int], place: int, *, first: int) -> None:
-        batch = self._batch
-        batch.n_tokens = len(ids)
-        for at, token in enumerate(ids):
-            batch.token[at] = token
-            batch.pos[at] = place + at
-            batch.n_seq_id[at] = 1
-            batch.seq_id[at][0] = 0
-            batch.logits[at] = int(place + at >= first)
-        if self._library.llama_decode(self._context, batch) != 0:
+        self._batch.n_tokens = count = len(ids)
+        self._tokens[:count] = ids
+        self._places[:count] = np.arange(place, place + count)
+        self._wanted[:count] = self._places[:count] >= first
+        if self._library.llama_decode(self._context, self._batch) != 0:
             raise LibraryError("llama.cpp could not read the tokens")
 
 
 def add_rows(scored: Scored, rows: np.ndarray, *, chosen: Sequence[int]) -> None:
     """Adds the log-softmax of each row at its chosen token and at its best."""
-    values = rows.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    total = np.log(np.exp(values).sum(axis=1))
-    scored.logprobs.extend((values[np.arange(len(chosen)), list(chosen)] - total).tolist())
+    best = rows.max(axis=1)
+    below = rows - best[:, np.newaxis]
+    forced = below[np.arange(len(chosen)), list(chosen)]
+    total = np.log(np.exp(below, out=below).sum(axis=1, dtype=np.float64))
+    scored.logprobs.extend((forced - total).tolist())
     scored.best.extend((-total).tolist())

@@ -50,16 +50,13 @@ class Words:
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
         self._counts = {FILLER: 0}
-        self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
     def whole(self, text: str) -> int:
-        """The number of tokens of a text, by the pattern itself."""
-        if not text:
-            return 0
-        if self._special.isdisjoint(text):  # then no special token is written out in it
-            return len(self._encoding.encode_ordinary(text))
-        return len(self._encoding.encode(text, allowed_special="all"))
+        """The number of tokens of a text, by the pattern itself. Raises ValueError where that runs out of stack: on
+        white space by the hundred thousand.
+        """
+        return len(self._encoding.encode(text, allowed_special="all")) if text else 0
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
@@ -136,16 +133,26 @@ class Tokenizer:
     reply_opening: str = ""
 
     def count_text(self, text: str) -> int:
-        """The number of tokens of a text that no template wraps."""
+        """The number of tokens of a text that no template wraps. Raises ValueError, see `Words.whole`."""
         return self.words.count(text)
 
-    def count_reply(self, text: str) -> int:
-        """The number of tokens of an answer as the model wrote it, with the space that was taken from its front."""
-        return self.count_text(self.reply_opening + text) if text else 0
+    def count_reply(self, text: str) -> int | None:
+        """The number of tokens of an answer as the model wrote it, with the space that was taken from its front; None
+        where it cannot be cut.
+        """
+        try:
+            return self.count_text(self.reply_opening + text) if text else 0
+        except ValueError:
+            return None
 
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
-        """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
-        return None if self.template is None else self.count_chat(self.template(messages))
+        """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known, or
+        the chat cannot be cut.
+        """
+        try:
+            return None if self.template is None else self.count_chat(self.template(messages))
+        except ValueError:
+            return None
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:

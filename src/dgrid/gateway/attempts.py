@@ -26,6 +26,12 @@ class Attempts(msgspec.Struct):
     decision: Decision | None = None
     upstream: NodeReply | None = None
     relay: Relay | None = None
+    asked_ms: int = 0  # when the node of `decision` was asked
+
+    @property
+    def waited_ms(self) -> int:
+        """How long the request had waited before, here and for nodes that failed: none of it is this node's latency."""
+        return self.asked_ms - self.order.received_ms
 
     @property
     def count(self) -> int:

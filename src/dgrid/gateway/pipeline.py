@@ -128,7 +128,7 @@ class Pipeline:
             decision = attempts.decision = parts.router.decide(
                 attempts.order, attempts.plan, excluded=attempts.excluded
             )
-            load = parts.router.loads.of(decision.seller.node)
+            load, attempts.asked_ms = parts.router.loads.of(decision.seller.node), parts.now_ms()
             load.in_flight += 1
             try:
                 attempts.upstream = await parts.dispatcher.send(attempts.order, attempts.plan, decision=decision)
@@ -210,7 +210,7 @@ class Pipeline:
         _, committed = parts.cashier.charge(case, verified, priced=priced, wire=wire, times=times, answer=stored)
         await committed
         parts.router.loads.of(seller.node).in_flight -= 1
-        self._credit(attempts, verified, comparable_ms(total_ms, verified.tokens_out))
+        self._credit(attempts, verified, comparable_ms(total_ms - attempts.waited_ms, verified.tokens_out))
         parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return Reply(200, body, headers)
 
@@ -284,7 +284,7 @@ class Pipeline:
             case, verified, priced=priced, wire=relay.wire_hash(), times=times, answer=stored
         )
         await committed
-        self._credit(attempts, verified, opened.ttft_ms)
+        self._credit(attempts, verified, opened.ttft_ms - attempts.waited_ms)
         parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return tail
 

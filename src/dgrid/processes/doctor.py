@@ -16,13 +16,13 @@ from dgrid.config import ChainConfig
 from dgrid.core.errors import DGridError
 from dgrid.processes.chain_doctor import chain_findings
 from dgrid.processes.findings import Finding
-from dgrid.processes.home import HOST, PORT_BASE, Home, Ports
+from dgrid.processes.home import HOST, Home, Ports
 
 DISK_BYTES_MIN = 1024**3
 GLIBC_MIN = (2, 35)
 
 
-def diagnose(home: Path, *, port_base: int = PORT_BASE, chain: ChainConfig | None = None) -> list[Finding]:
+def diagnose(home: Path, *, port_base: int | None = None, chain: ChainConfig | None = None) -> list[Finding]:
     """All findings, in the order in which a start would need them; last those about the home's `chain`, if any."""
     checks: tuple[Callable[[], Finding], ...] = (
         _python,
@@ -32,7 +32,7 @@ def diagnose(home: Path, *, port_base: int = PORT_BASE, chain: ChainConfig | Non
         _models,
         _encoder,
         lambda: _disk(home),
-        lambda: _ports(home, Ports(port_base)),
+        lambda: _ports(home, Ports(Home(home).port_base(port_base))),
     )
     return [*(check() for check in checks), *chain_findings(home, chain)]
 

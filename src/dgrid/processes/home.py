@@ -135,6 +135,19 @@ class Home:
             hint = "name a folder that you may write to with --home"
             raise ConfigError(f"cannot make a home in {self.path}: {error.strerror}", hint=hint) from None
 
+    def port_base(self, wanted: int | None = None) -> int:
+        """The first gateway's port: what is wanted now, else what the home was started with last."""
+        if wanted is not None:
+            return wanted
+        try:
+            return int(self._port_file.read_text())
+        except (OSError, ValueError):
+            return PORT_BASE
+
+    def keep_port_base(self, base: int) -> None:
+        """Remembers where the home's network listens, for its next start."""
+        write_atomically(self._port_file, f"{base}\n".encode())
+
     def key(self, name: str) -> SigningKey:
         """A party's key, made at first use."""
         path = self.key_file(name)
@@ -186,6 +199,10 @@ class Home:
                 return int(self._pid_file.read_text())
             except (OSError, ValueError):
                 return None
+
+    @property
+    def _port_file(self) -> Path:
+        return self.path / "port_base"
 
     @property
     def _pid_file(self) -> Path:

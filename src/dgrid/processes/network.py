@@ -25,7 +25,7 @@ from dgrid.core.identity import api_key_tag, to_hex
 from dgrid.core.money import BPS, WEI, Price
 from dgrid.engines.encoder_server import encoder_file
 from dgrid.processes.deploying import deployed
-from dgrid.processes.home import HOME_NAME, HOST, MODELS_OF_NODES, PORT_BASE, Home, Plan, Ports, write_atomically
+from dgrid.processes.home import HOME_NAME, HOST, MODELS_OF_NODES, Home, Plan, Ports, write_atomically
 from dgrid.processes.supervisor import Supervisor
 from dgrid.wire.http import ClientLimits, HttpClient
 
@@ -47,7 +47,7 @@ class UpOptions:
     epoch_seconds: int = 20
     restart: bool = True
     detach: bool = False
-    port_base: int = PORT_BASE
+    port_base: int | None = None  # the home's, if it has one
 
 
 class Network:
@@ -55,7 +55,7 @@ class Network:
 
     def __init__(self, options: UpOptions, home: Home, say: Say) -> None:
         self.options, self.home, self.say = options, home, say
-        self.ports = Ports(options.port_base)
+        self.ports = Ports(home.port_base(options.port_base))
         self.chain = DevChain(folder=home.path / "chain", port=self.ports.chain, log_file=home.log_file("chain"))
         self.http = HttpClient(ClientLimits(first_byte_s=5.0))
         self.supervisor = Supervisor(restart=options.restart, on_change=self._write_status)
@@ -276,7 +276,8 @@ class Network:
         command = "dgrid" if path.name == HOME_NAME and Path.cwd() == path.parent else f"dgrid --home {path}"
         command = ".venv/bin/" + command if Path(".venv/bin/dgrid").exists() else command
         status = f"{self.gateway_urls[0]}/status"
-        self.say(WELCOME.format(seconds=seconds, url=url, key=key, status=status, command=command))
+        words = {"url": url, "key": key, "status": status, "command": command, "question": QUESTION}
+        self.say(WELCOME.format(seconds=seconds, **words))
         self.say(f"ready {url}")
 
 
@@ -290,13 +291,14 @@ class KnownNodes(msgspec.Struct):
     nodes: list[KnownNode]
 
 
+QUESTION = "Tim plays the cello. Which instrument does Tim play?"  # every built-in model can answer it
 WELCOME = """
 DGrid is up after {seconds:.1f} s.
 
   base URL   {url}
   API key    {key}
   status     {status}
-  stop       Ctrl-C, or `{command} down`
+  stop       `{command} down`, or Ctrl-C in the terminal that it runs in
 
 Ask in the terminal:
   {command} chat "Maria lives in Oslo. She works as a nurse. Where does Maria live?"
@@ -304,11 +306,11 @@ Ask in the terminal:
 With curl:
   curl {url}/chat/completions -H "Authorization: Bearer {key}" \\
     -H "Content-Type: application/json" \\
-    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]}}'
+    -d '{{"model": "auto", "messages": [{{"role": "user", "content": "{question}"}}]}}'
 
 With Python (pip install openai):
   from openai import OpenAI
   client = OpenAI(base_url="{url}", api_key="{key}")
-  question = [{{"role": "user", "content": "Tim plays the cello. What does Tim play?"}}]
+  question = [{{"role": "user", "content": "{question}"}}]
   print(client.chat.completions.create(model="auto", messages=question).choices[0].message.content)
 """

@@ -32,10 +32,11 @@ def run_up(options: UpOptions, *, say: Say = print) -> int:
     home.make()
     if options.detach:
         with home.lock():  # what is wrong is said here, by its own name; the one that stays takes the lock next
-            _check_ports(options)
+            _check_ports(options, home)
         return _detach(options, home, say)
     with home.lock():
-        _check_ports(options)
+        _check_ports(options, home)
+        home.keep_port_base(home.port_base(options.port_base))
         return uvloop.run(Network(options, home, say).run())
 
 
@@ -46,12 +47,12 @@ def _check_options(options: UpOptions) -> None:
         raise UsageError("a network has at most 10 evaluators")
     if not 5 <= options.epoch_seconds <= 24 * 3600:
         raise UsageError("an epoch lasts 5 seconds to a day")
-    if not 1024 <= options.port_base <= 65000:
+    if options.port_base is not None and not 1024 <= options.port_base <= 65000:
         raise UsageError("the port base lies between 1024 and 65000")
 
 
-def _check_ports(options: UpOptions) -> None:
-    ports = Ports(options.port_base)
+def _check_ports(options: UpOptions, home: Home) -> None:
+    ports = Ports(home.port_base(options.port_base))
     wanted = [ports.chain, ports.settler, ports.watcher, *(ports.gateway(index) for index in range(options.gateways))]
     wanted += [*(ports.node(index) for index in range(options.nodes)), *(ports.archive(index) for index in range(3))]
     if options.evaluators:
@@ -66,7 +67,7 @@ def _check_ports(options: UpOptions) -> None:
 def _detach(options: UpOptions, home: Home, say: Say) -> int:
     """Starts the same command in the background, passes on what it says, and returns once it serves."""
     arguments = ["--gateways", options.gateways, "--nodes", options.nodes, "--epoch-seconds", options.epoch_seconds]
-    arguments += ["--evaluators", options.evaluators, "--port-base", options.port_base]
+    arguments += ["--evaluators", options.evaluators, "--port-base", home.port_base(options.port_base)]
     arguments += [] if options.restart else ["--no-restart"]
     home.status_file.unlink(missing_ok=True)
     log_file = home.log_file("up")

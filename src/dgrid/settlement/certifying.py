@@ -91,7 +91,8 @@ def _require_drawn(leaf: LeafFacts, facts: DrawnEpoch, rules: DrawRules) -> None
     if was_drawn(leaf, facts, rules=rules):
         return
     why = "the seed did not choose it" if leaf.is_open else "its caller showed it to nobody, or no node worked for it"
-    raise NotDrawn(f"the receipt was not drawn: {why}", hint="its label and its place in the epoch stand all the same")
+    hint = "`dgrid receipts --judged` shows which were; this one's label and place stand all the same"
+    raise NotDrawn(f"the receipt was not drawn: {why}", hint=hint)
 
 
 def _root_over(view: ChainView, judged_round: int) -> PostedQuality:

@@ -1,8 +1,9 @@
 """Chooses a node: hard filters, then mostly the better of two drawn by chance (power of two choices).
 
-Better is what waits less for what it is worth: peak-EWMA cost over the square of the credibility, which is drawn from
-its posterior, so that who is little known is tried now and then. The odds follow the costs: nearly equal nodes share
-the work and its pay, and one that costs twice as much is seldom asked. Pure: the same field, loads, wishes and chance
+Better is what waits less for what it is worth: peak-EWMA latency times load over the square of the credibility, which
+is drawn from its posterior, so that who is little known is tried now and then. The odds follow the costs: nearly equal
+nodes share the work and its pay, and one that costs twice as much is seldom asked. Latencies count as far as they are
+known, so that neither a cold first answer nor an old slow one decides. Pure: the same field, loads, wishes and chance
 give the same choice. A doubtful node gets a hundredth of the model's requests, all of them together; more only when
 nobody else is able to serve at all, or when the caller names it.
 """
@@ -14,12 +15,12 @@ import msgspec
 
 from dgrid.gateway.orders import Seller
 from dgrid.gateway.route.entrants import Entrant, Field, Repute
-from dgrid.gateway.route.load import Loads, NodeLoad
+from dgrid.gateway.route.load import Loads, NodeLoad, slowness
 from dgrid.gateway.route.standing import sampled
 from dgrid.gateway.route.wishes import Wishes
 
 CAPACITY_STRETCH = 16  # a node queues a little; more than this many times its places would only wait
-LEAN = 3  # the odds of two nodes are their costs' inverse to this power: 8 to 1 where one costs twice the other
+LEAN = 3  # the odds of two nodes are their costs' inverse to this power: 8 to 1 where one is twice as loaded
 DOUBTFUL_SHARE = 0.01
 
 
@@ -119,20 +120,30 @@ def two_choices(ready: Sequence[Entrant], moment: Moment) -> Entrant:
     second = int(moment.chance.random() * (count - 1))
     second += second >= first
     one, other = ready[first], ready[second]
-    ratio = cost_of(one, moment) / cost_of(other, moment)
+    ratio = cost_ratio(one, other, moment=moment)
     return one if moment.chance.random() * (1 + ratio**LEAN) < 1 else other
 
 
-def cost_of(entrant: Entrant, moment: Moment) -> float:
-    """Waiting time for what is believed to be worth it. Lower is better."""
-    return waiting_of(entrant, moment) / sampled(entrant.mean, entrant.spread, chance=moment.chance) ** 2
+def cost_ratio(one: Entrant, other: Entrant, *, moment: Moment) -> float:
+    """How many times as much of a wait one costs as the other, for what each is believed to be worth."""
+    loads = moment.loads
+    slower = slowness(loads.of(one.seller.node), loads.of(other.seller.node), now_ms=moment.now_ms)
+    return slower * burden_of(one, moment) / burden_of(other, moment)
+
+
+def burden_of(entrant: Entrant, moment: Moment) -> float:
+    """By how much a node's load makes its answers wait, over what they are believed to be worth."""
+    load = moment.loads.of(entrant.seller.node)
+    crowd = (load.in_flight + 1) * fullness(load, entrant.seller) * load.reluctance(moment.now_ms)
+    return crowd / sampled(entrant.mean, entrant.spread, chance=moment.chance) ** 2
 
 
 def waiting_of(entrant: Entrant, moment: Moment) -> float:
+    """What one more request would wait, roughly. Lower is better."""
     load = moment.loads.of(entrant.seller.node)
-    return waiting(load, entrant.seller) * load.reluctance(moment.now_ms)
+    return load.cost() * fullness(load, entrant.seller) * load.reluctance(moment.now_ms)
 
 
-def waiting(load: NodeLoad, seller: Seller) -> float:
-    """What one more request would wait, roughly. A node filled beyond its places makes it wait in proportion."""
-    return load.cost() * max(1.0, (load.in_flight + 1) / max(1, seller.capacity))
+def fullness(load: NodeLoad, seller: Seller) -> float:
+    """A node filled beyond its places makes one more request wait in proportion."""
+    return max(1.0, (load.in_flight + 1) / max(1, seller.capacity))

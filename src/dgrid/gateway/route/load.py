@@ -1,14 +1,20 @@
 """How each node does, as measured here: latency (peak-EWMA), requests in flight, failures in a row.
 
 A latency above the average is believed at once, one below it only over time, so that a node that slows down loses
-traffic quickly and wins it back slowly.
+traffic quickly and wins it back slowly. How far two latencies are compared at all depends on how often they were
+measured, and how long ago: a first answer also pays for what starts cold, and a node that nobody asks cannot show that
+it has become fast again.
 """
 
 from dataclasses import dataclass
 from math import exp
 
 DECAY_MS = 10_000
-UNKNOWN_MS = 5.0  # a node that nobody has measured is tried soon, but not by everybody at once
+DOUBT = 2  # a latency just measured is half believed after so many answers
+DOUBT_AGES_MS = 60_000  # after so long it is doubted twice as much, after twice as long three times
+ENOUGH = 20  # more answers than these do not make it more certain
+LEAST_MS = 0.1  # below it a clock of whole milliseconds says nothing
+UNKNOWN_MS = 5.0  # a node that nobody has measured, to who wants the fastest: tried soon, but not by all at once
 FAILURES_TO_EJECT = 3
 EJECTED_MS = 5_000
 EJECTIONS_MAX = 12  # a node is away for at most a minute
@@ -33,6 +39,11 @@ class NodeLoad:
         """What one more request would wait, roughly."""
         return (UNKNOWN_MS if self.latency_ms is None else self.latency_ms) * (self.in_flight + 1)
 
+    def trust(self, now_ms: int) -> float:
+        """How far its latency is believed, from 0 to 1."""
+        answers = min(self.served, ENOUGH)
+        return answers / (answers + DOUBT * (1 + max(0, now_ms - self.measured_ms) / DOUBT_AGES_MS))
+
     def is_ejected(self, now_ms: int) -> bool:
         return now_ms < self.ejected_until_ms
 
@@ -47,12 +58,13 @@ class NodeLoad:
         return 1 / max(RAMP_START, since_ms / RAMP_MS)
 
     def succeeded(self, latency_ms: float, now_ms: int) -> None:
-        """Takes a measured latency in."""
+        """Takes a measured latency in. Until there are many, what it falls to is their mean."""
         known, age_ms = self.latency_ms, max(0, now_ms - self.measured_ms)
+        latency_ms = max(LEAST_MS, latency_ms)
         if known is None or latency_ms > known:
             self.latency_ms = latency_ms
         else:
-            weight = exp(-age_ms / DECAY_MS)
+            weight = min(exp(-age_ms / DECAY_MS), self.served / (self.served + 1))
             self.latency_ms = known * weight + latency_ms * (1 - weight)
         self.measured_ms, self.failures, self.ejections = now_ms, 0, 0
         self.served += 1
@@ -80,6 +92,15 @@ class Loads:
         if load is None:
             load = self._nodes[node] = NodeLoad()
         return load
+
+
+def slowness(one: NodeLoad, other: NodeLoad, *, now_ms: int) -> float:
+    """How many times as slow one seems as the other, as far as both are known: the logarithm of the ratio is shrunk
+    towards 0 by the trust in each, as an estimate is towards its prior. 1 where one was never measured."""
+    if one.latency_ms is None or other.latency_ms is None:
+        return 1.0
+    ratio: float = (one.latency_ms / other.latency_ms) ** (one.trust(now_ms) * other.trust(now_ms))
+    return ratio
 
 
 def comparable_ms(total_ms: float, tokens_out: int) -> float:

@@ -132,7 +132,7 @@ function drawEvaluators({ evaluators }) {
 
 function drawQuality({ latest, rounds, changes, canaries_opened: canaries }) {
   byId("round").textContent = latest ? latest.round : "–";
-  byId("round-about").textContent = latest ? `${counted(latest.changes, "finding")} on ${counted(latest.nodes, "node")}` : "nothing judged yet";
+  byId("round-about").textContent = latest ? `${counted(latest.changes, "finding")}; ${counted(latest.nodes, "node")} judged so far` : "nothing judged yet";
   fill("changes", changes.map((change) => [
     hash(change.node), cell(change.model), cell(change.task), cell(change.cause), cell(percent(change.score_bps), "number"),
     cell((change.weight_micros / 1e6).toFixed(2), "number"), why(change),

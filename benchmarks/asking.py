@@ -15,6 +15,7 @@ from statistics import median
 from benchmarks.stacks import CannotBenchmark
 from dgrid.author.chance import Chance
 from dgrid.author.generator import KnownTask, known_task
+from dgrid.author.naming import Answering
 from dgrid.client import ApiKey
 from dgrid.client.asynchronous import AsyncClient
 from dgrid.client.flow import Order
@@ -46,7 +47,7 @@ class Questions:
         self._chance = Chance(random.Random(seed))
 
     def next(self) -> KnownTask:
-        return known_task(self._chance, models=MODELS, write=write_body)
+        return known_task(self._chance, answering=Answering(MODELS), write=write_body)
 
 
 async def ask_paced(urls: Sequence[str], api_key: str, *, seconds: float, rate: float, seed: int) -> int:

@@ -1,8 +1,10 @@
 """Can canaries be told from other requests? `python -m benchmarks.recognising [CSV …]`: an AUC for each view and mix.
 
-A logistic regression learns, on three quarters, to tell the author's requests from others, and is tried on the last
-quarter, by turns. It is given what a node or an evaluator sees of one request: never keys, payers or timing. The others
-are the held-out questions that the live trial asks, and the `prompt` or `Question` column of each named file.
+A reader learns, on three quarters, to tell the author's requests from others, and is tried on the last quarter, by
+turns: a logistic regression on lengths and counts, naive Bayes on what is written. It is given what a node or an
+evaluator sees of one request: never keys, payers or timing. The others are the held-out questions that the live trial
+asks; questions of the same making with all words of the built-in models' lists; the questions of each named file; and
+each of these halved, one half asked by the author as questions of its own.
 
 A weak reader: what it tells apart, anybody can; what it cannot, somebody with more examples and a better model may.
 """
@@ -14,36 +16,43 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from zlib import crc32
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgrid.author.chance import Chance
-from dgrid.author.generator import known_task
+from dgrid.author.generator import known_task, own_task
+from dgrid.author.naming import Answering
+from dgrid.author.stock import OwnQuestion
 from dgrid.processes.author_asking import write_body
 from dgrid.processes.home import MODELS_OF_NODES
 from dgrid.wire.openai import ChatRequest, decode_chat
 
-HELD_OUT = Path(__file__).resolve().parent.parent / "models" / "heldout.jsonl"
+MODELS = Path(__file__).resolve().parent.parent / "models"
 COLUMNS = "prompt", "Question"
+TALK = "small talk", "out of scope", "handwritten out of scope"
 EACH, FOLDS = 500, 4
-SLOTS = 1_024  # for hashed words
 STEPS, RATE, RIDGE = 100, 0.5, 1e-3  # of gradient descent
+UNSEEN = 0.5  # what a term counts that one side never showed
 
 Array = NDArray[np.float64]
-View = Callable[[ChatRequest], Array]
+Requests = Sequence[ChatRequest]
+Reader = Callable[[ChatRequest], float]  # the higher, the more like a canary
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Requests that are no canaries, and what they are."""
+    """Canaries, and requests that are none."""
 
     name: str
-    requests: Sequence[ChatRequest]
+    canaries: Requests
+    others: Requests
 
 
 def shape(request: ChatRequest) -> Array:
@@ -55,91 +64,140 @@ def shape(request: ChatRequest) -> Array:
     return np.log1p(np.array([*counts, *marks], dtype=np.float64))
 
 
-def wording(request: ChatRequest) -> Array:
-    """Which words and pairs of words occur, hashed."""
-    found = np.zeros(SLOTS)
-    words = re.findall(r"\w+|[^\w\s]", _text(request).lower())
-    for term in (*words, *map(" ".join, itertools.pairwise(words))):
-        found[crc32(term.encode()) % SLOTS] = 1.0
-    return found
-
-
-def phrasing(request: ChatRequest) -> Array:
-    """As `wording`, but names, numbers and whatever stands in capitals hidden: how is asked, not about whom."""
-    found = np.zeros(SLOTS)
+def phrasing(request: ChatRequest) -> set[str]:
+    """Three words in a row, with names, numbers and whatever stands in capitals hidden."""
     words = ["_" if word[:1].isupper() or word.isdigit() else word for word in re.findall(r"\w+", _text(request))]
-    for term in map(" ".join, zip(words, words[1:], words[2:], strict=False)):
-        found[crc32(term.encode()) % SLOTS] = 1.0
-    return found
+    return set(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
 
 
-VIEWS: dict[str, View] = {"shape": shape, "phrasing": phrasing, "wording": wording}
+def wording(request: ChatRequest) -> set[str]:
+    """Words and pairs of words."""
+    words = re.findall(r"\w+|[^\w\s]", _text(request).lower())
+    return {*words, *map(" ".join, itertools.pairwise(words))}
+
+
+def letters(request: ChatRequest) -> set[str]:
+    """Two to five letters or signs in a row."""
+    text = _text(request)
+    return {text[at : at + size] for size in (2, 3, 4, 5) for at in range(len(text) - size + 1)}
 
 
 def _text(request: ChatRequest) -> str:
     return "\n".join(message.text() for message in request.messages)
 
 
-def auc(scores: Array, labels: Array) -> float:
+def auc(canaries: Array, others: Array) -> float:
     """How often a canary scores above another request; ties count half (Mann–Whitney)."""
-    canaries, others = scores[labels == 1], scores[labels == 0]
-    above = (canaries[:, None] > others[None, :]).mean()
-    return float(above + (canaries[:, None] == others[None, :]).mean() / 2)
+    above, same = canaries[:, None] > others[None, :], canaries[:, None] == others[None, :]
+    return float(above.mean() + same.mean() / 2)
 
 
-def learnt(features: Array, labels: Array) -> Callable[[Array], Array]:
-    """A logistic regression with a small ridge, by gradient descent on standardised features."""
-    middle, spread = features.mean(axis=0), features.std(axis=0)
-    kept = spread > 0
+def by_counts(canaries: Requests, others: Requests) -> Reader:
+    """A logistic regression on `shape` with a small ridge, by gradient descent on standardised features."""
+    features = np.array([shape(request) for request in (*canaries, *others)])
+    labels = np.array([1.0] * len(canaries) + [0.0] * len(others))
+    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
 
     def scaled(values: Array) -> Array:
-        return np.hstack([(values[:, kept] - middle[kept]) / (3 * spread[kept]), np.ones((len(values), 1))])
+        return np.append((values - middle) / (3 * spread), 1.0)
 
-    known, weights = scaled(features), np.zeros(int(kept.sum()) + 1)
-    step = RATE / max(1.0, float((known**2).sum(axis=1).mean()) / 8)
+    known = np.array([scaled(values) for values in features])
+    weights = np.zeros(known.shape[1])
     for _ in range(STEPS):
         wrong = 1 / (1 + np.exp(-np.clip(known @ weights, -30, 30))) - labels
-        weights -= step * (known.T @ wrong / len(labels) + RIDGE * weights)
-    return lambda values: scaled(values) @ weights
+        weights -= RATE * (known.T @ wrong / len(labels) + RIDGE * weights)
+    return lambda request: float(scaled(shape(request)) @ weights)
 
 
-def told_apart(canaries: Sequence[ChatRequest], others: Sequence[ChatRequest], *, view: View, seed: int) -> float:
-    """The AUC on what was not learnt from, all folds together in the mean."""
-    features = np.array([view(request) for request in (*canaries, *others)])
-    labels = np.array([1.0] * len(canaries) + [0.0] * len(others))
-    fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+def by_terms(terms: Callable[[ChatRequest], Collection[str]]) -> Callable[[Requests, Requests], Reader]:
+    """Naive Bayes: sums what each term that was ever seen says for a canary."""
+
+    def learn(canaries: Requests, others: Requests) -> Reader:
+        ours, theirs = (Counter(term for one in side for term in terms(one)) for side in (canaries, others))
+        known = [*{*ours, *theirs}]
+        counts = np.array([[side[term] for term in known] for side in (ours, theirs)]) + UNSEEN
+        says = np.log(counts[0] / (len(canaries) + 2 * UNSEEN)) - np.log(counts[1] / (len(others) + 2 * UNSEEN))
+        weights = dict(zip(known, says.tolist(), strict=True))
+        return lambda request: sum(weights.get(term, 0.0) for term in terms(request))
+
+    return learn
+
+
+VIEWS: dict[str, Callable[[Requests, Requests], Reader]] = {
+    "shape": by_counts, "phrasing": by_terms(phrasing), "words": by_terms(wording), "letters": by_terms(letters)
+}  # fmt: skip
+
+
+def told_apart(mix: Mix, learn: Callable[[Requests, Requests], Reader], *, seed: int) -> float:
+    """The AUC on what was not learnt from, the mean of all folds."""
+    sides, chance = (mix.canaries, mix.others), random.Random(seed)
+    folds = [[(request, chance.randrange(FOLDS)) for request in side] for side in sides]
     found = []
     for at in range(FOLDS):
-        score = learnt(features[fold != at], labels[fold != at])
-        found.append(auc(score(features[fold == at]), labels[fold == at]))
+        reader = learn(*([request for request, fold in side if fold != at] for side in folds))
+        ours, theirs = ([reader(request) for request, fold in side if fold == at] for side in folds)
+        found.append(auc(np.array(ours), np.array(theirs)))
     return float(np.mean(found))
 
 
-def canaries_of(seed: int) -> list[ChatRequest]:
-    chance, models = Chance(random.Random(seed)), tuple(sorted(set(MODELS_OF_NODES)))
-    return [decode_chat(known_task(chance, models=models, write=write_body).body) for _ in range(EACH)]
+def generated(seed: int, *, with_talk: bool = True) -> list[ChatRequest]:
+    """Canaries of the generator: beside built-in models, or beside any."""
+    chance, models = Chance(random.Random(seed)), tuple(sorted(set(MODELS_OF_NODES))) if with_talk else ()
+    return [decode_chat(known_task(chance, answering=Answering(models), write=write_body).body) for _ in range(EACH)]
+
+
+def owned(conversations: Sequence[list[dict[str, str]]], seed: int) -> list[ChatRequest]:
+    """Canaries of an author that asks these as its own questions."""
+    chance, found = Chance(random.Random(seed)), []
+    for at, messages in enumerate(conversations):
+        said = tuple((message["role"], message["content"]) for message in messages)
+        question = OwnQuestion(str(at).encode(), said, "-", options={})
+        found.append(decode_chat(own_task(chance, question, answering=Answering(), write=write_body).body))
+    return found
 
 
 def mixes(files: Sequence[Path], seed: int) -> Iterator[Mix]:
-    """The held-out questions, those of them that read a text, and each file's."""
-    lines = [json.loads(line) for line in HELD_OUT.read_text(encoding="utf-8").splitlines()]
-    talk = ("small talk", "out of scope", "handwritten out of scope")
-    yield Mix("the trial's questions", [_asked(line["messages"]) for line in lines])
-    yield Mix("… about a text", [_asked(line["messages"]) for line in lines if line["task"] not in talk])
-    for file in files:
-        yield Mix(file.stem, [_asked([{"role": "user", "content": text}]) for text in _column(file, seed)])
-    yield Mix("other canaries", canaries_of(seed + 1))
+    """The generator beside each kind of others, then each of these halved."""
+    canaries = generated(seed)
+    lines = [json.loads(line) for line in (MODELS / "heldout.jsonl").read_text(encoding="utf-8").splitlines()]
+    trial = [line["messages"] for line in lines]
+    texts = [line["messages"] for line in lines if line["task"] not in TALK]
+    yield Mix("the trial's questions", canaries, requests_of(trial))
+    yield Mix("… about a text", generated(seed, with_talk=False), requests_of(texts))
+    yield Mix("such questions with all words", canaries, requests_of(with_all_words(seed)))
+    columns = {file.stem: _column(file, seed) for file in files}
+    for name, asked in columns.items():
+        yield Mix(name, canaries, requests_of(asked[:EACH]))
+    yield Mix("other canaries", canaries, generated(seed + 1))
+    for name, asked in {"the trial's questions": trial, **columns}.items():
+        mixed = random.Random(seed).sample(asked, len(asked))
+        half = len(mixed) // 2
+        yield Mix(f"{name}: half of them own questions", owned(mixed[:half], seed), requests_of(mixed[half:]))
 
 
-def _asked(messages: list[dict[str, str]]) -> ChatRequest:
-    return decode_chat(write_body(messages, model="auto", streamed=False, options={}))
+def with_all_words(seed: int) -> list[list[dict[str, str]]]:
+    """Items of the held-out ones' making, with all words of each list instead of its held-out part."""
+    sys.path.append(str(MODELS / "training"))
+    draw, maker, counts = import_module("draw"), import_module("generator"), import_module("heldout").COUNTS
+
+    class Whole(draw.Draw):  # type: ignore[name-defined, misc]
+        def part(self, items: list[Any]) -> list[Any]:
+            return items
+
+    chance = Whole(seed)
+    return [maker.item(chance, task).messages() for task, count in counts.items() for _ in range(count)]
 
 
-def _column(file: Path, seed: int) -> list[str]:
+def requests_of(conversations: Sequence[list[dict[str, str]]]) -> list[ChatRequest]:
+    return [decode_chat(write_body(one, model="auto", streamed=False, options={})) for one in conversations]
+
+
+def _column(file: Path, seed: int) -> list[list[dict[str, str]]]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
         rows = list(csv.DictReader(opened))
     name = next(column for column in COLUMNS if column in rows[0])
-    return random.Random(seed).sample([row[name] for row in rows], min(EACH, len(rows)))
+    texts = random.Random(seed).sample([row[name] for row in rows], min(2 * EACH, len(rows)))
+    return [[{"role": "user", "content": text}] for text in texts]
 
 
 def main() -> int:
@@ -147,11 +205,11 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    canaries = canaries_of(options.seed)
-    print(f"| {EACH} canaries beside | {' | '.join(VIEWS)} |\n|---|{'---|' * len(VIEWS)}")
+    print(f"| canaries beside | {' | '.join(VIEWS)} |\n|---|{'---|' * len(VIEWS)}")
     for mix in mixes(options.files, options.seed):
-        found = [told_apart(canaries, mix.requests, view=view, seed=options.seed) for view in VIEWS.values()]
-        print(f"| {mix.name} ({len(mix.requests)}) | {' | '.join(f'{one:.2f}' for one in found)} |")
+        found = [told_apart(mix, learn, seed=options.seed) for learn in VIEWS.values()]
+        counts = f"{len(mix.canaries)}, {len(mix.others)}"
+        print(f"| {mix.name} ({counts}) | {' | '.join(f'{one:.2f}' for one in found)} |", flush=True)
     return 0
 
 

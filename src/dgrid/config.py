@@ -150,6 +150,8 @@ class AuthorConfig(RoleConfig):
     archive_urls: tuple[str, ...] = ()  # besides those registered on chain
     accounts: int = 4  # wallets with an API key each: canaries come from all of them
     deposit_wei: str = "1000000000000000000000"  # of each account at each gateway: 1,000 DGAI, as the home's user has
+    questions: str = ""  # a JSON Lines file of own known-answer tasks, or a folder of such; empty: all are generated
+    questions_bps: int = 10_000  # how many canaries are own questions, while fresh ones last
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The author's journal: killed anywhere, it goes on; what is opened leads to the root that was committed to."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.author.writing import write_body
 
 from dgrid.author.chance import Chance
 from dgrid.author.journal import Journal, Served
-from dgrid.author.planning import PlannedCanary, PlanTerms, batch_root, plan_batch
+from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, batch_root, plan_batch
 from dgrid.author.traffic import Traffic
 from dgrid.core.identity import Address
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
@@ -24,7 +25,7 @@ TERMS = PlanTerms(share_bps=3_000, opens_ms=180_000, closes_ms=200_000, accounts
 def a_batch(seed: int = 1, *, asked: int = 40) -> list[PlannedCanary]:
     chance = Chance(random.Random(seed))
     traffic = Traffic(by_gateway={GATEWAYS[0]: asked, GATEWAYS[1]: asked}, models=("dgrid-mini",))  # type: ignore[arg-type]
-    return plan_batch(chance, traffic, terms=TERMS, write=write_body, nonce=lambda: chance.random.randbytes(32))
+    return plan_batch(chance, traffic, terms=TERMS, pen=Pen(write_body, lambda: chance.random.randbytes(32)))
 
 
 def opened(tmp_path: Path) -> Journal:
@@ -37,7 +38,7 @@ def committed(journal: Journal, batch: list[PlannedCanary]) -> None:
 
 
 def served(at: int, *, epoch: int = EPOCH) -> Served:
-    return Served(epoch, 0, 100 - at, bytes(32), f"answer {at}", "0x")
+    return Served(epoch, 0, 100 - at, bytes(32), f"answer {at}", "0x", "dgrid-mini")
 
 
 def test_a_planned_batch_is_the_one_even_if_planned_again(tmp_path: Path) -> None:
@@ -126,6 +127,20 @@ def test_what_was_opened_or_missed_is_not_opened_again(tmp_path: Path) -> None:
     journal.note_opened(*first, is_opened=True)
     journal.note_opened(*second, is_opened=False)
     assert journal.unopened() == []
+
+
+def test_whom_a_virtual_name_led_to_last_is_known_for_some_epochs(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    committed(journal, a_batch())
+    virtual = [one for one in journal.due(EPOCH, now_ms=10**12) if one.model == "auto"]
+    journal.note_served(virtual[0], replace(served(0), model="dgrid-nano"))
+    journal.note_served(virtual[1], replace(served(1, epoch=EPOCH + 1), model="dgrid-mini"))
+    named = next(one for one in journal.due(EPOCH, now_ms=10**12) if one.model == "dgrid-mini")
+    journal.note_served(named, served(2))
+    journal.close()
+    journal = opened(tmp_path)
+    assert journal.led_to(since_epoch=EPOCH) == {"auto": "dgrid-mini"}
+    assert journal.led_to(since_epoch=EPOCH + 2) == {}
 
 
 def test_old_epochs_are_forgotten(tmp_path: Path) -> None:

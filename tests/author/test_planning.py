@@ -10,7 +10,7 @@ from tests.settlement.judged import DOMAIN, EPOCH, Judged
 from tests.wire.making import GATEWAY, PAYER
 
 from dgrid.author.chance import Chance
-from dgrid.author.planning import BATCH_MAX, PlannedCanary, PlanTerms, plan_batch
+from dgrid.author.planning import BATCH_MAX, Pen, PlannedCanary, PlanTerms, plan_batch
 from dgrid.author.traffic import Traffic, traffic_of
 from dgrid.core.identity import Address
 from dgrid.settlement.records import open_records
@@ -21,7 +21,7 @@ ONE, TWO = Address(b"\x01" * 20), Address(b"\x02" * 20)
 def planned(seed: int, traffic: Traffic, *, share_bps: int = 3_000) -> list[PlannedCanary]:
     chance = Chance(random.Random(seed))
     terms = PlanTerms(share_bps, opens_ms=100_000, closes_ms=120_000, accounts=3)
-    return plan_batch(chance, traffic, terms=terms, write=write_body, nonce=lambda: chance.random.randbytes(32))
+    return plan_batch(chance, traffic, terms=terms, pen=Pen(write_body, lambda: chance.random.randbytes(32)))
 
 
 def traffic(one: int, two: int) -> Traffic:

@@ -1,10 +1,13 @@
 """The author on a real chain: committed to, sent, opened in its window; killed between the steps, it goes on."""
 
 import asyncio
+import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.devnet import Devnet, OnDevnet
 from tests.processes.role_process import running
@@ -13,6 +16,7 @@ from tests.settlement.network import Settling, settling
 from dgrid.author.accounts import Account, Channels, accounts_of, salts_in
 from dgrid.author.chance import Chance
 from dgrid.author.journal import Journal, KeptCanary, Served
+from dgrid.author.stock import Stock, read_questions
 from dgrid.author.traffic import TrafficReader
 from dgrid.author.working import AuthorLoop, Desk, Door, Luck
 from dgrid.chain.court import fix_seed
@@ -24,6 +28,7 @@ from dgrid.core.money import WEI
 from dgrid.processes.author_asking import write_body
 from dgrid.settlement.rounds import windows_of
 from dgrid.wire.messages import ChannelConfig
+from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import Canaries, canary_item, decode_quality
 from dgrid.wire.typed import court_domain
 
@@ -60,7 +65,7 @@ class Stage:
             raise self.faults.pop()
         receipt = self.bill(door.account)
         place = receipt.place
-        return Served(place.epoch, place.lane, place.sequence, bytes(32), "an answer", "0x")
+        return Served(place.epoch, place.lane, place.sequence, bytes(32), "an answer", "0x", "dgrid-mini")
 
     def bill(self, account: Account):  # type: ignore[no-untyped-def]
         config = self.channel_of(account)
@@ -192,6 +197,37 @@ def test_killed_between_any_two_steps_it_goes_on(on_devnet: OnDevnet) -> None:
         assert stage.network.watcher.finalized.canary_roots[stage.author, epoch] == batch.root
         again = [canary.idempotency_key for _, canary in stage.asked[len(names) :]]
         assert len(set(again) | set(names)) == len({canary.place for _, canary in stage.asked})
+
+    on_devnet(main)
+
+
+def test_own_questions_are_asked_once_and_generated_ones_when_they_are_used_up(
+    on_devnet: OnDevnet, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.jsonl"
+    texts = [f"Box {at} holds {at * 7} pens.\nHow many pens are in box {at}?" for at in range(6)]
+    lines = [{"messages": [{"role": "user", "content": text}], "reference": "some"} for text in texts]
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        epochs: set[int] = set()
+        while len(epochs) < 2:
+            stage.loop.stock = Stock(read_questions(file))
+            await stage.anchored_traffic()
+            asked = len(stage.asked)
+            await stage.until(lambda asked=asked: len(stage.asked) > asked)  # type: ignore[misc]
+            epoch = stage.asked[-1][1].epoch
+            await stage.until(lambda epoch=epoch: stage.epoch > epoch)  # type: ignore[misc]
+            epochs.add(epoch)
+            await stage.reborn()
+        own, others = Counter[str](), 0
+        for body in {(one.epoch, one.place): one.body for _, one in stage.asked}.values():
+            said = decode_chat(body).messages[-1].text()
+            own += Counter([said] if said in texts else [])
+            others += said not in texts
+        assert own == Counter(texts)
+        assert others > 0
 
     on_devnet(main)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dgrid.config import ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, load_role, to_toml
+from dgrid.config import AuthorConfig, ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, load_role, to_toml
 from dgrid.core.money import WEI
 from dgrid.processes.home import Home, Plan, Ports
 from dgrid.processes.new_role import NewRole, write_role
@@ -28,6 +28,14 @@ def test_it_is_the_next_of_its_kind_and_takes_over_what_the_first_has_settled(tm
     assert made.needs_wei == {"stake_wei": int(config.stake_wei), "deposit_wei": int(config.deposit_wei)}
     gateway = load_role(GatewayConfig, write_role(tmp_path, NewRole("gateway"), chain=CHAIN).file)
     assert gateway.settler_urls == load_role(GatewayConfig, home.role_file("gateway-1")).settler_urls != ()
+
+
+def test_a_second_author_does_not_ask_the_questions_of_the_first(tmp_path: Path) -> None:
+    first = write_role(tmp_path, NewRole("author"), chain=CHAIN)
+    config = replace(load_role(AuthorConfig, first.file), questions="own.jsonl", accounts=9)
+    first.file.write_text(to_toml(config))
+    second = load_role(AuthorConfig, write_role(tmp_path, NewRole("author"), chain=CHAIN).file)
+    assert (second.accounts, second.questions) == (9, "")
 
 
 def test_in_an_empty_home_it_has_the_usual_settings(tmp_path: Path) -> None:

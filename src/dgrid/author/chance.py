@@ -43,26 +43,36 @@ class Chance:
         """A number between the two, both included."""
         return self.random.randint(low, high)
 
+    def number(self, low: int, high: int) -> str:
+        """A whole number, with each count of digits as likely."""
+        digits = self.whole(len(str(low)), len(str(high)))
+        return str(self.whole(max(low, 10 ** (digits - 1)), min(high, 10**digits - 1)))
+
     def coined(self) -> str:
         """A name that can be spoken and stands in no list: it must be read, not guessed."""
-        syllables = [self.one(words.ONSETS) + self.one(words.MIDDLES) for _ in range(self.whole(1, 2))]
-        return ("".join(syllables) + self.one(words.CODAS)).capitalize()
+        count = self.one((1, 1, 2, 2, 3))
+        syllables = "".join(self.one(words.ONSETS) + self.one(words.MIDDLES) for _ in range(count))
+        return (syllables + self.one(words.CODAS)).capitalize()
+
+    def first_name(self) -> str:
+        return self.coined() if self.maybe(30) else self.one(words.FIRST_NAMES)
 
     def person(self) -> str:
         """A first name, sometimes with a family name."""
-        first = self.coined() if self.maybe(20) else self.one(words.FIRST_NAMES)
-        return f"{first} {self.one(words.FAMILY_NAMES)}" if self.maybe(25) else first
+        family = self.coined() if self.maybe(40) else self.one(words.FAMILY_NAMES)
+        return f"{self.first_name()} {family}" if self.maybe(20) else self.first_name()
 
     def town(self) -> str:
-        return self.coined() if self.maybe(25) else self.one(words.TOWNS)
+        return self.coined() if self.maybe(35) else self.one(words.TOWNS)
 
     def firm(self) -> str:
-        return f"{self.coined()} {self.one(words.FIRM_ENDINGS)}"
+        return f"{self.coined()} {self.one(words.FIRM_ENDINGS)}" if self.maybe(70) else self.coined()
 
     def clock(self) -> str:
         """A time of day, such as 9:25."""
-        return f"{self.whole(6, 22)}:{5 * self.whole(0, 11):02}"
+        return f"{self.number(1, 23)}:{5 * self.whole(0, 11):02}"
 
     def wallet(self) -> str:
         """The shortened address of a wallet."""
-        return f"0x{self.random.randrange(16**4):04x}"
+        digits = self.one((4, 4, 6))
+        return f"0x{self.random.randrange(16**digits):0{digits}x}"

@@ -1,7 +1,8 @@
 """An author's canaries on disk: what was committed to, what was sent, what came back, what was opened.
 
 A batch is here before its root goes on chain, a canary before its request goes out: killed anywhere, the author goes on
-where it was, and sends nothing twice under another name. Holds the answers' texts, so it is its owner's alone.
+where it was, sends nothing twice under another name, and asks none of its own questions twice. Holds the answers'
+texts, so it is its owner's alone.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dgrid.author.naming import VIRTUAL_NAMES
 from dgrid.author.planning import PlannedCanary, batch_root
 from dgrid.core.identity import Address
 from dgrid.core.merkle import SumTree
@@ -46,6 +48,14 @@ CREATE TABLE IF NOT EXISTS canaries (
     PRIMARY KEY (epoch, place)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS canaries_by_state ON canaries (state, send_at_ms);
+CREATE TABLE IF NOT EXISTS own_questions (
+    name BLOB PRIMARY KEY  -- of each that was ever planned: an epoch is forgotten, what was asked is not
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS virtual_names (
+    name TEXT PRIMARY KEY,
+    model TEXT NOT NULL,  -- that answered the latest canary of that name
+    epoch INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS openings (
     gateway BLOB NOT NULL,
     epoch INTEGER NOT NULL,
@@ -81,7 +91,7 @@ class KeptCanary:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where a canary's receipt stands, and what proves its content."""
+    """Where a canary's receipt stands, what proves its content, and which model answered."""
 
     epoch: int
     lane: int
@@ -89,6 +99,7 @@ class Served:
     salt: bytes
     output: str
     receipt_id: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,8 @@ class Journal:
                 rows = [_row(epoch, place, one, key) for place, (one, key) in enumerate(zip(batch, keys, strict=True))]
                 insert = f"INSERT INTO canaries ({_COLUMNS}, state) VALUES ({marks}, 'waiting')"  # noqa: S608 fixed
                 self._db.executemany(insert, rows)
+                own = [(one.task.question,) for one in batch if one.task.question]
+                self._db.executemany("INSERT OR IGNORE INTO own_questions VALUES (?)", own)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
@@ -140,6 +153,10 @@ class Journal:
     def batch(self, epoch: int) -> Batch | None:
         row = self._db.execute("SELECT epoch, root, is_committed FROM batches WHERE epoch = ?", (epoch,)).fetchone()
         return None if row is None else Batch(row[0], row[1], bool(row[2]))
+
+    def own_questions(self) -> frozenset[bytes]:
+        """The names of all own questions that were ever planned."""
+        return frozenset(name for (name,) in self._db.execute("SELECT name FROM own_questions"))
 
     def note_committed(self, epoch: int) -> None:
         self._db.execute("UPDATE batches SET is_committed = 1 WHERE epoch = ?", (epoch,))
@@ -178,6 +195,14 @@ class Journal:
                 canary.place,
             ),
         )
+
+        if canary.model in VIRTUAL_NAMES:
+            put = "INSERT INTO virtual_names VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET model = ?2, epoch = ?3"
+            self._db.execute(put, (canary.model, served.model, served.epoch))
+
+    def led_to(self, *, since_epoch: int) -> dict[str, str]:
+        """Which model answered the latest canary that asked for each virtual name; nothing that is older."""
+        return dict(self._db.execute("SELECT name, model FROM virtual_names WHERE epoch >= ?", (since_epoch,)))
 
     def give_up_before(self, epoch: int) -> None:
         """Whatever an earlier epoch left unanswered is lost."""

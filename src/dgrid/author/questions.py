@@ -1,36 +1,50 @@
-"""The tasks that can be set on a text, each with its one right answer, by kind of work."""
+"""What can be asked about a text, each question with its one right answer, by kind of work."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Final
 
 from dgrid.author import words
 from dgrid.author.chance import Chance
-from dgrid.author.texts import Fact, Text, a_text, capital, fact_of, with_articles
-from dgrid.author.traits import PERSON
+from dgrid.author.texts import PRONOUNS, Fact, Text, a_group, a_text, about_one, capital, fact_of, plan, with_articles
+from dgrid.author.traits import PERSON, THING
 from dgrid.wire.quality import TaskType
 
 NOT_SAID: Final = "The text does not say."
-CUES: Final = "The main point is that ", "The key news is that ", "In short: ", "The main message is that "
+WHAT_OF_IT: Final = "What would you like to know about this text?"  # a built-in model, given a text and no question
+CUES: Final = (
+    "The main news is that ", "Most important, ", "The key point is that ", "In short, ", "The report says that ",
+    "The most important thing is that ",
+)  # fmt: skip
 SUMMARIES: Final = (
-    "Summarise this note: {t}",
-    "Summarise the following: {t}",
-    "Summarise briefly: {t}",
-    "{t}\nSummarise the note.",
-    "{t}\n\nWhat is the main point?",
-    "{t}\nSummarise it in one sentence.",
-    "What is the key sentence of this note? {t}",
-    "Give the main point: {t}",
-)
-NEAR_LIMITS: Final = (3, 6, 8, 12, 15, 30)  # tenths of the limit
+    "Summarise: {t}", "Summarize: {t}", "Summarise this text: {t}", "Summarise in one sentence: {t}",
+    "What is the key sentence? {t}", "Give the main point of this text: {t}", "{t}\nSummarise.",
+    "{t}\n\nWhat is the main point?", "{t}\nSummarise the text in one sentence.", "TL;DR: {t}",
+    "Pick the key sentence: {t}", "{t}\nWhat is this text about?", "What is the most important sentence? {t}",
+    "{t} Give a short summary.",
+)  # fmt: skip
+SENTENCE_WANTED: Final = (
+    " Answer in a sentence.", " Answer in a full sentence.", " Use a full sentence.", " Reply with a sentence.",
+    " Answer in one sentence.",
+)  # fmt: skip
+FEW_WORDS: Final = (" Answer briefly.", " Short answer.", " Answer in a few words.", " Answer shortly.")
+
+
+class Place(StrEnum):
+    """Where a text stands."""
+
+    BESIDE = "beside"  # the first question
+    BEFORE = "before"  # it, in a message of its own
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is asked, and the answer that is known. `text` is what it is about; `{t}` in a question is its place.
 
-    `earlier` holds a question and its answer that came before.
+    `earlier` holds the questions that came before, each with its answer.
     """
 
     kind: TaskType
@@ -38,49 +52,116 @@ class Task:
     question: str
     reference: str
     schema: dict[str, Any] | None = None
-    earlier: tuple[str, str] | None = None
+    earlier: tuple[tuple[str, str], ...] = ()
+    place: Place = Place.BESIDE
 
 
-def short(chance: Chance) -> Task:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text that is asked about, and the fact that was asked for last."""
+
+    text: Text
+    last: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about a text, its answer, and the fact that it is about."""
+
+    kind: TaskType
+    question: str
+    reference: str
+    fact: Fact | None = None
+    schema: dict[str, Any] | None = None
+
+
+def decorated(chance: Chance, question: str) -> str:
+    """The question as different people put it."""
+    inside = question[:1].lower() + question[1:]
+    return chance.weighted(
+        (
+            question,
+            f"According to the text, {inside}",
+            f"Please tell me: {inside}",
+            f"Based on the text: {inside}",
+            question + chance.one(FEW_WORDS),
+            question.rstrip("?"),
+            inside,
+            question.lower(),
+        ),
+        (66, 8, 4, 4, 6, 4, 5, 3),
+    )
+
+
+def short(chance: Chance, reading: Reading) -> Asked:
     """A few words out of a text."""
-    text = a_text(chance, size=chance.whole(2, 7))
-    fact = chance.one(text.facts)
-    ending = chance.weighted(("", " Answer briefly.", " Answer in a few words."), (7, 1, 1))
-    return Task(TaskType.EXTRACT, text.written, chance.one(fact.asked) + ending, fact.value)
+    fact = chance.one(reading.text.facts)
+    question = _with_pronoun(chance, reading, fact=fact, question=chance.one(fact.asked))
+    return Asked(TaskType.EXTRACT, decorated(chance, question), fact.value, fact)
 
 
-def quoted(chance: Chance) -> Task:
-    """The one sentence that speaks of something."""
-    text = a_text(chance, size=chance.whole(2, 5))
-    alone = [fact for fact in text.facts if sum(fact.value in sentence for sentence in text.sentences) == 1]
+def _with_pronoun(chance: Chance, reading: Reading, *, fact: Fact, question: str) -> str:
+    """A later question about the same person may say "he" or "she"."""
+    is_same = reading.last is not None and reading.last.subject == fact.subject and fact.is_of_person
+    is_possessive = f"{fact.subject}'s" in question or f"of {fact.subject}" in question
+    if not is_same or is_possessive or not chance.maybe(40):
+        return question
+    return question.replace(fact.subject, chance.one(("he", "she")))
+
+
+def whole(chance: Chance, reading: Reading) -> Asked:
+    """An answer that is a sentence."""
+    fact = chance.one(reading.text.facts)
+    return Asked(TaskType.EXTRACT, chance.one(fact.asked) + chance.one(SENTENCE_WANTED), fact.whole, fact)
+
+
+def quoted(chance: Chance, reading: Reading) -> Asked | None:
+    """The one sentence that mentions something."""
+    names = {name for fact in reading.text.facts for name in (fact.subject, fact.value) if len(name) > 3}
+    found = {name: [one for one in reading.text.sentences if name.lower() in one.lower()] for name in sorted(names)}
+    alone = [(name, one[0]) for name, one in found.items() if len(one) == 1 and not one[0].startswith(PRONOUNS)]
     if not alone:
-        return short(chance)
-    fact = chance.one(alone)
-    asked = chance.one(("Which sentence mentions {v}?", "Find the sentence with {v}.", "Copy the sentence about {v}."))
-    return Task(TaskType.EXTRACT, text.written, asked.format(v=fact.value), fact.sentence)
+        return None
+    name, sentence = chance.one(alone)
+    question = chance.one((
+        "Which sentence mentions {v}?", "Find the sentence about {v}.", "Pick the sentence that mentions {v}.",
+        "Copy the sentence about {v}.", "Which sentence is about {v}?",
+    )).format(v=name)  # fmt: skip
+    return Asked(TaskType.EXTRACT, question, sentence)
 
 
-def unanswerable(chance: Chance) -> Task:
-    """A question that the text leaves open, and says so."""
-    text = a_text(chance, size=chance.whole(3, 6))
-    person = chance.person()
-    missing = fact_of(chance, person, trait=chance.one(PERSON))
-    return (
-        Task(TaskType.EXTRACT, text.written, chance.one(missing.asked), NOT_SAID)
-        if person not in text.written
-        else short(chance)
-    )
+def unanswerable(chance: Chance, reading: Reading) -> Asked:
+    """A question that the text leaves open."""
+    known = [fact for fact in reading.text.facts if fact.trait in PERSON or fact.trait in THING]
+    if known and chance.maybe(60):
+        about = chance.one(known)
+        said = {fact.key for fact in reading.text.about(about.subject)}
+        table = PERSON if about.is_of_person else THING
+        missing = fact_of(chance, about.subject, trait=chance.one([one for one in table if one.key not in said]))
+    else:
+        person = chance.person()
+        while person in reading.text.written:
+            person = chance.person()
+        missing = fact_of(chance, person, trait=chance.one(PERSON))
+    ending = SENTENCE_WANTED[0] if chance.maybe(15) else ""
+    return Asked(TaskType.EXTRACT, decorated(chance, chance.one(missing.asked)) + ending, NOT_SAID)
 
 
-def yes_or_no(chance: Chance) -> Task:
+def yes_or_no(chance: Chance, reading: Reading) -> Asked:
     """Whether the text says so."""
-    text = a_text(chance, size=chance.whole(3, 8))
-    fact, yes = chance.one(text.facts), chance.maybe(50)
-    asked = with_articles(
-        capital(fact.check.replace("{v}", fact.value if yes else wrong_value(chance, text, fact=fact)))
-    )
-    ending = chance.weighted(("", " Answer yes or no.", " Yes or no?"), (5, 3, 1))
-    return Task(TaskType.CHOICE, text.written, asked + ending, "Yes." if yes else "No.")
+    fact, yes = chance.one(reading.text.facts), chance.maybe(50)
+    value = fact.value if yes else wrong_value(chance, reading.text, fact=fact)
+    question, answer = with_articles(capital(fact.check.replace("{v}", value))), "Yes" if yes else "No"
+    if chance.maybe(25):
+        said = inside(fact.whole)
+        return Asked(TaskType.CHOICE, question + chance.one(SENTENCE_WANTED[:3]), f"{answer}, {said}", fact)
+    ending = chance.one((" Answer yes or no.", " Yes or no?")) if chance.maybe(25) else ""
+    return Asked(TaskType.CHOICE, decorated(chance, question) + ending, f"{answer}.", fact)
+
+
+def inside(sentence: str) -> str:
+    """A sentence as it goes on after other words."""
+    return sentence[:1].lower() + sentence[1:] if sentence.startswith(("The ", "On ")) else sentence
 
 
 def wrong_value(chance: Chance, text: Text, *, fact: Fact) -> str:
@@ -89,94 +170,56 @@ def wrong_value(chance: Chance, text: Text, *, fact: Fact) -> str:
     return chance.one(elsewhere) if elsewhere and chance.maybe(60) else fact.other
 
 
-def lettered(chance: Chance) -> Task:
+def lettered(chance: Chance, reading: Reading) -> Asked:
     """One of two or three options."""
-    text = a_text(chance, size=chance.whole(2, 6))
-    fact = chance.one(text.facts)
-    values = list(dict.fromkeys((fact.value, fact.other, wrong_value(chance, text, fact=fact))))
+    fact = chance.one(reading.text.facts)
+    values = list(dict.fromkeys((fact.value, fact.other, wrong_value(chance, reading.text, fact=fact))))
     chance.random.shuffle(values)
     options = [f"{letter}) {value}" for letter, value in zip("ABC", values, strict=False)]
-    listed = chance.one(("\n", "  ", "; ")).join(options)
-    asked = chance.one(("{q}\n{o}", "{q} {o}", "{q}\nPick one: {o}", "{q} Choose: {o}"))
+    listed = chance.one(("\n", " ", ", ")).join(options)
+    asked = chance.one(("{q}\n{o}", "{q} {o}", "{q} Options: {o}", "{q}\nChoose one: {o}"))
     question = asked.format(q=chance.one(fact.asked), o=listed)
-    return Task(TaskType.CHOICE, text.written, question, options[values.index(fact.value)])
+    return Asked(TaskType.CHOICE, question, options[values.index(fact.value)], fact)
 
 
-def mood(chance: Chance) -> Task:
-    """Whether a review is a good one."""
-    good = chance.maybe(50)
-    word, thing = chance.one(words.PRAISE if good else words.BLAME), chance.one(words.REVIEWED)
-    said = chance.one(
-        ("The {t} was simply {w}.", "Such a {w} {t}!", "Our {t} in {c} was {w}.", "{p} found the {t} {w}.")
-    ).format(t=thing, w=word, c=chance.town(), p=chance.person())
-    asked = chance.one(
-        ("Is this comment positive or negative?", "What is the sentiment of this?", "Is it positive or negative?")
-    )
-    return Task(TaskType.CHOICE, with_articles(said), asked, "positive" if good else "negative")
-
-
-def subject_matter(chance: Chance) -> Task:
-    """Which of some topics a sentence is about."""
-    options = chance.some(tuple(words.TOPICS), chance.whole(2, 4))
-    answer = chance.one(options)
-    one, two = chance.some(words.TOPICS[answer], 2)
-    said = chance.one(
-        (
-            "There were stories about the {a} and the {b}.",
-            "The page was about the {a} and the {b}.",
-            "{p} wrote about the {a} and the {b}.",
-        )
-    ).format(a=one, b=two, p=chance.person())
-    listed = ", ".join(options[:-1]) + " or " + options[-1]
-    asked = chance.one(("Which topic is this, {o}?", "Is this text about {o}?", "Classify this as {o}.")).format(
-        o=listed
-    )
-    return Task(TaskType.CHOICE, said, asked, answer)
-
-
-def risk(chance: Chance) -> Task:
-    """A transfer sorted by a rule that comes with it."""
-    limit, coin = chance.one((20, 80, 150, 250, 400, 750, 1500, 4000)), chance.one(words.COINS)
-    amount = max(1, limit * chance.one(NEAR_LIMITS) // 10 + chance.whole(0, 4))
-    rule = chance.one((
-        "Every amount above {l} is high risk, every other is low risk.", "Rule: above {l} is high, otherwise low.",
-        "If the amount is above {l}, the risk is high, otherwise the risk is low.",
-    )).format(l=limit)  # fmt: skip
-    transfer = f"{chance.wallet()} sent {amount} {coin} to {chance.wallet()}."
-    asked = chance.one(("Which risk level is this?", "What is the risk?", "Is the risk high or low?"))
-    return Task(TaskType.CHOICE, f"{rule}\n{transfer}", asked, "high" if amount > limit else "low")
-
-
-def as_object(chance: Chance) -> Task:
-    """Some facts about one subject as a JSON object."""
-    text = a_text(chance, size=chance.whole(2, 5))
-    subject = chance.one(
-        [one for one in text.subjects if text.about(one)[0].key not in ("what", "amount", "day")] or text.subjects
-    )
-    facts = [fact for fact in text.about(subject) if fact.key not in ("what", "who", "where")]
-    if not facts:
-        return short(chance)
-    chosen = chance.some(facts, chance.whole(1, 3))
-    record: dict[str, Any] = {"name": subject} | {
-        one.key: int(one.value) if one.numeric else one.value for one in chosen
-    }
+def as_object(chance: Chance, reading: Reading) -> Asked | None:
+    """Some facts about one subject, or a transfer, as a JSON object."""
+    text = reading.text
+    subjects = list(dict.fromkeys(fact.subject for fact in text.facts if fact.trait or fact.key == "amount"))
+    if not subjects:
+        return None
+    subject = chance.one(subjects)
+    facts = text.about(subject)
+    if facts[0].trait is None:
+        record: dict[str, Any] = {key: fact.value for key in ("sender", "receiver", "amount")
+                                  for fact in facts if fact.key == key}  # fmt: skip
+    else:
+        chosen = chance.some(facts, chance.whole(1, 3))
+        record = {"name": subject} | {one.key: _typed(one) for one in chosen}
     kinds = {key: "number" if isinstance(value, int) else "string" for key, value in record.items()}
-    return Task(
-        TaskType.JSON,
-        text.written,
-        _object_question(chance, record, kinds),
-        json.dumps(record, ensure_ascii=False),
-        _schema(kinds),
-    )
+    whose = f" for {subject}" if len(subjects) > 1 or chance.maybe(50) else ""
+    question = _object_question(chance, whose, kinds=kinds)
+    return Asked(TaskType.JSON, question, json.dumps(record, ensure_ascii=False), schema=_schema(kinds))
 
 
-def _object_question(chance: Chance, record: dict[str, Any], kinds: dict[str, str]) -> str:
-    keys = ", ".join(record)
-    typed = "{" + ", ".join(f'"{key}": {kind}' for key, kind in kinds.items()) + "}"
+def _typed(fact: Fact) -> int | str:
+    return int(fact.value) if fact.trait and fact.trait.numeric else fact.value
+
+
+def _object_question(chance: Chance, whose: str, *, kinds: dict[str, str]) -> str:
+    *keys, last = kinds
     return chance.one((
-        "Return a JSON object for {n} with the keys {k}.", "JSON for {n}: {t}", "Give the {k} of {n} as JSON.",
-        "Extract this JSON for {n}: {t}", "Fill in for {n}: {t} Answer as JSON.",
-    )).format(n=record["name"], k=keys, t=typed)  # fmt: skip
+        "Give the {listed}{whose} as JSON.", "Return JSON{whose} with the keys {keys}.", "Extract JSON{whose}: {dots}",
+        "Extract JSON{whose}: {typed}", "Fill in this JSON{whose}: {empty}", "Fill in this JSON{whose}: {dots}",
+        "Answer as JSON{whose} with this schema: {typed}", "Write {listed}{whose} as a JSON object.",
+    )).format(
+        whose=whose,
+        keys=", ".join(kinds),
+        listed=f"{', '.join(keys)} and {last}",
+        dots=json.dumps(dict.fromkeys(kinds, "...")).replace('"..."', "..."),
+        typed="{" + ", ".join(f'"{key}": {kind}' for key, kind in kinds.items()) + "}",
+        empty=json.dumps(dict.fromkeys(kinds, "")),
+    )  # fmt: skip
 
 
 def _schema(kinds: dict[str, str]) -> dict[str, Any]:
@@ -184,51 +227,50 @@ def _schema(kinds: dict[str, str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(kinds), "additionalProperties": False}
 
 
+Ask = Callable[[Chance, Reading], Asked | None]
+QUESTIONS: Final[tuple[tuple[Ask, int], ...]] = (
+    (short, 34), (whole, 14), (yes_or_no, 15), (lettered, 9), (as_object, 15), (unanswerable, 8), (quoted, 8)
+)  # fmt: skip
+"""What follows in a conversation about a text, each with how often it comes."""
+
+
+def single(ask: Ask) -> Callable[[Chance], Task]:
+    """A task of one question about a text; a short one where the text allows no such question."""
+
+    def make(chance: Chance) -> Task:
+        text = a_text(chance, size=chance.whole(2, 9), asides=chance.one((0, 0, 1, 2)))
+        asked = ask(chance, Reading(text)) or short(chance, Reading(text))
+        return Task(asked.kind, text.written, asked.question, asked.reference, asked.schema)
+
+    return make
+
+
+def several(chance: Chance) -> Task:
+    """The last question of a conversation about a text."""
+    text = a_text(chance, size=chance.whole(2, 9), asides=chance.one((0, 0, 0, 1, 2, 3)))
+    reading, turns = Reading(text), []
+    for _ in range(chance.whole(3, 5)):
+        ask = chance.weighted([ask for ask, _ in QUESTIONS], [weight for _, weight in QUESTIONS])
+        asked = ask(chance, reading) or short(chance, reading)
+        turns.append(asked)
+        reading = replace(reading, last=asked.fact or reading.last)
+    *before, last = turns
+    place = chance.weighted(tuple(Place), (88, 7, 5))
+    earlier = tuple((one.question, one.reference) for one in before)
+    return Task(last.kind, text.written, last.question, last.reference, last.schema, earlier, place)
+
+
 def summary(chance: Chance) -> Task:
     """The sentence that matters: the marked one, or the first."""
-    key = chance.one(a_text(chance, size=2).facts).sentence
-    others = [*chance.some(words.ASIDES, chance.whole(1, 2)), *a_text(chance, size=2).sentences[:1]]
-    chance.random.shuffle(others)
+    key = _kept(chance)
+    others = [chance.one(words.ASIDES) if chance.maybe(60) else _kept(chance) for _ in range(chance.whole(2, 5))]
     if chance.maybe(75):
-        marked = chance.one(CUES) + (key[:1].lower() + key[1:] if key.startswith("The ") else key)
-        others.insert(chance.whole(0, len(others)), marked)
+        others.insert(chance.whole(0, len(others)), chance.one(CUES) + inside(key))
     else:
         others.insert(0, key)
     return Task(TaskType.SUMMARY, " ".join(others), chance.one(SUMMARIES), key)
 
 
-def follow_up(chance: Chance) -> Task:
-    """The second question about a text."""
-    text = a_text(chance, size=chance.whole(3, 7))
-    first, second = chance.some(text.facts, 2)
-    earlier = chance.one(first.asked), first.value
-    return Task(TaskType.EXTRACT, text.written, chance.one(second.asked), second.value, earlier=earlier)
-
-
-def full_sentence(chance: Chance) -> Task:
-    """An answer in the words of the text, as in a talk."""
-    text = a_text(chance, size=chance.whole(2, 5))
-    fact = chance.one(text.facts)
-    return Task(TaskType.EXTRACT, text.written, f"{chance.one(fact.asked)} Answer in a full sentence.", fact.sentence)
-
-
-def repeated(chance: Chance) -> Task:
-    """A list said again."""
-    pool = [chance.coined() for _ in range(3)] + chance.some(words.TOWNS, 3) + chance.some(words.FIRST_NAMES, 3)
-    pool += [str(chance.whole(2, 9999)), chance.one(words.COINS), chance.wallet()]
-    listed = " ".join(chance.some(pool, chance.whole(3, 5)))
-    return Task(
-        TaskType.CHAT,
-        "",
-        chance.one(("Repeat: {l}", "Please repeat: {l}", "Repeat this: {l}")).format(l=listed),
-        listed,
-    )
-
-
-Make = Callable[[Chance], Task]
-TASKS: Final[tuple[tuple[Make, int], ...]] = (
-    (short, 30), (follow_up, 10), (full_sentence, 3), (quoted, 1), (unanswerable, 3),
-    (yes_or_no, 15), (lettered, 6), (mood, 5), (subject_matter, 2), (risk, 5),
-    (as_object, 9), (summary, 9), (repeated, 2),
-)  # fmt: skip
-"""All kinds of tasks, each with how often it comes: as people use small models, reading before talking."""
+def _kept(chance: Chance) -> str:
+    make = chance.weighted((plan, a_group, about_one), (40, 30, 30))
+    return make(chance)[0].said

@@ -14,7 +14,8 @@ from dgrid.author.accounts import Account, gateways_of, salts_in
 from dgrid.author.chance import Chance
 from dgrid.author.generator import WriteBody
 from dgrid.author.journal import Journal, KeptCanary, Served
-from dgrid.author.planning import PlanTerms, plan_batch
+from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, plan_batch
+from dgrid.author.stock import Stock
 from dgrid.author.traffic import TrafficReader
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
@@ -37,6 +38,7 @@ TICK_S: Final = 0.5
 SENT_AT_ONCE: Final = 8
 COMMIT_FROM_BPS, SEND_UNTIL_BPS = 5_000, 9_000  # of an epoch: the last one's records are there; answers fall into it
 EPOCHS_KEPT: Final = 512
+EPOCHS_LED: Final = 32  # so long it is believed whom a virtual name leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class AuthorLoop:
     write: WriteBody
     ask: Ask
     now_ms: Callable[[], int]
+    stock: Stock = field(default_factory=Stock)
     _sending: dict[tuple[int, int], asyncio.Task[None]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -117,13 +120,7 @@ class AuthorLoop:
             return
         batch = self.journal.batch(epoch + 1)
         if batch is None:
-            planned = plan_batch(
-                self.luck.chance,
-                await self.traffic.before(epoch),
-                terms=plan_terms(desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
-                write=self.write,
-                nonce=self.luck.nonce,
-            )
+            planned = await self._plan(epoch)
             if not planned:
                 return
             batch = self.journal.add_batch(epoch + 1, planned, keys=[self.luck.name() for _ in planned])
@@ -132,6 +129,22 @@ class AuthorLoop:
             await court.commit_canaries(desk.sender, desk.contracts, epoch=batch.epoch, root=batch.root)
             self.journal.note_committed(batch.epoch)
             logger.info("committed to the canaries of epoch %d", batch.epoch)
+
+    async def _plan(self, epoch: int) -> list[PlannedCanary]:
+        """The canaries of the epoch after this one."""
+        fresh = self.stock.fresh(self.journal.own_questions())
+        planned = plan_batch(
+            self.luck.chance,
+            await self.traffic.before(epoch),
+            terms=plan_terms(self.desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
+            pen=Pen(self.write, self.luck.nonce, fresh, self.stock.share_bps, self._led_to(epoch)),
+        )
+        if fresh and len(fresh) == sum(bool(one.task.question) for one in planned):
+            logger.warning("these were the last own questions: from the epoch after this all canaries are generated")
+        return planned
+
+    def _led_to(self, epoch: int) -> dict[str, str]:
+        return self.journal.led_to(since_epoch=epoch - EPOCHS_LED)
 
     def _share_gone(self, epoch: int, now_ms: int) -> int:
         """How much of an epoch is over, in basis points."""

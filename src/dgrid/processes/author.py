@@ -10,11 +10,13 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from dgrid.author.accounts import Channels, accounts_of
 from dgrid.author.chance import Chance
 from dgrid.author.journal import FILE_NAME, Journal
+from dgrid.author.stock import Stock, read_questions
 from dgrid.author.traffic import TrafficReader
 from dgrid.author.working import AuthorLoop, Desk, Luck
 from dgrid.chain.funding import fund_dev
@@ -43,10 +45,14 @@ def run(config: AuthorConfig) -> None:
 
 
 async def _live(config: AuthorConfig) -> None:
+    stock = stock_of(config)
     async with chain_side(config) as side, AsyncExitStack() as stack:
         journal = Journal(config.folder / FILE_NAME)
         stack.callback(journal.close)
-        loop = opened_loop(config, side, journal=journal, stack=stack)
+        if stock.questions:
+            fresh = len(stock.fresh(journal.own_questions()))
+            logger.info("%d own questions, %d of them never asked", len(stock.questions), fresh)
+        loop = opened_loop(config, side, stock=stock, journal=journal, stack=stack)
         service = AuthorService(side.sender.address, journal, side.watcher)
         server = Server(service.handle, host=config.host, port=config.port)
         stack.push_async_callback(server.stop)
@@ -56,7 +62,14 @@ async def _live(config: AuthorConfig) -> None:
             await loop.run()
 
 
-def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stack: AsyncExitStack) -> AuthorLoop:
+def stock_of(config: AuthorConfig) -> Stock:
+    """The author's own questions, all of them checked. Raises ConfigError."""
+    return Stock(read_questions(Path(config.questions)) if config.questions else (), config.questions_bps)
+
+
+def opened_loop(
+    config: AuthorConfig, side: ChainSide, *, stock: Stock, journal: Journal, stack: AsyncExitStack
+) -> AuthorLoop:
     """All that works together, to be closed with `stack`."""
     watcher, key = side.watcher, config.key()
     http = HttpClient(LIMITS, allow=loopback_only if config.dev else any_address)
@@ -81,6 +94,7 @@ def opened_loop(config: AuthorConfig, side: ChainSide, *, journal: Journal, stac
         write_body,
         asker.ask,
         now_ms,
+        stock,
     )
 
 

@@ -34,7 +34,8 @@ class Asker:
         if document is None or document.salt is None:
             raise CheckFailed("the gateway gave no receipt that ties the answer to the request")
         place = document.receipt.place
-        return Served(place.epoch, place.lane, place.sequence, document.salt, answer.text, answer.receipt_id)
+        found = place.epoch, place.lane, place.sequence, document.salt, answer.text, answer.receipt_id
+        return Served(*found, document.model)
 
     async def close(self) -> None:
         """Closes all connections."""

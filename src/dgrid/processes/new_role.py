@@ -17,6 +17,7 @@ from dgrid.processes.roles import ROLES
 
 WITHOUT = ("node", "encoder")  # a node begins with its model; an encoder has no key's business
 STAKE_MARGIN = {"gateway": 2, "evaluator": 2}  # times the least: a penalty then costs some, and not the seat
+NOT_TAKEN_OVER: dict[str, dict[str, Any]] = {"author": {"questions": ""}}  # asked by two, a question is recognised
 NEEDS = ("stake_wei", "bond_wei", "deposit_wei", "purse_wei")
 
 
@@ -84,7 +85,7 @@ def _config(home: Home, name: str, wanted: NewRole, chain: ChainConfig) -> RoleC
     made = kind(**own)
     least_wei = STAKE_MARGIN.get(wanted.kind, 1) * wanted.stake_wei_min
     if name != f"{wanted.kind}-1" and sibling.exists():
-        made = replace(load_role(kind, sibling), **own)
+        made = replace(load_role(kind, sibling), **own, **NOT_TAKEN_OVER.get(wanted.kind, {}))
     if int(getattr(made, "stake_wei", least_wei)) < least_wei:
         enough: dict[str, Any] = {"stake_wei": str(least_wei)}
         made = replace(made, **enough)

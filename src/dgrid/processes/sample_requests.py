@@ -1,6 +1,7 @@
 """The requests by which a case's members ask a node: as authors write them, so that they look like everybody's.
 
-From 32 bytes of chance, the same for whoever writes them. Without a forced format, which shifts log-probabilities.
+From 32 bytes of chance, the same for whoever writes them. Without a forced format, which shifts log-probabilities, and
+each about a text: to small talk all models reply alike.
 """
 
 import random
@@ -10,6 +11,7 @@ import msgspec
 
 from dgrid.author.chance import Chance
 from dgrid.author.generator import known_task
+from dgrid.author.naming import Answering
 
 FORMAT: Final = "response_format"
 
@@ -23,4 +25,5 @@ def write_sample(chance: bytes, model: str) -> bytes:
 
     wanted = model
     seed = int.from_bytes(chance, "big")
-    return known_task(Chance(random.Random(seed)), models=[model], write=write).body  # noqa: S311 (its seed is secret)
+    drawn = Chance(random.Random(seed))  # noqa: S311 (its seed is secret)
+    return known_task(drawn, answering=Answering(), write=write).body

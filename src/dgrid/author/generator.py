@@ -93,10 +93,8 @@ def known_task(chance: Chance, *, answering: Answering, write: WriteBody) -> Kno
 
 
 def own_task(chance: Chance, question: OwnQuestion, *, answering: Answering, write: WriteBody) -> KnownTask:
-    """One of the author's own questions, for whom and with what else as any other."""
-    options = {**_options(chance, question.reference, question.schema), **question.options}
-    if "max_completion_tokens" in question.options:
-        options.pop("max_tokens", None)
+    """One of the author's own questions, for whom as any other. Options that its source never sets would tell it."""
+    options = {**_typed(chance, question.schema), **question.options}
     messages = [_said(role, content) for role, content in question.messages]
     posed = Posed(messages, options, question.reference)
     return replace(_asked(chance, posed, model=wanted(chance, answering), write=write), question=question.name)
@@ -143,7 +141,12 @@ def _options(chance: Chance, reference: str, schema: Mapping[str, Any] | None) -
         options["max_tokens"] = chance.one(limits)
     if chance.maybe(COOL_PERCENT):
         options["temperature"] = 0
-    if schema is not None and chance.maybe(TYPED_PERCENT):
-        typed = {"name": "answer", "schema": schema, "strict": True}
-        options["response_format"] = {"type": "json_schema", "json_schema": typed}
-    return options
+    return options | _typed(chance, schema)
+
+
+def _typed(chance: Chance, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An answer's schema asked for, with some of the requests."""
+    if schema is None or not chance.maybe(TYPED_PERCENT):
+        return {}
+    typed = {"name": "answer", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": typed}}

@@ -85,8 +85,7 @@ class Posed:
 def known_task(chance: Chance, *, answering: Answering, write: WriteBody) -> KnownTask:
     """A new task for one of the models, or for whichever the gateway chooses."""
     model = wanted(chance, answering)
-    asked = set(answering.models) if model in VIRTUAL_NAMES else {model}
-    kinds = TASKS + TALK if asked and asked <= BUILT_IN else TASKS
+    kinds = TASKS + TALK if _answerers(model, answering) <= BUILT_IN else TASKS
     task = chance.weighted([make for make, _ in kinds], [weight for _, weight in kinds])(chance)
     options = _options(chance, task.reference, task.schema)
     return _asked(chance, Posed(_messages(chance, task), options, task.reference), model=model, write=write)
@@ -98,6 +97,11 @@ def own_task(chance: Chance, question: OwnQuestion, *, answering: Answering, wri
     messages = [_said(role, content) for role, content in question.messages]
     posed = Posed(messages, options, question.reference)
     return replace(_asked(chance, posed, model=wanted(chance, answering), write=write), question=question.name)
+
+
+def _answerers(name: str, answering: Answering) -> set[str]:
+    """Who might answer what asks for a name. Of a virtual one never tried that is anybody, so "" is among them."""
+    return {*answering.models, answering.led_to.get(name, "")} if name in VIRTUAL_NAMES else {name}
 
 
 def _asked(chance: Chance, posed: Posed, *, model: str, write: WriteBody) -> KnownTask:

@@ -223,8 +223,7 @@ def test_an_epoch_that_chance_gave_no_canary_is_not_drawn_again(on_devnet: OnDev
         await stage.anchored_traffic()
         await stage.until(lambda: chance.drawn > REQUESTS)
         epochs = [epoch for epoch in range(stage.epoch + 2) if stage.loop.journal.batch(epoch) is not None]
-        assert stage.loop._without not in epochs
-        assert epochs[0] == stage.loop._without + 1
+        assert 0 < stage.loop._without < min(epochs)
 
     on_devnet(main)
 

@@ -16,13 +16,21 @@ import msgspec
 
 from benchmarks.books import check_books
 from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES
-from benchmarks.figures import STACKS, Cell
+from benchmarks.figures import GATEWAYS, Cell
 from benchmarks.generator import Task
 from benchmarks.meters import load_average, machine, pss_bytes, session_pids
 from benchmarks.page import Run, page, table, targets_table
 from benchmarks.quality import measure_quality
 from benchmarks.speed import Rounds, ask
-from benchmarks.stacks import LOAD_CORE, CannotBenchmark, Stack, start_litellm, start_mock, start_nginx
+from benchmarks.stacks import (
+    LOAD_CORE,
+    CannotBenchmark,
+    Stack,
+    relay_to,
+    start_litellm,
+    start_mock,
+    start_nginx,
+)
 from benchmarks.whole import measure_whole
 from dgrid.core.errors import DGridError
 
@@ -57,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.5, help="of each cell; slow stacks get three times as many")
     parser.add_argument("--starts", type=int, default=5, help="cold and resumed starts")
     parser.add_argument("--judged-rounds", type=int, default=2, help="of networks with and without judges")
-    parser.add_argument("--stacks", nargs="+", choices=STACKS[1:], default=STACKS[1:])
+    parser.add_argument("--stacks", nargs="+", choices=GATEWAYS, default=GATEWAYS)
     parser.add_argument("--note", default="", help="what else ran, for the page")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the cells")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -98,19 +106,14 @@ async def measure_speed(options: argparse.Namespace, run: Run) -> Run:
 
 async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -> Run:
     async with contextlib.AsyncExitStack() as exits:
-        stacks = [start_mock(folder)]
-        exits.callback(stacks[0].stop)
-        starters = {"nginx": start_nginx, "litellm": start_litellm}
-        for name in (name for name in STACKS if name in starters and name in options.stacks):
-            _say(f"starting {name}")
-            stacks.append(starters[name](folder, upstream=stacks[0].port))
-            exits.callback(stacks[-1].stop)
         gateway = None
         if "dgrid" in options.stacks:
             from benchmarks.network import gateway_under_test
 
             _say("starting dgrid")
             gateway = await exits.enter_async_context(gateway_under_test(folder))
+        stacks = _started(exits, folder, options.stacks, node=gateway.node if gateway is not None else None)
+        if gateway is not None:
             stacks.append(gateway.stack)
         asked = [_first_answer(stack) for stack in stacks]
         pss = {stack.name: pss_bytes(session_pids(stack.session)) for stack in stacks if stack.session}
@@ -125,9 +128,28 @@ async def _measure_stacks(options: argparse.Namespace, run: Run, folder: Path) -
     return replace(run, cells=cells, books=books, pss_start_bytes=pss, versions=versions)
 
 
+def _started(
+    exits: contextlib.AsyncExitStack, folder: Path, names: Sequence[str], *, node: Stack | None
+) -> list[Stack]:
+    """The mock, the peers before it, and where there is a node, that and nginx before that."""
+    stacks = [start_mock(folder)]
+    exits.callback(stacks[0].stop)
+    if "nginx" in names:
+        _say("starting nginx")
+        stacks.append(start_nginx(folder, upstream=stacks[0].port, node=(node or stacks[0]).port))
+        exits.callback(stacks[-1].stop)
+        if node is not None:
+            stacks += [node, relay_to(node, stacks[-1])]
+    if "litellm" in names:
+        _say("starting litellm")
+        stacks.append(start_litellm(folder, upstream=stacks[0].port))
+        exits.callback(stacks[-1].stop)
+    return stacks
+
+
 def _first_answer(stack: Stack) -> int:
     """Asks once, so that what a stack loads at its first request is in its memory; how many answers that were."""
-    outcome = ask(Task(stack.port, 1, 0.0, 0, api_key=stack.api_key, warm_s=0.0))
+    outcome = ask(Task(stack.port, 1, 0.0, 0, path=stack.path, api_key=stack.api_key, warm_s=0.0))
     if outcome.refused:
         raise CannotBenchmark(f"{stack.name} does not serve: {outcome.first_refusal}")
     return outcome.answered

@@ -14,11 +14,12 @@ from typing import cast
 import msgspec
 import uvloop
 
-from benchmarks.exchange import request_body
+from benchmarks.exchange import dispatch_body, request_body
 from benchmarks.meters import CoreMeter, cpu_ns, load_average, session_pids
 from benchmarks.mock import body_length
 
 DRAIN_S = 30.0
+BODIES = {"/v1/chat/completions": request_body, "/v1/dispatch": dispatch_body}  # what is asked where
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class Caller(asyncio.Protocol):
         crowd = self._crowd
         crowd.number += 1
         self._asked_s = time.perf_counter()
-        self.transport.write(self._head + request_body(crowd.number))
+        self.transport.write(self._head + crowd.body(crowd.number))
 
     def data_received(self, data: bytes) -> None:
         if self._buffer:
@@ -98,10 +99,11 @@ class Crowd:
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        self.body = BODIES[task.path]
         self.number = task.first_number
         self.head = (
             f"POST {task.path} HTTP/1.1\r\nhost: 127.0.0.1:{task.port}\r\nauthorization: Bearer {task.api_key}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(request_body(0))}\r\n\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(self.body(0))}\r\n\r\n"
         ).encode()
         self.answered = self.refused = 0
         self.first_refusal = ""

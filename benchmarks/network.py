@@ -48,9 +48,10 @@ STAKE_WEI = 1_000_000 * WEI  # the node may earn as much in epochs that nobody h
 
 @dataclass(slots=True)
 class GatewayUnderTest:
-    """A gateway that runs, and what its books are checked with."""
+    """A gateway that runs, its node to be asked without it, and what its books are checked with."""
 
     stack: Stack
+    node: Stack
     folder: Path
     domain: Domain
 
@@ -78,7 +79,8 @@ async def gateway_under_test(folder: Path) -> AsyncIterator[GatewayUnderTest]:
         stack.processes = [gateway]
         await _until_served(stack, home)
         settlement = plan.chain.address("settlement")
-        yield GatewayUnderTest(stack, home.role_folder("gateway-1"), dgrid_domain(DEV_CHAIN_ID, settlement))
+        node = Stack("node", ports.node(0), path="/v1/dispatch", connections=(1,))
+        yield GatewayUnderTest(stack, node, home.role_folder("gateway-1"), dgrid_domain(DEV_CHAIN_ID, settlement))
     finally:
         for process in reversed(processes):
             end(process)

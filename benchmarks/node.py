@@ -119,9 +119,7 @@ def true_reply(tokenizer: Tokenizer) -> Reply:
     messages = [(said["role"], said["content"]) for said in json.loads(request_body(1))["messages"]]
     tokens_in = tokenizer.count_prompt(messages)
     assert tokens_in is not None
-    tokens_out = tokenizer.count_reply(Reply(tokens_in, 100).text(1).decode())
-    assert tokens_out is not None
-    return Reply(tokens_in, tokens_out)
+    return Reply(tokens_in, tokenizer.count_reply(Reply(tokens_in, 100).text(1).decode()))
 
 
 def signed_offer(config: NodeConfig, key: SigningKey, model: BuiltInModel) -> PublishedOffer:

@@ -29,12 +29,13 @@ class Rounds:
     def run(self, stacks: Sequence[Stack], say: Callable[[str], None]) -> Iterator[Cell]:
         """All cells, interleaved. Raises CannotBenchmark when a stack refuses requests."""
         chance = random.Random(self.seed)
-        asked = 0
+        total = 0
         for at in range(self.rounds):
             for connections in CONNECTIONS:
-                for stack in chance.sample(list(stacks), len(stacks)):
-                    for cell in self._cells(stack, stacks, connections=connections, place=(at, asked)):
-                        asked += cell.answered
+                these = asked(stacks, connections=connections)
+                for stack in chance.sample(these, len(these)):
+                    for cell in self._cells(stack, stacks, connections=connections, place=(at, total)):
+                        total += cell.answered
                         yield cell
             say(f"round {at + 1} of {self.rounds} done, load average {os.getloadavg()[0]:.2f}")
 
@@ -42,14 +43,15 @@ class Rounds:
         self, stack: Stack, stacks: Sequence[Stack], *, connections: int, place: tuple[int, int]
     ) -> Iterator[Cell]:
         """The cell, after those that another stack disturbed (in round −1: they count for the books alone)."""
-        at, asked = place
-        others = tuple(other.session for other in stacks if other is not stack and other.session)
+        at, total = place
+        others = tuple({other.session for other in stacks} - {0, stack.session})
         for left in reversed(range(TRIES)):
             task = Task(
                 stack.port,
                 connections,
                 self.seconds * stack.seconds_factor,
-                asked,
+                total,
+                path=stack.path,
                 api_key=stack.api_key,
                 session=stack.session,
                 other_sessions=others,
@@ -62,7 +64,12 @@ class Rounds:
             yield Cell(at if quiet or not left else -1, stack.name, connections, **msgspec.structs.asdict(outcome))
             if quiet:
                 return
-            asked += outcome.answered
+            total += outcome.answered
+
+
+def asked(stacks: Sequence[Stack], *, connections: int) -> list[Stack]:
+    """Those that are measured under so many connections."""
+    return [stack for stack in stacks if connections in stack.connections]
 
 
 def ask(task: Task) -> Outcome:

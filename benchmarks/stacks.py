@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.exchange import MODEL
+from benchmarks.figures import CONNECTIONS
 
 HOST = "127.0.0.1"
 UNDER_TEST_CORE = 1
@@ -32,7 +33,7 @@ class CannotBenchmark(Exception):
 
 @dataclass(slots=True)
 class Stack:
-    """A stack that runs: where it listens, with which key, in which session."""
+    """A stack that runs: where it listens, with which key, in which session, and how many ask it at once."""
 
     name: str
     port: int
@@ -42,6 +43,8 @@ class Stack:
     version: str = ""
     pss_start_bytes: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
+    path: str = "/v1/chat/completions"
+    connections: tuple[int, ...] = CONNECTIONS
 
     def stop(self) -> None:
         """Asks every process to end, and waits."""
@@ -125,20 +128,29 @@ def start_mock(folder: Path) -> Stack:
     return Stack("direct", port, processes=[process])
 
 
-def start_nginx(folder: Path, *, upstream: int) -> Stack:
-    """nginx as a plain reverse proxy with kept connections, one worker. Raises CannotBenchmark when it is missing."""
+def start_nginx(folder: Path, *, upstream: int, node: int) -> Stack:
+    """nginx as a plain reverse proxy with kept connections, one worker. Raises CannotBenchmark when it is missing.
+
+    It relays dispatches to `node`, everything else to `upstream`.
+    """
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise CannotBenchmark("nginx is missing; Debian, Ubuntu: sudo apt-get install nginx-light")
     port, log = free_port(), folder / "nginx.log"
     config = folder / "nginx.conf"
-    config.write_text(NGINX_CONFIG.format(user=_nginx_user(), folder=folder, host=HOST, port=port, upstream=upstream))
+    ports = {"port": port, "upstream": upstream, "node": node}
+    config.write_text(NGINX_CONFIG.format(user=_nginx_user(), folder=folder, host=HOST, **ports))
     process = spawn(
         [program, "-p", folder, "-c", config, "-e", folder / "nginx-error.log"], core=UNDER_TEST_CORE, log=log
     )
     await_port(port, process, log=log)
     said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
     return Stack("nginx", port, process.pid, version=said.strip().rpartition("/")[2], processes=[process])
+
+
+def relay_to(node: Stack, nginx: Stack) -> Stack:
+    """The same nginx, asked for what lies at the node."""
+    return Stack("relay", nginx.port, nginx.session, path=node.path, connections=node.connections)
 
 
 def _nginx_user() -> str:
@@ -162,13 +174,13 @@ http {{
   client_body_buffer_size 16k;
   keepalive_requests 100000000;
   upstream mock {{ server {host}:{upstream}; keepalive 256; keepalive_requests 100000000; }}
+  upstream node {{ server {host}:{node}; keepalive 256; keepalive_requests 100000000; }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
   server {{
     listen {host}:{port} backlog=512;
-    location / {{
-      proxy_pass http://mock;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-    }}
+    location / {{ proxy_pass http://mock; }}
+    location = /v1/dispatch {{ proxy_pass http://node; }}
   }}
 }}
 """

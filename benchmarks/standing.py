@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import drawn
-from benchmarks.figures import STACKS, Target
-from benchmarks.page import figure_text
+from benchmarks.figures import GATEWAYS, Target
+from benchmarks.page import VERDICTS, figure_text, limit_text
 from benchmarks.places import filled
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,12 +45,24 @@ def standings(runs: Mapping[str, Mapping[str, Any]]) -> list[Standing]:
             if one["measured"] is not None:
                 target = Target(one["name"], one["limit"], one["measured"], one["unit"])
                 found[target.name] = Standing(target, name)
-    return list(found.values())
+    return [found[promise] for promise in promised(runs) if promise in found]
+
+
+def promised(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of all promises as the runs have them in order, a later one behind what it stands behind in its run."""
+    names: list[str] = []
+    for run in runs.values():
+        place = len(names)
+        for one in run["targets"]:
+            if one["name"] not in names:
+                names.insert(place, one["name"])
+            place = names.index(one["name"]) + 1
+    return names
 
 
 def compared(runs: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """The latest run in which all stacks were measured beside each other. Raises LookupError where none was."""
-    whole = [run for run in runs.values() if {row["stack"] for row in run["rows"]} == set(STACKS)]
+    whole = [run for run in runs.values() if {row["stack"] for row in run["rows"]} >= set(GATEWAYS)]
     if not whole:
         raise LookupError("no committed run has all stacks")
     return whole[-1]
@@ -65,14 +77,10 @@ def _lines(standing: Sequence[Standing]) -> Iterator[str]:
     yield "| What | Measured | Goal | | Run |"
     yield "|---|---|---|---|---|"
     for one in standing:
-        target, verdict = one.target, "met" if one.target.met else "**missed**"
-        measured, goal = _with_unit(target.measured or 0, target), _with_unit(target.limit, target)
+        target = one.target
+        measured = f"{figure_text(target.measured or 0)} {target.unit}".strip()
         run = f"[{one.run}](../benchmarks/results/{one.run}.md)"
-        yield f"| {target.name} | {measured} | ≤ {goal} | {verdict} | {run} |"
-
-
-def _with_unit(value: float, target: Target) -> str:
-    return f"{figure_text(value)} {target.unit}".strip()
+        yield f"| {target.name} | {measured} | {limit_text(target)} | {VERDICTS[target.met]} | {run} |"
 
 
 def page_with(text: str, content: str) -> str:

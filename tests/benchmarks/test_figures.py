@@ -8,11 +8,15 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES, Reply, request_body
+from benchmarks.exchange import REPLY_BYTES, REQUEST_BYTES, Reply, dispatch_body, request_body
 from benchmarks.figures import Cell, Figures
 from benchmarks.generator import Crowd, Outcome, Task
 from benchmarks.meters import cpu_ns, descendants, pss_bytes, session_pids
 from benchmarks.mock import MockOpenAI, body_length
+from benchmarks.speed import asked
+from benchmarks.stacks import Stack
+
+from dgrid.wire.frames import decode_dispatch
 
 
 def cell(at: int, stack: str, *, connections: int = 64, cpu_us: float = 0.0, p50_us: float = 0.0) -> Cell:
@@ -37,6 +41,38 @@ def test_added_latency_is_what_lies_above_direct_in_the_same_round() -> None:
     row = Figures(cells).row("dgrid")
     assert row.added_p50_us == pytest.approx(260.0)
     assert row.added_p50_times_nginx == pytest.approx(4.5)
+
+
+def test_a_gateway_is_compared_with_nginx_before_the_same_upstream_and_before_the_mock() -> None:
+    p50s = {"direct": 20, "node": 120, "nginx": 100, "relay": 220, "dgrid": 520}
+    figures = Figures(cell(0, stack, connections=1, p50_us=p50_us) for stack, p50_us in p50s.items())
+    row = figures.row("dgrid")
+    assert row.own_p50_us == 400
+    assert row.own_p50_times_nginx == pytest.approx(4.0)
+    assert row.added_p50_us == 500
+    assert row.added_p50_times_nginx == pytest.approx(6.25)
+    assert figures.row("nginx").own_p50_times_nginx == pytest.approx(1.0)
+    promised = {target.name: target.met for target in figures.targets()}
+    assert promised["p50 added before the same upstream, × nginx's"]
+    assert promised["added p50, × nginx's"] is None, "shown, but not what is promised"
+
+
+def test_a_run_that_asked_no_node_has_no_figure_of_its_own() -> None:
+    p50s = {"direct": 20, "nginx": 100, "dgrid": 520}
+    row = Figures(cell(0, stack, connections=1, p50_us=p50_us) for stack, p50_us in p50s.items()).row("dgrid")
+    assert row.own_p50_us is None
+    assert row.own_p50_times_nginx is None
+
+
+def test_a_stack_is_asked_only_as_it_says() -> None:
+    node = Stack("node", 1, connections=(1,))
+    assert [stack.name for stack in asked([Stack("nginx", 2), node], connections=1)] == ["nginx", "node"]
+    assert [stack.name for stack in asked([Stack("nginx", 2), node], connections=64)] == ["nginx"]
+
+
+def test_a_dispatch_carries_the_request_of_its_number() -> None:
+    envelope, _ = decode_dispatch(dispatch_body(7))
+    assert envelope.body == request_body(7)
 
 
 def test_a_promise_without_a_measurement_is_not_met() -> None:

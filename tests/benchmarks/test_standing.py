@@ -43,6 +43,22 @@ def test_a_run_that_left_something_out_hides_nothing() -> None:
     assert [(one.target.name, one.run) for one in found] == [("cpu", "1"), ("wait", "2")]
 
 
+def test_a_promise_that_is_made_later_stands_where_its_run_has_it() -> None:
+    old, new = run_with(("cpu", 9.0), ("wait", 1.0), ("memory", 2.0)), run_with(("cpu", 7.0), ("own wait", 1.0))
+    found = standings({"1": old, "2": new})
+    assert [(one.target.name, one.run) for one in found] == [
+        ("cpu", "2"),
+        ("own wait", "2"),
+        ("wait", "1"),
+        ("memory", "1"),
+    ]
+
+
+def test_a_figure_that_nothing_is_promised_of_is_shown_without_a_verdict() -> None:
+    run = {"targets": [{"name": "wait", "limit": None, "measured": 6.5, "unit": ""}]}
+    assert "| wait | 6.5 | – | not the goal |" in table(standings({"1": run}))
+
+
 def test_without_all_stacks_there_is_nothing_to_draw() -> None:
     with pytest.raises(LookupError):
         compared({"1": run_with(stacks=("direct", "nginx", "dgrid"))})

@@ -14,6 +14,7 @@ from tests.devnet import Devnet, OnDevnet
 from tests.settlement.network import STAKE_WEI
 
 from dgrid.chain import cases, court
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case
 from dgrid.chain.cases import Accusation
@@ -159,7 +160,7 @@ def test_a_root_that_holds_counts_after_the_dispute_and_nobody_can_be_slashed_fo
         view = await seen(room, lambda view: not view.cases[case.id].is_open)
         assert view.cases[case.id].is_acquittal
         assert view.quality_roots[root.round].root == root
-        assert (view.disputed, view.overturned, view.slashed) == (set(), {}, {})
+        assert (view.disputed, view.overturned, view.slashed) == (set(), ByEpoch(), {})
         liar = await net.sender("anyone", dgai_wei=0)
         assert await net.balance(liar.address) == 90 * WEI
         (one, *_) = room.sign(root, *SIGNERS)

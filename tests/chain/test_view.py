@@ -8,6 +8,7 @@ from dgrid.chain.events import (
     AuthorSet,
     ChainEvent,
     CommissionSet,
+    Committed,
     Deposited,
     Drawn,
     Jailed,
@@ -20,8 +21,10 @@ from dgrid.chain.events import (
     Moment,
     ParameterSet,
     PayoutClaimed,
+    Penalized,
     PoolChanged,
     QualityPosted,
+    Revealed,
     Role,
     SeedFixed,
     StakeChanged,
@@ -48,6 +51,9 @@ judging_events = st.one_of(
     st.builds(lambda who, n: StakeChanged(AT, Role.EVALUATOR, who, n), addresses, st.integers(0, 9)),
     st.builds(lambda who, n: ModelsDeclared(AT, Role.EVALUATOR, who, (bytes(n),)), addresses, st.integers(0, 3)),
     st.builds(lambda n: SeedFixed(AT, A, n, n, bytes(32), False), st.integers(0, 3)),
+    st.builds(lambda who, n: Committed(AT, who, n, bytes(32)), addresses, st.integers(0, 3)),
+    st.builds(lambda who, n: Revealed(AT, who, n, bytes(32), bytes(32)), addresses, st.integers(0, 3)),
+    st.builds(lambda who, n: Penalized(AT, who, n, 5, who), addresses, st.integers(0, 3)),
     st.builds(lambda who, allowed: AuthorSet(AT, who, allowed), addresses, st.booleans()),
     st.builds(lambda who, n: PayoutClaimed(AT, PayoutAccount(PayoutKind.PAYER, A, who), n, n), addresses, amounts),
 )
@@ -160,6 +166,14 @@ def test_a_draw_keeps_the_evaluators_of_its_moment_in_ascending_order() -> None:
     assert draw.evaluators == (DrawnEvaluator(A, 60, b"\x01" * 32, ()), DrawnEvaluator(B, 60, b"\x02" * 32, (b"m",)))
     after = fold(view, [*later, SeedFixed(AT, A, 4, 7, b"t" * 32, True)]).draws[(A, 4)]
     assert after.evaluators == (DrawnEvaluator(B, 60, b"\x02" * 32, ()),)
+
+
+def test_what_was_committed_is_opened_or_reported_or_waits_and_each_is_counted() -> None:
+    given = [Committed(AT, who, number, bytes(32)) for who in (A, B) for number in (1, 2, 300)]
+    kept = Revealed(AT, A, 1, bytes(32), bytes(32)), Revealed(AT, A, 300, bytes(32), bytes(32))
+    view = fold(ChainView(), [*given, *kept, Penalized(AT, B, 1, 5, A)])
+    assert sorted(view.unopened()) == [(2, A), (2, B), (300, B)]
+    assert (view.rounds_opened, view.rounds_withheld) == ({A: 2}, {B: 1})
 
 
 def test_the_last_quality_round_is_that_of_the_last_posted_root() -> None:

@@ -12,8 +12,9 @@ from tests.client.serving import Gateway, serving
 from tests.wire.making import DOMAIN, GATEWAY, PAYER, TOKEN, Story, make_document
 
 from dgrid.client import Client
+from dgrid.client.book import book_file
 from dgrid.client.flow import Order
-from dgrid.client.kept import book_file, kept_request
+from dgrid.client.kept import kept_request
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import channel_salt, from_hex, to_hex

@@ -4,7 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.settlement.judged import BLANK
 
+from dgrid.chain.attendance import APART_S as APART_LOOKS_S
+from dgrid.chain.attendance import Attendance
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.events import Role
+from dgrid.chain.judging import Draws
 from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Opening, PostedQuality
 from dgrid.core.identity import Address, Hash
 from dgrid.evaluator.rounds import (
@@ -46,8 +50,8 @@ def view_of(*, draws: bool = True, evaluators: tuple[Address, ...] = (ME, OTHER,
     return replace(
         BLANK,
         members={(Role.EVALUATOR, one): member(one) for one in evaluators},
-        roots={(GATEWAY, 5): Anchor(root, Hash(root.struct_hash()), 10, opens_ms)},
-        draws={(GATEWAY, 5): draw} if draws else {},
+        roots=ByEpoch({(GATEWAY, 5): Anchor(root, Hash(root.struct_hash()), 10, opens_ms)}),
+        draws=Draws({(GATEWAY, 5): draw} if draws else {}),
     )
 
 
@@ -56,11 +60,11 @@ def sight(view: ChainView, now_s: int) -> Sight:
 
 
 def committed(view: ChainView, *evaluators: Address) -> ChainView:
-    return replace(view, commitments={(ROUND, one): b"c" * 32 for one in evaluators})
+    return replace(view, commitments=ByEpoch({(ROUND, one): b"c" * 32 for one in evaluators}))
 
 
 def opened(view: ChainView, *evaluators: Address) -> ChainView:
-    return replace(view, openings={(ROUND, one): Opening(bytes(32), bytes(32)) for one in evaluators})
+    return replace(view, openings=ByEpoch({(ROUND, one): Opening(bytes(32), bytes(32)) for one in evaluators}))
 
 
 def test_nothing_is_done_where_nothing_was_anchored() -> None:
@@ -87,7 +91,7 @@ def test_void_roots_keep_no_other_from_being_drawn_from() -> None:
     view, cheat, honest = view_of(draws=False), Address(b"\x08" * 20), (GATEWAY, SEEDS_AT_ONCE)
     root = view.roots[GATEWAY, 5]
     void = {(cheat, epoch): root for epoch in range(SEEDS_AT_ONCE)}
-    view = replace(view, roots={**void, honest: root}, convicted={cheat: 0})
+    view = replace(view, roots=ByEpoch({**void, honest: root}), convicted={cheat: 0})
     assert plan(sight(view, WINDOWS.commit_from_s)) == FixSeed(*honest)
 
 
@@ -123,10 +127,22 @@ def test_who_withholds_is_reported_and_nobody_reports_itself() -> None:
     late = replace(sight(view, WINDOWS.open_from_s + LATE_S), resting=frozenset[Step]({Conclude(ROUND, posts=True)}))
     assert plan(late) == Penalize(OTHER, ROUND)
     assert plan(replace(late, now_s=WINDOWS.open_from_s - 1)) is None
-    assert plan(replace(late, view=replace(view, penalized={(ROUND, OTHER): 1}))) is None
+    assert plan(replace(late, view=replace(view, penalized=ByEpoch({(ROUND, OTHER): 1})))) is None
     left = replace(view, members={(Role.EVALUATOR, ME): member(ME, active=False)})
     assert plan(replace(late, view=left)) is None  # slashed below the least stake itself
     assert plan(replace(late, me=OTHER, view=opened(committed(view_of(), OTHER), ME))) is None
+
+
+def test_nobody_is_reported_for_a_silence_that_this_evaluator_did_not_watch() -> None:
+    """A network that was stopped between commitment and opening: nobody could open, and nobody looked on."""
+    late = replace(sight(committed(view_of(), ME, OTHER), WINDOWS.open_from_s + LATE_S), me=THIRD)
+    resumed = Attendance().looked(WINDOWS.open_from_s + 1, wall_s=0.0)
+    assert plan(replace(late, attendance=resumed)) is None
+    before_s, after_s = WINDOWS.reveal_from_s - 1, WINDOWS.open_from_s + 1
+    slept = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=float(after_s - before_s))
+    assert plan(replace(late, attendance=slept)) is None
+    awake = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=APART_LOOKS_S)
+    assert isinstance(plan(replace(late, attendance=awake)), Penalize)
 
 
 def test_a_round_is_concluded_by_those_who_opened_one_after_the_other() -> None:
@@ -142,14 +158,14 @@ def test_a_round_is_concluded_by_those_who_opened_one_after_the_other() -> None:
 def test_a_posted_round_is_not_concluded_again() -> None:
     root = QualityRoot(ROUND, bytes(20), bytes(32), bytes(32), 0, 0, bytes(32), bytes(32), bytes(32))
     view = opened(committed(view_of(), ME), ME)
-    posted = replace(view, quality_roots={ROUND: PostedQuality(root, Hash(root.struct_hash()), 20, 0)})
+    posted = replace(view, quality_roots=ByEpoch({ROUND: PostedQuality(root, Hash(root.struct_hash()), 20, 0)}))
     seen = [plan(replace(sight(posted, WINDOWS.post_from_s), me=one)) for one in (ME, OTHER, THIRD)]
     assert sorted(seen, key=str) == [None, None, Pull(GATEWAY)]  # one of them looks after what it released
 
 
 def test_of_several_rounds_that_are_over_the_latest_takes_the_others_in() -> None:
     view = opened(committed(view_of(), ME), ME)
-    both = replace(view, openings={**view.openings, (ROUND - 1, ME): Opening(bytes(32), bytes(32))})
+    both = replace(view, openings=ByEpoch({**view.openings, (ROUND - 1, ME): Opening(bytes(32), bytes(32))}))
     assert plan(sight(both, WINDOWS.post_from_s)) == Conclude(ROUND, posts=True)
 
 

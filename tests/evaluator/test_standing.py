@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 
 from tests.poq.world import CHAIN, COURT
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.judging import PostedQuality
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import NetworkUnreachable
@@ -28,7 +29,7 @@ class Court:
         table = QualityTable(CHAIN, COURT, number, bytes(32), *((),) * 5, rows, (), ())
         root = root_of(table, token=TOKEN, previous=None)
         roots = {**self.view.quality_roots, number: PostedQuality(root, Hash(root.struct_hash()), number, 0)}
-        self.view = ChainView(quality_roots=roots)
+        self.view = ChainView(quality_roots=ByEpoch(roots))
         if stored:
             self.stored[number] = table
 

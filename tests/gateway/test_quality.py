@@ -9,7 +9,7 @@ from tests.gateway.stage import API_KEY, GATEWAY_KEY, TOKEN, Stage, play, until
 from tests.gateway.staged_court import COURT
 
 from dgrid.chain.events import Kind, Role
-from dgrid.chain.view import Member, Opening, PostedQuality
+from dgrid.chain.view import Member, PostedQuality
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import ZERO_ADDRESS, Address, Hash, model_id, to_hex
 from dgrid.core.keccak import keccak
@@ -171,15 +171,14 @@ def test_evaluators_are_shown_with_tasks_balance_and_earnings(tmp_path: Path) ->
         member = Member(Role.EVALUATOR, EVALUATOR, "http://e", 10**21, 0, bytes(32), bytes(32), active=True)
         view.members[Role.EVALUATOR, EVALUATOR] = member
         view.declared[Role.EVALUATOR, EVALUATOR] = (keccak(b"weights"), b"\x09" * 32)
-        view.openings[3, EVALUATOR] = Opening(bytes(32), bytes(32))
-        view.penalized[2, EVALUATOR] = 10
+        view.rounds_opened[EVALUATOR], view.rounds_withheld[EVALUATOR] = 7, 1
         view.paid_out[PayoutAccount(PayoutKind.EVALUATOR, ZERO_ADDRESS, EVALUATOR)] = 3
         await judged(stage, table_of())
         (shown,) = (await stage.get("/v1/network/evaluators")).json["evaluators"]
         assert shown["models"] == [to_hex(b"\x09" * 32), "tiny"]
         assert (shown["tasks"], shown["balance_micros"], shown["missed"]) == (61, 1_234_567, 2)
         assert (shown["earned_wei"], shown["paid_wei"]) == (str(5 * 10**18), "3")
-        assert (shown["rounds_opened"], shown["rounds_withheld"]) == (1, 1)
+        assert (shown["rounds_opened"], shown["rounds_withheld"]) == (7, 1)
 
     play(tmp_path, scenes)
 

@@ -15,6 +15,7 @@ import pytest
 from tests.settlement.judged import BLANK, FACTS
 
 from dgrid.author.working import plan_terms
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.case_events import Subject
 from dgrid.chain.case_view import Case, Hearing, Vote
 from dgrid.chain.contracts import ARTIFACT_NAMES, Contracts
@@ -79,7 +80,7 @@ def _signers(view: ChainView) -> int:
     """How many of ten judges sign a root."""
     opened = {(EPOCH, Address(bytes([at]) * 20)): Opening(bytes(32), bytes(32)) for at in range(10)}
     signatures = [EvaluatorSignature(evaluator, b"") for _, evaluator in opened]
-    return len(quorum_of(signatures, replace(view, openings=opened), number=EPOCH))
+    return len(quorum_of(signatures, replace(view, openings=ByEpoch(opened)), number=EPOCH))
 
 
 def _is_active(view: ChainView) -> bool:

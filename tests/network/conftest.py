@@ -9,6 +9,7 @@ from tests.network.running import RunningNetwork
 
 SHARED_PORT_BASE = 17420
 OWN_PORT_BASE = 17520
+JUDGED = ("--gateways", "1", "--nodes", "3", "--evaluators", "3")
 UNJUDGED = ("--evaluators", "0")  # whoever judges asks and pays too: money would not come out even
 
 
@@ -39,7 +40,7 @@ def small_network(tmp_path: Path) -> Iterator[RunningNetwork]:
 @pytest.fixture
 def judged_network(tmp_path: Path) -> Iterator[RunningNetwork]:
     """One gateway, three nodes and three evaluators."""
-    yield from _running(tmp_path / "home", OWN_PORT_BASE, "--gateways", "1", "--nodes", "3", "--evaluators", "3")
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, *JUDGED)
 
 
 def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNetwork]:

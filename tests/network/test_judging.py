@@ -2,18 +2,21 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
+from tests.network.conftest import JUDGED
 from tests.network.running import RunningNetwork, until
 from tests.network.stranger import stranger_home
 
 from dgrid.config import ChainConfig
 
 TOO_EARLY = 425
+OPENING_IS_OVER_S = 20  # after a commitment: 10 s for commitments, 8 s for openings
 QUESTION = "Ada {number} lives in Oslo. She works as a nurse. Where does Ada {number} live?"
 
 
@@ -114,3 +117,38 @@ def judged_models(network: RunningNetwork) -> list[str]:
     sold = [line.split() for line in lines if line.startswith("dgrid-")]
     assert len(sold) == len({name for name, *_ in sold}) == 3
     return [name for name, *_, samples in sold if int(samples) > 0]
+
+
+def evaluators_of(network: RunningNetwork) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = network.dgrid("evaluators", "--json").json["evaluators"]
+    return found
+
+
+def waiting_to_open(network: RunningNetwork) -> list[str]:
+    """Who committed to a round and has not opened it."""
+    return [one["address"] for one in evaluators_of(network) if one["rounds"]["committed"] > one["rounds"]["opened"]]
+
+
+@pytest.mark.timeout(240)
+def test_a_network_that_is_stopped_between_commitment_and_opening_costs_nobody_its_stake(
+    judged_network: RunningNetwork,
+) -> None:
+    network = judged_network
+    until(lambda: all(map(serves, doors(network))), what="all evaluators to serve")
+    staked = {one["address"]: one["stake_wei"] for one in evaluators_of(network)}
+    assert network.dgrid("chat", QUESTION.format(number=1)).code == 0
+    committed = until(lambda: waiting_to_open(network), what="a commitment")
+    assert network.down().code == 0
+    time.sleep(OPENING_IS_OVER_S)
+    assert network.up(*JUDGED).code == 0
+    assert network.dgrid("chat", QUESTION.format(number=2)).code == 0
+    until(lambda: opened_again(network, committed), what="the next round's openings")
+    for one in evaluators_of(network):
+        assert one["rounds"]["withheld"] == 0
+        assert one["stake_wei"] == staked[one["address"]]
+
+
+def opened_again(network: RunningNetwork, committed: list[str]) -> bool:
+    """Whether those who were stopped have opened a later round than the one that they could not open."""
+    found = [one for one in evaluators_of(network) if one["address"] in committed]
+    return all(one["opened_round"] == one["committed_round"] is not None for one in found)

@@ -157,20 +157,9 @@ def test_what_a_forced_format_spells_out_is_billed_as_the_text_it_is() -> None:
             heard = await caller.dispatch(n=2, stream=stream)
             receipt = heard.check_signed()
             assert heard.answer.choice_text(0) == "Maria"
-            counted = tokenizer.count_reply("Maria")
-            assert counted is not None
-            assert receipt.tokens_out == 2 * counted < 10
+            assert receipt.tokens_out == 2 * tokenizer.count_reply("Maria") < 10
 
     serve(work, engine=ScriptedEngine(Script(tuple("Maria"))), tokenizer=tokenizer)
-
-
-def test_an_answer_of_white_space_without_end_is_billed_as_the_engine_counts_it() -> None:
-    async def work(caller: Caller) -> None:
-        receipt = (await caller.dispatch(stream=False)).check_signed()
-        assert receipt.tokens_out == 3
-
-    words = "Maria", 1_000_000 * " ", "lives"
-    serve(work, engine=ScriptedEngine(Script(words)), tokenizer=Catalog.built_in().tokenizers()["dgrid-micro"])
 
 
 def test_an_engine_that_fails_before_a_word_is_an_error_and_costs_nothing() -> None:

@@ -14,7 +14,8 @@ from tests.client.serving import WORDS, Gateway, serving
 from tests.client.test_payments import wallet
 
 from dgrid.client.asynchronous import AsyncClient
-from dgrid.client.kept import kept_receipt, kept_refused, kept_request, used_by_channel
+from dgrid.client.book import used_by_channel
+from dgrid.client.kept import kept_receipt, kept_refused, kept_request
 from dgrid.client.payments import Wallets
 from dgrid.config import ChainConfig, WalletConfig
 from dgrid.core.errors import InsufficientBudget, ModelNotFound

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tests.wire.making import TOKEN
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.court import commitment_of
 from dgrid.chain.view import ChainView, Opening, PostedQuality
 from dgrid.core.identity import Address, Hash
@@ -27,11 +28,11 @@ def committed(view: ChainView, *, evaluator: Address, judged_round: int, secret:
     place, reports = (judged_round, evaluator), keccak(b"reports")
     word = commitment_of(evaluator, judged_round, reports_root=reports, salt=salt_of(secret))
     openings = {**view.openings, place: Opening(reports, keccak(b"blob"))}
-    return replace(view, commitments={**view.commitments, place: word}, openings=openings)
+    return replace(view, commitments=ByEpoch({**view.commitments, place: word}), openings=ByEpoch(openings))
 
 
 def seeded(view: ChainView, *, at_ms: int, evaluator: Address = EVALUATOR) -> tuple[ChainView, bytes]:
     """A view in which the evaluator can ask on the last root, posted at a moment, and the seed."""
     root = posted(ROUND, at_ms=at_ms)
     view = committed(view, evaluator=evaluator, judged_round=ROUND, secret=SECRET)
-    return replace(view, quality_roots={**view.quality_roots, ROUND: root}), seed_of(root)
+    return replace(view, quality_roots=ByEpoch({**view.quality_roots, ROUND: root})), seed_of(root)

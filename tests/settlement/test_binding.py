@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.settlement.judged import BLANK
 from tests.settlement.seeding import EVALUATOR, ROUND, SECRET, committed, posted, seeded
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
@@ -34,8 +35,8 @@ def test_no_other_salt_or_seed_counts_however_many_are_tried(tried: bytes) -> No
 
 
 def test_who_did_not_commit_or_did_not_open_has_nothing_to_show() -> None:
-    assert not bound(replace(VIEW, commitments={}))
-    assert not bound(replace(VIEW, openings={}))
+    assert not bound(replace(VIEW, commitments=ByEpoch()))
+    assert not bound(replace(VIEW, openings=ByEpoch()))
     assert not is_bound(VIEW, Address(b"x" * 20), seeds=(SEED, SECRET), at_ms=NOW_MS)
 
 
@@ -53,10 +54,10 @@ def test_the_root_alone_gives_no_seed_for_who_signs_it_knows_it_beforehand() -> 
 def test_a_root_counts_an_hour_and_though_it_was_overturned() -> None:
     assert bound(at_ms=NOW_MS + SEED_MS_MAX)
     assert not bound(at_ms=NOW_MS + SEED_MS_MAX + 1)
-    taken = replace(VIEW, quality_roots={}, overturned=VIEW.quality_roots)
+    taken = replace(VIEW, quality_roots=ByEpoch(), overturned=VIEW.quality_roots)
     assert bound(taken, at_ms=NOW_MS + SEED_MS_MAX)
     assert not bound(taken, at_ms=NOW_MS + SEED_MS_MAX + 1)
-    assert not bound(replace(VIEW, quality_roots={}))
+    assert not bound(replace(VIEW, quality_roots=ByEpoch()))
 
 
 @given(said=st.dictionaries(st.tuples(NAMES, ROUNDS), WORDS, max_size=8), wants=st.tuples(NAMES, ROUNDS, WORDS))
@@ -64,7 +65,7 @@ def test_each_evaluator_has_of_each_root_the_one_set_that_it_committed_to(
     said: dict[tuple[Address, int], bytes], wants: tuple[Address, int, bytes]
 ) -> None:
     """Neither another's secret counts, nor its own of another round: else it could take the one that suits the seed."""
-    view = replace(BLANK, quality_roots={number: posted(number, at_ms=NOW_MS) for number in range(3)})
+    view = replace(BLANK, quality_roots=ByEpoch({number: posted(number, at_ms=NOW_MS) for number in range(3)}))
     for (name, number), secret in said.items():
         view = committed(view, evaluator=name, judged_round=number, secret=secret)
     name, number, chosen = wants

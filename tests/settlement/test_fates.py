@@ -7,6 +7,8 @@ import msgspec
 from tests.settlement.judged import EPOCH, Judged, Reading, a_judged_epoch, reading, story
 from tests.wire.making import GATEWAY
 
+from dgrid.chain.by_epoch import ByEpoch
+from dgrid.chain.judging import Draws
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, Hash
 from dgrid.settlement.certifying import NotDrawn, certify
@@ -50,13 +52,13 @@ def test_a_receipts_fate_is_what_its_certificate_would_prove() -> None:
 
 def test_before_the_root_what_was_drawn_is_being_judged() -> None:
     judged = a_judged_epoch()
-    waiting = replace(judged, view=replace(judged.view, quality_roots={}))
+    waiting = replace(judged, view=replace(judged.view, quality_roots=ByEpoch()))
     assert set(told(waiting).values()) == {Fate.DRAWN, Fate.SPARED}
 
 
 def test_before_the_seed_nobody_knows_which_are_drawn() -> None:
     judged = a_judged_epoch()
-    assert set(told(replace(judged, view=replace(judged.view, draws={}))).values()) == {Fate.UNSEEDED}
+    assert set(told(replace(judged, view=replace(judged.view, draws=Draws()))).values()) == {Fate.UNSEEDED}
 
 
 def test_a_receipt_that_does_not_hold_is_judged_by_nobody() -> None:

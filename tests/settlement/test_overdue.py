@@ -8,6 +8,7 @@ from tests.devnet import Devnet, OnDevnet, on_devnet
 from tests.node.conftest import GATEWAY_KEY, NODE_KEY, GatewayHand, node_receipt
 from tests.settlement.network import BOND_WEI, CREATORS, LINE_WEI, Settling, base_of, settling
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Kind
 from dgrid.chain.facts import Facts
@@ -46,7 +47,7 @@ def overdue_s(epoch: int) -> int:
 
 def with_root(view: ChainView, epoch: int) -> ChainView:
     root = EpochRoot(GATEWAY, epoch, bytes(20), bytes(32), 1, bytes(32), 0, bytes(32))
-    return replace(view, roots={**view.roots, (GATEWAY, epoch): Anchor(root, Hash(root.struct_hash()), 1, 1)})
+    return replace(view, roots=ByEpoch({**view.roots, (GATEWAY, epoch): Anchor(root, Hash(root.struct_hash()), 1, 1)}))
 
 
 def held_in(*epochs: int, lane: int = 0) -> list[HeldReceipt]:

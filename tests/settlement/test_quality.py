@@ -1,7 +1,7 @@
 """Collecting a round's evidence: what counts, what does not, and that everybody finds the same."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.settlement.judged import (
 )
 from tests.wire.making import GATEWAY, NODE, Story, make_document
 
+from dgrid.chain.judging import Draws
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, NotYet
 from dgrid.core.identity import Address
@@ -67,7 +68,7 @@ def test_the_order_in_which_the_chain_was_read_changes_nothing() -> None:
     judged = a_judged_epoch()
     first = collect(judged).evidence
     view = judged.view
-    held: list[dict[Any, Any]] = [view.openings, view.commitments, view.canary_openings, view.roots]
+    held: list[MutableMapping[Any, Any]] = [view.openings, view.commitments, view.canary_openings, view.roots]
     for collection in held:
         entries = list(collection.items())
         collection.clear()
@@ -319,7 +320,7 @@ def test_the_windows_follow_one_another() -> None:
 def test_a_round_has_its_own_windows_and_rules_and_draws_it_takes_in_keep_theirs() -> None:
     later = replace(PARAMETERS, committee_size=5, commit_seconds=12, accuracy_weight=60)
     history = ParameterHistory((0, ROUND + 1), (PARAMETERS, later))
-    judged = Judged(view=replace(BLANK, parameters=history, draws={}))
+    judged = Judged(view=replace(BLANK, parameters=history, draws=Draws()))
     judged.draw(ROUND)
     rules = rules_of(judged.view, ROUND + 1)
     assert (rules.draw.committee_size, rules.draw_in(ROUND).committee_size) == (5, 3)

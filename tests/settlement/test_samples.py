@@ -10,6 +10,7 @@ from tests.settlement.books import MODEL, Books, Work
 from tests.settlement.judged import BLANK, COURT, DOMAIN
 from tests.settlement.seeding import SECRET, seeded
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.case_events import Outcome, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing
 from dgrid.core.identity import Address
@@ -184,14 +185,14 @@ def test_what_is_long_ago_says_nothing() -> None:
         opened(samples(), case_of(opened_ms=late_ms))
     roots = {number: replace(one, timestamp_ms=late_ms) for number, one in VIEW.quality_roots.items()}
     with pytest.raises(NotEvidence, match="or old"):
-        opened(samples(), case_of(opened_ms=late_ms), quality_roots=roots)
+        opened(samples(), case_of(opened_ms=late_ms), quality_roots=ByEpoch(roots))
 
 
 def test_nothing_counts_of_an_opener_that_did_not_commit_and_open_in_the_roots_round() -> None:
     with pytest.raises(NotEvidence, match="had not committed"):
-        opened(samples(), commitments={})
+        opened(samples(), commitments=ByEpoch())
     with pytest.raises(NotEvidence, match="had not committed"):
-        opened(samples(), openings={})
+        opened(samples(), openings=ByEpoch())
 
 
 def test_other_bytes_are_no_samples() -> None:

@@ -18,7 +18,7 @@ from dgrid.settlement.faults import BrokenTotal, Fault, Gap, MissingPrevious
 from dgrid.settlement.records import EpochRecords, open_records
 from dgrid.settlement.splits import SplitTerms
 from dgrid.settlement.totals import Party
-from dgrid.watcher.checking import examine, join_with_others, late_faults
+from dgrid.watcher.checking import Known, examine, join_with_others, late_faults
 from dgrid.watcher.memory import Memory
 
 AROUND = 50
@@ -54,11 +54,14 @@ class Witness:
 
     def see(self, records: EpochRecords) -> list[Fault]:
         examined = examine(records, terms(self.books, records.anchor.root.epoch))
-        joined = join_with_others(examined.checked, self.memory, roots=self.roots)
-        self.memory.keep(examined.checked)
         gateway, epoch = Address(records.anchor.root.gateway), records.anchor.root.epoch
-        late = late_faults(self.memory, gateway, epoch=epoch, roots=self.roots)
-        return [*examined.faults, *joined, *late]
+        joined = join_with_others(examined.checked, self.known(gateway))
+        self.memory.keep(examined.checked)
+        return [*examined.faults, *joined, *late_faults(self.known(gateway), epoch=epoch)]
+
+    def known(self, gateway: Address) -> Known:
+        unknown = frozenset(self.roots) - self.memory.digests(gateway).keys()
+        return Known(self.memory, gateway, self.roots.__contains__, unknown)
 
     def restart(self) -> None:
         if self.path is not None:

@@ -10,6 +10,8 @@ from tests.settlement.network import STAKE_WEI
 from tests.watcher.stage import WATCHDOG, Later, a_watch
 
 from dgrid.chain import court
+from dgrid.chain.attendance import ALWAYS, Attendance
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import Role
 from dgrid.chain.facts import Facts
@@ -26,19 +28,25 @@ ALICE, BOB = Address(b"a" * 20), Address(b"b" * 20)
 VIEW = ChainView(
     facts=Facts(genesis_s=0, epoch_seconds=10, base_share_bps=8_000, withdraw_delay_s=0, treasury=bytes(20)),
     parameters=ParameterHistory.of(Parameters(commit_seconds=10, reveal_seconds=8, open_seconds=8)),
-    commitments={(3, ALICE): b"c" * 32, (3, BOB): b"d" * 32},
+    commitments=ByEpoch({(3, ALICE): b"c" * 32, (3, BOB): b"d" * 32}),
 )
 OPEN_FROM_S = 40 + 10 + 8
 
 
 def test_the_others_have_their_turn_first() -> None:
-    assert withheld(VIEW, now_s=OPEN_FROM_S + OTHERS_S - 1) == []
-    assert withheld(VIEW, now_s=OPEN_FROM_S + OTHERS_S) == [(3, ALICE), (3, BOB)]
+    assert withheld(VIEW, ALWAYS, now_s=OPEN_FROM_S + OTHERS_S - 1) == []
+    assert withheld(VIEW, ALWAYS, now_s=OPEN_FROM_S + OTHERS_S) == [(3, ALICE), (3, BOB)]
+
+
+def test_what_was_not_watched_is_no_silence() -> None:
+    resumed = Attendance().looked(OPEN_FROM_S, wall_s=0.0)
+    assert withheld(VIEW, resumed, now_s=OPEN_FROM_S + OTHERS_S) == []
 
 
 def test_who_opened_or_was_reported_is_left_alone() -> None:
-    view = replace(VIEW, openings={(3, ALICE): Opening(bytes(32), bytes(32))}, penalized={(3, BOB): 1})
-    assert withheld(view, now_s=OPEN_FROM_S + OTHERS_S) == []
+    opened, reported = {(3, ALICE): Opening(bytes(32), bytes(32))}, {(3, BOB): 1}
+    view = replace(VIEW, openings=ByEpoch(opened), penalized=ByEpoch(reported))
+    assert withheld(view, ALWAYS, now_s=OPEN_FROM_S + OTHERS_S) == []
 
 
 async def committed(stage: Stage, *seats: Seat) -> Draw:

@@ -41,9 +41,9 @@ class TrafficReader:
         """Each gateway's last epoch of the few before this one; what no archive has at the moment is left out."""
         found: list[EpochRecords] = []
         seen: set[bytes] = set()
-        for anchor in self._records.anchors():  # the newest first
+        for anchor in self._records.anchors(since=epoch - LOOKED_BACK):  # the newest first
             gateway = anchor.root.gateway
-            if gateway in seen or not epoch - LOOKED_BACK <= anchor.root.epoch < epoch:
+            if gateway in seen or anchor.root.epoch >= epoch:
                 continue
             seen.add(gateway)
             try:

@@ -6,6 +6,7 @@ Who sits is who enrolled and was not unseated by a lower rank, so the contract's
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.case_events import (
     CaseAppealed,
     CaseEnrolled,
@@ -123,7 +124,7 @@ class CasesView(JudgingView):
 
     cases: dict[bytes, Case] = field(default_factory=dict)  # in the order of their opening
     disputed: set[int] = field(default_factory=set)  # rounds whose root a case keeps from counting
-    overturned: dict[int, PostedQuality] = field(default_factory=dict)  # by round: the last that a jury took away
+    overturned: ByEpoch[int, PostedQuality] = field(default_factory=ByEpoch)  # by round: the last that a jury took away
 
     def open_cases(self) -> list[Case]:
         """Those without an end yet."""

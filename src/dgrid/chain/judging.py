@@ -5,10 +5,11 @@ duty in it, and whoever leaves keeps it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Self, assert_never
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.events import (
     AuthorSet,
     CanariesCommitted,
@@ -53,6 +54,42 @@ class Draw:
     evaluators: tuple[DrawnEvaluator, ...]  # in ascending order of their addresses
 
 
+class Draws(ByEpoch[tuple[Address, int], Draw]):
+    """All draws by gateway and epoch, and by round: a seed may come long after its epoch."""
+
+    __slots__ = ("_gateways", "_in_rounds")
+
+    def __init__(self, entries: Mapping[tuple[Address, int], Draw] | None = None) -> None:
+        self._gateways: set[Address] = set()
+        self._in_rounds: ByEpoch[tuple[int, Address, int], Draw] = ByEpoch()
+        super().__init__(entries)
+
+    @property
+    def gateways(self) -> list[Address]:
+        """Those of whom something was ever drawn, in ascending order."""
+        return sorted(self._gateways)
+
+    def in_rounds(self, first: int, end: int | None = None) -> Iterator[Draw]:
+        """The draws of the rounds from `first` on, up to but without `end`."""
+        return (draw for _, draw in self._in_rounds.between(first, end))
+
+    def copy(self) -> Self:
+        twin = super().copy()
+        twin._gateways, twin._in_rounds = self._gateways.copy(), self._in_rounds.copy()  # noqa: SLF001 (of its kind)
+        return twin
+
+    def __setitem__(self, key: tuple[Address, int], draw: Draw) -> None:
+        if (known := self.get(key)) is not None:
+            del self._in_rounds[known.round, *key]
+        super().__setitem__(key, draw)
+        self._gateways.add(draw.gateway)
+        self._in_rounds[draw.round, *key] = draw
+
+    def __delitem__(self, key: tuple[Address, int]) -> None:
+        del self._in_rounds[self[key].round, *key]
+        super().__delitem__(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """An evaluator's opened reports of a round: their root, and the blob that holds them."""
@@ -78,17 +115,23 @@ class JudgingView:
     """The judging part of a `ChainView`. Treat its collections as read-only."""
 
     declared: dict[tuple[Role, Address], tuple[bytes, ...]] = field(default_factory=dict)
-    draws: dict[tuple[Address, int], Draw] = field(default_factory=dict)  # by gateway and epoch
-    disclosures: dict[tuple[Address, int], bytes] = field(default_factory=dict)  # blob ids, by gateway and epoch
-    disclosed_ms: dict[tuple[Address, int], int] = field(default_factory=dict)  # when
-    commitments: dict[tuple[int, Address], bytes] = field(default_factory=dict)
-    openings: dict[tuple[int, Address], Opening] = field(default_factory=dict)
-    penalized: dict[tuple[int, Address], int] = field(default_factory=dict)  # what was slashed
+    draws: Draws = field(default_factory=Draws)
+    disclosures: ByEpoch[tuple[Address, int], bytes] = field(default_factory=ByEpoch)  # blob ids, by gateway and epoch
+    disclosed_ms: ByEpoch[tuple[Address, int], int] = field(default_factory=ByEpoch)  # when
+    commitments: ByEpoch[tuple[int, Address], bytes] = field(default_factory=ByEpoch)
+    openings: ByEpoch[tuple[int, Address], Opening] = field(default_factory=ByEpoch)
+    penalized: ByEpoch[tuple[int, Address], int] = field(default_factory=ByEpoch)  # what was slashed
+    rounds_opened: dict[Address, int] = field(default_factory=dict)  # how many, by evaluator
+    rounds_withheld: dict[Address, int] = field(default_factory=dict)
     authors: set[Address] = field(default_factory=set)
-    canary_roots: dict[tuple[Address, int], bytes] = field(default_factory=dict)  # by author and epoch
-    canary_openings: dict[tuple[Address, Address, int], bytes] = field(default_factory=dict)  # author, gateway, epoch
-    quality_roots: dict[int, PostedQuality] = field(default_factory=dict)  # in ascending order of rounds
+    canary_roots: ByEpoch[tuple[Address, int], bytes] = field(default_factory=ByEpoch)  # by author and epoch
+    canary_openings: ByEpoch[tuple[Address, Address, int], bytes] = field(default_factory=ByEpoch)  # author, gateway, …
+    quality_roots: ByEpoch[int, PostedQuality] = field(default_factory=ByEpoch)  # in ascending order of rounds
     paid_out: dict[PayoutAccount, int] = field(default_factory=dict)
+
+    def unopened(self) -> Iterator[tuple[int, Address]]:
+        """The commitments that were neither opened nor reported."""
+        return self.commitments.without(self.openings, self.penalized)
 
     def paid_by_court(self, kind: PayoutKind) -> dict[bytes, int]:
         """What the court ever paid for one kind of reason, by payee, whatever gateway's money it was."""
@@ -97,6 +140,10 @@ class JudgingView:
             if account.kind is kind:
                 paid_wei[account.payee] += wei
         return paid_wei
+
+    def newest_quality(self) -> Iterator[PostedQuality]:
+        """The posted roots, the last round's first."""
+        return (self.quality_roots[number] for number in reversed(self.quality_roots))
 
     @property
     def last_quality_round(self) -> int:
@@ -140,8 +187,10 @@ def _change_round(draft: JudgingView, event: Committed | Revealed | Penalized) -
             draft.commitments[key] = event.commitment
         case Revealed():
             draft.openings[key] = Opening(event.reports_root, event.blob_id)
+            draft.rounds_opened[event.evaluator] = draft.rounds_opened.get(event.evaluator, 0) + 1
         case Penalized():
             draft.penalized[key] = event.amount_wei
+            draft.rounds_withheld[event.evaluator] = draft.rounds_withheld.get(event.evaluator, 0) + 1
 
 
 def _change_canaries(draft: JudgingView, event: AuthorSet | CanariesCommitted | CanariesOpened) -> None:

@@ -1,10 +1,11 @@
 """The network's state as the chain has it: a pure fold over its events. No I/O, no clock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, assert_never
 
 from dgrid.chain.ballots import BallotEvent, BallotView, change_ballots
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.case_events import CaseEvent
 from dgrid.chain.case_view import CasesView, change_cases
 from dgrid.chain.demands import Demand, change_demands
@@ -40,7 +41,7 @@ from dgrid.chain.events import (
     WithdrawRequested,
 )
 from dgrid.chain.facts import Facts
-from dgrid.chain.judging import Draw, DrawnEvaluator, Opening, PostedQuality, change_judging
+from dgrid.chain.judging import Draw, DrawnEvaluator, Draws, Opening, PostedQuality, change_judging
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
 from dgrid.core.epochs import EpochClock
@@ -54,6 +55,7 @@ __all__ = [
     "Channel",
     "Draw",
     "DrawnEvaluator",
+    "Draws",
     "Listing",
     "Member",
     "Opening",
@@ -146,7 +148,7 @@ class ChainView(CasesView):
     lowerings: dict[tuple[Address, Address], int] = field(default_factory=dict)
     unproven: dict[tuple[Address, Address], int] = field(default_factory=dict)  # paid by default, shown by no root yet
     bonds: dict[Address, int] = field(default_factory=dict)
-    roots: dict[tuple[Address, int], Anchor] = field(default_factory=dict)
+    roots: ByEpoch[tuple[Address, int], Anchor] = field(default_factory=ByEpoch)
     last_epochs: dict[Address, int] = field(default_factory=dict)
     collected: dict[Address, int] = field(default_factory=dict)
     claimed: dict[tuple[Address, Kind, int, Address], int] = field(default_factory=dict)
@@ -162,6 +164,10 @@ class ChainView(CasesView):
     def parameters_at(self, time_ms: int) -> Parameters:
         """What counts in the epoch of a moment. Raises NotYet before anything was seen of the contract."""
         return self.parameters.at(self.clock.epoch_at(time_ms))
+
+    def undrawn(self) -> Iterator[tuple[Address, int]]:
+        """The anchored epochs without a seed."""
+        return self.roots.without(self.draws)
 
     def active(self, role: Role) -> list[Member]:
         """The members of a role with enough stake that are not in jail."""
@@ -195,7 +201,8 @@ def fold(view: ChainView, events: Iterable[ChainEvent]) -> ChainView:
 
 def _copied(view: ChainView) -> ChainView:
     held = [(one.name, getattr(view, one.name)) for one in fields(view)]
-    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, (dict, set, BallotView))}
+    copied = dict, set, BallotView, ByEpoch
+    copies: dict[str, Any] = {name: value.copy() for name, value in held if isinstance(value, copied)}
     return replace(view, **copies)
 
 

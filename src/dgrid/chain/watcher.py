@@ -10,10 +10,11 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dgrid.chain.abi import AbiError
+from dgrid.chain.attendance import Attendance
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.cursor import Cursor, Timed
 from dgrid.chain.devchain import DEV_CHAIN_ID
@@ -53,6 +54,7 @@ class ChainWatcher:
         self._task: asyncio.Task[None] | None = None
         self._seen_s: float | None = None
         self.unreachable_since_ms: int | None = None
+        self.attendance = Attendance()  # when the chain was followed
         self.version = 0  # grows whenever the final view changes
         self._draft = self._empty_view()  # what is read and not shown yet
         self._news: list[ChainEvent] = []
@@ -109,7 +111,7 @@ class ChainWatcher:
     def load(self) -> None:
         """The view as it was last kept."""
         if self._last is not None:
-            self._draft = fold(self._empty_view(), self._events(list(self._cursor.logs())))
+            self._draft = fold(self._empty_view(), self._events(self._cursor.logs()))
             self.finalized = self.latest = self._draft
             self.block, self.final_s = self._last.number, self._last.timestamp_s
 
@@ -154,7 +156,8 @@ class ChainWatcher:
         if self.unreachable_since_ms is not None:
             logger.info("the chain is read again, up to block %d", self.block)
         self.unreachable_since_ms = None
-        self._seen_s = time.monotonic()
+        self._seen_s, wall_s = time.monotonic(), time.time()
+        self.attendance = self.attendance.looked(max(self.latest_s, int(wall_s)), wall_s=wall_s)
         self._wake()
 
     def _wake(self) -> None:
@@ -193,7 +196,7 @@ class ChainWatcher:
     def _take(self, logs: list[Timed], until: Block) -> None:
         self._cursor.append(logs, until)
         self._last = until
-        if events := self._events(logs):
+        if events := list(self._events(logs)):
             self._draft = fold(self._draft, events)
             self._news += events
 
@@ -221,17 +224,15 @@ class ChainWatcher:
         if self._head is not None and head.hash == self._head.hash:
             return
         logs = [] if head.number <= self.block else await self._rpc.logs(self.block + 1, head, self._addresses)
-        events = self._events(await self._timed(logs))
+        events = list(self._events(await self._timed(logs)))
         self.latest = fold(self.finalized, events) if events else self.finalized
         self._head = head
 
-    def _events(self, logs: Sequence[Timed]) -> list[ChainEvent]:
-        found = []
+    def _events(self, logs: Iterable[Timed]) -> Iterator[ChainEvent]:
         for one in logs:
             decoded = self._contracts.decode_log(one.log)
             if decoded is not None and (event := event_of(decoded, timestamp_s=one.timestamp_s)) is not None:
-                found.append(event)
-        return found
+                yield event
 
     def _empty_view(self) -> ChainView:
         return ChainView() if self._facts is None else ChainView(facts=self._facts)

@@ -15,7 +15,7 @@ from dgrid.chain.view import Channel
 from dgrid.cli.sending import sending
 from dgrid.cli.signers import address_of, key_names, user_of
 from dgrid.cli.wallet_config import chain_config, open_client
-from dgrid.client.kept import used_by_channel
+from dgrid.client.book import used_by_channel
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
 from dgrid.settlement.claims import Claimable

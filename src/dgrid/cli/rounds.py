@@ -16,6 +16,7 @@ from dgrid.processes.encoder import OwnEncoder
 from dgrid.settlement.audit import AuditReport
 from dgrid.settlement.reading import NetworkReader
 from dgrid.settlement.recomputing import Reported, RoundAudit, recompute
+from dgrid.settlement.rounds import posted_over
 from dgrid.wire.quality import LeafKey
 
 Rows = list[dict[str, Any]]
@@ -36,7 +37,8 @@ async def audited_quality(network: NetworkReader, reports: Sequence[AuditReport]
 
 def covering_round(view: ChainView, drawn_round: int) -> int | None:
     """The first posted round that takes a draw's round in."""
-    return min((number for number in view.quality_roots if number >= drawn_round), default=None)
+    posted = posted_over(view, drawn_round)
+    return None if posted is None else posted.root.round
 
 
 async def _round(

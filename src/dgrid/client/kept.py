@@ -1,4 +1,4 @@
-"""What `dgrid connect` keeps in the user's folder: signed requests, receipts, and what each channel's receipts used.
+"""What `dgrid connect` keeps in the user's folder beside its books: signed requests and receipts.
 
 A receipt that the wallet refused is kept too, apart from the others: with its request it shows what the gateway did.
 """
@@ -13,25 +13,11 @@ from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import InferenceRequest
 
 
-class PromisedFee(msgspec.Struct, frozen=True):
-    """A request under way: the most it may cost, until when."""
-
-    max_fee_wei: str
-    deadline_ms: int
-
-
-class ChannelBook(msgspec.Struct):
-    """What the file of a channel holds."""
-
-    used_wei: str = "0"
-    promises: dict[str, PromisedFee] = {}
-
-
 def keep_request(folder: Path, request_id: bytes, *, request: InferenceRequest) -> None:
     """Writes a request as it was signed: what it allows, and no word of what it asks.
 
     Before the order leaves, so that a killed proxy has it too; nothing is flushed, so it takes a fraction of a
-    millisecond, less than the wallet's book.
+    millisecond.
     """
     _written(folder / "requests", to_hex(request_id), msgspec.json.encode(request.to_json()))
 
@@ -78,24 +64,6 @@ def keep_refused(folder: Path, document: ReceiptDocument) -> None:
 def kept_refused(folder: Path, receipt_id: str) -> list[bytes]:
     """The refused receipts of this id. `receipt_id` is checked hex."""
     return [path.read_bytes() for path in sorted((folder / "refused" / receipt_id).glob("*.json"))]
-
-
-def book_file(folder: Path, channel_id: bytes) -> Path:
-    """Where a channel's book lies."""
-    return folder / "channels" / f"{to_hex(channel_id)}.json"
-
-
-def read_book(file: Path) -> ChannelBook:
-    """A channel's book; an empty one where none was kept."""
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=ChannelBook)
-    except (OSError, msgspec.DecodeError):
-        return ChannelBook()
-
-
-def used_by_channel(folder: Path, channel_id: bytes) -> int:
-    """What the receipts of a channel show as used, in wei; 0 where no book was kept."""
-    return int(read_book(book_file(folder, channel_id)).used_wei)
 
 
 def _written(folder: Path, name: str, data: bytes) -> None:

@@ -1,8 +1,8 @@
 """The wallet's side of a channel: vouchers and signed requests, so that no gateway can spend more than was agreed.
 
 A voucher's ceiling is what the channel's receipts show as used, plus the most each request under way may cost. What
-the gateway says of its own bill counts only as far as its signed receipts say so. Keeps one small file a channel: what
-was used and promised, so that ceilings go on where they were; and each request it signed. Losing them loses no money.
+the gateway says of its own bill counts only as far as its signed receipts say so. Keeps a book a channel, so that
+ceilings go on where they were; and each request it signed. Losing them loses no money.
 """
 
 import base64
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from dgrid.client.book import ChannelBook, book_file
 from dgrid.client.flow import Order
-from dgrid.client.kept import PromisedFee, book_file, keep_request, read_book
+from dgrid.client.kept import keep_request
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import model_id, to_hex
 from dgrid.core.keccak import ZERO_HASH, salted_hash
@@ -54,31 +55,30 @@ class ChannelWallet:
         self.config, self.gateway = config, config.gateway
         self.channel_id = domains.vouchers.digest(config.struct_hash())
         self._key, self._domains, self._folder, self._now_ms = key, domains, folder, now_ms
-        self._file = book_file(folder, self.channel_id)
         self._max_fee_wei = max_fee_wei
-        self._book = read_book(self._file)
+        self._book = ChannelBook(book_file(folder, self.channel_id))
         self._salts: dict[bytes, bytes] = {}
 
     @property
     def used_wei(self) -> int:
         """What the gateway's receipts say was used of this channel, ever."""
-        return int(self._book.used_wei)
+        return self._book.used_wei
 
     @property
     def ceiling_wei(self) -> int:
         """What the latest voucher promises at most."""
-        return self.used_wei + sum(int(promise.max_fee_wei) for promise in self._book.promises.values())
+        return self._book.ceiling_wei
 
     def raise_used(self, used_wei: int) -> None:
         """Takes note of what the chain says was drawn: the file may be lost or old."""
-        self._book.used_wei = str(max(self.used_wei, used_wei))
+        self._book.used_wei = max(self.used_wei, used_wei)
 
     def sign(self, order: Order) -> str:
         """The x-dgrid-payment header for an order."""
         salt, deadline_ms = secrets.token_bytes(32), self._now_ms() + DEADLINE_MS
         request = self._request(order, salt=salt, deadline_ms=deadline_ms)
         digest = self._domains.requests.digest(request.struct_hash())
-        self._promise(digest, request.max_fee, deadline_ms=deadline_ms)
+        self._book.promise(to_hex(digest), request.max_fee, deadline_ms=deadline_ms)
         keep_request(self._folder, digest, request=request)
         self._salts[digest] = salt
         ceiling_wei = self.ceiling_wei
@@ -106,13 +106,14 @@ class ChannelWallet:
             raise CheckFailed(f"the receipt {name} bills a request that this wallet did not sign, or billed before")
         if receipt.parties.channel_id != self.channel_id or receipt.parties.payer != self.config.payer:
             raise CheckFailed(f"the receipt {name} bills another channel or payer")
-        if receipt.shares.fee > int(promise.max_fee_wei):
+        if receipt.shares.fee > promise.max_fee_wei:
             text = f"the receipt {name} bills {receipt.shares.fee} wei, above the signed maximum"
             raise CheckFailed(text, hint=f"`dgrid receipts complain {name}` shows it to a watcher")
         if receipt.totals.payer > self.ceiling_wei:
             raise CheckFailed(f"the receipt {name} counts {receipt.totals.payer} wei in all, more than was promised")
-        del self._salts[receipt.request_id]
-        self._close(name, used_wei=receipt.totals.payer)
+        self._book.close(name, used_wei=receipt.totals.payer, expired_ms=self._now_ms() - GRACE_MS)
+        kept = self._book.promises
+        self._salts = {digest: salt for digest, salt in self._salts.items() if to_hex(digest) in kept}
 
     def _request(self, order: Order, *, salt: bytes, deadline_ms: int) -> InferenceRequest:
         return InferenceRequest(
@@ -127,26 +128,6 @@ class ChannelWallet:
             deadline=deadline_ms,
             gateway=self.gateway,
         )
-
-    def _promise(self, digest: bytes, max_fee_wei: int, *, deadline_ms: int) -> None:
-        self._book.promises[to_hex(digest)] = PromisedFee(str(max_fee_wei), deadline_ms)
-        self._write()
-
-    def _close(self, name: str, *, used_wei: int) -> None:
-        """Strikes what is settled, and promises so old that the running total holds them or never will."""
-        expired_ms = self._now_ms() - GRACE_MS
-        promises = self._book.promises.items()
-        kept = {other: one for other, one in promises if other != name and one.deadline_ms > expired_ms}
-        self._book.promises = kept
-        self._book.used_wei = str(max(self.used_wei, used_wei))
-        self._salts = {digest: salt for digest, salt in self._salts.items() if to_hex(digest) in kept}
-        self._write()
-
-    def _write(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._file.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(self._book))
-        draft.replace(self._file)
 
 
 class Wallets:

@@ -35,6 +35,7 @@ NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
 ENDS_REMEMBERED: Final = 1024
 WORD_CHARACTERS_MAX: Final = 48
+ORDINARY_CHARACTERS_MAX: Final = 65_536  # far below what panics there, where `encode` raises a plain error
 TURNS_REMEMBERED: Final = 16_384
 FILLER: Final = " "  # never a word; `itemgetter` gives a tuple only of two and more
 WORDS_LEARNED_MAX: Final = 16  # of one text: with more unknown words, counting it whole is cheaper
@@ -50,13 +51,23 @@ class Words:
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
         self._counts = {FILLER: 0}
+        self._special = {piece[0] for piece in encoding.special_tokens_set}
         self._end = lru_cache(ENDS_REMEMBERED)(self.whole)
 
     def whole(self, text: str) -> int:
-        """The number of tokens of a text, by the pattern itself. Raises ValueError where that runs out of stack: on
-        white space by the hundred thousand.
+        """The number of tokens of a text, by the pattern itself.
+
+        Where a run of white space is too long for the pattern's stack, by its halves: a cut may count a token more.
         """
-        return len(self._encoding.encode(text, allowed_special="all")) if text else 0
+        if not text:
+            return 0
+        if len(text) <= ORDINARY_CHARACTERS_MAX and self._special.isdisjoint(text):  # no special token is written out
+            return len(self._encoding.encode_ordinary(text))
+        try:
+            return len(self._encoding.encode(text, allowed_special="all"))
+        except ValueError:
+            half = len(text) // 2
+            return self.whole(text[:half]) + self.whole(text[half:])
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, by its words where it has usual ones."""
@@ -133,26 +144,16 @@ class Tokenizer:
     reply_opening: str = ""
 
     def count_text(self, text: str) -> int:
-        """The number of tokens of a text that no template wraps. Raises ValueError, see `Words.whole`."""
+        """The number of tokens of a text that no template wraps."""
         return self.words.count(text)
 
-    def count_reply(self, text: str) -> int | None:
-        """The number of tokens of an answer as the model wrote it, with the space that was taken from its front; None
-        where it cannot be cut.
-        """
-        try:
-            return self.count_text(self.reply_opening + text) if text else 0
-        except ValueError:
-            return None
+    def count_reply(self, text: str) -> int:
+        """The number of tokens of an answer as the model wrote it, with the space that was taken from its front."""
+        return self.count_text(self.reply_opening + text) if text else 0
 
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
-        """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known, or
-        the chat cannot be cut.
-        """
-        try:
-            return None if self.template is None else self.count_chat(self.template(messages))
-        except ValueError:
-            return None
+        """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
+        return None if self.template is None else self.count_chat(self.template(messages))
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:

@@ -28,7 +28,7 @@ from dgrid.evaluator.rounds import Conclude
 from dgrid.poq.rounds import judge, releases
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.quality import QualityReader
-from dgrid.settlement.rounds import draws_of, posted_before, root_of, rules_of
+from dgrid.settlement.rounds import canaries_in, draws_of, in_rounds, posted_before, root_of, rules_of
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import QualityTable, encode_quality
@@ -140,7 +140,7 @@ class Concluder:
 
     async def _gathered(self, root: QualityRoot, view: ChainView) -> list[EvaluatorSignature]:
         """The signatures of the others who judged the round and computed the same."""
-        judges = [evaluator for number, evaluator in view.openings if number == root.round]
+        judges = [evaluator for (_, evaluator), _ in view.openings.between(root.round, root.round + 1)]
         members = [view.members.get((Role.EVALUATOR, judge)) for judge in judges if judge != self._desk.key.address]
         found = await asyncio.gather(*(self._asked(member, root) for member in members if member is not None))
         return [signature for signature in found if signature is not None]
@@ -182,7 +182,7 @@ def quorum_of(
     """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
     more. Raises NotYet while they are too few.
     """
-    judges = sum(of == number for of, _ in view.openings)
+    judges = sum(1 for _ in view.openings.between(number, number + 1))
     quorum = judges * view.parameters.at(number).quorum_bps // BPS + 1
     if len(signatures) < quorum:
         raise NotYet(f"{len(signatures)} of {judges} evaluators have signed this root of round {number}")
@@ -192,13 +192,13 @@ def quorum_of(
 def basis_of(view: ChainView, number: int) -> tuple[object, ...]:
     """All that the chain says and a round's result depends on."""
     draws = draws_of(view, number)
-    rounds, places = {draw.round for draw in draws}, {(draw.gateway, draw.epoch) for draw in draws}
+    rounds, canaries = sorted({draw.round for draw in draws}), canaries_in(view, draws)
     before = posted_before(view, number)
     return (
         number,
         None if before is None else before.digest,
         tuple((draw.gateway, draw.epoch, draw.round, draw.seed) for draw in draws),
-        tuple(sorted((key, one.blob_id) for key, one in view.openings.items() if key[0] in rounds)),
-        tuple(sorted(key for key in view.commitments if key[0] in rounds)),
-        tuple(sorted((key, blob) for key, blob in view.canary_openings.items() if key[1:] in places)),
+        tuple((key, one.blob_id) for key, one in in_rounds(view.openings, rounds)),
+        tuple(key for key, _ in in_rounds(view.commitments, rounds)),
+        tuple(canaries),
     )

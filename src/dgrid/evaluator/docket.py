@@ -93,8 +93,9 @@ class Docket:
     # --- draws --------------------------------------------------------------------------------------------------------
 
     def _under_way(self, view: ChainView, now_s: int) -> dict[Where, Draw]:
-        numbers = set(rounds_under_way(view, now_s=now_s))
-        return {where: draw for where, draw in view.draws.items() if draw.round in numbers}
+        numbers = rounds_under_way(view, now_s=now_s)
+        found = (draw for number in numbers for draw in view.draws.in_rounds(number, number + 1))
+        return {(draw.gateway, draw.epoch): draw for draw in found}
 
     def _is_over(self, draw: Draw, view: ChainView) -> bool:
         return is_over(view, draw.round, now_s=self._now_s, final_s=self._final_s)

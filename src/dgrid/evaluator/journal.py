@@ -129,9 +129,10 @@ class Journal:
 
     def drop_lost(self, draws: Mapping[tuple[Address, int], Draw]) -> None:
         """Forgets the draws that the chain no longer knows, or knows by another seed."""
-        for gateway, epoch in self._db.execute("SELECT gateway, epoch FROM draws").fetchall():
+        noted = self._db.execute("SELECT gateway, epoch, seed, round FROM draws").fetchall()
+        for gateway, epoch, seed, number in noted:
             known = draws.get((Address(gateway), epoch))
-            if known is None or not self._knows(known):
+            if known is None or (known.seed, known.round) != (seed, number):
                 self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", (gateway, epoch))
 
     def _knows(self, draw: Draw) -> bool:

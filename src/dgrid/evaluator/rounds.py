@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from dgrid.chain.attendance import ALWAYS, Attendance
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
 from dgrid.settlement.payouts import root_pays_from_s
-from dgrid.settlement.rounds import rounds_due, windows_of
+from dgrid.settlement.rounds import rounds_due, was_watched, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
 APART_S: Final = 3  # between one evaluator's turn and the next
@@ -84,6 +85,7 @@ class Sight:
     view: ChainView  # final
     now_s: int
     final_s: int | None = None  # the time of the view's block; None: now
+    attendance: Attendance = ALWAYS  # when this evaluator followed the chain
     judged: frozenset[int] = frozenset()  # rounds of which every duty has its report
     fixed: frozenset[int] = frozenset()  # rounds whose commitment is on disk
     resting: frozenset[Step] = frozenset()  # tried just now
@@ -97,7 +99,7 @@ def plan(sight: Sight) -> Step | None:
 def recent_rounds(view: ChainView, *, now_s: int) -> list[int]:
     """The rounds with draws that are not long over, the oldest first."""
     first = view.clock.epoch_at(now_s * 1000) - ROUNDS_LOOKED_AT
-    return sorted({draw.round for draw in view.draws.values() if draw.round >= first})
+    return sorted({draw.round for draw in view.draws.in_rounds(first)})
 
 
 def rounds_under_way(view: ChainView, *, now_s: int) -> list[int]:
@@ -109,10 +111,7 @@ def rounds_under_way(view: ChainView, *, now_s: int) -> list[int]:
 def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
     """Whether an evaluator was there to be drawn in a round."""
     return any(
-        member.address == evaluator
-        for draw in view.draws.values()
-        if draw.round == number
-        for member in draw.evaluators
+        member.address == evaluator for draw in view.draws.in_rounds(number, number + 1) for member in draw.evaluators
     )
 
 
@@ -147,8 +146,7 @@ def _seeds(sight: Sight) -> Iterator[Step]:
     if not _is_active(sight):
         return
     view = sight.view
-    standing = [(gateway, epoch) for gateway, epoch in view.roots if not view.is_void(gateway, epoch)]
-    waiting = sorted((epoch, gateway) for gateway, epoch in standing if (gateway, epoch) not in view.draws)
+    waiting = sorted((epoch, gateway) for gateway, epoch in view.undrawn() if not view.is_void(gateway, epoch))
     for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
         anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000
         if sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
@@ -156,15 +154,14 @@ def _seeds(sight: Sight) -> Iterator[Step]:
 
 
 def _penalties(sight: Sight) -> Iterator[Step]:
-    """Who committed and did not open."""
+    """Who committed and did not open, though it could: this evaluator saw the chain all the while."""
     view = sight.view
     if not _is_active(sight):
         return
-    for number, evaluator in sorted(view.commitments):
-        if (number, evaluator) in view.openings or (number, evaluator) in view.penalized:
+    for number, evaluator in sorted(view.unopened()):
+        if evaluator == sight.me or not was_watched(view, number, attendance=sight.attendance):
             continue
-        turn_s = windows_of(sight.view, number).open_from_s + _turn_s(sight, _word(number))
-        if evaluator != sight.me and sight.now_s >= turn_s:
+        if sight.now_s >= windows_of(view, number).open_from_s + _turn_s(sight, _word(number)):
             yield Penalize(evaluator, number)
 
 
@@ -179,7 +176,7 @@ def _conclusions(sight: Sight) -> Iterator[Step]:
     if not due:
         return
     number = due[-1]
-    judges = sorted(evaluator for of, evaluator in sight.view.openings if of == number)
+    judges = sorted(evaluator for (_, evaluator), _ in sight.view.openings.between(number, number + 1))
     if sight.me in judges:
         turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
         posts_from_s = windows_of(sight.view, number).post_from_s
@@ -197,7 +194,7 @@ def _pulls(sight: Sight) -> Iterator[Step]:
     """One evaluator looks after each gateway's releases, once there is a root."""
     if not sight.view.quality_roots or not _is_active(sight):
         return
-    for gateway in sorted({gateway for gateway, _ in sight.view.draws}):
+    for gateway in sight.view.draws.gateways:
         if _turn_s(sight, gateway) == 0:
             yield Pull(gateway)
 

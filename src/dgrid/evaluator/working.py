@@ -109,6 +109,7 @@ class EvaluatorLoop:
             view,
             now_s,
             final_s=self.watcher.final_s,
+            attendance=self.watcher.attendance,
             judged=self.docket.judged(view, now_s),
             fixed=frozenset(number for number in recent if self.journal.commitment(number) is not None),
             resting=frozenset(self._resting),

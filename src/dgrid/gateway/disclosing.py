@@ -100,6 +100,7 @@ class Discloser:
     async def look(self) -> None:
         """Moves every epoch that waits to be judged one step, oldest first."""
         rows = self._reader.epochs(RECENT_EPOCHS)
+        self._done &= {row.epoch for row in rows}
         for epoch in sorted(row.epoch for row in rows if row.state is EpochState.ANCHORED):
             if epoch in self._done or self._bureau.now_ms() < self._not_before_ms.get(epoch, 0):
                 continue

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from dgrid.chain.parameters import Parameters
 from dgrid.gateway.orders import Listing
 from dgrid.wire.messages import ChannelConfig, EpochRoot
@@ -32,8 +34,7 @@ class Channel:
     is_leaving: bool  # a withdrawal was requested: no new work
 
 
-@dataclass(frozen=True, slots=True)
-class ChainState:
+class ChainState(msgspec.Struct, frozen=True, gc=False):
     """How fresh the facts are."""
 
     is_degraded: bool

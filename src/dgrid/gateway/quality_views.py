@@ -4,7 +4,8 @@ Read-only and public: scores, counts, addresses and sums, never a word of what w
 the latest final quality table, which anybody can fetch by its name and compute again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from dgrid.chain.events import Kind, Role
@@ -134,8 +135,8 @@ class QualityViews:
             "balance_micros": row.balance_micros if row is not None else 0,
             "missed": row.missed if row is not None else 0,
             "earned_wei": str(row.paid_wei if row is not None else 0),
-            "rounds_opened": sum(evaluator == address for _, evaluator in view.openings),
-            "rounds_withheld": sum(evaluator == address for _, evaluator in view.penalized),
+            "rounds_opened": view.rounds_opened.get(address, 0),
+            "rounds_withheld": view.rounds_withheld.get(address, 0),
         }
 
     def _models_of(self, digests: Sequence[bytes]) -> list[str]:
@@ -148,13 +149,13 @@ class QualityViews:
 
     def quality(self, limit: int) -> Json:
         view, table = self._from.court.view, self._from.credibility.table
-        rounds = sorted(view.quality_roots, reverse=True)[:limit]
+        rounds = list(islice(reversed(view.quality_roots), limit))
         return {
             "latest": self._latest(table) if table is not None else None,
             "rounds": [self._round(view, judged) for judged in rounds],
             "changes": [self._change(change) for change in table.changes[:limit]] if table is not None else [],
             "flagged": self._flagged(table) if table is not None else [],
-            "canaries_opened": self._canaries(view)[:limit],
+            "canaries_opened": list(islice(self._canaries(view), limit)),
         }
 
     def _latest(self, table: QualityTable) -> Json:
@@ -211,13 +212,10 @@ class QualityViews:
             if row.flagged_round >= 0
         ]
 
-    def _canaries(self, view: ChainView) -> list[Json]:
+    def _canaries(self, view: ChainView) -> Iterator[Json]:
         """Opened known-answer tasks, the latest epochs first."""
-        found = sorted(view.canary_openings.items(), key=lambda item: (-item[0][2], item[0]))
-        return [
-            {"author": to_hex(author), "gateway": to_hex(gateway), "epoch": epoch, "blob_id": to_hex(blob_id)}
-            for (author, gateway, epoch), blob_id in found
-        ]
+        for (author, gateway, epoch), blob_id in view.canary_openings.newest():
+            yield {"author": to_hex(author), "gateway": to_hex(gateway), "epoch": epoch, "blob_id": to_hex(blob_id)}
 
 
 def interval(standing: Standing) -> Json:

@@ -166,9 +166,8 @@ class Delivery:
         tokenizer = self.admitted.sold.tokenizer
         if tokenizer is None or self.admitted.chat.tools or answer.has_calls:
             return chosen
-        counts = [tokenizer.count_reply(text) for text in answer.text().split(CHOICE_SEPARATOR)]
-        counted = [count for count in counts if count is not None]
-        return min(chosen, sum(counted)) if len(counted) == len(counts) else chosen
+        texts = answer.text().split(CHOICE_SEPARATOR)
+        return min(chosen, sum(tokenizer.count_reply(text) for text in texts))
 
     async def _cut(self, writer: StreamWriter) -> bytes:
         try:

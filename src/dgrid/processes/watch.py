@@ -102,7 +102,7 @@ def opened_watch(
         archives.fetch, side.sender, side.contracts, side.domain, timing.now_ms, ANSWER_AFTER_MS, SPREAD_MS
     )
     service = WatcherService(evidence, findings, epochs, side.watcher, side.domain, metrics, timing.now_ms, woken.set)
-    penalizer = Penalizer(side.rpc, side.contracts, side.sender, metrics, backoff)
+    penalizer = Penalizer(side.rpc, side.contracts, side.sender, metrics, backoff, lambda: side.watcher.attendance)
     return Watch(side, epochs, comparer, answerer, penalizer, service, woken, backoff)
 
 

@@ -9,6 +9,8 @@ opening shows but the secret's hash, the node cannot foresee them.
 Who did not commit in a round, or did not open, has no samples to show on its root. Refuses what rests on an old root.
 """
 
+from itertools import takewhile
+
 from dgrid.chain.court import commitment_of
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.identity import Address
@@ -32,10 +34,10 @@ def is_bound(view: ChainView, evaluator: Address, *, seeds: tuple[bytes, bytes],
 
     A root that was overturned since gives a seed all the same: who asked in good faith loses nothing by its signers.
     """
-    seed, secret = seeds
-    roots = (*view.quality_roots.values(), *view.overturned.values())
-    recent = [posted for posted in roots if posted.timestamp_ms >= at_ms - SEED_MS_MAX]
-    rounds = [posted.root.round for posted in recent if seed_of(posted) == seed]
+    (seed, secret), since_ms = seeds, at_ms - SEED_MS_MAX
+    standing = takewhile(lambda posted: posted.timestamp_ms >= since_ms, view.newest_quality())
+    overturned = (posted for posted in view.overturned.values() if posted.timestamp_ms >= since_ms)
+    rounds = [posted.root.round for posted in (*standing, *overturned) if seed_of(posted) == seed]
     return any(_has_fixed(view, evaluator, number, secret=secret) for number in rounds)
 
 

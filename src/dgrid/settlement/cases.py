@@ -5,8 +5,9 @@ the claimed one is measured elsewhere and decided by `poq.identity`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Charge
@@ -18,7 +19,7 @@ from dgrid.poq.identity import is_doubted, threshold_of
 from dgrid.poq.panels import panels
 from dgrid.poq.rules import IdentityRules
 from dgrid.settlement.quality import QualityReader
-from dgrid.settlement.rounds import draws_of, rules_of
+from dgrid.settlement.rounds import draws_of, posted_over, rules_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import LeafKey, SuspicionRow
 
@@ -185,14 +186,13 @@ def roots_over(view: ChainView, case: Case) -> list[PostedQuality]:
     named = case.accused, case.evidence
     places = [place for place, anchor in view.roots.items() if (place[0], anchor.root.blob_id) == named]
     rounds = {view.draws[place].round for place in places if place in view.draws}
-    over = {min(later) for one in rounds if (later := [number for number in view.quality_roots if number >= one])}
+    over = {found.root.round for one in rounds if (found := posted_over(view, one)) is not None}
     return [view.quality_roots[number] for number in sorted(over)[-ROOTS_READ_AGAIN:]]
 
 
 def roots_to_read(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:
     """A posted root, and of those before it the ones over gateways that a case about hiding acquitted since."""
-    rounds = sorted((number for number in view.quality_roots if number < posted.root.round), reverse=True)
-    before = [view.quality_roots[number] for number in rounds[:ROOTS_READ_AGAIN]]
+    before = islice(_downwards(view, posted.root.round - 1), ROOTS_READ_AGAIN)
     return [posted, *(one for one in before if _drawn_in(view, one) & _acquitted_of_hiding(view, since=one))]
 
 
@@ -207,8 +207,12 @@ def _acquitted_of_hiding(view: ChainView, *, since: PostedQuality) -> set[Addres
 
 def tables_up_to(view: ChainView, posted: PostedQuality) -> list[PostedQuality]:
     """A posted root and a few before it, the newest first."""
-    rounds = sorted((number for number in view.quality_roots if number <= posted.root.round), reverse=True)
-    return [view.quality_roots[number] for number in rounds[:TABLES_SEARCHED]]
+    return list(islice(_downwards(view, posted.root.round), TABLES_SEARCHED))
+
+
+def _downwards(view: ChainView, judged_round: int) -> Iterator[PostedQuality]:
+    """The posted roots of a round and those before it, the newest first."""
+    return (posted for posted in view.newest_quality() if posted.root.round <= judged_round)
 
 
 def paid_by(documents: Iterable[ReceiptDocument]) -> dict[Address, int]:

@@ -12,7 +12,7 @@ from dgrid.settlement.certificate import Certificate, DrawInputs, Member, Opened
 from dgrid.settlement.evidence import NotEvidence, leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
 from dgrid.settlement.records import EpochRecords, Records
-from dgrid.settlement.rounds import draw_rules
+from dgrid.settlement.rounds import draw_rules, posted_over
 from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.quality import (
     LeafKey,
@@ -97,10 +97,10 @@ def _require_drawn(leaf: LeafFacts, facts: DrawnEpoch, rules: DrawRules) -> None
 
 def _root_over(view: ChainView, judged_round: int) -> PostedQuality:
     """The first root that takes a round in."""
-    found = [number for number in view.quality_roots if number >= judged_round]
-    if not found:
+    found = posted_over(view, judged_round)
+    if found is None:
         raise NotYet(f"no quality root takes in round {judged_round} yet", hint="it comes within two epochs")
-    return view.quality_roots[min(found)]
+    return found
 
 
 async def _member(reader: QualityReader, evaluator: Address, *, leaf: LeafFacts, owed: Sequence[Duty]) -> Member:

@@ -3,11 +3,12 @@
 import logging
 import time
 
+from dgrid.chain.backlog import Backlog
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender, TransactionReceipt
-from dgrid.chain.view import ChainView
+from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import DGridError
-from dgrid.core.identity import ChannelId, to_hex
+from dgrid.core.identity import Address, ChannelId, to_hex
 from dgrid.settlement.claims import refusal
 from dgrid.settlement.collection import ROWS_AT_ONCE, CollectionRow, Collections
 from dgrid.settlement.records import Records
@@ -25,21 +26,27 @@ class Collector:
         self._sender, self._contracts = sender, contracts
         self._refused: dict[tuple[ChannelId, int], tuple[int, int]] = {}  # (total, when to try again)
         self._missing: dict[bytes, int] = {}
+        self._backlog: Backlog[tuple[Address, int], Anchor] = Backlog()  # roots whose blobs were not read
 
     async def absorb_new(self) -> None:
         """Reads the blobs of roots that stand and were not read yet."""
-        now_s = int(time.monotonic())
-        for anchor in reversed(self._records.anchors()):
-            digest = anchor.digest
-            if self._collections.is_absorbed(digest) or self._missing.get(digest, 0) > now_s:
+        now_s, view = int(time.monotonic()), self._records.view
+        self._backlog.look(view.roots, lambda span: self._unread(span, view))
+        for (gateway, epoch), anchor in sorted(self._backlog.left.items(), key=lambda item: (item[0][1], item[0][0])):
+            if view.is_void(gateway, epoch) or self._missing.get(anchor.digest, 0) > now_s:
                 continue
             try:
                 self._collections.absorb(await self._records.epoch(anchor))
             except DGridError as error:
-                self._missing[digest] = now_s + 5
-                logger.warning("cannot collect for epoch %d: %s", anchor.root.epoch, error.message)
+                self._missing[anchor.digest] = now_s + 5
+                logger.warning("cannot collect for epoch %d: %s", epoch, error.message)
             else:
-                self._missing.pop(digest, None)
+                self._missing.pop(anchor.digest, None)
+                self._backlog.done((gateway, epoch))
+
+    def _unread(self, span: range, view: ChainView) -> dict[tuple[Address, int], Anchor]:
+        found = view.roots.between(span.start, span.stop)
+        return {place: anchor for place, anchor in found if not self._collections.is_absorbed(anchor.digest)}
 
     async def collect(self, view: ChainView) -> int | None:
         """Draws what is due; the block of the last drawing, None without one. Raises ChainUnavailable, Reverted."""

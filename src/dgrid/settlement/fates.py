@@ -71,5 +71,4 @@ def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceR
     rules = draw_rules(reader.view.parameters.at(drawn.draw.round))
     if not was_drawn(leaf_facts(key, document), drawn.facts, rules=rules):
         return Fate.SPARED
-    is_judged = any(number >= drawn.draw.round for number in reader.view.quality_roots)
-    return Fate.JUDGED if is_judged else Fate.DRAWN
+    return Fate.JUDGED if reader.view.last_quality_round >= drawn.draw.round else Fate.DRAWN

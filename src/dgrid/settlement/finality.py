@@ -16,8 +16,7 @@ def _is_judged(view: ChainView, epoch: tuple[Address, int], *, now_s: int) -> bo
     draw = view.draws.get(epoch)
     if draw is None:
         return False
-    over = (posted for number, posted in view.quality_roots.items() if number >= draw.round)
-    return any(root_pays_from_s(view, posted) <= now_s for posted in over)
+    return any(root_pays_from_s(view, posted) <= now_s for _, posted in view.quality_roots.between(draw.round))
 
 
 def _is_long_over(view: ChainView, epoch: int, now_s: int) -> bool:

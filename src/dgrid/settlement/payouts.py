@@ -69,8 +69,7 @@ def last_posted(view: ChainView) -> PostedQuality | None:
 
 def final_posted(view: ChainView, *, now_s: int) -> PostedQuality | None:
     """The root by which the court pays now: the newest whose window is over (`QualityCourt.current`)."""
-    final = (one for one in view.quality_roots.values() if root_pays_from_s(view, one) <= now_s)
-    return max(final, key=lambda one: one.root.round, default=None)
+    return next((one for one in view.newest_quality() if root_pays_from_s(view, one) <= now_s), None)
 
 
 def root_pays_from_s(view: ChainView, posted: PostedQuality) -> int:

@@ -32,7 +32,7 @@ from dgrid.settlement.evidence import (
     open_table,
 )
 from dgrid.settlement.records import Records
-from dgrid.settlement.rounds import draws_of, posted_before
+from dgrid.settlement.rounds import canaries_in, draws_of, in_rounds, posted_before
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import EvaluatorReports, Privacy
 from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, QualityTable, Reports, decode_content
@@ -165,7 +165,7 @@ class QualityReader:
             previous_table_id=ZERO_HASH if before is None else before.root.blob_id,
             draws=tuple(one.facts for one in drawn),
             openings={key: blob.reports for key, blob in opened.items()},
-            committed=frozenset(key for key in self.view.commitments if key[0] in rounds),
+            committed=frozenset(key for key, _ in in_rounds(self.view.commitments, rounds)),
             canaries=canaries,
             acquittals=acquittals(self.view, until=judged_round),
         )
@@ -205,10 +205,9 @@ class QualityReader:
 
     async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
         """The newest table, or the newest that was posted up to a time; None before the first."""
-        found = [
-            one for one in self.view.quality_roots.values() if until_s is None or one.timestamp_ms // 1000 <= until_s
-        ]
-        return await self.table(max(one.root.round for one in found)) if found else None
+        newest = self.view.newest_quality()
+        found = next((one for one in newest if until_s is None or one.timestamp_ms // 1000 <= until_s), None)
+        return None if found is None else await self.table(found.root.round)
 
     async def reports(self, judged_round: int, evaluator: Address) -> Reports:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""
@@ -232,9 +231,7 @@ class QualityReader:
         self, rounds: set[int], gathered: Gathered, *, with_grounds: bool
     ) -> dict[RoundAndEvaluator, Reports]:
         found: dict[RoundAndEvaluator, Reports] = {}
-        for key, opening in sorted(self.view.openings.items()):
-            if key[0] not in rounds:
-                continue
+        for key, opening in in_rounds(self.view.openings, rounds):
             try:
                 blob = await self._reports(key, opening)
                 found[key] = blob if with_grounds else replace(blob, grounds=())
@@ -249,12 +246,9 @@ class QualityReader:
     async def _canaries(self, drawn: Sequence[DrawnRecords], gathered: Gathered) -> dict[LeafKey, CanaryTruth]:
         places = {(one.draw.gateway, one.draw.epoch): one.documents for one in drawn}
         found: dict[LeafKey, CanaryTruth] = {}
-        for (author, gateway, epoch), blob_id in sorted(self.view.canary_openings.items()):
-            documents = places.get((gateway, epoch))
-            if documents is None:
-                continue
+        for (author, gateway, epoch), blob_id in canaries_in(self.view, [one.draw for one in drawn]):
             try:
-                truths = await self._truths((author, gateway, epoch), blob_id, documents=documents)
+                truths = await self._truths((author, gateway, epoch), blob_id, documents=places[gateway, epoch])
             except NotEvidence as error:
                 where = f"author {to_hex(author)}, gateway {to_hex(gateway)}, epoch {epoch}"
                 gathered.refuse(author, error, where=where)

@@ -80,12 +80,12 @@ class Records:
     def view(self) -> ChainView:
         return self._view()
 
-    def anchors(self, *, gateway: Address | None = None) -> list[Anchor]:
-        """All roots that stand, newest epoch first."""
+    def anchors(self, *, gateway: Address | None = None, since: int = 0) -> list[Anchor]:
+        """All roots that stand, of the epochs from `since` on, newest epoch first."""
         view = self.view
         found = [
             anchor
-            for (of, epoch), anchor in view.roots.items()
+            for (of, epoch), anchor in view.roots.between(since)
             if gateway in (None, of) and not view.is_void(of, epoch)
         ]
         return sorted(found, key=lambda anchor: (-anchor.root.epoch, anchor.root.gateway))

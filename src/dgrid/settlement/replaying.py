@@ -71,7 +71,7 @@ async def _payouts(
 ) -> tuple[Comparison, ...]:
     """The rounds that judged these draws, one after the other, each from what the one before would have left."""
     view, first = reader.view, min((draw.round for draw in drawn), default=0)
-    rounds = [number for number in view.quality_roots if number >= first] if drawn else []
+    rounds = [number for number, _ in view.quality_roots.between(first)] if drawn else []
     if not rounds:
         return ()
     before = posted_before(view, rounds[0])

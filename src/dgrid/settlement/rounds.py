@@ -4,8 +4,12 @@ A round is the epoch in which seeds were fixed; those of its last quarter are of
 in, nothing is fetched.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from dgrid.chain.attendance import Attendance
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.court import Release, release_hash
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Draw, PostedQuality
@@ -16,6 +20,9 @@ from dgrid.poq.rules import DrawRules, PayRules, QualityRules, Weights
 from dgrid.wire.blob import blob_id
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import QualityTable, credibility_root, encode_quality, payouts_tree
+
+RoundAndEvaluator = tuple[int, Address]
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,16 @@ def windows_of(view: ChainView, judged_round: int) -> Windows:
     reveal_from_s = commit_from_s + parameters.commit_seconds
     open_from_s = reveal_from_s + parameters.reveal_seconds
     return Windows(commit_from_s, reveal_from_s, open_from_s, open_from_s + parameters.open_seconds)
+
+
+def was_watched(view: ChainView, judged_round: int, *, attendance: Attendance) -> bool:
+    """Whether who looked on can tell that an evaluator withheld its reports.
+
+    Where nobody could see the chain nobody could open either: a network that was stopped, or a chain that was away,
+    makes no silence. The contract would take the report all the same, so that whoever reports must not make it.
+    """
+    windows = windows_of(view, judged_round)
+    return attendance.saw(windows.reveal_from_s, windows.open_from_s)
 
 
 def rules_of(view: ChainView, judged_round: int) -> QualityRules:
@@ -75,21 +92,39 @@ def draw_rules(parameters: Parameters) -> DrawRules:
 
 def posted_before(view: ChainView, judged_round: int) -> PostedQuality | None:
     """The root that a round's root follows; None when it is the first."""
-    earlier = [number for number in view.quality_roots if number < judged_round]
-    return view.quality_roots[max(earlier)] if earlier else None
+    return next((posted for posted in view.newest_quality() if posted.root.round < judged_round), None)
+
+
+def posted_over(view: ChainView, judged_round: int) -> PostedQuality | None:
+    """The first root that takes a round in; None while there is none."""
+    return next((posted for _, posted in view.quality_roots.between(judged_round)), None)
 
 
 def draws_of(view: ChainView, judged_round: int) -> list[Draw]:
     """The draws that a round's root takes in: its own, and those of rounds before it that nobody posted a root for."""
     before = posted_before(view, judged_round)
     since = -1 if before is None else before.root.round
-    found = [draw for draw in view.draws.values() if since < draw.round <= judged_round]
+    found = view.draws.in_rounds(since + 1, judged_round + 1)
     return sorted(found, key=lambda draw: (draw.gateway, draw.epoch))
+
+
+def in_rounds(words: ByEpoch[RoundAndEvaluator, Said], rounds: Iterable[int]) -> list[tuple[RoundAndEvaluator, Said]]:
+    """What evaluators said in some rounds, in ascending order."""
+    found = (one for number in rounds for one in words.between(number, number + 1))
+    return sorted(found, key=lambda one: one[0])
+
+
+def canaries_in(view: ChainView, draws: Iterable[Draw]) -> list[tuple[tuple[Address, Address, int], bytes]]:
+    """The opened canaries of drawn epochs: (author, gateway, epoch) and blob id, in ascending order."""
+    places = {(draw.gateway, draw.epoch) for draw in draws}
+    epochs = {epoch for _, epoch in places}
+    found = (one for epoch in epochs for one in view.canary_openings.between(epoch, epoch + 1))
+    return sorted(one for one in found if one[0][1:] in places)
 
 
 def rounds_due(view: ChainView, *, now_s: int) -> list[int]:
     """The rounds that could be posted now, oldest first: over, judged by someone, and above the last posted."""
-    opened = {number for number, _ in view.openings if number > view.last_quality_round}
+    opened = {number for (number, _), _ in view.openings.between(view.last_quality_round + 1)}
     return sorted(number for number in opened if windows_of(view, number).post_from_s <= now_s)
 
 

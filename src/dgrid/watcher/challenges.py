@@ -203,8 +203,8 @@ class Prosecutor:
         since = -1 if fault.earlier is None else fault.earlier.epoch
         between = [
             anchor
-            for (gateway, epoch), anchor in self._view().roots.items()
-            if gateway == records.anchor.root.gateway and since < epoch < fault.later.epoch
+            for (gateway, _), anchor in self._view().roots.between(since + 1, fault.later.epoch)
+            if gateway == records.anchor.root.gateway
         ]
         if len(between) > IDLE_ROOTS_MAX:
             return None

@@ -4,7 +4,7 @@ Needs the records; what to do about a fault is decided elsewhere. An epoch may c
 were long in coming: then the later ones are held against it too.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dgrid.core.identity import Address
@@ -22,16 +22,12 @@ class Known:
 
     memory: Memory
     gateway: Address
-    roots: Collection[int]  # its anchored epochs
-    unknown: frozenset[int]  # those whose records were not seen
-
-    @classmethod
-    def of(cls, memory: Memory, gateway: Address, *, roots: Collection[int]) -> "Known":
-        return cls(memory, gateway, roots, frozenset(set(roots) - memory.digests(gateway).keys()))
+    is_anchored: Callable[[int], bool]
+    unknown: frozenset[int]  # anchored epochs whose records were not seen
 
     def count(self, epoch: int, lane: int) -> int | None:
         """How many leaves a lane has; None where its records are not known, or not any more."""
-        if epoch not in self.roots:
+        if not self.is_anchored(epoch):
             return 0
         if epoch in self.unknown or epoch <= self.memory.forgotten_until(self.gateway):
             return None
@@ -63,18 +59,17 @@ def examine(records: EpochRecords, terms: AuditTerms) -> Examined:
     return Examined(record_faults(records.blob, records.tree, root=root, terms=terms), checked)
 
 
-def join_with_others(checked: CheckedEpoch, memory: Memory, *, roots: Collection[int]) -> list[Fault]:
-    """What is wrong between an epoch and those before it. `roots` are all the gateway's anchored epochs."""
-    known = Known.of(memory, checked.gateway, roots=roots)
+def join_with_others(checked: CheckedEpoch, known: Known) -> list[Fault]:
+    """What is wrong between an epoch and those before it."""
     return limited(fault for stretch in checked.stretches for fault in _join(stretch, known))
 
 
-def late_faults(memory: Memory, gateway: Address, *, epoch: int, roots: Collection[int]) -> list[Fault]:
+def late_faults(known: Known, *, epoch: int) -> list[Fault]:
     """What an epoch shows of later ones that were checked before it; it is remembered already."""
-    if not memory.has_later(gateway, epoch):
+    if not known.memory.has_later(known.gateway, epoch):
         return []
-    known = Known.of(memory, gateway, roots=roots)
-    return limited(fault for stretch in list(memory.later(gateway, epoch)) for fault in _join(stretch, known))
+    later = list(known.memory.later(known.gateway, epoch))
+    return limited(fault for stretch in later for fault in _join(stretch, known))
 
 
 def _join(stretch: Stretch, known: Known) -> Iterator[Fault]:

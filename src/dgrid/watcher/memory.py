@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dgrid.chain.backlog import EVER
 from dgrid.core.identity import Address
 from dgrid.core.places import Place
 from dgrid.machine.database import open_database
@@ -86,9 +87,10 @@ class Memory:
         if self._count > self._stretches_max:
             self._forget_half()
 
-    def digests(self, gateway: Address) -> dict[int, bytes]:
-        """The roots under which a gateway's epochs were checked."""
-        return dict(self._db.execute("SELECT epoch, digest FROM epochs WHERE gateway = ?", (gateway,)).fetchall())
+    def digests(self, gateway: Address, epochs: range = EVER) -> dict[int, bytes]:
+        """The roots under which a gateway's epochs were checked, of some epochs or of all."""
+        query = "SELECT epoch, digest FROM epochs WHERE gateway = ? AND epoch >= ? AND epoch < ?"
+        return dict(self._db.execute(query, (gateway, epochs.start, epochs.stop)).fetchall())
 
     def forgotten_until(self, gateway: Address) -> int:
         """The last epoch of which nothing may be remembered; −1 where all is."""

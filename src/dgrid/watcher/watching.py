@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
+from dgrid.chain.backlog import Backlog
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import (
     CheckFailed,
@@ -37,7 +38,7 @@ from dgrid.settlement.records import EpochRecords, tree_of
 from dgrid.telemetry import WatcherMetrics
 from dgrid.watcher.backing_off import Backoff
 from dgrid.watcher.challenges import Challenge, Prosecutor
-from dgrid.watcher.checking import Examined, examine, join_with_others, late_faults
+from dgrid.watcher.checking import Examined, Known, examine, join_with_others, late_faults
 from dgrid.watcher.demanding import Demander
 from dgrid.watcher.evidence import Evidence, HeldReceipt
 from dgrid.watcher.memory import Memory
@@ -81,13 +82,13 @@ class EpochWatch:
     backoff: Backoff
     away: dict[bytes, int] = field(default_factory=dict)  # since when nobody gives a root's records, by its digest
     _not_before_ms: dict[bytes, int] = field(default_factory=dict)
+    _backlog: Backlog[tuple[Address, int], Anchor] = field(default_factory=Backlog)  # roots that were not checked
     _lost: dict[bytes, _Lost] = field(default_factory=dict)  # roots whose blobs lead nowhere, by digest
 
     async def step(self, view: ChainView) -> None:
         """Checks what is new, each epoch whatever became of the others. Raises ChainUnavailable."""
-        known = {gateway: self._known(gateway, view) for gateway in {gateway for gateway, _ in view.roots}}
-        new = [anchor for (gateway, epoch), anchor in view.roots.items() if epoch not in known[gateway]]
-        new = [one for one in new if not view.is_void(Address(one.root.gateway), one.root.epoch)]
+        self._look_for_unchecked(view)
+        new = [one for (gateway, epoch), one in self._backlog.left.items() if not view.is_void(gateway, epoch)]
         self._forget_all_but({one.digest for one in new})
         for anchor in sorted(new, key=lambda anchor: (anchor.root.epoch, anchor.root.gateway)):
             gateway, epoch = Address(anchor.root.gateway), anchor.root.epoch
@@ -104,16 +105,25 @@ class EpochWatch:
                 del noted[digest]
         self.demander.forget(digests)
 
-    def _known(self, gateway: Address, view: ChainView) -> dict[int, bytes]:
-        """The checked epochs. A dev chain may lose what was final: then the gateway is looked at anew."""
-        known = self.memory.digests(gateway)
-        for epoch, digest in known.items():
-            anchor = view.roots.get((gateway, epoch))
-            if anchor is None or anchor.digest != digest:
+    def _look_for_unchecked(self, view: ChainView) -> None:
+        """A dev chain may lose what was final: then the gateway is looked at anew."""
+        for gateway in view.last_epochs:
+            if not all(self._are_same(gateway, span, view) for span in self._backlog.changed(view.roots)):
                 logger.warning("the chain tells another story of %s: it is checked anew", to_hex(gateway))
                 self.memory.forget(gateway)
-                return {}
-        return known
+                self._backlog.look_anew()
+        self._backlog.look(view.roots, lambda span: self._unchecked(span, view))
+
+    def _are_same(self, gateway: Address, span: range, view: ChainView) -> bool:
+        """Whether the chain has all that was checked."""
+        checked = self.memory.digests(gateway, span).items()
+        anchors = ((view.roots.get((gateway, epoch)), digest) for epoch, digest in checked)
+        return all(anchor is not None and anchor.digest == digest for anchor, digest in anchors)
+
+    def _unchecked(self, span: range, view: ChainView) -> dict[tuple[Address, int], Anchor]:
+        checked = {gateway: self.memory.digests(gateway, span) for gateway in view.last_epochs}
+        found = view.roots.between(span.start, span.stop)
+        return {(gateway, epoch): anchor for (gateway, epoch), anchor in found if epoch not in checked[gateway]}
 
     async def _check(self, anchor: Anchor, view: ChainView) -> None:
         """Fetches an epoch and deals with what is wrong in it."""
@@ -190,27 +200,31 @@ class EpochWatch:
         """Deals with an epoch's faults, then remembers it."""
         root = records.anchor.root
         gateway = Address(root.gateway)
-        roots = [epoch for of, epoch in view.roots if of == gateway]
-        joined = join_with_others(examined.checked, self.memory, roots=roots)
+        joined = join_with_others(examined.checked, self._known(gateway, view))
         faults = [*examined.faults, *joined]
         is_convicted = await self._accuse(faults, records)
         if not is_convicted and not await self._has_asked(faults, records):
             self._not_before_ms[records.anchor.digest] = self.now_ms() + UNASKED_MS  # perhaps there is a deposit then
             return
         self.memory.keep(examined.checked)
+        self._backlog.done((gateway, root.epoch))
         self.away.pop(records.anchor.digest, None)
         self._not_before_ms.pop(records.anchor.digest, None)
         if not is_convicted:
-            await self._judge_later(records, roots)
+            await self._judge_later(records, view)
         self.metrics.epochs.add(1, "faulty" if faults else "right")
         self.metrics.receipts.add(sum(examined.checked.leaves.values()))
         logger.info(
             "checked epoch %d of %s: %d faults", root.epoch, to_hex(gateway), len(examined.faults) + len(joined)
         )
 
-    async def _judge_later(self, records: EpochRecords, roots: list[int]) -> None:
+    def _known(self, gateway: Address, view: ChainView) -> Known:
+        unchecked = frozenset(epoch for of, epoch in self._backlog.left if of == gateway)
+        return Known(self.memory, gateway, lambda epoch: (gateway, epoch) in view.roots, unchecked)
+
+    async def _judge_later(self, records: EpochRecords, view: ChainView) -> None:
         gateway, epoch = Address(records.anchor.root.gateway), records.anchor.root.epoch
-        for fault in late_faults(self.memory, gateway, epoch=epoch, roots=roots):
+        for fault in late_faults(self._known(gateway, view), epoch=epoch):
             assert isinstance(fault, BrokenTotal | MissingPrevious | Gap)
             try:
                 later = await self.prosecutor.epoch_at(gateway, fault.later.epoch)

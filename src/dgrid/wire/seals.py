@@ -22,12 +22,13 @@ from dgrid.core.keccak import keccak
 from dgrid.core.merkle import SUM_BYTES
 from dgrid.wire.messages import Batch
 from dgrid.wire.signatures import SigningKey, recover
-from dgrid.wire.typed import Domain, digest_under
+from dgrid.wire.typed import Domain, digest_under, layout_of
 
 SEAL_MESSAGES_MAX = 64
 HASH_BYTES = 32
 _KNOWN_NODES, _KNOWN_BATCHES = 1024, 512  # what batches under way need; more would only be cold memory
 _NO_SUM = bytes(SUM_BYTES)
+_BATCH_TYPE = layout_of(Batch).type_hash
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -131,9 +132,14 @@ def sealed_by(domain: Domain, struct_hash: bytes, seal: Seal) -> Address:
 @lru_cache(maxsize=_KNOWN_BATCHES)
 def _signer(separator: bytes, root: bytes, signature: bytes) -> Address:
     """Recovered once a batch, not once a message."""
-    return recover(digest_under(separator, Batch(root).struct_hash()), signature)
+    return recover(_digest_of(separator, root), signature)
 
 
 def batch_digest(domain: Domain, root: bytes) -> bytes:
     """What a seal's signature signs."""
-    return domain.digest(Batch(root).struct_hash())
+    return _digest_of(domain.separator, root)
+
+
+def _digest_of(separator: bytes, root: bytes) -> bytes:
+    """With `Batch`'s struct hash: of one word no more than its type's hash and the word, without packing a message."""
+    return digest_under(separator, keccak(_BATCH_TYPE + root))

@@ -10,6 +10,7 @@ from tests.settlement.judged import DIGEST, ROUND, Judged, a_table, evaluators, 
 from tests.settlement.seeding import SECRET, committed
 from tests.wire.making import NODE, Story, make_document
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member
 from dgrid.core.errors import NetworkUnreachable
@@ -133,8 +134,8 @@ def test_nobody_is_asked_where_no_member_would_count_the_answers() -> None:
     """Else a bond would be lost: it has not committed or opened, lost its disk, or is late."""
     judged, me = doubting(NODE.address), evaluators()[0].address
     for view in (
-        replace(judged.view, commitments={}),
-        replace(judged.view, openings={}),
+        replace(judged.view, commitments=ByEpoch()),
+        replace(judged.view, openings=ByEpoch()),
         committed(judged.view, evaluator=me, judged_round=ROUND, secret=keccak(b"another")),
     ):
         assert asked_of(replace(judged, view=view)) == ([], 0)

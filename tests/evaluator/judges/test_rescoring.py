@@ -12,6 +12,7 @@ from tests.evaluator.public import Peers
 from tests.settlement.judged import ROUND, Judged, content_of, evaluators, reading, signed
 from tests.wire.making import GATEWAY, NODE, TOKEN
 
+from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.events import Role
 from dgrid.chain.view import Member
 from dgrid.core.errors import EngineError
@@ -240,7 +241,7 @@ def test_without_an_encoder_what_rests_on_one_is_left_open(loop: asyncio.Runner,
 
 def test_a_leaf_that_nobody_disclosed_is_left_open(by_rules: Round) -> None:
     by_rules.open()
-    view = replace(by_rules.judged.view, disclosures={})
+    view = replace(by_rules.judged.view, disclosures=ByEpoch())
     again = asyncio.run(rescored(replace(by_rules.judged, view=view), NoEncoder()))
     assert (again.reports, again.unfounded) == (0, ())
     assert again.unread > 0

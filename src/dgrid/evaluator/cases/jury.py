@@ -150,12 +150,12 @@ class Jury:
 
     async def _due(self, case: Case) -> list[tuple[Refund, ...]]:
         """By the last tables before the case: its opener may have read any of them."""
-        posted = [one for one in self.view.quality_roots.values() if one.timestamp_ms <= case.opened_ms]
-        if not posted:
+        last = next((one for one in self.view.newest_quality() if one.timestamp_ms <= case.opened_ms), None)
+        if last is None:
             return []
         most_wei = terms_of(self.view, case).request_value_max_wei
         found = []
-        for one in tables_up_to(self.view, posted[-1]):
+        for one in tables_up_to(self.view, last):
             paid = paid_by_flag(await self._charges.flags(one), case.charge)
             due = due_refunds(self.view, case.charge, paid_wei=paid, before_ms=case.opened_ms, most_wei=most_wei)
             found.append(due)

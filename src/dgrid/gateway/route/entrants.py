@@ -95,7 +95,7 @@ class Field:
 
     def worst_wei(self, room: Room) -> int:
         """The most that a request can cost here."""
-        return max(worst_case_of(terms, room) for terms in self.dearest)
+        return max([worst_case_of(terms, room) for terms in self.dearest])
 
     def find(self, seller: Seller) -> Entrant:
         """A seller's entrant."""

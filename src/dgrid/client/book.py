@@ -1,0 +1,103 @@
+"""A channel's book: what its receipts show as used, and the most that each request under way may cost.
+
+A change is one line at the file's end, written before the voucher that rests on it leaves: a proxy that is killed goes
+on where it was. Nothing is flushed: a power cut may lose the last lines, and no money. From time to time, and before
+the first change, the file is written anew with what still counts.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dgrid.core.identity import to_hex
+
+LINES_MAX: Final = 1_024  # a file is read in some milliseconds
+
+
+class PromisedFee(msgspec.Struct, frozen=True):
+    """A request under way: the most it may cost, until when."""
+
+    max_fee_wei: int
+    deadline_ms: int
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request is promised a fee; or is done, the channel's receipts now showing so much as used, and what was to end
+    up to a moment is struck with it.
+    """
+
+    request: str = ""
+    max_fee_wei: str | None = None
+    deadline_ms: int = 0
+    used_wei: str = "0"
+    expired_ms: int = 0
+
+
+class ChannelBook:
+    """What the file of a channel holds."""
+
+    def __init__(self, file: Path) -> None:
+        self.used_wei = 0
+        self.promises: dict[str, PromisedFee] = {}
+        self._file, self._lines = file, LINES_MAX
+        self._read()
+
+    @property
+    def ceiling_wei(self) -> int:
+        """What was used, and all that is promised."""
+        return self.used_wei + sum(promise.max_fee_wei for promise in self.promises.values())
+
+    def promise(self, request: str, max_fee_wei: int, *, deadline_ms: int) -> None:
+        """Raises OSError where it cannot be written."""
+        self._keep(Line(request, str(max_fee_wei), deadline_ms))
+
+    def close(self, request: str, *, used_wei: int, expired_ms: int) -> None:
+        """Strikes what is settled, and promises so old that the running total holds them or never will."""
+        self._keep(Line(request, used_wei=str(used_wei), expired_ms=expired_ms))
+
+    def _keep(self, line: Line) -> None:
+        self._take(line)
+        lines, self._lines = self._lines + 1, LINES_MAX  # a line that cannot be written may stand there in part
+        if lines > LINES_MAX:
+            self._rewrite()
+            lines = 0
+        else:
+            with self._file.open("ab") as file:
+                file.write(msgspec.json.encode(line) + b"\n")
+        self._lines = lines
+
+    def _read(self) -> None:
+        """Up to the first line that is none: the last may be there in part, and no voucher rests on it."""
+        with contextlib.suppress(OSError, ValueError):
+            for line in self._file.read_bytes().splitlines():
+                self._take(msgspec.json.decode(line, type=Line))
+
+    def _take(self, line: Line) -> None:
+        self.used_wei = max(self.used_wei, int(line.used_wei))
+        if line.max_fee_wei is not None:
+            self.promises[line.request] = PromisedFee(int(line.max_fee_wei), line.deadline_ms)
+            return
+        promises = self.promises.items()
+        self.promises = {
+            name: one for name, one in promises if name != line.request and one.deadline_ms > line.expired_ms
+        }
+
+    def _rewrite(self) -> None:
+        promised = [Line(name, str(one.max_fee_wei), one.deadline_ms) for name, one in self.promises.items()]
+        lines = [Line(used_wei=str(self.used_wei)), *promised]
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self._file.with_suffix(".new")
+        draft.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        draft.replace(self._file)
+
+
+def book_file(folder: Path, channel_id: bytes) -> Path:
+    """Where a channel's book lies."""
+    return folder / "channels" / f"{to_hex(channel_id)}.jsonl"
+
+
+def used_by_channel(folder: Path, channel_id: bytes) -> int:
+    """What the receipts of a channel show as used, in wei; 0 where no book was kept."""
+    return ChannelBook(book_file(folder, channel_id)).used_wei

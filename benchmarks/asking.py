@@ -12,17 +12,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.canaries import BESIDE_BUILT_IN
 from benchmarks.stacks import CannotBenchmark
 from dgrid.author.chance import Chance
 from dgrid.author.generator import KnownTask, known_task
-from dgrid.author.naming import Answering
 from dgrid.client import ApiKey
 from dgrid.client.asynchronous import AsyncClient
 from dgrid.client.flow import Order
 from dgrid.processes.author_asking import write_body
-from dgrid.processes.home import MODELS_OF_NODES
 
-MODELS = tuple(sorted(set(MODELS_OF_NODES)))
 WARM_PART = 2  # of a crowd's time, the first half is not counted
 
 
@@ -47,7 +45,7 @@ class Questions:
         self._chance = Chance(random.Random(seed))
 
     def next(self) -> KnownTask:
-        return known_task(self._chance, answering=Answering(MODELS), write=write_body)
+        return known_task(self._chance, answering=BESIDE_BUILT_IN, write=write_body)
 
 
 async def ask_paced(urls: Sequence[str], api_key: str, *, seconds: float, rate: float, seed: int) -> int:

@@ -15,7 +15,7 @@ from statistics import mean
 
 from dgrid.author.chance import Chance
 from dgrid.author.generator import KnownTask, known_task
-from dgrid.author.naming import Answering
+from dgrid.author.naming import VIRTUAL_NAMES, Answering
 from dgrid.core.errors import DGridError
 from dgrid.core.money import BPS
 from dgrid.engines.engine import Piece
@@ -29,13 +29,14 @@ from dgrid.wire.quality import TaskType
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 BUILT_IN = "dgrid-nano", "dgrid-micro", "dgrid-mini"
+BESIDE_BUILT_IN = Answering(BUILT_IN, dict.fromkeys(VIRTUAL_NAMES, BUILT_IN[-1]))
 CONTEXT, TOKENS_MAX, AT_ONCE = 512, 128, 2
 
 
 def tasks_of(seed: int, *, count: int) -> list[KnownTask]:
     """Canaries as they are written where the built-in models are asked."""
     chance = Chance(random.Random(seed))
-    return [known_task(chance, answering=Answering(BUILT_IN), write=write_body) for _ in range(count)]
+    return [known_task(chance, answering=BESIDE_BUILT_IN, write=write_body) for _ in range(count)]
 
 
 async def scores(file: Path, *, tasks: Sequence[KnownTask]) -> list[int]:

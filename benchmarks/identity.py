@@ -20,7 +20,7 @@ import msgspec
 from benchmarks.meters import cpu_ns, descendants
 from dgrid.author.chance import Chance
 from dgrid.author.generator import known_task
-from dgrid.author.naming import Answering
+from dgrid.author.naming import VIRTUAL_NAMES, Answering
 from dgrid.engines.catalog import BuiltInModel, Catalog
 from dgrid.engines.engine import Piece, Token
 from dgrid.engines.forcing import Forcing
@@ -91,8 +91,9 @@ async def _cost(model: BuiltInModel, facts: ModelFacts, bodies: Sequence[bytes])
 def _bodies(model: str) -> list[bytes]:
     """Requests to one model, as clients write them; those of fixed shape are left out: they cost the writer more."""
     chance, found = Chance(random.Random(1)), list[bytes]()
+    answering = Answering([model], dict.fromkeys(VIRTUAL_NAMES, model))
     while len(found) < REPLIES + WARM_REPLIES:
-        task = known_task(chance, answering=Answering([model]), write=write_body)
+        task = known_task(chance, answering=answering, write=write_body)
         if b"response_format" not in task.body:
             found.append(task.body)
     return found

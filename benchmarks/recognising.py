@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.canaries import BESIDE_BUILT_IN
 from dgrid.author.chance import Chance
 from dgrid.author.generator import known_task, own_task
 from dgrid.author.naming import Answering
 from dgrid.author.stock import OwnQuestion
 from dgrid.processes.author_asking import write_body
-from dgrid.processes.home import MODELS_OF_NODES
 from dgrid.wire.openai import ChatRequest, decode_chat
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -142,8 +142,8 @@ def told_apart(mix: Mix, learn: Callable[[Requests, Requests], Reader], *, seed:
 
 def generated(seed: int, *, with_talk: bool = True) -> list[ChatRequest]:
     """Canaries of the generator: beside built-in models, or beside any."""
-    chance, models = Chance(random.Random(seed)), tuple(sorted(set(MODELS_OF_NODES))) if with_talk else ()
-    return [decode_chat(known_task(chance, answering=Answering(models), write=write_body).body) for _ in range(EACH)]
+    chance, answering = Chance(random.Random(seed)), BESIDE_BUILT_IN if with_talk else Answering()
+    return [decode_chat(known_task(chance, answering=answering, write=write_body).body) for _ in range(EACH)]
 
 
 def owned(conversations: Sequence[list[dict[str, str]]], seed: int) -> list[ChatRequest]:

@@ -13,7 +13,7 @@ from tests.author.writing import write_body
 from dgrid.author import traits, words
 from dgrid.author.chance import Chance
 from dgrid.author.generator import TASKS, KnownTask, known_task
-from dgrid.author.naming import Answering
+from dgrid.author.naming import VIRTUAL_NAMES, Answering
 from dgrid.author.questions import NOT_SAID, Place, Reading, Task, unanswerable
 from dgrid.author.talk import BEYOND, SMALL_TALK
 from dgrid.author.texts import PRONOUNS, Text, a_text
@@ -24,12 +24,13 @@ from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import TaskType
 
 MODELS = ("dgrid-nano", "dgrid-mini", "dgrid-mini")
+BESIDE_BUILT_IN = Answering(MODELS, dict.fromkeys(VIRTUAL_NAMES, "dgrid-mini"))
 SAID_WITHOUT_A_TEXT = {BEYOND, *SMALL_TALK}
 
 
 def made(count: int, *, seed: int = 1) -> list[KnownTask]:
     chance = Chance(random.Random(seed))
-    return [known_task(chance, answering=Answering(MODELS), write=write_body) for _ in range(count)]
+    return [known_task(chance, answering=BESIDE_BUILT_IN, write=write_body) for _ in range(count)]
 
 
 @cache
@@ -198,6 +199,14 @@ def test_talk_is_asked_of_built_in_models_alone() -> None:
     assert sum(task.reference in SAID_WITHOUT_A_TEXT for task in many()) > 100
 
 
+def test_talk_is_asked_by_a_virtual_name_only_while_that_leads_to_a_built_in_model() -> None:
+    for led_to, is_asked in (({}, False), ({"auto": "dgrid-mini"}, True), ({"auto": "llama-70b"}, False)):
+        chance = Chance(random.Random(8))
+        tasks = [known_task(chance, answering=Answering(MODELS, led_to), write=write_body) for _ in range(1000)]
+        assert is_asked is any(task.model == "auto" and task.reference in SAID_WITHOUT_A_TEXT for task in tasks)
+        assert not [task for task in tasks if task.model == "auto:best" and task.reference in SAID_WITHOUT_A_TEXT]
+
+
 def test_a_text_stands_beside_the_first_question_before_it_or_with_the_system() -> None:
     assert {task.place for task in raw()} == set(Place)
     roles = {tuple(message.role for message in decode_chat(task.body).messages) for task in many()}
@@ -218,7 +227,8 @@ def test_requests_are_those_of_the_sdk() -> None:
 
 def test_models_are_named_as_often_as_others_name_them() -> None:
     named = Counter(task.model for task in many())
-    assert named["dgrid-mini"] > named["dgrid-nano"] > 0
+    assert 0.3 < named["dgrid-nano"] / len(many()) < 0.37, "a third of the traffic"
+    assert named["dgrid-mini"] > 400
     assert named["auto"] > named["auto:best"] > 0
     assert {task.model.partition(":")[0] for task in made(100, seed=3)} >= {"auto"}
 

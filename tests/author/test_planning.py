@@ -2,12 +2,14 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.author.writing import write_body
 from tests.settlement.judged import DOMAIN, EPOCH, Judged
-from tests.wire.making import GATEWAY, PAYER
+from tests.wire.making import GATEWAY, PAYER, Story
 
 from dgrid.author.chance import Chance
 from dgrid.author.planning import BATCH_MAX, Pen, PlannedCanary, PlanTerms, plan_batch
@@ -71,3 +73,18 @@ def test_traffic_is_what_others_asked() -> None:
     assert others.by_gateway == {GATEWAY.address: judged.leaves}
     assert set(others.models) == {"dgrid-mini"}
     assert traffic_of([records], DOMAIN, own={PAYER.address}) == Traffic()
+
+
+class OfNano(Judged):
+    """The same epoch, answered by another model."""
+
+    def story(self, sequence: int) -> Story:
+        return replace(super().story(sequence), model="dgrid-nano")
+
+
+def test_of_much_traffic_every_part_says_which_models_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dgrid.author.traffic.MODELS_KEPT", 12)
+    epochs = [open_records(one.anchor(), next(iter(one.blobs.values()))) for one in (Judged(), OfNano())]
+    models = Counter(traffic_of(epochs * 4, DOMAIN, own=set()).models)
+    assert min(models["dgrid-mini"], models["dgrid-nano"]) > 3
+    assert models.total() <= 12

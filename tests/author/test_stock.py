@@ -21,11 +21,11 @@ from dgrid.author.stock import OwnQuestion, Stock, read_questions
 from dgrid.author.traffic import Traffic
 from dgrid.config import ConfigError
 from dgrid.core.identity import Address
-from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import TaskType
 
 TERMS = PlanTerms(share_bps=10_000, opens_ms=180_000, closes_ms=200_000, accounts=3)
 SECRET = "a word that no log may hold"
+SET_BY_THE_SDK = {"model", "messages", "stream", "stream_options"}
 
 
 def line(content: Any = "Ann owns a ferret.\nWhat does Ann own?", reference: Any = "a ferret", **more: Any) -> str:
@@ -88,6 +88,7 @@ BAD = {
     line(temperature=3): "temperature",
     line("Give the pet of Ann as JSON. " + SECRET, "ferret"): "neither an object nor a list",
     line(response_format={"type": "json_object"}): "neither an object nor a list",
+    line(schema={"type": "object"}): "neither an object nor a list",
     json.dumps({"messages": [], "reference": "x"}): "messages",
     json.dumps({"messages": [{"role": "tool", "content": "x"}], "reference": "x"}): "Invalid enum value",
     json.dumps({"messages": [{"role": "assistant", "content": SECRET}], "reference": "x"}): "must be the user's",
@@ -129,26 +130,47 @@ def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(stock, "QUESTIONS_MAX", 3)
     with pytest.raises(ConfigError, match="more than 3 questions"):
         read_questions(path)
-    monkeypatch.setattr(stock, "FILE_BYTES_MAX", 100)
-    with pytest.raises(ConfigError, match="is larger"):
-        read_questions(path)
+    monkeypatch.setattr(stock, "QUESTIONS_MAX", 100)
+    assert len(read_questions(tmp_path)) == 4
+    written(tmp_path, *(line(f"Who was {at}?") for at in range(4)), name="more.jsonl")
+    monkeypatch.setattr(stock, "BYTES_MAX", 2 * path.stat().st_size - 1)
+    assert len(read_questions(path)) == 4
+    with pytest.raises(ConfigError, match="holds more than"):
+        read_questions(tmp_path)
 
 
-def test_own_questions_get_the_options_models_and_streams_of_all_others() -> None:
+def test_of_what_never_ends_only_a_line_is_read() -> None:
+    with pytest.raises(ConfigError, match="line 1 is longer than 64 KiB"):
+        read_questions(Path("/dev/zero"))
+
+
+def test_own_questions_get_the_models_and_streams_of_all_others() -> None:
     chance, (question,) = Chance(random.Random(1)), some(1)
 
     def habits(of: list[Any]) -> Counter[str]:
         bodies = [json.loads(task.body) for task in of]
-        return Counter(
-            [name for body in bodies for name in body if name != "messages"] + [body["model"] for body in bodies]
-        )
+        return Counter([body["model"] for body in bodies] + [f"stream {body.get('stream')}" for body in bodies])
 
     models = ("dgrid-nano", "dgrid-mini")
     own = habits([own_task(chance, question, answering=Answering(models), write=write_body) for _ in range(2000)])
     others = habits([known_task(chance, answering=Answering(models), write=write_body) for _ in range(2000)])
-    del others["response_format"]  # of tasks that want an object
     assert set(own) == set(others)
     assert all(abs(own[name] - others[name]) < 160 for name in own)
+
+
+def test_own_questions_get_no_option_that_their_source_never_sets() -> None:
+    chance, (question,) = Chance(random.Random(1)), some(1)
+    tasks = [own_task(chance, question, answering=Answering(), write=write_body) for _ in range(200)]
+    assert {name for task in tasks for name in json.loads(task.body)} <= SET_BY_THE_SDK
+
+
+def test_an_answers_schema_is_asked_for_with_some_of_the_requests(tmp_path: Path) -> None:
+    (question,) = read_questions(written(tmp_path, line(reference='{"pet": "ferret"}', schema={"type": "object"})))
+    chance = Chance(random.Random(1))
+    kinds = Counter(
+        own_task(chance, question, answering=Answering(), write=write_body).kind is TaskType.JSON for _ in range(200)
+    )
+    assert 30 < kinds[True] < 90
 
 
 def test_what_a_question_sets_itself_is_kept(tmp_path: Path) -> None:
@@ -161,13 +183,6 @@ def test_what_a_question_sets_itself_is_kept(tmp_path: Path) -> None:
         assert {name: body[name] for name in wish} == wish
         assert "max_tokens" not in body
         assert task.kind is TaskType.JSON
-
-
-def test_no_limit_cuts_a_long_answer_short(tmp_path: Path) -> None:
-    (question,) = read_questions(written(tmp_path, line("Tell all.", "word " * 100)))
-    chance = Chance(random.Random(1))
-    tasks = [own_task(chance, question, answering=Answering(), write=write_body) for _ in range(100)]
-    assert {decode_chat(task.body).completion_limit for task in tasks} == {None}
 
 
 def planned(seed: int, pen: Pen, *, asked: int) -> list[PlannedCanary]:

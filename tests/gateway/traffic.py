@@ -68,7 +68,7 @@ class Traffic:
 
     def run(self, until_ms: float) -> list[Asked]:
         """Every request, in the order in which they were asked."""
-        routing, chance = Random(self.seed), Random(-self.seed)
+        routing, chance = Random(self.seed), Random(1_000 + self.seed)
         order, found = count(), list[Asked]()
         events: list[tuple[float, int, Asked | None]] = [
             (caller * 0.01, next(order), None) for caller in range(self.callers)

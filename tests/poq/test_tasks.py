@@ -1,3 +1,5 @@
+import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.poq.making import asked
 
-from dgrid.poq.tasks import question_of, task_of
+from dgrid.poq.tasks import offers, question_of, task_of
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import TaskType
 
@@ -88,3 +90,19 @@ def test_the_question_is_the_sentence_that_asks() -> None:
 @given(st.text(max_size=400))
 def test_every_text_is_of_some_kind(said: str) -> None:
     assert task_of(asked(said)) in TaskType
+
+
+PIECES = st.sampled_from(["is", "Which", "or", "OR", "topic", "risk", "what", "?", ".", "!", " ", "\n", "\t", "-", "x"])
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_what_offers_a_choice_is_what_one_pattern_would_say(text: str) -> None:
+    pattern = re.compile(r"\b(?:is|are|was|which)\b[^.?!]*\bor\b[^.?!]*\?", re.IGNORECASE)
+    assert offers(text) is bool(pattern.search(text))
+
+
+@pytest.mark.parametrize("piece", ["is or ", "\n", " ", "risk\n", "A) ", "please ", "tell me: ", "? ", "which "])
+def test_no_text_takes_long(piece: str) -> None:
+    began_s = time.process_time()
+    task_of(asked("What " + piece * (30_000 // len(piece)) + "x"))
+    assert time.process_time() - began_s < 1

@@ -6,8 +6,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.devnet import Devnet, OnDevnet
 from tests.processes.role_process import running
@@ -24,7 +25,7 @@ from dgrid.chain.events import Role
 from dgrid.core.errors import NodeMisbehaved
 from dgrid.core.identity import Address, api_key_tag, channel_salt
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
-from dgrid.core.money import WEI
+from dgrid.core.money import BPS, WEI
 from dgrid.processes.author_asking import write_body
 from dgrid.settlement.rounds import windows_of
 from dgrid.wire.messages import ChannelConfig
@@ -33,6 +34,7 @@ from dgrid.wire.quality import Canaries, canary_item, decode_quality
 from dgrid.wire.typed import court_domain
 
 DEPOSIT_WEI = 10 * WEI
+REQUESTS = 40  # of a stranger, in one epoch
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Stage:
     async def anchored_traffic(self) -> int:
         """An epoch in which a stranger asked a lot, anchored."""
         epoch, config = self.epoch, await self.network.open_channel("payer-1", amount_wei=WEI)
-        for _ in range(40):
+        for _ in range(REQUESTS):
             self.network.books.answer(epoch, self.network.work(config, "node-1", tokens_in=100, tokens_out=10))
         await self.over(epoch)
         await self.network.anchor(epoch)
@@ -197,6 +199,31 @@ def test_killed_between_any_two_steps_it_goes_on(on_devnet: OnDevnet) -> None:
         assert stage.network.watcher.finalized.canary_roots[stage.author, epoch] == batch.root
         again = [canary.idempotency_key for _, canary in stage.asked[len(names) :]]
         assert len(set(again) | set(names)) == len({canary.place for _, canary in stage.asked})
+
+    on_devnet(main)
+
+
+class FewAtFirst(random.Random):
+    """Chance that draws no canary from the first 40 requests, and one from each that is drawn after them."""
+
+    drawn = 0
+
+    def randrange(self, start: int, *more: Any) -> int:
+        if start != BPS:
+            return super().randrange(start, *more)
+        self.drawn += 1
+        return BPS - 1 if self.drawn <= REQUESTS else 0
+
+
+def test_an_epoch_that_chance_gave_no_canary_is_not_drawn_again(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        chance = FewAtFirst(1)
+        stage.loop.luck = replace(stage.loop.luck, chance=Chance(chance))
+        await stage.anchored_traffic()
+        await stage.until(lambda: chance.drawn > REQUESTS)
+        epochs = [epoch for epoch in range(stage.epoch + 2) if stage.loop.journal.batch(epoch) is not None]
+        assert 0 < stage.loop._without < min(epochs)
 
     on_devnet(main)
 

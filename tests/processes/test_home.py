@@ -62,6 +62,9 @@ def test_a_home_starts_again_where_it_listened_last(home: Home) -> None:
     assert home.port_base() == PORT_BASE
     home.keep_port_base(8520)
     assert (home.port_base(), home.port_base(9000)) == (8520, 9000)
+    for written in ("", "no port", "70000", "-1"):
+        (home.path / "port_base").write_text(written)
+        assert home.port_base() == PORT_BASE
 
 
 def test_a_home_that_cannot_be_made_is_refused_with_the_way_out(tmp_path: Path) -> None:

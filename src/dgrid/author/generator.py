@@ -85,21 +85,23 @@ class Posed:
 def known_task(chance: Chance, *, answering: Answering, write: WriteBody) -> KnownTask:
     """A new task for one of the models, or for whichever the gateway chooses."""
     model = wanted(chance, answering)
-    asked = set(answering.models) if model in VIRTUAL_NAMES else {model}
-    kinds = TASKS + TALK if asked and asked <= BUILT_IN else TASKS
+    kinds = TASKS + TALK if _answerers(model, answering) <= BUILT_IN else TASKS
     task = chance.weighted([make for make, _ in kinds], [weight for _, weight in kinds])(chance)
     options = _options(chance, task.reference, task.schema)
     return _asked(chance, Posed(_messages(chance, task), options, task.reference), model=model, write=write)
 
 
 def own_task(chance: Chance, question: OwnQuestion, *, answering: Answering, write: WriteBody) -> KnownTask:
-    """One of the author's own questions, for whom and with what else as any other."""
-    options = {**_options(chance, question.reference, question.schema), **question.options}
-    if "max_completion_tokens" in question.options:
-        options.pop("max_tokens", None)
+    """One of the author's own questions, for whom as any other. Options that its source never sets would tell it."""
+    options = {**_typed(chance, question.schema), **question.options}
     messages = [_said(role, content) for role, content in question.messages]
     posed = Posed(messages, options, question.reference)
     return replace(_asked(chance, posed, model=wanted(chance, answering), write=write), question=question.name)
+
+
+def _answerers(name: str, answering: Answering) -> set[str]:
+    """Who might answer what asks for a name. Of a virtual one never tried that is anybody, so "" is among them."""
+    return {*answering.models, answering.led_to.get(name, "")} if name in VIRTUAL_NAMES else {name}
 
 
 def _asked(chance: Chance, posed: Posed, *, model: str, write: WriteBody) -> KnownTask:
@@ -143,7 +145,12 @@ def _options(chance: Chance, reference: str, schema: Mapping[str, Any] | None) -
         options["max_tokens"] = chance.one(limits)
     if chance.maybe(COOL_PERCENT):
         options["temperature"] = 0
-    if schema is not None and chance.maybe(TYPED_PERCENT):
-        typed = {"name": "answer", "schema": schema, "strict": True}
-        options["response_format"] = {"type": "json_schema", "json_schema": typed}
-    return options
+    return options | _typed(chance, schema)
+
+
+def _typed(chance: Chance, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An answer's schema asked for, with some of the requests."""
+    if schema is None or not chance.maybe(TYPED_PERCENT):
+        return {}
+    typed = {"name": "answer", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": typed}}

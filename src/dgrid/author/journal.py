@@ -181,21 +181,12 @@ class Journal:
     def note_served(self, canary: KeptCanary, served: Served) -> None:
         """An answer of another epoch than the one committed to can never be opened."""
         state = CanaryState.ANSWERED if served.epoch == canary.epoch else CanaryState.LOST
+        found = served.lane, served.sequence, served.salt, served.output, served.receipt_id
         self._db.execute(
             "UPDATE canaries SET state = ?, lane = ?, sequence = ?, salt = ?, output = ?, receipt_id = ?"
             " WHERE epoch = ? AND place = ?",
-            (
-                state,
-                served.lane,
-                served.sequence,
-                served.salt,
-                served.output,
-                served.receipt_id,
-                canary.epoch,
-                canary.place,
-            ),
+            (state, *found, canary.epoch, canary.place),
         )
-
         if canary.model in VIRTUAL_NAMES:
             put = "INSERT INTO virtual_names VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET model = ?2, epoch = ?3"
             self._db.execute(put, (canary.model, served.model, served.epoch))

@@ -7,6 +7,7 @@ this module holds what a question says.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,13 +24,13 @@ from dgrid.wire.quality import TaskType
 
 QUESTIONS_MAX: Final = 50_000
 LINE_BYTES_MAX: Final = 64 * 1024
-FILE_BYTES_MAX: Final = 256 * 1024**2
+BYTES_MAX: Final = 256 * 1024**2  # of all files together: what they say stays in memory
 REFERENCE_MAX: Final = 8_000  # characters
 HINT: Final = 'a line is {"messages": [{"role": "user", "content": "…"}], "reference": "…"}'
 OPTIONS: Final = (
     "response_format", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop"
 )  # fmt: skip
-"""What a question may set itself, as OpenAI names it; the rest is chosen as clients choose it."""
+"""What a question may set, as OpenAI names it. It is asked with these alone, as its source's requests have them."""
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +45,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     messages: tuple[Message, ...]
     reference: str
-    schema: dict[str, Any] | None = None  # of the answer: asked for as often as clients ask for one
+    schema: dict[str, Any] | None = None  # of the answer: asked for with some of the requests
     response_format: dict[str, Any] | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -100,16 +101,18 @@ def read_questions(path: Path) -> tuple[OwnQuestion, ...]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Each line that says anything, and where it stands. Raises ConfigError."""
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    """Each line that says anything, and where it stands; of one that is too long, the front. Raises ConfigError."""
+    files, left = sorted(path.glob("*.jsonl")) if path.is_dir() else [path], BYTES_MAX
     for file in files:
         try:
-            if file.stat().st_size > FILE_BYTES_MAX:
-                raise ConfigError(f"{file} is larger than {FILE_BYTES_MAX // 1024**2} MiB")
-            lines = file.read_bytes().split(b"\n")
+            with file.open("rb") as opened:
+                for at, line in enumerate(iter(partial(opened.readline, LINE_BYTES_MAX + 2), b""), 1):
+                    if (left := left - len(line)) < 0:
+                        raise ConfigError(f"{path} holds more than {BYTES_MAX // 1024**2} MiB", hint="use some of it")
+                    if line.strip():
+                        yield f"{file}, line {at}", line.rstrip(b"\n")
         except OSError as error:
             raise ConfigError(f"cannot read the questions in {file}: {error.strerror}") from None
-        yield from ((f"{file}, line {at}", line) for at, line in enumerate(lines, 1) if line.strip())
 
 
 def _question(place: str, content: bytes) -> OwnQuestion:
@@ -125,7 +128,7 @@ def _question(place: str, content: bytes) -> OwnQuestion:
         raise ConfigError(f"{place}: {str(error)[:160]}", hint=HINT) from None
     except DGridError as error:
         raise ConfigError(f"{place}: {error.message[:160]}", hint=HINT) from None
-    if wrong := _fault(messages, line.reference, kind=task_of(chat)):
+    if wrong := _fault(line, is_json=line.schema is not None or task_of(chat) is TaskType.JSON):
         raise ConfigError(f"{place}: {wrong}", hint=HINT)
     return OwnQuestion(keccak(_body(messages, {})), messages, line.reference.strip(), options, line.schema)
 
@@ -135,16 +138,17 @@ def _body(messages: tuple[tuple[str, str], ...], options: Mapping[str, Any]) -> 
     return msgspec.json.encode({"model": "auto", "messages": said, **options})
 
 
-def _fault(messages: tuple[tuple[str, str], ...], reference: str, *, kind: TaskType) -> str:
-    """What is wrong with a question, if anything."""
-    if messages[-1][0] != "user":
+def _fault(line: Line, *, is_json: bool) -> str:
+    """What is wrong with a question, if anything. `is_json`: an object or a list may be asked for."""
+    reference = line.reference
+    if line.messages[-1].role != "user":
         return "the last message must be the user's"
-    if not all(content.strip() for _, content in messages):
+    if not all(message.content.strip() for message in line.messages):
         return "a message is empty"
     if not reference.strip():
         return "the reference is empty"
     if len(reference) > REFERENCE_MAX:
         return f"the reference is longer than {REFERENCE_MAX:,} characters"
-    if kind is TaskType.JSON and fields_score(reference, reference) is None:
+    if is_json and fields_score(reference, reference) is None:
         return "it asks for JSON, and the reference is neither an object nor a list"
     return ""

@@ -19,12 +19,12 @@ from dgrid.wire.quality import LeafKey
 from dgrid.wire.typed import Domain
 
 LOOKED_BACK: Final = 3  # epochs: a root comes within one or two after its epoch's end
-MODELS_KEPT: Final = 1_000
+MODELS_KEPT: Final = 1_000  # at most, from all lanes of all gateways alike
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How much was asked at each gateway, and which models answered: each name as often as it did."""
+    """How much was asked at each gateway, and which models answered: each name in proportion to how often it did."""
 
     by_gateway: Counter[Address] = field(default_factory=Counter)
     models: tuple[str, ...] = ()
@@ -65,4 +65,4 @@ def traffic_of(epochs: Iterable[EpochRecords], domain: Domain, *, own: Collectio
             if leaf.is_open and leaf.payer not in own:
                 by_gateway[Address(root.gateway)] += 1
                 models.append(document.model)
-    return Traffic(by_gateway, tuple(models[:MODELS_KEPT]))
+    return Traffic(by_gateway, tuple(models[:: 1 + len(models) // MODELS_KEPT]))

@@ -87,6 +87,7 @@ class AuthorLoop:
     now_ms: Callable[[], int]
     stock: Stock = field(default_factory=Stock)
     _sending: dict[tuple[int, int], asyncio.Task[None]] = field(default_factory=dict)
+    _without: int = -1  # the latest epoch for which chance drew no canary: drawn again, it would get one in the end
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -120,7 +121,7 @@ class AuthorLoop:
             return
         batch = self.journal.batch(epoch + 1)
         if batch is None:
-            planned = await self._plan(epoch)
+            planned = [] if self._without == epoch + 1 else await self._plan(epoch)
             if not planned:
                 return
             batch = self.journal.add_batch(epoch + 1, planned, keys=[self.luck.name() for _ in planned])
@@ -132,13 +133,17 @@ class AuthorLoop:
 
     async def _plan(self, epoch: int) -> list[PlannedCanary]:
         """The canaries of the epoch after this one."""
+        traffic = await self.traffic.before(epoch)
+        if not traffic.by_gateway:
+            return []
         fresh = self.stock.fresh(self.journal.own_questions())
         planned = plan_batch(
             self.luck.chance,
-            await self.traffic.before(epoch),
+            traffic,
             terms=plan_terms(self.desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
             pen=Pen(self.write, self.luck.nonce, fresh, self.stock.share_bps, self._led_to(epoch)),
         )
+        self._without = self._without if planned else epoch + 1
         if fresh and len(fresh) == sum(bool(one.task.question) for one in planned):
             logger.warning("these were the last own questions: from the epoch after this all canaries are generated")
         return planned

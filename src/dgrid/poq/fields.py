@@ -10,7 +10,8 @@ import msgspec
 from dgrid.core.money import BPS
 from dgrid.poq.words import words
 
-FENCE: Final = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL | re.IGNORECASE)
+FENCE: Final = "```"
+OPENING: Final = re.compile(rf"\s*{FENCE}(?:json)?(\s*)", re.IGNORECASE)
 DEPTH_MAX: Final = 16
 FIELDS_MAX: Final = 2_000
 UNREADABLE: Final = object()
@@ -36,11 +37,21 @@ def fields_score(output: str, reference: str) -> int | None:
 
 def parsed(text: str) -> Any:
     """The value of a JSON text, with or without a code fence around it; UNREADABLE for any other."""
-    fenced = FENCE.match(text)
     try:
-        return msgspec.json.decode((fenced[1] if fenced else text).encode())
+        return msgspec.json.decode(unfenced(text).encode())
     except (ValueError, RecursionError):
         return UNREADABLE
+
+
+def unfenced(text: str) -> str:
+    """What stands in a code fence, or else the text itself. One pattern for it takes cubic time to fail, as on a fence
+    with blank lines behind it: nodes write these texts.
+    """
+    opening, written = OPENING.match(text), text.rstrip()
+    if opening is None or "\n" not in opening[1] or not written.endswith(FENCE):
+        return text
+    begin, end = opening.start(1) + opening[1].rindex("\n") + 1, len(written) - len(FENCE)
+    return written[begin:end].rstrip() if begin <= end else text
 
 
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:

@@ -1,7 +1,7 @@
 """Tells by rules on a request what kind of work it asks for; scores are compared within one kind only.
 
 It looks at the request alone, never at an answer, so that no node can choose the kind it is judged by. It does not
-understand: what no rule catches is `chat`.
+understand: what no rule catches is `chat`. Gateways run it on whatever anybody sends, so each rule takes linear time.
 """
 
 import re
@@ -23,7 +23,7 @@ SUMMARY: Final = re.compile(
 )
 CLASSIFY: Final = re.compile(
     r"\b(?:sentiment|classify|classification|categori[sz]e|yes or no|true or false|which (?:topic|class|category)|"
-    r"positive or negative|what is the topic|risk level|what is the risk|topic)\b|^\s*(?:risk|and this one)\s*\?",
+    r"positive or negative|what is the topic|risk level|what is the risk|topic)\b|^[^\S\n]*(?:risk|and this one)\s*\?",
     re.IGNORECASE | re.MULTILINE,
 )
 POLAR: Final = re.compile(
@@ -31,7 +31,9 @@ POLAR: Final = re.compile(
     r"(?!\s+(?:you|u|we|i)\b)",
     re.IGNORECASE,
 )
-ALTERNATIVES: Final = re.compile(r"\b(?:is|are|was|which)\b[^.?!]*\bor\b[^.?!]*\?", re.IGNORECASE)
+CHOOSING: Final = re.compile(r"\b(?:is|are|was|which)\b", re.IGNORECASE)
+OR: Final = re.compile(r"\bor\b", re.IGNORECASE)
+CLAUSE_END: Final = re.compile(r"[.!]")
 OPEN: Final = re.compile(
     r"(?:(?:in|on|at|to|for|from|by|with|of|about)\s+)?"
     r"(?:who|whom|whose|what|where|when|which|how|why|find|pick|copy|quote|extract|name|list)\b",
@@ -57,11 +59,21 @@ def task_of(chat: ChatRequest) -> TaskType:
         return TaskType.CHOICE
     if SUMMARY.search(asked):
         return TaskType.SUMMARY
-    if CLASSIFY.search(asked) or POLAR.match(question) or ALTERNATIVES.search(question):
+    if CLASSIFY.search(asked) or POLAR.match(question) or offers(question):
         return TaskType.CHOICE
     if OPEN.match(question) and has_text(chat.messages, asked, question=question):
         return TaskType.EXTRACT
     return TaskType.CHAT
+
+
+def offers(question: str) -> bool:
+    """Whether it asks for one of some: is …, or …? Taken apart, as one pattern for it takes cubic time to fail."""
+    for asked in question.split("?")[:-1]:
+        clause = CLAUSE_END.split(asked)[-1]
+        begins = CHOOSING.search(clause)
+        if begins is not None and OR.search(clause, begins.end()):
+            return True
+    return False
 
 
 def wants_json(chat: ChatRequest) -> bool:

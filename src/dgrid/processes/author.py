@@ -41,11 +41,10 @@ NONCE_BYTES, NAME_BYTES = 32, 16
 
 def run(config: AuthorConfig) -> None:
     """Serves until SIGTERM or SIGINT. Raises DGridError when it cannot start."""
-    run_until_signal(_live(config))
+    run_until_signal(_live(config, stock_of(config)))
 
 
-async def _live(config: AuthorConfig) -> None:
-    stock = stock_of(config)
+async def _live(config: AuthorConfig, stock: Stock) -> None:
     async with chain_side(config) as side, AsyncExitStack() as stack:
         journal = Journal(config.folder / FILE_NAME)
         stack.callback(journal.close)

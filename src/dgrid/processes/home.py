@@ -32,6 +32,7 @@ from dgrid.wire.signatures import SigningKey
 HOME_NAME = ".dgrid"
 HOST = "127.0.0.1"
 PORT_BASE = 7420
+PORT_BASES = range(1024, 65001)  # above them there is room for every role
 MODELS_OF_NODES = ("dgrid-mini", "dgrid-micro", "dgrid-nano", "dgrid-mini", "dgrid-micro")
 
 
@@ -140,9 +141,10 @@ class Home:
         if wanted is not None:
             return wanted
         try:
-            return int(self._port_file.read_text())
+            kept = int(self._port_file.read_text())
         except (OSError, ValueError):
             return PORT_BASE
+        return kept if kept in PORT_BASES else PORT_BASE
 
     def keep_port_base(self, base: int) -> None:
         """Remembers where the home's network listens, for its next start."""

@@ -16,7 +16,7 @@ import uvloop
 
 from dgrid.core.errors import NetworkUnreachable, UsageError
 from dgrid.processes.doctor import port_is_free
-from dgrid.processes.home import HOST, Home, Ports
+from dgrid.processes.home import HOST, PORT_BASES, Home, Ports
 from dgrid.processes.network import READY_TIMEOUT_S, Network, Say, UpOptions
 from dgrid.wire.server import PortTaken
 
@@ -47,7 +47,7 @@ def _check_options(options: UpOptions) -> None:
         raise UsageError("a network has at most 10 evaluators")
     if not 5 <= options.epoch_seconds <= 24 * 3600:
         raise UsageError("an epoch lasts 5 seconds to a day")
-    if options.port_base is not None and not 1024 <= options.port_base <= 65000:
+    if options.port_base is not None and options.port_base not in PORT_BASES:
         raise UsageError("the port base lies between 1024 and 65000")
 
 

@@ -113,9 +113,9 @@ def test_who_is_flagged_is_asked_and_an_acquittal_forgets_it_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("far", "of", "convicted"), [(3, 10, True), (2, 10, False), (2, 5, True), (4, 4, False), (0, 0, False)]
+    ("far", "of", "convicted"), [(4, 20, True), (3, 20, False), (3, 15, True), (14, 14, False), (0, 0, False)]
 )
-def test_three_of_ten_far_replies_convict_if_five_were_measured(far: int, of: int, convicted: bool) -> None:  # noqa: FBT001
+def test_four_of_twenty_far_replies_convict_if_fifteen_were_measured(far: int, of: int, convicted: bool) -> None:  # noqa: FBT001
     gaps = [2 * THRESHOLD + 1] * far + [2 * THRESHOLD] * (of - far)
     assert convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN) is convicted
 

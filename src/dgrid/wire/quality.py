@@ -24,7 +24,7 @@ MAGIC = b"DGRQ"  # an epoch's blob begins with a length far below this
 NOT_SCORED = -1
 REPORTS_MAX = 4096
 LEAVES_MAX = 65_536
-SAMPLES_MAX = 64
+SAMPLES_MAX = 80
 AMOUNT_BYTES = 16  # wei do not fit msgpack's integers
 
 

@@ -82,7 +82,7 @@ class PaperNode:
     network: Settling
     payer: str
     evidence: bytes = NEAR
-    seldom: int = 0  # of ten replies that many are the claimed model's, where the evidence is another's
+    seldom: int = 0  # of twenty replies that many are the claimed model's, where the evidence is another's
     is_away: bool = False
     asked: int = 0
 
@@ -96,7 +96,7 @@ class PaperNode:
 
     async def reply(self, peer: Peer, body: bytes) -> Reply:
         assert peer == self.peer
-        evidence = NEAR if self.asked % 10 < self.seldom else self.evidence
+        evidence = NEAR if self.asked % 20 < self.seldom else self.evidence
         self.asked += 1
         if self.is_away:
             await asyncio.sleep(3600)

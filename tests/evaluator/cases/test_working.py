@@ -138,9 +138,9 @@ def test_an_honest_node_that_is_flagged_is_asked_and_not_accused(tmp_path: Path)
 def test_a_node_that_cheats_on_a_third_is_asked_on_and_convicted_by_all_it_signed(tmp_path: Path) -> None:
     async def main(room: Courtroom) -> None:
         accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
-        room.node.evidence, room.node.seldom = FAR, 7
+        room.node.evidence, room.node.seldom = FAR, 16
         await accuser._ask(flag(room), await room.post())
-        assert room.node.asked == 2 * count  # three of ten do not convict, six of twenty do
+        assert room.node.asked == 2 * count  # four of twenty do not convict, eight of forty do
         room.node.evidence = NEAR
         await room.until(lambda view: bool(view.cases))
         await room.hear()
@@ -152,7 +152,7 @@ def test_a_node_that_cheats_on_a_third_is_asked_on_and_convicted_by_all_it_signe
 def test_a_node_that_stays_in_doubt_is_asked_no_more_than_four_sets(tmp_path: Path) -> None:
     async def main(room: Courtroom) -> None:
         accuser, count = room.seats["evaluator-1"].loop.accuser, room.view.parameters.last.case_samples
-        room.node.evidence, room.node.seldom = FAR, 9
+        room.node.evidence, room.node.seldom = FAR, 19
         await accuser._ask(flag(room), await room.post())
         assert room.node.asked == SETS_MAX * count
         assert not accuser.accusations

@@ -61,9 +61,10 @@ $(ENVIRONMENT): tools/make-venv
 	@tools/make-venv
 	@touch $@
 
+# The locks name everything, so pip looks for nothing else (--no-deps): a later release cannot get in the way.
 $(PACKAGES): requirements/run.txt requirements/dev.txt $(ENVIRONMENT)
 	@echo "setup: Python packages, checked against their hashes (half a minute on a good line; 700 MB with all that follows)"
-	@$(PIP) install --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt \
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/dev.txt \
 		|| $(call REMEDY,the Python packages could not be installed,check the network connection and type the command again)
 	@touch $@
 
@@ -82,7 +83,7 @@ $(PEERS): requirements/bench.txt | $(ENVIRONMENT)
 	@echo "bench: the peers' packages in .venv-bench (700 MB)"
 	@rm -rf .venv-bench && $(BIN)/python -m venv .venv-bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install \
-		--require-hashes --only-binary :all: -r requirements/bench.txt \
+		--no-deps --require-hashes --only-binary :all: -r requirements/bench.txt \
 		|| $(call REMEDY,the peers' packages could not be installed,check the network connection and type the command again)
 	@touch $@
 

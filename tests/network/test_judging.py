@@ -129,6 +129,7 @@ def waiting_to_open(network: RunningNetwork) -> list[str]:
     return [one["address"] for one in evaluators_of(network) if one["rounds"]["committed"] > one["rounds"]["opened"]]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_a_network_that_is_stopped_between_commitment_and_opening_costs_nobody_its_stake(
     judged_network: RunningNetwork,

@@ -40,7 +40,7 @@ from dgrid.settlement.reading import NetworkReader
 from dgrid.settlement.recomputing import RoundAudit, recompute
 
 PORT_BASE = 17720
-FIRST, SECOND, PUBLIC, SWAPPED, LONG = 400, 800, 40, 300, 3_000  # requests
+FIRST, SECOND, PUBLIC, SWAPPED, LONG = 400, 800, 40, 300, 1_000  # requests
 FAIR = 0.8
 SEED = 1
 STEP = 0.1  # in published quality: models nearer to each other need not be told apart

@@ -1,9 +1,10 @@
 """The embedded dev chain: Foundry's anvil, its state kept in a folder, blocks made final while something is not.
 
 It mines on demand and makes a block final when two more lie on it: after each transaction three empty blocks follow, so
-that the court can draw from what was anchored there, and an idle chain writes nothing. Killed by force it may lose its
-last seconds, even finalized blocks; `Sender` and `ChainWatcher` know that. Refuses to be more than a development chain:
-its accounts are public.
+that the court can draw from what was anchored there. For five minutes more it lays blocks every ten seconds, so that
+whoever waits for a window's end on the final chain sees it; then an idle chain writes nothing. Killed by force it may
+lose its last seconds, even finalized blocks; `Sender` and `ChainWatcher` know that. Refuses to be more than a
+development chain: its accounts are public.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 # The first account of the test mnemonic every Ethereum tool ships: public on purpose, worthless off a dev chain.
 DEV_ACCOUNT = SigningKey.from_hex("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 STATES_KEPT = 500  # of the last blocks, in memory: what is read or undone lies within a few dozen
+BEAT_S, BEATS_FOR_S = 10.0, 300.0  # blocks for the time alone, and until how long after the last transaction
 BLOCKS_AFTER = 3  # finality takes 2 (--slots-in-an-epoch 1), a draw's seed the third block after its root
 HOST = "127.0.0.1"
 START_S = 30.0
@@ -78,6 +80,7 @@ class DevChain:
         self._process: subprocess.Popen[bytes] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._filled = -1
+        self._used_s = self._laid_s = 0.0
         self._is_paused = False
         self._finalizing = asyncio.Lock()
 
@@ -128,8 +131,18 @@ class DevChain:
         """Lays empty blocks on what was mined since the last time. Raises ChainUnavailable."""
         head = int(await self.rpc.call("eth_blockNumber", []), 16)
         if head not in (self._filled, 0):
-            await self.rpc.call("anvil_mine", [hex(BLOCKS_AFTER)])
-            self._filled = head + BLOCKS_AFTER
+            self._used_s = time.monotonic()
+            await self._lay(head)
+
+    async def _lay(self, head: int) -> None:
+        await self.rpc.call("anvil_mine", [hex(BLOCKS_AFTER)])
+        self._filled, self._laid_s = head + BLOCKS_AFTER, time.monotonic()
+
+    async def _keep_time(self) -> None:
+        """Lets time pass on chain for a while after the last transaction: a window's end is seen by blocks alone."""
+        now_s = time.monotonic()
+        if self._filled > 0 and now_s - self._laid_s >= BEAT_S and now_s - self._used_s < BEATS_FOR_S:
+            await self._lay(self._filled)
 
     def arguments(self) -> list[str]:
         """Anvil's command line after the program's name."""
@@ -188,3 +201,4 @@ class DevChain:
                 if not self._is_paused:
                     with contextlib.suppress(ChainUnavailable, RpcError):
                         await self.make_final()
+                        await self._keep_time()

@@ -16,6 +16,7 @@ from tests.settlement.network import BASE_BPS
 from tests.settlement.twins import settling
 from tests.settlement.twins.chain import EPOCH_SECONDS, Call, TwinChain
 from tests.settlement.twins.judging import Judgement, draw, post_round, undrawn
+from tests.settlement.twins.voting import carry_out
 from tests.settlement.twins.world import (
     EVALUATORS,
     GATEWAYS,
@@ -32,8 +33,7 @@ from dgrid.chain.case_events import CaseOpened, Subject
 from dgrid.chain.cases import vote_of
 from dgrid.chain.contracts import Contract
 from dgrid.chain.events import Kind, Role
-from dgrid.chain.parameters import tunable
-from dgrid.core.identity import ZERO_ADDRESS, to_hex
+from dgrid.core.identity import ZERO_ADDRESS
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI, Price
 from dgrid.settlement.proofs import leaf_arguments, seal_arguments
@@ -120,12 +120,7 @@ def test_a_vote_on_what_only_roles_read_changes_nothing_here(start: Twins, usual
 def a_day_after_a_vote(start: Twins, name: str, *, by: int) -> list[Any]:
     """All that is heard from the epoch on from which the vote counts."""
     world = at_the_start(start)
-    timelock, parameter = world.contracts.timelock.address, tunable(name)
-    value = getattr(world.view.parameters.last, name) + by
-    world.chain.ask("anvil_setBalance", to_hex(timelock), hex(WEI))
-    said = world.chain.do(Call(timelock, world.contracts.parameters, "set", [[parameter.index], [value]]))
-    assert said.refusal is None, said.refusal
-    world.follow(said)
+    carry_out(world, name, by=by)
     world.chain.pass_until(world.chain.next_s + 3 * EPOCH_SECONDS)
     day = Day(world)
     members_move_stakes(day)

@@ -12,13 +12,12 @@ from tests.devnet import key_of
 from tests.settlement.books import Work
 from tests.settlement.network import BASE_BPS
 from tests.settlement.twins import settling
-from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, Call, TwinChain
+from tests.settlement.twins.chain import EPOCH_SECONDS, GENESIS_S, TwinChain
 from tests.settlement.twins.judging import draw, undrawn
+from tests.settlement.twins.voting import carry_out
 from tests.settlement.twins.world import GATEWAYS, Twins, a_world, at_the_start, channel_of, twin_parameters
 
-from dgrid.chain.parameters import tunable
 from dgrid.chain.view import Draw
-from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI, Price
 from dgrid.gateway.disclosing import drawings_of
 from dgrid.poq.panels import all_duties
@@ -37,16 +36,6 @@ def start() -> Iterator[Twins]:
     every_leaf = replace(twin_parameters(), quality_bps=10_000, committee_size=USUAL)
     with TwinChain(parameters=every_leaf, base_bps=BASE_BPS) as chain:
         yield a_world(chain)
-
-
-def carry_out(world: Twins, name: str, *, by: int) -> None:
-    """A vote that passed."""
-    timelock, parameter = world.contracts.timelock.address, tunable(name)
-    value = getattr(world.view.parameters.last, name) + by
-    world.chain.ask("anvil_setBalance", to_hex(timelock), hex(WEI))
-    said = world.chain.do(Call(timelock, world.contracts.parameters, "set", [[parameter.index], [value]]))
-    assert said.refusal is None, said.refusal
-    world.follow(said)
 
 
 def anchored(world: Twins) -> None:

@@ -8,7 +8,9 @@ from tests.settlement.twins.world import Twins, allowed
 from dgrid.chain.ballots import Proposed
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.parameters import tunable
+from dgrid.core.identity import to_hex
 from dgrid.core.keccak import keccak
+from dgrid.core.money import WEI
 from dgrid.governance.changes import setting_calls
 from dgrid.governance.drafting import Draft, OutOfBounds, UnsafeParameters, require_adoptable
 from dgrid.poq.economics import violations
@@ -37,6 +39,16 @@ def a_vote(world: Twins, changes: list[Change]) -> None:
     _require_same(world, draft, refusal)
     if refusal is None:
         _carry(world, [[call.target], [call.value_wei], [call.data]])
+
+
+def carry_out(world: Twins, name: str, *, by: int) -> None:
+    """A vote that passed, without its ballot."""
+    timelock, parameter = world.contracts.timelock.address, tunable(name)
+    value = getattr(world.view.parameters.last, name) + by
+    world.chain.ask("anvil_setBalance", to_hex(timelock), hex(WEI))
+    said = world.chain.do(Call(timelock, world.contracts.parameters, "set", [[parameter.index], [value]]))
+    assert said.refusal is None, said.refusal
+    world.follow(said)
 
 
 def _require_same(world: Twins, draft: Draft, refusal: Reverted | None) -> None:

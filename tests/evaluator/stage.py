@@ -98,6 +98,7 @@ class Stage:
     channels: dict[str, ChannelConfig] = field(default_factory=dict)
     asked: list[Repeat] = field(default_factory=list)
     lies: dict[str, Callable[[], Reply]] = field(default_factory=dict)  # what a door answers instead, by name
+    stumbles: int = 0  # how often looking for peers is still a fault of ours
     silent: dict[str, asyncio.Event] = field(default_factory=dict)  # doors that never answer, by name; set once asked
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -257,6 +258,9 @@ class Stage:
         await self.seats[name].life.aclose()
 
     async def _peers(self) -> Sequence[Peer]:
+        if self.stumbles:
+            self.stumbles -= 1
+            raise ZeroDivisionError
         return [
             Peer(self.net.key("node-1").address, "dgrid-nano", WEIGHTS),
             Peer(self.net.key("node-2").address, "dgrid-nano", WEIGHTS),

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.evaluator.stage import Seat, Stage, on_stage
 
 from dgrid.chain.view import Draw
+from dgrid.evaluator.docket import AGAIN_S
 from dgrid.wire.quality import Verdict
 
 
@@ -65,5 +66,24 @@ def test_a_round_is_judged_only_when_no_draw_of_it_can_become_final_any_more(tmp
         assert docket.judged(stage.view, ends_s) == frozenset()
         docket.advance(stage.view, ends_s, final_s=ends_s)
         assert docket.judged(stage.view, ends_s) == {draw.round}
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_a_fault_of_ours_in_a_duty_rests_and_is_tried_again(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        draw = await met(stage, seat)
+        await stage.disclose(draw)
+        duties, now_s = len(seat.journal.open_duties(draw.gateway, draw.epoch)), seat.loop.time.read()
+        stage.stumbles = 1_000
+        await attended(stage, seat, now_s, final_s=now_s)
+        await asyncio.sleep(AGAIN_S / 2)
+        await attended(stage, seat, now_s, final_s=now_s)
+        assert 1_000 - duties <= stage.stumbles < 1_000
+        stage.stumbles = 0
+        async with asyncio.timeout(20):
+            while seat.journal.open_duties(draw.gateway, draw.epoch):
+                await attended(stage, seat, now_s, final_s=now_s)
 
     on_stage(tmp_path, main, evaluators=1)

@@ -9,14 +9,14 @@ from tests.wire.making import NODE, Story, make_document
 from dgrid.core.errors import EngineError, InvalidJson
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
-from dgrid.evaluator.judging import Bench, Case
+from dgrid.evaluator.judging import Bench, Case, Judges, Scores
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.reading import Shown
-from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
+from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer, Repeat, Repeater
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import leaf_facts
-from dgrid.wire.openai import decode_chat
+from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import NOT_SCORED, Content, Identity, LeafKey, Report, TaskType, Verdict
 
 ME = Address(b"\x01" * 20)
@@ -32,6 +32,16 @@ SAYING = {"right": ANSWER, "as right": "Oslo.", "wrong": "Rome", "wrong too": "R
 
 def others(*models: str) -> list[Peer]:
     return [Peer(Address(bytes((at,)) * 20), model, keccak(model.encode())) for at, model in enumerate(models, 10)]
+
+
+PLAIN = PlainJudges()
+
+
+class StumblingJudges:
+    """Meet a text that nobody thought of."""
+
+    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+        raise ZeroDivisionError
 
 
 class Scale:
@@ -54,7 +64,12 @@ def case(*, quality: bool = True, identity: bool = False, shown: Shown | None = 
 
 
 def report(
-    case: Case, scale: Scale | None = None, *, asked: list[Repeat] | None = None, among: Sequence[Peer] = PEERS
+    case: Case,
+    scale: Scale | None = None,
+    *,
+    asked: list[Repeat] | None = None,
+    among: Sequence[Peer] = PEERS,
+    judges: Judges = PLAIN,
 ) -> Report:
     async def ask(repeat: Repeat) -> PeerAnswer:
         if asked is not None:
@@ -65,7 +80,7 @@ def report(
     async def peers() -> Sequence[Peer]:
         return [*among, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
 
-    bench = Bench(ME, Repeater(ask, budget_wei=9), peers, PlainJudges(), scale, BUILT_IN_REFERENCES)
+    bench = Bench(ME, Repeater(ask, budget_wei=9), peers, judges, scale, BUILT_IN_REFERENCES)
     return asyncio.run(bench.report(case, within_s=5)).report
 
 
@@ -118,6 +133,14 @@ def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -
 def test_a_measurement_that_fails_leaves_the_scores() -> None:
     found = report(case(identity=True), Scale(broken=True))
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
+
+
+def test_an_answer_that_judges_stumble_over_costs_its_scores_and_neither_the_report_nor_more_answers() -> None:
+    asked: list[Repeat] = []
+    found = report(case(identity=True), Scale(), asked=asked, judges=StumblingJudges())
+    assert (found.verdict, found.task, found.identity) == (Verdict.JUDGED, TaskType.EXTRACT, FOUND)
+    assert {found.format_bps, found.accuracy_bps, found.consistency_bps} == {NOT_SCORED}
+    assert 0 < len(asked) <= len(PEERS)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNDISCLOSED, Verdict.ALTERED])

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -116,6 +117,46 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
     endless: dict[str, Any] = {"anyOf": [{"$ref": "#"}] * 50}
     assert fits_schema({}, endless) in (True, False)
     assert fits_schema({}, {"$ref": "https://elsewhere/schema"})
+
+
+MANY = 4_000
+LONG_SCHEMAS = {
+    "reference": {"items": {"$ref": "#" + "/a" * 20 * MANY}},
+    "values": {"items": {"enum": [*range(2, 100 * MANY), 1]}},
+    "names": {"items": {"type": ["integer"] * 100 * MANY}},
+    "fields": {"items": {"type": "integer"}, "required": ["a"] * MANY},
+    "cases": {"items": {"anyOf": [{}] * MANY}},
+}
+
+
+@pytest.mark.parametrize("schema", LONG_SCHEMAS.values(), ids=LONG_SCHEMAS)
+def test_a_long_schema_over_a_long_answer_takes_no_time(schema: dict[str, Any]) -> None:
+    began_s = time.process_time()
+    assert fits_schema([1] * MANY, schema)
+    assert fits_schema([{"a": 1}] * MANY, {"items": {"required": ["a"] * MANY}})
+    assert time.process_time() - began_s < 1
+
+
+def test_many_choices_and_many_calls_cost_no_more_than_one() -> None:
+    tools = [{"function": {"name": f"find{at}", "parameters": {"anyOf": [{}] * 500}}} for at in range(MANY)]
+    typed = {"json_schema": {"schema": {"anyOf": [{}] * MANY}}, "type": "json_schema"}
+    began_s = time.process_time()
+    format_score(asked("Find her.", tools=tools), "\x1ffind0\x1f{}" * MANY)
+    format_score(asked("Find her.", tools=tools), "\x1ffind0\x1f{}\x1e" * MANY)
+    format_score(asked("Find her.", response_format=typed), "{}\x1e" * MANY)
+    assert time.process_time() - began_s < 1
+
+
+def test_a_value_too_deep_to_be_compared_has_not_the_demanded_shape() -> None:
+    assert fits_schema(nested(100), {"const": nested(100)})
+    assert not fits_schema(nested(100_000), {"const": nested(100_000)})
+
+
+def nested(depth: int) -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(depth):
+        deep = [deep]
+    return deep
 
 
 @given(JSON_VALUES, JSON_VALUES)

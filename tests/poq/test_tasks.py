@@ -106,3 +106,12 @@ def test_no_text_takes_long(piece: str) -> None:
     began_s = time.process_time()
     task_of(asked("What " + piece * (30_000 // len(piece)) + "x"))
     assert time.process_time() - began_s < 1
+
+
+@pytest.mark.parametrize("piece", ["q: ", "word ", "please tell me: ", "is it, "])
+def test_no_conversation_takes_long(piece: str) -> None:
+    earlier = (piece * (40_000 // len(piece)), "Yes.") * 100
+    chat = asked(*earlier, "What is his name?")
+    began_s = time.process_time()
+    task_of(chat)
+    assert time.process_time() - began_s < 0.2

@@ -4,13 +4,21 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgrid.core.errors import NodeMisbehaved
 from dgrid.core.keccak import salted_hash
-from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR, Answer, answer_of
-from dgrid.wire.openai import decode_chunk
+from dgrid.wire.answers import (
+    CALL_SEPARATOR,
+    CHOICE_SEPARATOR,
+    TOOL_CALLS_MAX,
+    Answer,
+    answer_of,
+    calls_of,
+    choices_of,
+)
+from dgrid.wire.openai import CHOICES_MAX, decode_chunk
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 calls = st.lists(st.tuples(texts, texts), max_size=3)
@@ -84,3 +92,15 @@ def test_a_tool_call_of_any_shape_is_taken_without_falling_over(function: object
     answer = Answer()
     answer.add(decode_chunk(chunk(0, tool_calls=[{"function": function}])))
     assert answer.text() == CALL_SEPARATOR * 2
+
+
+@given(choices)
+def test_what_was_said_is_found_again_in_the_text(said: list[tuple[str, list[tuple[str, str]]]]) -> None:
+    assume(not any(sign in repr(said) for sign in ("\\x1e", "\\x1f")))
+    found = choices_of(answer_of(whole(said)).text())
+    assert [(one.split(CALL_SEPARATOR)[0], calls_of(one)) for one in found] == said
+
+
+def test_what_a_node_writes_beyond_the_bounds_makes_no_more_choices_and_no_more_calls() -> None:
+    assert len(choices_of(CHOICE_SEPARATOR * 1_000)) == CHOICES_MAX
+    assert len(calls_of(CALL_SEPARATOR * 1_000)) == TOOL_CALLS_MAX

@@ -191,4 +191,10 @@ class Docket:
             await work()
         except (DGridError, TimeoutError) as error:
             logger.info("%s: not yet: %s", name[0], error)
-            self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S
+            self._rest(name)
+        except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be somebody's content)
+            logger.error("%s failed: %s", name[0], type(error).__name__)
+            self._rest(name)
+
+    def _rest(self, name: Name) -> None:
+        self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S

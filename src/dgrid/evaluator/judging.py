@@ -132,8 +132,16 @@ class Bench:
             if not scores.agreed:
                 found = await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
                 panel += showable(found, case) if case.duty.leaf.is_public else found
-                scores = await self.judges.score(chat, content.answer, panel=panel)
+                scores = await self._read(chat, content.answer, panel)
         return scores, panel
+
+    async def _read(self, chat: ChatRequest, answer: str, panel: Panel) -> Scores:
+        """A text that our judges stumble over costs its scores: not the report, and no second round of answers."""
+        try:
+            return await self.judges.score(chat, answer, panel=panel)
+        except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
+            logger.error("an answer cannot be scored: %s", type(error).__name__)
+            return Scores(task_of(chat))
 
     async def _measured(self, case: Case, content: Content) -> Identity | None:
         if self.measuring is None or not case.duty.identity:

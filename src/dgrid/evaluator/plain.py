@@ -4,6 +4,7 @@ Format by the request's own demands; consistency and accuracy by how far the ans
 cost nothing and see no paraphrase: the encoder's judges see further. Nothing in a text is followed.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from dgrid.evaluator.judging import Scores
@@ -20,6 +21,10 @@ class PlainJudges:
 
     async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
         """Format always; the others as far as there are peers."""
+        return await asyncio.to_thread(self._scored, chat, answer, panel)
+
+    @staticmethod
+    def _scored(chat: ChatRequest, answer: str, panel: Panel) -> Scores:
         task, question = task_of(chat), question_of(chat)
         everyone = (*panel.same_model, *panel.other_models)
         return Scores(

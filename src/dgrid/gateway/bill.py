@@ -12,11 +12,12 @@ from dgrid.core.money import Split, split_fee
 from dgrid.gateway.orders import Decision, Order, Plan, Seller
 from dgrid.gateway.tariff import Tariff
 from dgrid.poq.formats import json_faults
+from dgrid.poq.schema import Steps
 from dgrid.poq.tasks import wants_json
 from dgrid.store.contents import Contents
 from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import Billed, Charge, Proof, StoredAnswer, UsageFacts, Work
-from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR
+from dgrid.wire.answers import call_parts, choices_of
 from dgrid.wire.documents import Label
 from dgrid.wire.frames import NodeDone
 from dgrid.wire.messages import Flag, Hashes, Privacy
@@ -150,8 +151,8 @@ def checks_of(order: Order, counted: Counted) -> tuple[str, ...]:
     """The checks that an answer passed: where an object was asked for, also whether it is one of that shape."""
     if order.chat.response_format is None or not wants_json(order.chat) or counted.flags & Flag.PARTIAL:
         return counted.validity
-    contents = (choice.partition(CALL_SEPARATOR)[0] for choice in counted.text.split(CHOICE_SEPARATOR))
-    fits = not any(fault for content in contents for fault in json_faults(order.chat, content))
+    contents, steps = (call_parts(choice)[0] for choice in choices_of(counted.text)), Steps()
+    fits = not any(fault for content in contents for fault in json_faults(order.chat, content, steps=steps))
     return (*counted.validity, "format") if fits else counted.validity
 
 

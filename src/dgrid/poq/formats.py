@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from dgrid.core.money import BPS
-from dgrid.poq.schema import fits_schema
+from dgrid.poq.schema import Steps, fits_schema
 from dgrid.poq.tasks import clipped, last_said, wants_json
 from dgrid.poq.words import is_looping, parts, words
-from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR
+from dgrid.wire.answers import call_parts, choices_of
 from dgrid.wire.openai import ChatRequest
 
 SENTENCES_ALLOWED: Final = 2  # where one was asked for: a full stop inside it is no fault
@@ -70,16 +70,16 @@ CEILINGS_BPS: Final[Mapping[Fault, int]] = {
 
 def format_score(chat: ChatRequest, answer: str, *, finish: str = "") -> int:
     """How far the answer keeps the form, 0 to 10,000. `answer` as `outputHash` covers it; `finish` where known."""
-    choices = answer.split(CHOICE_SEPARATOR)
-    each = [lowest(choice_faults(chat, choice, finish=finish)) for choice in choices]
+    choices, steps = choices_of(answer), Steps()
+    each = [lowest(choice_faults(chat, choice, finish=finish, steps=steps)) for choice in choices]
     whole = BPS if len(choices) == (chat.n or 1) else CEILINGS_BPS[Fault.COUNT]
     return min(sum(each) // len(each), whole)
 
 
 def format_faults(chat: ChatRequest, answer: str, *, finish: str = "") -> tuple[Fault, ...]:
     """Everything that is wrong with any choice, each fault once, in the order of the list above."""
-    choices = answer.split(CHOICE_SEPARATOR)
-    found = {fault for choice in choices for fault in choice_faults(chat, choice, finish=finish)}
+    choices, steps = choices_of(answer), Steps()
+    found = {fault for choice in choices for fault in choice_faults(chat, choice, finish=finish, steps=steps)}
     if len(choices) != (chat.n or 1):
         found.add(Fault.COUNT)
     return tuple(fault for fault in Fault if fault in found)
@@ -89,16 +89,16 @@ def lowest(faults: Iterator[Fault]) -> int:
     return min((CEILINGS_BPS[fault] for fault in faults), default=BPS)
 
 
-def choice_faults(chat: ChatRequest, choice: str, *, finish: str) -> Iterator[Fault]:
-    """The faults of one choice's content and tool calls."""
-    content, *calls = choice.split(CALL_SEPARATOR)
-    yield from call_faults(chat, calls)
+def choice_faults(chat: ChatRequest, choice: str, *, finish: str, steps: Steps) -> Iterator[Fault]:
+    """The faults of one choice's content and tool calls. `steps` is what all choices' schemas may still cost."""
+    content, *calls = call_parts(choice)
+    yield from call_faults(chat, calls, steps=steps)
     if calls and not content:
         return
     if not visible(content):
         yield Fault.EMPTY
         return
-    yield from (json_faults(chat, content) if wants_json(chat) else prose_faults(chat, content))
+    yield from (json_faults(chat, content, steps=steps) if wants_json(chat) else prose_faults(chat, content))
     if "\ufffd" in content or CONTROL_TEXT.search(content) or has_control_signs(content):
         yield Fault.UNDECODED
     if finish == "length" and chat.completion_limit is None:
@@ -107,11 +107,11 @@ def choice_faults(chat: ChatRequest, choice: str, *, finish: str) -> Iterator[Fa
         yield Fault.STOP
 
 
-def json_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
+def json_faults(chat: ChatRequest, content: str, *, steps: Steps) -> Iterator[Fault]:
     value = parsed_object(content)
     if value is None:
         yield Fault.JSON
-    elif not fits_schema(value, demanded_schema(chat)):
+    elif not fits_schema(value, demanded_schema(chat), steps=steps):
         yield Fault.SCHEMA
 
 
@@ -126,14 +126,14 @@ def prose_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
         yield Fault.LONG
 
 
-def call_faults(chat: ChatRequest, calls: list[str]) -> Iterator[Fault]:
+def call_faults(chat: ChatRequest, calls: list[str], *, steps: Steps) -> Iterator[Fault]:
     """Tool calls as names and arguments in turn."""
     offered = dict(map(tool_of, chat.tools or ()))
     demanded = isinstance(chat.tool_choice, dict) or chat.tool_choice == "required"
     wrong = len(calls) % 2 == 1 or (bool(calls) and chat.tool_choice == "none") or (demanded and not calls)
     for name, arguments in zip(calls[::2], calls[1::2], strict=False):
         value = parsed_object(arguments or "{}")
-        wrong = wrong or name not in offered or value is None or not fits_schema(value, offered[name])
+        wrong = wrong or name not in offered or value is None or not fits_schema(value, offered[name], steps=steps)
     if wrong:
         yield Fault.CALL
 

@@ -21,14 +21,17 @@ class Steps:
 
     left: int = field(default=STEPS_MAX)
 
-    def take(self) -> bool:
-        self.left -= 1
+    def take(self, count: int) -> bool:
+        self.left -= count
         return self.left >= 0
 
 
-def fits_schema(value: Any, schema: Schema) -> bool:
-    """Whether `value` has the demanded shape. Beyond the bounds nothing more is demanded."""
-    return Check(schema, Steps()).fits(value, schema, depth=0)
+def fits_schema(value: Any, schema: Schema, *, steps: Steps | None = None) -> bool:
+    """Whether `value` has the demanded shape. Beyond the bounds nothing more is demanded.
+
+    `steps`: what is left for this and others together.
+    """
+    return Check(schema, steps or Steps()).fits(value, schema, depth=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,17 @@ class Check:
 
     root: Schema
     steps: Steps
+    resolved: dict[str, Schema] = field(default_factory=dict)  # a reference may be as long as its whole schema
 
     def fits(self, value: Any, schema: Schema, *, depth: int) -> bool:
         if schema is False:
             return False
-        if not isinstance(schema, dict) or depth > DEPTH_MAX or not self.steps.take():
+        if not isinstance(schema, dict) or depth > DEPTH_MAX or not self.steps.take(work_of(schema)):
             return True
         if isinstance(reference := schema.get("$ref"), str):
-            return self.fits(value, self.resolve(reference), depth=depth + 1)
+            if reference not in self.resolved:
+                self.resolved[reference] = self.resolve(reference)
+            return self.fits(value, self.resolved[reference], depth=depth + 1)
         return (
             fits_type(value, schema.get("type"))
             and fits_values(value, schema)
@@ -86,6 +92,15 @@ class Check:
         return all(self.fits(each, properties.get(name, others), depth=depth + 1) for name, each in value.items())
 
 
+LISTS: Final = ("type", "enum", "required")
+
+
+def work_of(schema: Mapping[str, Any]) -> int:
+    """What it costs to hold one value against a schema: whatever it lists is looked through."""
+    lists = (schema.get(word) for word in LISTS)
+    return 1 + sum(len(listed) for listed in lists if isinstance(listed, list))
+
+
 COMBINATIONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
     "anyOf": lambda fitting, cases: fitting >= 1,
     "oneOf": lambda fitting, cases: fitting == 1,
@@ -121,8 +136,11 @@ def fits_values(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def is_equal(left: Any, right: Any) -> bool:
-    """JSON's equality: true is not 1."""
-    return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
+    """JSON's equality: true is not 1. What lies too deep to be compared is not equal."""
+    try:
+        return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
+    except RecursionError:
+        return False
 
 
 def fits_bounds(value: Any, schema: Mapping[str, Any]) -> bool:

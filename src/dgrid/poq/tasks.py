@@ -6,12 +6,14 @@ understand: what no rule catches is `chat`. Gateways run it on whatever anybody 
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from dgrid.wire.openai import ChatMessage, ChatRequest
 from dgrid.wire.quality import TaskType
 
 TEXT_LOOKED_AT: Final = 20_000  # characters of a message, from its front and from its end
+EARLIER_LOOKED_AT: Final = 100_000  # characters of all messages before it
 TEXT_WORDS_MIN: Final = 3  # besides the question: fewer words are no text to find an answer in
 
 JSON_WORD: Final = re.compile(r"\bJSON\b", re.IGNORECASE)
@@ -108,8 +110,16 @@ def has_text(messages: Sequence[ChatMessage], asked: str, *, question: str) -> b
     """Whether there is a text to find the answer in: beside the question, or earlier in the conversation."""
     if count_words(asked) - count_words(question) >= TEXT_WORDS_MIN:
         return True
-    earlier = [message.text() for message in messages[:-1] if message.role in ("user", "system", "developer")]
-    return not TO_THE_MODEL.search(question) and any(len(list(sentences(clipped(text)))) > 1 for text in earlier)
+    if TO_THE_MODEL.search(question):
+        return False
+    left = EARLIER_LOOKED_AT
+    for message in messages[:-1]:
+        if message.role in ("user", "system", "developer"):
+            text = clipped(message.text())[:left]
+            left -= len(text)
+            if len(list(islice(sentences(text), 2))) > 1:
+                return True
+    return False
 
 
 def count_words(text: str) -> int:

@@ -22,6 +22,7 @@ WORD: Final = re.compile(
 NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n+")
+PIECE: Final = re.compile(r"\s+|\S{1,256}")  # of text that is normalised at once
 LEADING_SIGNS: Final = "\"'“”‘’([{*_#-– \t"
 
 DECLINING: Final = re.compile(
@@ -36,9 +37,16 @@ DECLINING: Final = re.compile(
 
 
 def plain(text: str) -> str:
-    """The text in one spelling of each character, without its invisible ones, cut to what is looked at."""
-    kept = unicodedata.normalize("NFKC", text[:TEXT_CHARACTERS_MAX]).replace("’", "'")
-    return "".join(sign for sign in kept if unicodedata.category(sign) not in ("Cf", "Co", "Cn"))
+    """The text in one spelling of each character, without its invisible ones, cut to what is looked at.
+
+    It is normalised in pieces: a thousand accents on one letter are sorted in quadratic time. One sign may become 18.
+    """
+    kept = text[:TEXT_CHARACTERS_MAX]
+    if kept.isascii():
+        return kept
+    spelled = "".join(unicodedata.normalize("NFKC", piece) for piece in PIECE.findall(kept)).replace("’", "'")
+    shown = spelled[:TEXT_CHARACTERS_MAX]
+    return "".join(sign for sign in shown if unicodedata.category(sign) not in ("Cf", "Co", "Cn"))
 
 
 @lru_cache(TEXTS_REMEMBERED)
@@ -145,6 +153,7 @@ def contrasts(left: Iterable[str], right: Iterable[str]) -> bool:
     return False
 
 
+@lru_cache(TEXTS_REMEMBERED)
 def is_looping(text: str) -> bool:
     """Whether a text says one thing over and over: three times in a row for all that it says, or for most of it."""
     said = words(text)

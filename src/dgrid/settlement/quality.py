@@ -264,7 +264,8 @@ class QualityReader:
         if root is None:
             raise NotEvidence("nothing was committed to for the epoch")
         promise = CanaryPromise(author, gateway, epoch, root)
-        return open_canaries(await self._find(blob_id), self.court, promise=promise, documents=documents)
+        blob = await self._find(blob_id)
+        return await asyncio.to_thread(open_canaries, blob, self.court, promise=promise, documents=documents)
 
     async def _find(self, blob_id: bytes) -> bytes:
         found = await self._archives.find(blob_id)

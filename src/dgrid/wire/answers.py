@@ -4,6 +4,7 @@ The text of one choice is its content, then for each tool call 0x1F, its name, 0
 joined by 0x1E. So a streamed answer and the same answer sent whole have the same hash; a reader needs only the text.
 """
 
+from itertools import zip_longest
 from typing import Any
 
 from dgrid.core.errors import NodeMisbehaved
@@ -13,6 +14,22 @@ from dgrid.wire.openai import CHOICES_MAX, ChoiceDelta, Chunk, decode_chunk
 CHOICE_SEPARATOR = "\x1e"
 CALL_SEPARATOR = "\x1f"
 TOOL_CALLS_MAX = 128
+
+
+def choices_of(text: str) -> list[str]:
+    """The choices of an answer's text, at most CHOICES_MAX: what a node writes behind these stays in the last one."""
+    return text.split(CHOICE_SEPARATOR, CHOICES_MAX - 1)
+
+
+def call_parts(choice: str) -> list[str]:
+    """A choice's content, then the names and arguments of its tool calls in turn; of too many the rest in the last."""
+    return choice.split(CALL_SEPARATOR, 2 * TOOL_CALLS_MAX)
+
+
+def calls_of(choice: str) -> list[tuple[str, str]]:
+    """The name and the arguments of each tool call; a node may leave the last one's arguments out."""
+    _, *said = call_parts(choice)
+    return list(zip_longest(said[::2], said[1::2], fillvalue=""))
 
 
 class Answer:

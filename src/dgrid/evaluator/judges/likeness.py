@@ -11,7 +11,7 @@ from typing import Final
 from dgrid.core.money import BPS
 from dgrid.poq.fields import fields_score
 from dgrid.poq.text import RIVAL_CAP_BPS, agreement_cap, agreement_checks, is_hedged, is_same, reference_score
-from dgrid.wire.answers import CALL_SEPARATOR, CHOICE_SEPARATOR
+from dgrid.wire.answers import CALL_SEPARATOR, calls_of, choices_of
 from dgrid.wire.quality import TaskType
 
 Scale = tuple[tuple[int, int], ...]
@@ -33,7 +33,7 @@ replies of the built-in models to the held-out questions, beside their reference
 
 def likeness(task: TaskType, answers: tuple[str, str], *, cosine: Cosine, question: str = "") -> int:
     """Of two whole answers as `outputHash` covers them; with several choices, the mean of each one's best match."""
-    left, right = (answer.split(CHOICE_SEPARATOR) for answer in answers)
+    left, right = map(choices_of, answers)
     best = [
         max(choice_likeness(task, (one, other), cosine=cosine, question=question) for other in right) for one in left
     ]
@@ -60,10 +60,10 @@ def choice_likeness(task: TaskType, pair: tuple[str, str], *, cosine: Cosine, qu
 
 def calls_likeness(left: str, right: str) -> int:
     """Of answers that call tools: how alike the arguments are, if they call the same ones; the mean over the calls."""
-    ours, theirs = left.split(CALL_SEPARATOR)[1:], right.split(CALL_SEPARATOR)[1:]
-    if not ours or not theirs or ours[::2] != theirs[::2]:
+    ours, theirs = calls_of(left), calls_of(right)
+    if not ours or [name for name, _ in ours] != [name for name, _ in theirs]:
         return 0
-    pairs = zip(ours[1::2], theirs[1::2], strict=True)
+    pairs = ((one, other) for (_, one), (_, other) in zip(ours, theirs, strict=True))
     scores = [BPS if one == other else fields_score(one, other) or 0 for one, other in pairs]
     return sum(scores) // len(scores)
 

@@ -1,5 +1,6 @@
 """An evaluator's judges with an encoder: each text is encoded once, each pair compared once, the rest is arithmetic."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dgrid.evaluator.judging import Judges, Scores
 from dgrid.evaluator.rerun import Panel
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
-from dgrid.wire.answers import CHOICE_SEPARATOR
+from dgrid.wire.answers import choices_of
 from dgrid.wire.grounds import Method
 from dgrid.wire.openai import ChatRequest
 
@@ -39,18 +40,22 @@ class ReadingJudges:
         """The same, with the encoder or not at all. Raises EngineError."""
         everyone = panel.answers
         reading = await read(self.encoder, [answer, *(peer.text for peer in everyone)] if everyone else ())
-        comparison = Comparison(chat, reading)
-        like = [comparison.of(answer, peer.text) for peer in everyone]
-        same = len(panel.same_model)
-        among = [comparison.of(one.text, other.text) for one, other in combinations(panel.same_model, 2)]
-        others = [(peer.peer.digest, score) for peer, score in zip(panel.other_models, like[same:], strict=True)]
-        return Scores(
-            task_of(chat),
-            format_bps=format_score(chat, answer),
-            accuracy_bps=judge_accuracy(others, like[:same]),
-            consistency_bps=judge_consistency(like[:same], among, is_sampled=bool(chat.temperature)),
-            method=Method.ENCODER,
-        )
+        return await asyncio.to_thread(compared, Comparison(chat, reading), answer, panel)
+
+
+def compared(comparison: "Comparison", answer: str, panel: Panel) -> Scores:
+    """What the encoded texts come to. Long ones take their time: not the event loop's."""
+    chat, same = comparison.chat, len(panel.same_model)
+    like = [comparison.of(answer, peer.text) for peer in panel.answers]
+    among = [comparison.of(one.text, other.text) for one, other in combinations(panel.same_model, 2)]
+    others = [(peer.peer.digest, score) for peer, score in zip(panel.other_models, like[same:], strict=True)]
+    return Scores(
+        task_of(chat),
+        format_bps=format_score(chat, answer),
+        accuracy_bps=judge_accuracy(others, like[:same]),
+        consistency_bps=judge_consistency(like[:same], among, is_sampled=bool(chat.temperature)),
+        method=Method.ENCODER,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Reading:
 
 async def read(encoder: Encoder, answers: Sequence[str]) -> Reading:
     """Every choice of every answer, encoded. Raises EngineError."""
-    choices = list(dict.fromkeys(choice for answer in answers for choice in answer.split(CHOICE_SEPARATOR)))
+    choices = list(dict.fromkeys(choice for answer in answers for choice in choices_of(answer)))
     return Reading({choice: place for place, choice in enumerate(choices)}, await encoder.vectors(choices))
 
 

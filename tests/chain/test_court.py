@@ -60,8 +60,8 @@ async def judge(room: Courtroom, round_: int, *, withholding: str = "") -> None:
     for name, sender in room.evaluators.items():
         if name != withholding:
             root, blob = keccak(b"reports of " + name.encode()), keccak(name.encode())
-            given = {"reports_root": root, "blob_id": blob, "salt": keccak(b"salt")}
-            await court.reveal(sender, contracts, round_=round_, **given)
+            opening = Opening(root, blob)
+            await court.reveal(sender, contracts, round_=round_, opening=opening, salt=keccak(b"salt"))
     await room.pass_until(opens)
 
 

@@ -11,6 +11,8 @@ from dgrid.chain.view import Draw
 from dgrid.core.errors import NotYet
 from dgrid.evaluator import concluding
 from dgrid.evaluator.rounds import Pull
+from dgrid.evaluator.working import ChainTime
+from dgrid.processes.life import now_ms
 from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
 
 
@@ -136,6 +138,30 @@ def test_what_a_root_released_is_fetched_once_it_was_collected(tmp_path: Path) -
         await seat.loop.clerk.pull(pull)
         assert await court.read(stage.net.rpc, "owed", [draw.gateway]) == 0
         assert await court.read(stage.net.rpc, "releasesHeld", [draw.gateway]) == owed
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+def test_a_clock_that_is_ahead_shows_no_reports_before_the_court_takes_openings(tmp_path: Path) -> None:
+    """Whoever reads them may still commit to the same."""
+
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        await stage.disclose(draw)
+        await stage.judged(draw, seat)
+        await commit_all(stage, draw, seat)
+        right, ahead_s = seat.loop.time, stage.windows(draw.round).reveal_from_s + 1
+        seat.loop.time = ChainTime(lambda: ahead_s, now_ms)
+        for _ in range(10):
+            await stage.turn(seat)
+        fixed = seat.journal.commitment(draw.round)
+        assert fixed is not None
+        assert not any(store.has(fixed.blob_id) for store in stage.network.stores)
+        seat.loop.time = right
+        await reveal_all(stage, draw, seat)
+        assert all(store.has(fixed.blob_id) for store in stage.network.stores)
 
     on_stage(tmp_path, main, evaluators=1)
 

@@ -159,9 +159,12 @@ def test_canaries_follow_traffic_and_are_opened_in_their_window(on_devnet: OnDev
         await fix_seed(await net.sender("anyone", dgai_wei=0), net.contracts, gateway=gateway, epoch=epoch)
         view = await network.watcher.until(lambda view: (gateway, epoch) in view.draws, timeout_s=30)
         windows = windows_of(view, view.draws[gateway, epoch].round)
-        await loop.step()
+        kept = [store.used_bytes for store in network.stores]
+        for ahead_s in (0, windows.open_from_s + 1 - int(time.time())):
+            stage.ahead_s = ahead_s
+            await loop.step()
         assert network.watcher.latest.canary_openings == {}, "not before the reports are open"
-        stage.ahead_s = windows.open_from_s + 1 - int(time.time())
+        assert [store.used_bytes for store in network.stores] == kept, "nor shown to whom a clock ahead would show them"
         await net.pass_time(stage.ahead_s)
         key = stage.author, gateway, epoch
         await stage.until(lambda: key in network.watcher.finalized.canary_openings)

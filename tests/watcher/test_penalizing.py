@@ -76,9 +76,9 @@ def test_a_lone_evaluator_that_cannot_open_what_it_would_like_is_reported_and_pa
         net, (seat,) = stage.net, stage.seats.values()
         watch, draw = await watch_on(stage), await committed(stage, seat)
         await stage.go_to(stage.windows(draw.round).reveal_from_s)
-        others = {"reports_root": bytes(32), "blob_id": bytes(32), "salt": bytes(32)}
+        others = Opening(bytes(32), bytes(32))
         with pytest.raises(Reverted, match="WrongOpening"):
-            await court.reveal(seat.loop.clerk.sender, net.contracts, round_=draw.round, **others)
+            await court.reveal(seat.loop.clerk.sender, net.contracts, round_=draw.round, opening=others, salt=bytes(32))
         await stage.go_to(stage.windows(draw.round).open_from_s + OTHERS_S - 10)
         assert (await step(stage, watch)).penalized == {}
         await stage.go_to(stage.windows(draw.round).open_from_s + OTHERS_S)

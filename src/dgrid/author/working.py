@@ -219,9 +219,14 @@ class AuthorLoop:
         desk, batch = self.desk, self.journal.opened(gateway, epoch)
         network = desk.domain.chain_id, desk.domain.verifying_contract
         blob = encode_quality(Canaries(*network, desk.key.address, gateway, epoch, batch.committed, batch.canaries))
-        if not await desk.archives.put(blob, key=desk.key):
-            raise StorageUnavailable("no archive takes the canaries")
-        await court.open_canaries(desk.sender, desk.contracts, gateway=gateway, epoch=epoch, blob_id=blob_id(blob))
+
+        async def publish() -> None:
+            if not await desk.archives.put(blob, key=desk.key):
+                raise StorageUnavailable("no archive takes the canaries")
+
+        await court.open_canaries(
+            desk.sender, desk.contracts, gateway=gateway, epoch=epoch, blob_id=blob_id(blob), publish=publish
+        )
         self.journal.note_opened(gateway, epoch, is_opened=True)
         logger.info("opened %d canaries of epoch %d", len(batch.canaries), epoch)
 

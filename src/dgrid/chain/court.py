@@ -12,9 +12,9 @@ from typing import Any
 from dgrid.chain.abi import Array, Tuple, Word
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import PayoutClaimed, Role
-from dgrid.chain.judging import Draw
+from dgrid.chain.judging import Draw, Opening
 from dgrid.chain.reading import event_of
-from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.chain.sender import Before, Sender, TransactionReceipt
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import Path
@@ -98,11 +98,14 @@ async def commit(sender: Sender, contracts: Contracts, *, round_: int, commitmen
 
 
 async def reveal(
-    sender: Sender, contracts: Contracts, *, round_: int, reports_root: bytes, blob_id: bytes, salt: bytes
+    sender: Sender, contracts: Contracts, *, round_: int, opening: Opening, salt: bytes, publish: Before | None = None
 ) -> TransactionReceipt:
-    """As an evaluator: what it committed to. Raises Reverted (TooEarly, TooLate, WrongOpening), ChainUnavailable."""
-    arguments = [round_, reports_root, blob_id, salt]
-    return await sender.send(contracts.quality_court, "reveal", arguments, label=f"reveal:{round_}")
+    """As an evaluator: what it committed to. `publish` shows the reports, once the court's window is open.
+
+    Raises Reverted (TooEarly, TooLate, WrongOpening), ChainUnavailable, and what `publish` raises.
+    """
+    arguments, label = [round_, opening.reports_root, opening.blob_id, salt], f"reveal:{round_}"
+    return await sender.send(contracts.quality_court, "reveal", arguments, label=label, before=publish)
 
 
 async def penalize(sender: Sender, contracts: Contracts, *, evaluator: Address, round_: int) -> TransactionReceipt:
@@ -120,11 +123,20 @@ async def commit_canaries(sender: Sender, contracts: Contracts, *, epoch: int, r
 
 
 async def open_canaries(
-    sender: Sender, contracts: Contracts, *, gateway: Address, epoch: int, blob_id: bytes
+    sender: Sender,
+    contracts: Contracts,
+    *,
+    gateway: Address,
+    epoch: int,
+    blob_id: bytes,
+    publish: Before | None = None,
 ) -> TransactionReceipt:
-    """As an author: what one gateway served of them. Raises Reverted (TooEarly, TooLate), ChainUnavailable."""
-    label = f"open-canaries:{to_hex(gateway)}:{epoch}"
-    return await sender.send(contracts.quality_court, "openCanaries", [gateway, epoch, blob_id], label=label)
+    """As an author: what one gateway served of them. `publish` shows it, once the court's window is open.
+
+    Raises Reverted (TooEarly, TooLate), ChainUnavailable, and what `publish` raises.
+    """
+    arguments, label = [gateway, epoch, blob_id], f"open-canaries:{to_hex(gateway)}:{epoch}"
+    return await sender.send(contracts.quality_court, "openCanaries", arguments, label=label, before=publish)
 
 
 async def post_quality(

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ TEND_S = 2.0
 BUMP_AFTER_S = 30.0
 INDEXED_S = 3.0  # by then an endpoint that counts a transaction also finds its receipt
 GAS_OF_NOTHING = 21_000
+
+
+Before = Callable[[], Awaitable[None]]
 
 
 class TransactionRefused(DGridError):
@@ -104,13 +107,27 @@ class Sender:
         self._journal.close()
 
     async def send(
-        self, contract: Contract, function: str, arguments: Sequence[Any] = (), *, label: str, value: int = 0
+        self,
+        contract: Contract,
+        function: str,
+        arguments: Sequence[Any] = (),
+        *,
+        label: str,
+        value: int = 0,
+        before: Before | None = None,
     ) -> TransactionReceipt:
         """Calls a contract and waits until it is mined; waits through times without a chain once it is journaled.
 
+        `before` is done when the contract would take the call, and before that is sent: what it says is not said too
+        early by a clock that is ahead. What it raises ends the sending.
+
         Raises Reverted when the contract refuses, TransactionRefused, and ChainUnavailable only while nothing is sent.
         """
-        return await self._carry(Intent(label, contract.address, contract.encode(function, arguments), value))
+        intent = Intent(label, contract.address, contract.encode(function, arguments), value)
+        if before is not None and not self.is_sent(label):
+            await self._gas(intent)
+            await before()
+        return await self._carry(intent)
 
     async def create(self, code: bytes, *, label: str) -> TransactionReceipt:
         """Creates a contract, as `send` calls one; `code` is its bytecode with the constructor's arguments."""

@@ -1,7 +1,8 @@
 """Does what a round demands on chain: seeds, the commitment, its opening, penalties. One step at a time, each once.
 
 A commitment is on disk before it is sent, and what is on disk is what is opened. Reports lie at an archive before they
-are opened, for an opening without reports is worth nothing.
+are opened, for an opening without reports is worth nothing; but not before the court takes openings, for until then
+others may commit to what they read.
 """
 
 import logging
@@ -13,6 +14,7 @@ import msgspec
 
 from dgrid.chain import court
 from dgrid.chain.contracts import Contracts
+from dgrid.chain.judging import Opening
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
 from dgrid.core.errors import NotYet, StorageUnavailable
@@ -59,15 +61,14 @@ class Clerk:
         """Publishes the reports and opens the commitment. Raises StorageUnavailable, Reverted, ChainUnavailable."""
         fixed = self.journal.commitment(step.round)
         assert fixed is not None, "only what was fixed is revealed"
-        if not await self.archives.put(fixed.blob, key=self.key):
-            raise StorageUnavailable("no archive takes the reports")
+
+        async def publish() -> None:
+            if not await self.archives.put(fixed.blob, key=self.key):
+                raise StorageUnavailable("no archive takes the reports")
+
+        opening = Opening(fixed.reports_root, fixed.blob_id)
         await court.reveal(
-            self.sender,
-            self.contracts,
-            round_=step.round,
-            reports_root=fixed.reports_root,
-            blob_id=fixed.blob_id,
-            salt=fixed.salt,
+            self.sender, self.contracts, round_=step.round, opening=opening, salt=fixed.salt, publish=publish
         )
         logger.info("opened the reports of round %d", step.round)
 

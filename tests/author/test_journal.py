@@ -19,7 +19,7 @@ from dgrid.wire.quality import Canary, canary_item
 
 EPOCH = 9
 GATEWAYS = Address(b"\x01" * 20), Address(b"\x02" * 20)
-TERMS = PlanTerms(share_bps=3_000, opens_ms=180_000, closes_ms=200_000, accounts=3)
+TERMS = PlanTerms(share_bps=3_000, opens_ms=180_000, closes_ms=200_000, accounts={one: range(3) for one in GATEWAYS})
 
 
 def a_batch(seed: int = 1, *, asked: int = 40) -> list[PlannedCanary]:

@@ -22,7 +22,7 @@ ONE, TWO = Address(b"\x01" * 20), Address(b"\x02" * 20)
 
 def planned(seed: int, traffic: Traffic, *, share_bps: int = 3_000) -> list[PlannedCanary]:
     chance = Chance(random.Random(seed))
-    terms = PlanTerms(share_bps, opens_ms=100_000, closes_ms=120_000, accounts=3)
+    terms = PlanTerms(share_bps, opens_ms=100_000, closes_ms=120_000, accounts={ONE: range(3), TWO: range(3)})
     return plan_batch(chance, traffic, terms=terms, pen=Pen(write_body, lambda: chance.random.randbytes(32)))
 
 

@@ -23,7 +23,8 @@ from dgrid.config import ConfigError
 from dgrid.core.identity import Address
 from dgrid.wire.quality import TaskType
 
-TERMS = PlanTerms(share_bps=10_000, opens_ms=180_000, closes_ms=200_000, accounts=3)
+GATEWAY = Address(b"\x01" * 20)
+TERMS = PlanTerms(share_bps=10_000, opens_ms=180_000, closes_ms=200_000, accounts={GATEWAY: range(3)})
 SECRET = "a word that no log may hold"
 SET_BY_THE_SDK = {"model", "messages", "stream", "stream_options"}
 
@@ -186,7 +187,7 @@ def test_what_a_question_sets_itself_is_kept(tmp_path: Path) -> None:
 
 
 def planned(seed: int, pen: Pen, *, asked: int) -> list[PlannedCanary]:
-    traffic = Traffic(Counter({Address(b"\x01" * 20): asked}), ("dgrid-mini",))
+    traffic = Traffic(Counter({GATEWAY: asked}), ("dgrid-mini",))
     return plan_batch(Chance(random.Random(seed)), traffic, terms=TERMS, pen=pen)
 
 

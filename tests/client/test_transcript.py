@@ -69,7 +69,7 @@ def test_what_is_no_completion_is_misbehaviour(data: bytes) -> None:
         whole.finish()
 
 
-@pytest.mark.parametrize("fee_wei", ["", "x", "-1", "1.5", "٣"])
+@pytest.mark.parametrize("fee_wei", ["", "x", "-1", "1.5", "٣", "9" * 5_000])
 def test_a_fee_that_is_no_amount_is_misbehaviour(fee_wei: str) -> None:
     usage = {**USAGE, "dgrid": {"receipt_id": RECEIPT_ID, "fee_wei": fee_wei}}
     with pytest.raises(NodeMisbehaved, match="no amount"):

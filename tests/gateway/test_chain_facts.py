@@ -5,9 +5,11 @@ from dataclasses import asdict
 from tests.devnet import Devnet, OnDevnet
 from tests.settlement.network import BOND_WEI, LINE_WEI, STAKE_WEI, settling
 
+from dgrid.chain.channels import ChannelTerms, open_channel
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
 from dgrid.chain.parameters import Parameters
+from dgrid.core.identity import channel_salt
 from dgrid.gateway.chain_facts import WatchedChain
 
 
@@ -39,5 +41,24 @@ def test_parameters_are_those_of_the_contract(on_devnet: OnDevnet) -> None:
         told = await contracts.parameters.read(net.rpc, "all", [7])
         assert chain.parameters(7) == Parameters(**dict(zip(asdict(Parameters()), told, strict=True)))
         assert not chain.is_checked(10**9, now_ms=0)
+
+    on_devnet(main)
+
+
+def test_an_api_key_stays_with_the_channel_that_was_first_whoever_copies_its_salt(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        watcher, contracts, gateway = await net.watcher("gateway"), net.contracts, net.key("gateway").address
+        names = {"token": contracts.dgai.address, "settlement": contracts.settlement.address}
+        chain = WatchedChain(watcher, gateway=gateway, **names)
+        terms = ChannelTerms(gateway, authorizer=gateway, tag=b"key's digest")
+        for count, name in enumerate(("victim", "copycat"), 1):
+            folder = net.folder / name
+            folder.mkdir()
+            payer = {"payer": net.key(name), "terms": terms, "amount_wei": 10**count}
+            await open_channel(net.rpc, net.config, **payer, journal=folder)
+            await watcher.until(lambda view, count=count: len(view.channels) == count, timeout_s=30)  # type: ignore[misc]
+            found = chain.channel_of_salt(channel_salt(gateway, terms.tag))
+            assert found is not None
+            assert found.config.payer == net.key("victim").address
 
     on_devnet(main)

@@ -145,7 +145,7 @@ OBSERVED: dict[str, Observe] = {
     "duty_cap": lambda view: rules_of(view, EPOCH).draw.duty_cap,
     "quality_bps": lambda view: rules_of(view, EPOCH).draw.quality_bps,
     "identity_bps": lambda view: rules_of(view, EPOCH).draw.identity_bps,
-    "canary_bps": lambda view: plan_terms(view, EPOCH, accounts=1).share_bps,
+    "canary_bps": lambda view: plan_terms(view, EPOCH, accounts={}).share_bps,
     "gain_bps": lambda view: rules_of(view, EPOCH).pay.gain_bps,
     "quorum_bps": _signers,
     "evaluator_rate_wei": lambda view: rules_of(view, EPOCH).pay.evaluator_rate_wei,

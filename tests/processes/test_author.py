@@ -10,19 +10,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.devnet import Devnet, OnDevnet
 from tests.processes.role_process import running
-from tests.settlement.network import Settling, settling
+from tests.settlement.network import STAKE_WEI, Settling, settling
 
-from dgrid.author.accounts import Account, Channels, accounts_of, salts_in
+from dgrid.author.accounts import Account, Channels, accounts_of, payable, solvent
 from dgrid.author.chance import Chance
+from dgrid.author.generator import known_task
 from dgrid.author.journal import Journal, KeptCanary, Served
+from dgrid.author.naming import Answering
+from dgrid.author.planning import PlannedCanary
 from dgrid.author.stock import Stock, read_questions
 from dgrid.author.traffic import TrafficReader
-from dgrid.author.working import AuthorLoop, Desk, Door, Luck
+from dgrid.author.working import SENT_AT_ONCE, AuthorLoop, Desk, Door, Luck
 from dgrid.chain.court import fix_seed
+from dgrid.chain.devchain import DEV_ACCOUNT
+from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import Role
-from dgrid.core.errors import NodeMisbehaved
+from dgrid.chain.funding import transfer_dev
+from dgrid.core.errors import DGridError, NodeMisbehaved
 from dgrid.core.identity import Address, api_key_tag, channel_salt
 from dgrid.core.merkle import TreeNode, leaf, root_of_path
 from dgrid.core.money import BPS, WEI
@@ -48,6 +55,7 @@ class Stage:
     ahead_s: int = 0
     asked: list[tuple[Door, KeptCanary]] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
+    hanging: set[Address] = field(default_factory=set)  # gateways that never answer
 
     @property
     def author(self) -> Address:
@@ -63,6 +71,8 @@ class Stage:
     async def ask(self, door: Door, canary: KeptCanary) -> Served:
         """What the gateway does: a receipt in the epoch of the moment."""
         self.asked.append((door, canary))
+        if canary.gateway in self.hanging:
+            await asyncio.Event().wait()
         if self.faults:
             raise self.faults.pop()
         receipt = self.bill(door.account)
@@ -134,8 +144,8 @@ async def a_stage(net: Devnet) -> Stage:
     channels = Channels(net.rpc, net.config, net.folder, stage.accounts, DEPOSIT_WEI)
     await channels.open_missing(network.watcher.latest)
     gateway = network.books.key.address
-    wanted = {account.salt(gateway) for account in stage.accounts}
-    await network.watcher.until(lambda view: wanted <= salts_in(view) and bool(view.authors), timeout_s=30)
+    wanted = {account.channel(gateway) for account in stage.accounts}
+    await network.watcher.until(lambda view: wanted <= payable(view) and bool(view.authors), timeout_s=30)
     return stage
 
 
@@ -262,6 +272,69 @@ def test_own_questions_are_asked_once_and_generated_ones_when_they_are_used_up(
     on_devnet(main)
 
 
+def test_where_no_account_can_pay_nothing_is_planned_and_no_own_question_used_up(
+    on_devnet: OnDevnet, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.jsonl"
+    line = {"messages": [{"role": "user", "content": "Box 4 holds 9 pens. How many pens?"}], "reference": "9"}
+    file.write_text(json.dumps(line), encoding="utf-8")
+
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        rich, stage.loop.accounts = stage.loop.accounts, accounts_of(net.key("poor"), 2)
+        stage.loop.stock = Stock(read_questions(file))
+        epoch = await stage.anchored_traffic()
+        await stage.until(lambda: stage.epoch > epoch + 2)
+        assert stage.loop.journal.counts() == {}
+        assert stage.loop.journal.own_questions() == frozenset()
+        stage.loop.accounts = rich
+        await stage.anchored_traffic()
+        await stage.until(lambda: bool(stage.loop.journal.own_questions()))
+
+    on_devnet(main)
+
+
+def test_an_account_without_money_keeps_no_other_from_its_channel(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        accounts = accounts_of(net.key("author"), 3)
+        all_wei = await net.balance(DEV_ACCOUNT.address)
+        await transfer_dev(net.rpc, net.contracts.dgai, to=accounts[2].address, amount_wei=all_wei // 3)
+        await transfer_dev(net.rpc, net.contracts.dgai, to=net.key("others").address, amount_wei=all_wei // 4)
+        channels = Channels(net.rpc, net.config, net.folder, accounts, all_wei // 3)
+        with pytest.raises(DGridError):
+            await channels.open_missing(network.watcher.latest)
+        gateway = network.books.key.address
+        wanted = {accounts[at].channel(gateway) for at in (0, 2)}
+        view = await network.watcher.until(lambda view: wanted <= payable(view), timeout_s=30)
+        assert solvent(view, accounts) == {gateway: [0, 2]}
+
+    on_devnet(main)
+
+
+def test_a_gateway_that_never_answers_keeps_no_other_from_its_canaries(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await a_stage(net)
+        watcher, second = stage.network.watcher, net.key("gateway-2").address
+        enroller = Enroller(net.rpc, net.contracts, await net.sender("gateway-2", dgai_wei=0), dev=True)
+        await enroller.enroll(Enrolment(Role.GATEWAY, "http://127.0.0.1:2", STAKE_WEI), watcher.latest)
+        view = await watcher.until(lambda view: (Role.GATEWAY, second) in view.members, timeout_s=30)
+        await Channels(net.rpc, net.config, net.folder, stage.accounts, DEPOSIT_WEI).open_missing(view)
+        await watcher.until(lambda view: bool(solvent(view, stage.accounts)[second]), timeout_s=30)
+        task = known_task(stage.loop.luck.chance, answering=Answering(), write=write_body)
+        gateways = [second] * 2 * SENT_AT_ONCE + [stage.network.books.key.address]
+        batch = [PlannedCanary(task, bytes((at,)) * 32, gateway, 0, at) for at, gateway in enumerate(gateways)]
+        await stage.over(stage.epoch)
+        epoch, stage.hanging = stage.epoch, {second}
+        stage.loop.journal.add_batch(epoch, batch, keys=[str(at) for at in range(len(batch))])
+        stage.loop.journal.note_committed(epoch)
+        stage.loop.send_due()
+        await asyncio.sleep(0.1)
+        assert [canary.place for _, canary in stage.asked] == [*range(SENT_AT_ONCE), len(batch) - 1]
+
+    on_devnet(main)
+
+
 def test_what_is_refused_or_too_late_is_given_up(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         stage = await a_stage(net)
@@ -299,8 +372,8 @@ def test_the_process_opens_channels_and_stops_cleanly(on_devnet: OnDevnet) -> No
         async with running(net, "author", name="author") as author:
             address = net.key("author").address
             accounts = accounts_of(net.key("author"), 4)
-            wanted = {account.salt(network.books.key.address) for account in accounts}
-            await network.watcher.until(lambda view: address in view.authors and wanted <= salts_in(view), timeout_s=30)
+            wanted = {account.channel(network.books.key.address) for account in accounts}
+            await network.watcher.until(lambda view: address in view.authors and wanted <= payable(view), timeout_s=30)
             _, health = await author.ask("GET", "/healthz")
             assert set(health) == {"role", "address", "is_appointed", "chain_block", "chain_is_stale"}
             status, _ = await author.ask("GET", "/v1/canaries")

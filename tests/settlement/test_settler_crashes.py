@@ -14,7 +14,7 @@ from dgrid.chain.channels import channel_id
 from dgrid.chain.contracts import Contract, Reverted
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.events import Kind
-from dgrid.chain.sender import TransactionReceipt
+from dgrid.chain.sender import Before, TransactionReceipt
 from dgrid.core.money import WEI
 from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
@@ -36,15 +36,22 @@ class Doomed(Mortal):
     function = ""
 
     async def send(
-        self, contract: Contract, function: str, arguments: Sequence[Any] = (), *, label: str, value: int = 0
+        self,
+        contract: Contract,
+        function: str,
+        arguments: Sequence[Any] = (),
+        *,
+        label: str,
+        value: int = 0,
+        before: Before | None = None,
     ) -> TransactionReceipt:
         if function != self.function:
             step, self.step = self.step, None
             try:
-                return await super().send(contract, function, arguments, label=label, value=value)
+                return await super().send(contract, function, arguments, label=label, value=value, before=before)
             finally:
                 self.step = step
-        return await super().send(contract, function, arguments, label=label, value=value)
+        return await super().send(contract, function, arguments, label=label, value=value, before=before)
 
 
 class Life:

@@ -14,8 +14,9 @@ from typing import Final
 from dgrid.chain.channels import ChannelTerms, open_channel
 from dgrid.chain.events import Role
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.view import ChainView, Member
+from dgrid.chain.view import ChainView, Channel, Member
 from dgrid.config import ChainConfig
+from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.wire.signatures import SigningKey
@@ -23,6 +24,7 @@ from dgrid.wire.signatures import SigningKey
 logger = logging.getLogger(__name__)
 
 GATEWAYS_MAX: Final = 16
+SPENT_PART: Final = 100  # a channel of whose deposit no more than a hundredth is left is used up
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,9 +38,9 @@ class Account:
     def address(self) -> Address:
         return self.key.address
 
-    def salt(self, gateway: Address) -> bytes:
-        """Names its channel at a gateway."""
-        return channel_salt(gateway, api_key_tag(self.api_key))
+    def channel(self, gateway: Address) -> tuple[bytes, bytes]:
+        """Names its channel at a gateway: payer and salt. A salt alone anybody may copy."""
+        return self.address, channel_salt(gateway, api_key_tag(self.api_key))
 
 
 def accounts_of(author: SigningKey, count: int) -> tuple[Account, ...]:
@@ -63,12 +65,24 @@ class Channels:
     deposit_wei: int
 
     async def open_missing(self, view: ChainView) -> None:
-        """Opens what the chain does not show. Raises Reverted, TransactionRefused, ChainUnavailable."""
+        """Opens what the chain does not show, each whatever becomes of the others: one account may lack the money.
+
+        Raises ChainUnavailable, and else what the first that failed says: Reverted, TransactionRefused.
+        """
+        opened = {_name_of(one) for one in view.channels.values() if one.deposited_wei > 0}
+        failures: list[DGridError] = []
         for member in gateways_of(view):
-            known = salts_in(view)
             for at, account in enumerate(self.accounts):
-                if account.salt(member.address) not in known:
+                if account.channel(member.address) in opened:
+                    continue
+                try:
                     await self._open(at, account, member.address)
+                except ChainUnavailable:
+                    raise
+                except DGridError as error:
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def _open(self, at: int, account: Account, gateway: Address) -> None:
         journal = self.folder / f"account-{at + 1}"
@@ -85,7 +99,20 @@ def gateways_of(view: ChainView) -> list[Member]:
     return sorted(view.active(Role.GATEWAY), key=lambda member: (-member.stake_wei, member.address))[:GATEWAYS_MAX]
 
 
-def salts_in(view: ChainView) -> set[bytes]:
-    """The salts of all channels that hold something and are not being left."""
-    channels = view.channels.values()
-    return {one.config.salt for one in channels if one.balance_wei > 0 and one.withdraw_requested_ms is None}
+def payable(view: ChainView) -> set[tuple[bytes, bytes]]:
+    """The names of all channels that hold something worth a request, and are not being left."""
+    channels = (one for one in view.channels.values() if one.withdraw_requested_ms is None)
+    return {_name_of(one) for one in channels if one.balance_wei * SPENT_PART > one.deposited_wei}
+
+
+def _name_of(channel: Channel) -> tuple[bytes, bytes]:
+    return channel.config.payer, channel.config.salt
+
+
+def solvent(view: ChainView, accounts: Sequence[Account]) -> dict[Address, list[int]]:
+    """At each gateway, which of the accounts can pay."""
+    names, gateways = payable(view), [member.address for member in gateways_of(view)]
+    return {
+        gateway: [at for at, account in enumerate(accounts) if account.channel(gateway) in names]
+        for gateway in gateways
+    }

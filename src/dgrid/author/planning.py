@@ -2,7 +2,7 @@
 
 Each request of others brings a canary with the network's canary share, so that their number tells nothing; each goes
 out at a moment of its own. None of the author's own questions is planned twice. Pure: chance, traffic and the
-way requests are written come in.
+way requests are written come in. Where no account can pay nothing is planned: what is planned counts as asked.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,12 +36,14 @@ class PlannedCanary:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """What a plan keeps to. `accounts` is how many there are, `share_bps` how many canaries a request brings."""
+    """What a plan keeps to. `accounts` are those that can pay at each gateway, `share_bps` is how many canaries a
+    request brings.
+    """
 
     share_bps: int
     opens_ms: int
     closes_ms: int
-    accounts: int
+    accounts: Mapping[Address, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,16 @@ class Pen:
 
 
 def plan_batch(chance: Chance, traffic: Traffic, *, terms: PlanTerms, pen: Pen) -> list[PlannedCanary]:
-    """An epoch's canaries in the order of their sending; none when nobody asked anything."""
-    gateways = [
-        gateway for gateway, asked in sorted(traffic.by_gateway.items()) for _ in range(_count(chance, asked, terms))
-    ]
+    """An epoch's canaries in the order of their sending; none when nobody asked anything, or no account can pay."""
+    found = [one for one in sorted(traffic.by_gateway.items()) if terms.accounts.get(one[0])]
+    gateways = [gateway for gateway, asked in found for _ in range(_count(chance, asked, terms))]
     chance.random.shuffle(gateways)
     span_ms = terms.closes_ms - terms.opens_ms
     first_ms, last_ms = terms.opens_ms + span_ms * BEGIN_BPS // BPS, terms.opens_ms + span_ms * END_BPS // BPS
     answering = Answering(traffic.models, pen.led_to)
     tasks = _tasks(chance, answering, count=min(len(gateways), BATCH_MAX), pen=pen)
     planned = [
-        PlannedCanary(task, pen.nonce(), gateway, chance.whole(0, terms.accounts - 1), chance.whole(first_ms, last_ms))
+        PlannedCanary(task, pen.nonce(), gateway, chance.one(terms.accounts[gateway]), chance.whole(first_ms, last_ms))
         for task, gateway in zip(tasks, gateways, strict=False)
     ]
     return sorted(planned, key=lambda one: one.send_at_ms)

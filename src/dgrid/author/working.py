@@ -6,11 +6,11 @@ gateway or the chain refuses is tried again while its time lasts, and given up a
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dgrid.author.accounts import Account, gateways_of, salts_in
+from dgrid.author.accounts import Account, gateways_of, payable, solvent
 from dgrid.author.chance import Chance
 from dgrid.author.generator import WriteBody
 from dgrid.author.journal import Journal, KeptCanary, Served
@@ -35,7 +35,7 @@ from dgrid.wire.typed import Domain
 logger = logging.getLogger(__name__)
 
 TICK_S: Final = 0.5
-SENT_AT_ONCE: Final = 8
+SENT_AT_ONCE: Final = 8  # at one gateway: one that never answers keeps the others from nothing
 COMMIT_FROM_BPS, SEND_UNTIL_BPS = 5_000, 9_000  # of an epoch: the last one's records are there; answers fall into it
 EPOCHS_KEPT: Final = 512
 EPOCHS_LED: Final = 32  # so long it is believed whom a virtual name leads to
@@ -50,6 +50,7 @@ class Door:
 
 
 Ask = Callable[[Door, KeptCanary], Awaitable[Served]]  # raises DGridError
+Sent = tuple[Address, int, int]  # at which gateway; of which epoch, at which place in its batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class AuthorLoop:
     ask: Ask
     now_ms: Callable[[], int]
     stock: Stock = field(default_factory=Stock)
-    _sending: dict[tuple[int, int], asyncio.Task[None]] = field(default_factory=dict)
+    _sending: dict[Sent, asyncio.Task[None]] = field(default_factory=dict)
     _without: int = -1  # the latest epoch for which chance drew no canary: drawn again, it would get one in the end
 
     async def run(self) -> None:
@@ -136,11 +137,16 @@ class AuthorLoop:
         traffic = await self.traffic.before(epoch)
         if not traffic.by_gateway:
             return []
+        view = self.desk.watcher.finalized
+        accounts = solvent(view, self.accounts)
+        for gateway in traffic.by_gateway:
+            if not accounts.get(gateway):
+                logger.warning("no account can pay at %s: nothing is asked there", to_hex(gateway))
         fresh = self.stock.fresh(self.journal.own_questions())
         planned = plan_batch(
             self.luck.chance,
             traffic,
-            terms=plan_terms(self.desk.watcher.finalized, epoch + 1, accounts=len(self.accounts)),
+            terms=plan_terms(view, epoch + 1, accounts=accounts),
             pen=Pen(self.write, self.luck.nonce, fresh, self.stock.share_bps, self._led_to(epoch)),
         )
         self._without = self._without if planned else epoch + 1
@@ -167,8 +173,8 @@ class AuthorLoop:
         if self._share_gone(epoch, now_ms) >= SEND_UNTIL_BPS:
             return
         for canary in self.journal.due(epoch, now_ms=now_ms):
-            name = canary.epoch, canary.place
-            if name in self._sending or len(self._sending) >= SENT_AT_ONCE:
+            name = canary.gateway, canary.epoch, canary.place
+            if name in self._sending or sum(of == canary.gateway for of, _, _ in self._sending) >= SENT_AT_ONCE:
                 continue
             if (door := self._door(canary)) is not None:
                 task = asyncio.create_task(self._send(canary, door))
@@ -185,7 +191,7 @@ class AuthorLoop:
     def _door(self, canary: KeptCanary) -> Door | None:
         view, account = self.desk.watcher.finalized, self.accounts[canary.account % len(self.accounts)]
         urls = {member.address: member.endpoint for member in gateways_of(view)}
-        if canary.gateway not in urls or account.salt(canary.gateway) not in salts_in(view):
+        if canary.gateway not in urls or account.channel(canary.gateway) not in payable(view):
             return None
         return Door(urls[canary.gateway], account)
 
@@ -231,7 +237,7 @@ class AuthorLoop:
         logger.info("opened %d canaries of epoch %d", len(batch.canaries), epoch)
 
 
-def plan_terms(view: ChainView, epoch: int, *, accounts: int) -> PlanTerms:
+def plan_terms(view: ChainView, epoch: int, *, accounts: Mapping[Address, Sequence[int]]) -> PlanTerms:
     """How many canaries an epoch gets, and when."""
     span = view.clock.opens_at_ms(epoch), view.clock.closes_at_ms(epoch)
     return PlanTerms(view.parameters.at(epoch).canary_bps, *span, accounts=accounts)

@@ -4,7 +4,8 @@ Takes a stream of server-sent events or one whole completion. Keeps the bytes: t
 over them, comes only afterwards.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +16,7 @@ from dgrid.wire.openai import Chunk, CompletionUsage, decode_chunk
 
 RECEIPT_COMMENT = b": receipt "
 EVENT_BYTES_MAX = 1024 * 1024
+AMOUNT: Final = re.compile(r"[0-9]{1,78}")  # Python reads no number of thousands of digits
 
 
 class StreamBroken(Unavailable):
@@ -125,7 +127,7 @@ class Transcript:
 
     def _take_usage(self, usage: BilledUsage | None) -> None:
         if usage is not None:
-            if usage.dgrid is not None and not (usage.dgrid.fee_wei.isascii() and usage.dgrid.fee_wei.isdigit()):
+            if usage.dgrid is not None and not AMOUNT.fullmatch(usage.dgrid.fee_wei):
                 raise NodeMisbehaved("the gateway states a fee that is no amount")
             self.usage = usage
             if usage.dgrid is not None:

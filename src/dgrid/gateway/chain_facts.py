@@ -80,11 +80,10 @@ class WatchedChain:
             self._seen = view
             self._version += 1
             self._lines_of = lines_by_node(view)
-            self._by_salt = {
-                channel.config.salt: channel
-                for channel in view.channels.values()
-                if channel.config.payer_authorizer == self._gateway and self._is_ours(channel)
-            }
+            self._by_salt = {}  # of several channels with one salt, which is public, the first
+            for channel in view.channels.values():
+                if channel.config.payer_authorizer == self._gateway and self._is_ours(channel):
+                    self._by_salt.setdefault(channel.config.salt, channel)
         return view
 
     def _is_ours(self, channel: ViewChannel) -> bool:

@@ -49,6 +49,39 @@ def test_a_machine_that_slept_was_away() -> None:
     assert slept.looked(520, wall_s=401.0).saw(500, 510)
 
 
+def test_nobody_can_tell_of_what_is_not_over() -> None:
+    assert not looks(*range(100, 119)).saw(110, 120)
+
+
+def test_where_the_chain_stood_still_nobody_could_speak() -> None:
+    """All endpoints answered all the while, with the same last block; then blocks came again."""
+    still = Attendance()
+    for wall_s in range(100, 900):
+        still = still.looked(min(wall_s, 105), wall_s=float(wall_s), leap_s=30)
+    assert not still.saw(110, 120), "by the clock on the wall it is over, but no block says so"
+    went_on = still.looked(900, wall_s=900.0, leap_s=30)
+    assert not went_on.saw(110, 120)
+    assert went_on.looked(903, wall_s=900.5, leap_s=30).saw(900, 903)
+
+
+def test_blocks_that_come_seldom_are_a_chain_that_goes_on() -> None:
+    seldom = Attendance()
+    for wall_s in range(100, 900):
+        seldom = seldom.looked(wall_s - wall_s % 12, wall_s=float(wall_s), leap_s=30)
+    assert seldom.saw(110, 120)
+
+
+@given(st.integers(3, 1_000), st.integers(1, 1_000), st.integers(10, 100))
+def test_a_clock_that_is_set_back_hides_no_absence(back_s: int, away_s: int, length_s: int) -> None:
+    """It was ahead, was set right, and soon after the machine slept through a window."""
+    ahead = Attendance()
+    for wall_s in range(2_000 + back_s, 2_020 + back_s):
+        ahead = ahead.looked(wall_s, wall_s=float(wall_s))
+    right = ahead.looked(2_020, wall_s=2_020.0)
+    slept = right.looked(2_022 + away_s + length_s, wall_s=2_022.0 + away_s + length_s)
+    assert not slept.saw(2_021, 2_021 + length_s)
+
+
 def test_what_it_forgot_it_did_not_see() -> None:
     long_ago = looks(*range(0, 10 * (KEPT + 1), 10))
     assert len(long_ago.away) == KEPT
@@ -66,4 +99,5 @@ def test_it_saw_what_began_after_it_came_unless_half_of_the_seconds_passed_betwe
     far = [(one, other) for one, other in pairwise(moments) if other - one > APART_S]
     missed = [sum(one <= second < other for second in range(from_s, from_s + length_s)) for one, other in far]
     is_seen = looks(*moments).saw(from_s, from_s + length_s)
-    assert is_seen == (moments[0] <= from_s and 2 * max(missed, default=0) <= length_s)
+    was_there = moments[0] <= from_s and from_s + length_s <= moments[-1]
+    assert is_seen == (was_there and 2 * max(missed, default=0) <= length_s)

@@ -8,6 +8,7 @@ from tests.devnet import PATIENCE_S, POLL_MS, Devnet, OnDevnet, running_devnet
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit, request_withdraw
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.deploy import deploy
+from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import ChainEvent, Deposited, Role
 from dgrid.chain.sender import Sender
@@ -201,5 +202,27 @@ def test_nothing_is_read_of_blocks_before_the_contracts_first(on_devnet: OnDevne
         await watcher.poll()
         assert list(watcher.finalized.channels) == [channel_id(net.contracts, config)]
         await watcher.stop()
+
+    on_devnet(main)
+
+
+@pytest.mark.parametrize(("chain_id", "saw"), [(DEV_CHAIN_ID, True), (56, False)], ids=["dev chain", "another chain"])
+def test_only_of_a_chain_that_lays_blocks_by_itself_a_leap_is_a_standstill(
+    on_devnet: OnDevnet, *, chain_id: int, saw: bool
+) -> None:
+    """All endpoints answer while no block comes; nobody could have opened anything in that time."""
+
+    async def main(net: Devnet) -> None:
+        contracts = Contracts(replace(net.config, chain_id=chain_id))
+        watcher = ChainWatcher(net.rpc, contracts, net.folder / "witness", poll_ms=POLL_MS)
+        net.stack.push_async_callback(watcher.stop)
+        await watcher.start()
+        await watcher.poll()
+        before_s = watcher.latest_s
+        await net.pass_time(600)
+        async with asyncio.timeout(PATIENCE_S):
+            while watcher.attendance.last_s < before_s + 600:
+                await asyncio.sleep(0.05)
+        assert watcher.attendance.saw(before_s + 100, before_s + 500) is saw
 
     on_devnet(main)

@@ -142,6 +142,27 @@ def test_what_a_root_released_is_fetched_once_it_was_collected(tmp_path: Path) -
     on_stage(tmp_path, main, evaluators=1)
 
 
+def test_the_chains_time_is_found_again_when_the_own_clock_was_set() -> None:
+    clock = {"wall": 1_000.0, "steady": 50.0}
+
+    def pass_s(seconds: float, *, set_by: float = 0.0) -> None:
+        clock["steady"] += seconds
+        clock["wall"] += seconds + set_by
+
+    latest = [1_000]
+    chain = ChainTime(lambda: latest[0], lambda: int(clock["wall"] * 1000), steady_s=lambda: clock["steady"])
+    assert chain.read() == 1_000
+    pass_s(10, set_by=-3_600)
+    latest[0] = 1_010
+    assert chain.read() == 1_010, "an hour behind, but a block tells"
+    pass_s(5)
+    assert chain.read() == 1_015, "and so it is while none comes"
+    pass_s(5, set_by=3_600)
+    assert chain.read() == 1_020
+    latest[0] = 1_050
+    assert chain.read() == 1_050
+
+
 def test_a_clock_that_is_ahead_shows_no_reports_before_the_court_takes_openings(tmp_path: Path) -> None:
     """Whoever reads them may still commit to the same."""
 

@@ -1,10 +1,13 @@
 """Since when a role has followed the chain, and when it was away from it: a value that grows with each look.
 
-Whoever was away cannot tell one that kept silent from one that could not speak. Times are the chain's own seconds;
-whether a role was away, the clock on the wall says. Pure: it looks at no clock, and refuses to guess what it forgot.
+Whoever was away cannot tell one that kept silent from one that could not speak; where the chain itself stood still
+nobody could. Times are the chain's own seconds; whether a role was away, the clock on the wall says. Pure: it looks at
+no clock, and refuses to guess what it forgot, what it was not there for yet, and what passed before its clock was set
+back.
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 APART_S: Final = 2.0  # longer between two looks, and the role was away
@@ -20,12 +23,16 @@ class Attendance:
     last_s: int = 0
     last_wall_s: float = 0.0
 
-    def looked(self, chain_s: int, *, wall_s: float) -> "Attendance":
-        """One more look, at `chain_s` of the chain's time. The oldest absences are forgotten with all before them."""
-        if self.since_s is None:
+    def looked(self, chain_s: int, *, wall_s: float, leap_s: float = inf) -> "Attendance":
+        """One more look, at `chain_s` of the chain's time. The oldest absences are forgotten with all before them.
+
+        A chain whose time leaps by more than `leap_s` from one look to the next laid no block in between.
+        """
+        if self.since_s is None or wall_s < self.last_wall_s - APART_S:
             return Attendance(chain_s, (), chain_s, wall_s)
         now = replace(self, last_s=max(chain_s, self.last_s), last_wall_s=wall_s)
-        if wall_s - self.last_wall_s <= APART_S or chain_s <= self.last_s:
+        was_there = wall_s - self.last_wall_s <= APART_S and chain_s - self.last_s <= leap_s
+        if was_there or chain_s <= self.last_s:
             return now
         away = (*self.away, (self.last_s, chain_s))
         if len(away) <= KEPT:
@@ -33,11 +40,13 @@ class Attendance:
         return replace(now, since_s=away[0][1], away=away[1:])
 
     def saw(self, from_s: int, until_s: int) -> bool:
-        """Whether the role was there before that time began, and never away for more than half of it."""
-        if self.since_s is None or self.since_s > from_s:
+        """Whether the role was there before that time began and when it ended, and never away for more than half of
+        it.
+        """
+        if self.since_s is None or self.since_s > from_s or self.last_s < until_s:
             return False
         missed_s = max((min(until_s, until) - max(from_s, since) for since, until in self.away), default=0)
         return 2 * missed_s <= until_s - from_s
 
 
-ALWAYS: Final = Attendance(since_s=0)
+ALWAYS: Final = Attendance(since_s=0, last_s=1 << 62)

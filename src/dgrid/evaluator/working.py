@@ -8,6 +8,7 @@ other evaluators, and whoever is slow there must not make this one miss a window
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -39,18 +40,29 @@ REST_S: Final = 2.0
 PULL_REST_S: Final = 30.0  # funds come with collections and defaults, which nobody here waits for
 STEPS_AT_ONCE: Final = 64
 ROUNDS_KEPT: Final = 256
+SET_S: Final = 1.0  # by so much a clock leaps that is set; others drift
 
 
 class ChainTime:
-    """Seconds as the chain counts them: `latest_s` is its newest block's time, as a majority of endpoints knows it."""
+    """Seconds as the chain counts them: `latest_s` is its newest block's time, as a majority of endpoints knows it.
 
-    def __init__(self, latest_s: Callable[[], int], now_ms: Callable[[], int]) -> None:
-        self._latest_s, self._now_ms = latest_s, now_ms
+    `steady_s` is a clock that nobody sets: it tells when the own one was.
+    """
+
+    def __init__(
+        self, latest_s: Callable[[], int], now_ms: Callable[[], int], *, steady_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._latest_s, self._now_ms, self._steady_s = latest_s, now_ms, steady_s
         self._ahead_s = 0
+        self._apart_s = now_ms() / 1000 - steady_s()
 
     def read(self) -> int:
-        """Unix seconds. A chain that cannot be asked keeps the distance it last had."""
-        now_s = self._now_ms() // 1000
+        """Unix seconds. A chain that cannot be asked keeps the distance it last had, unless the clock was set since."""
+        now_ms = self._now_ms()
+        now_s, apart_s = now_ms // 1000, now_ms / 1000 - self._steady_s()
+        if abs(apart_s - self._apart_s) > SET_S:
+            self._ahead_s = 0
+        self._apart_s = apart_s
         self._ahead_s = max(self._ahead_s, self._latest_s() - now_s)
         return now_s + self._ahead_s
 

@@ -40,10 +40,10 @@ class ReadingJudges:
         """The same, with the encoder or not at all. Raises EngineError."""
         everyone = panel.answers
         reading = await read(self.encoder, [answer, *(peer.text for peer in everyone)] if everyone else ())
-        return await asyncio.to_thread(compared, Comparison(chat, reading), answer, panel)
+        return await asyncio.to_thread(compared, Comparison(chat, reading), answer, panel=panel)
 
 
-def compared(comparison: "Comparison", answer: str, panel: Panel) -> Scores:
+def compared(comparison: "Comparison", answer: str, *, panel: Panel) -> Scores:
     """What the encoded texts come to. Long ones take their time: not the event loop's."""
     chat, same = comparison.chat, len(panel.same_model)
     like = [comparison.of(answer, peer.text) for peer in panel.answers]

@@ -1,5 +1,8 @@
 """A channel's book: on disk before a voucher leaves, one line a change, and the same whenever it is opened again."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgrid.client import book
-from dgrid.client.book import ChannelBook, book_file, used_by_channel
+from dgrid.client.book import ChannelBook, book_file, held, used_by_channel
+from dgrid.core.errors import StorageUnavailable
 
 CHANNEL = bytes(32)
 FEE_WEI = 10**18
@@ -100,6 +104,34 @@ def test_a_disk_that_was_full_for_a_moment_leaves_a_whole_book(tmp_path: Path) -
     one.close("a", used_wei=7, expired_ms=0)
     assert state(ChannelBook(file)) == (7, {"b": FEE_WEI})
     assert used_by_channel(tmp_path, CHANNEL) == 7
+
+
+def test_a_book_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    file = book_file(tmp_path, CHANNEL)
+    file.mkdir(parents=True)  # as any fault of the disk
+    with pytest.raises(StorageUnavailable, match="cannot be read"):
+        ChannelBook(file)
+    with pytest.raises(StorageUnavailable, match="cannot be read"):
+        used_by_channel(tmp_path, CHANNEL)
+
+
+def test_two_processes_never_write_to_one_folders_books(tmp_path: Path) -> None:
+    program = "import sys, pathlib, dgrid.client.book as b\nwith b.held(pathlib.Path(sys.argv[1])): pass"
+    again = [sys.executable, "-c", program]
+    with held(tmp_path):
+        tried = subprocess.run([*again, str(tmp_path)], check=False, capture_output=True, text=True)
+        assert "another process signs" in tried.stderr
+    assert subprocess.run([*again, str(tmp_path)], check=False).returncode == 0
+
+
+def test_what_is_written_anew_is_flushed_before_it_takes_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(os.fstat(number).st_size))
+    file = book_file(tmp_path, CHANNEL)
+    ChannelBook(file).promise("a", FEE_WEI, deadline_ms=1)
+    assert flushed == [file.stat().st_size]
 
 
 def test_a_channel_without_a_book_has_used_nothing(tmp_path: Path) -> None:

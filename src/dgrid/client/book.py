@@ -1,16 +1,22 @@
 """A channel's book: what its receipts show as used, and the most that each request under way may cost.
 
 A change is one line at the file's end, written before the voucher that rests on it leaves: a proxy that is killed goes
-on where it was. Nothing is flushed: a power cut may lose the last lines, and no money. From time to time, and before
-the first change, the file is written anew with what still counts.
+on where it was. From time to time, and before the first change, the file is written anew with what still counts, and
+flushed; single lines are not: a power cut may lose the last ones, and no money. One process writes to a folder's books.
+Refuses to take a book that cannot be read for an empty one: it would be written over, and receipts that count on from
+what it held be refused.
 """
 
 import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from dgrid.core.errors import StorageUnavailable
 from dgrid.core.identity import to_hex
 
 LINES_MAX: Final = 1_024  # a file is read in some milliseconds
@@ -39,6 +45,7 @@ class ChannelBook:
     """What the file of a channel holds."""
 
     def __init__(self, file: Path) -> None:
+        """Raises StorageUnavailable where there is a file that cannot be read."""
         self.used_wei = 0
         self.promises: dict[str, PromisedFee] = {}
         self._file, self._lines = file, LINES_MAX
@@ -70,8 +77,14 @@ class ChannelBook:
 
     def _read(self) -> None:
         """Up to the first line that is none: the last may be there in part, and no voucher rests on it."""
-        with contextlib.suppress(OSError, ValueError):
-            for line in self._file.read_bytes().splitlines():
+        try:
+            lines = self._file.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageUnavailable(f"the book {self._file} cannot be read: {error.strerror}") from None
+        with contextlib.suppress(ValueError):
+            for line in lines:
                 self._take(msgspec.json.decode(line, type=Line))
 
     def _take(self, line: Line) -> None:
@@ -89,8 +102,27 @@ class ChannelBook:
         lines = [Line(used_wei=str(self.used_wei)), *promised]
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._file.with_suffix(".new")
-        draft.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        with draft.open("wb") as file:
+            file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave an empty file in the place of the old one
         draft.replace(self._file)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps a folder's books from other processes; let go of when this one ends, however it ends.
+
+    Two that sign for one channel would each know half of what is used. Raises StorageUnavailable.
+    """
+    lock = os.open(folder / "books.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.closing(os.fdopen(lock)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            text = f"another process signs for the channels in {folder}"
+            raise StorageUnavailable(text, hint="stop it first") from None
+        yield
 
 
 def book_file(folder: Path, channel_id: bytes) -> Path:

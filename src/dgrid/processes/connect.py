@@ -23,6 +23,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.devchain import DEV_CHAIN_ID
 from dgrid.chain.rpc import Rpc
 from dgrid.client.asynchronous import AsyncClient, AsyncStream
+from dgrid.client.book import held
 from dgrid.client.flow import Opened, Order, Piece
 from dgrid.client.kept import forget_requests, keep_receipt, keep_refused, kept_receipt
 from dgrid.client.payments import ChannelDomains, ChannelWallet, Wallets
@@ -104,6 +105,7 @@ async def connected(options: ConnectOptions) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         stack.push_async_callback(server.stop)
+        stack.enter_context(held(options.folder))
         missing = await open_wallets(options, wallets, urls=options.wallet.gateway_urls)
         if len(missing) == len(options.wallet.gateway_urls):
             raise next(iter(missing.values()), NetworkUnreachable("no gateway is configured"))

@@ -113,11 +113,20 @@ def test_who_is_flagged_is_asked_and_an_acquittal_forgets_it_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("far", "of", "convicted"), [(4, 20, True), (3, 20, False), (3, 15, True), (14, 14, False), (0, 0, False)]
+    ("far", "of", "convicted"),
+    [(4, 20, True), (3, 20, False), (4, 15, True), (3, 15, False), (14, 14, False), (0, 0, False)],
 )
 def test_four_of_twenty_far_replies_convict_if_fifteen_were_measured(far: int, of: int, convicted: bool) -> None:  # noqa: FBT001
     gaps = [2 * THRESHOLD + 1] * far + [2 * THRESHOLD] * (of - far)
-    assert convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN) is convicted
+    assert convicts(gaps, THRESHOLD, asked=20, rules=KNOWN) is convicted
+
+
+@given(st.lists(st.tuples(st.integers(0, 4 * THRESHOLD), st.booleans()), min_size=20, max_size=20))
+def test_no_reply_that_is_kept_back_convicts(replies: list[tuple[int, bool]]) -> None:
+    """A gateway that reads along can let through what speaks against a node."""
+    came = [gap for gap, is_there in replies if is_there]
+    if convicts(came, THRESHOLD, asked=20, rules=KNOWN):
+        assert convicts([gap for gap, _ in replies], THRESHOLD, asked=20, rules=KNOWN)
 
 
 def test_one_members_word_is_not_enough() -> None:

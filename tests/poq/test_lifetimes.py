@@ -144,7 +144,7 @@ def test_no_juror_convicts_an_honest_node_in_a_life(seed: int) -> None:
     rng = Random(seed)
     for _ in range(365):
         gaps = rng.choices(HONEST, k=SAMPLES)
-        assert not convicts(gaps, THRESHOLD, share_bps=KNOWN.far_bps, rules=KNOWN)
+        assert not convicts(gaps, THRESHOLD, asked=SAMPLES, rules=KNOWN)
 
 
 @dataclass(frozen=True)

@@ -87,14 +87,15 @@ def cleared(row: SuspicionRow) -> SuspicionRow:
     return SuspicionRow(row.node, row.model, (), NEVER)
 
 
-def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, share_bps: int, rules: IdentityRules) -> bool:
-    """Whether one asker's replies show another model: enough were measured, and at least that share is far off.
+def convicts(gaps_micros: Sequence[int], threshold_micros: int, *, asked: int, rules: IdentityRules) -> bool:
+    """Whether one asker's replies show another model: enough were measured, and enough of all asked are far off.
 
     Counting, not a mean: where an honest reply is far off with probability p, that happens to an honest node with
-    P(Binomial(n, p) ≥ ⌈share · n⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps.
+    P(Binomial(asked, p) ≥ ⌈far_bps · asked⌉), which `tests/poq/test_lifetimes.py` bounds from measured gaps. Of all
+    that were asked, not of those that came: else a gateway that keeps the near ones back makes three of twenty enough.
     """
     far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
-    return len(gaps_micros) >= rules.fresh_min and far * BPS >= share_bps * len(gaps_micros)
+    return len(gaps_micros) >= rules.fresh_min and far * BPS >= rules.far_bps * asked
 
 
 def sworn_evidence(gaps_micros: Sequence[int], threshold_micros: int, *, rules: IdentityRules) -> int:

@@ -129,7 +129,7 @@ class IdentityRules:
     doubts_min: int = 2  # replies above the threshold that make a doubt: one may be chance
     fresh_min: int = 15  # replies without which a case is not decided against a node
     far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
-    far_bps: int = 2_000  # of a member's own fresh replies must be that far off to convict: four of twenty
+    far_bps: int = 2_000  # of a member's own fresh requests must have that far replies to convict: four of twenty
     far_gain_micros: int = 5_298_317  # ln(0.2 / 0.001): what the opener's replies say, one that is far off,
     near_loss_micros: int = 222_143  # and ln(0.999 / 0.8), one that is not
     sworn_micros: int = 25_328_436  # ln 10^11: what they must come to, for every member to decide alike

@@ -88,13 +88,14 @@ class Jury:
     # --- identity -----------------------------------------------------------------------------------------------------
 
     async def _identity(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
+        asked = terms_of(self.view, case).case_samples
         if peer is None:
             fresh, evidence = None, ZERO_HASH
         else:
-            seeds, numbers = (case.hearing.seed, salt), range(terms_of(self.view, case).case_samples)
+            seeds, numbers = (case.hearing.seed, salt), range(asked)
             fresh = await self._bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=within_s)
             evidence = await self.publish(fresh)
-        guilty = (fresh is not None and self._convicts_afresh(fresh)) or await self._swore_falsely(case)
+        guilty = (fresh is not None and self._convicts_afresh(fresh, asked)) or await self._swore_falsely(case)
         return Finding(guilty and await self._refunds_are_due(case), evidence)
 
     def would_convict(self, samples: Samples) -> bool:
@@ -105,9 +106,9 @@ class Jury:
         """Whether a set does not convict, and yet comes rather from a node that cheats than from an honest one."""
         return self._evidence(samples.model_digest, gaps_in(samples)) > 0 and not self.would_convict(samples)
 
-    def _convicts_afresh(self, samples: Samples) -> bool:
+    def _convicts_afresh(self, samples: Samples, asked: int) -> bool:
         rules, digest = self._identity_rules, samples.model_digest
-        return convicts(gaps_in(samples), threshold_of(digest, rules), share_bps=rules.far_bps, rules=rules)
+        return convicts(gaps_in(samples), threshold_of(digest, rules), asked=asked, rules=rules)
 
     def _evidence(self, digest: bytes, gaps: list[int]) -> int:
         rules = self._identity_rules

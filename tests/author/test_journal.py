@@ -153,3 +153,11 @@ def test_old_epochs_are_forgotten(tmp_path: Path) -> None:
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     opened(tmp_path)
     assert (tmp_path / "canaries.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_what_was_asked_is_remembered_through_a_power_cut(tmp_path: Path) -> None:
+    """Its root stands on chain, and a node has read the question."""
+    journal = Journal(tmp_path / "canaries.sqlite")
+    (synchronous,) = journal._db.execute("PRAGMA synchronous").fetchone()
+    journal.close()
+    assert synchronous == 2

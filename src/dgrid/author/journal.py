@@ -125,7 +125,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        self._db = open_database(path, _SCHEMA, durable=False)
+        self._db = open_database(path, _SCHEMA, durable=True)  # what was asked is known to others
 
     def close(self) -> None:
         self._db.close()

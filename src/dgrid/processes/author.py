@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHANNELS_LOOK_S: Final = 5.0
 NONCE_BYTES, NAME_BYTES = 32, 16
+WORTHS: Final = 10  # times what the network takes a request to be worth, and a canary is too dear
 
 
 def run(config: AuthorConfig) -> None:
@@ -73,7 +74,7 @@ def opened_loop(
     watcher, key = side.watcher, config.key()
     http = HttpClient(LIMITS, allow=loopback_only if config.dev else any_address)
     stack.push_async_callback(http.close)
-    asker = Asker()
+    asker = Asker(http, lambda: WORTHS * watcher.finalized.parameters_at(now_ms()).request_value_max_wei)
     stack.push_async_callback(asker.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, archives)

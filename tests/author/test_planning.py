@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from dgrid.author.planning import BATCH_MAX, Pen, PlannedCanary, PlanTerms, plan
 from dgrid.author.traffic import Traffic, traffic_of
 from dgrid.core.identity import Address
 from dgrid.settlement.records import open_records
+from dgrid.wire.documents import Record
 
 ONE, TWO = Address(b"\x01" * 20), Address(b"\x02" * 20)
 
@@ -73,6 +75,22 @@ def test_traffic_is_what_others_asked() -> None:
     assert others.by_gateway == {GATEWAY.address: judged.leaves}
     assert set(others.models) == {"dgrid-mini"}
     assert traffic_of([records], DOMAIN, own={PAYER.address}) == Traffic()
+
+
+class Malformed(Judged):
+    """What archives that work with the gateway keep for it: one record is none, one is no honest one."""
+
+    def record(self, sequence: int, epoch: int) -> Record:
+        record = super().record(sequence, epoch)
+        return record if sequence else msgspec.structs.replace(record, dispatch=b"")
+
+
+def test_records_that_do_not_hold_are_no_traffic_and_keep_nobody_from_seeing_the_rest() -> None:
+    judged = Malformed(spoiled=frozenset({1}))
+    anchor = judged.anchor()
+    others = traffic_of([open_records(anchor, judged.blobs[anchor.root.blob_id])], DOMAIN, own=set())
+    assert others.by_gateway == {GATEWAY.address: judged.leaves - 2}
+    assert set(others.models) == {"dgrid-mini"}
 
 
 class OfNano(Judged):

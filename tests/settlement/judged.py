@@ -23,6 +23,7 @@ from dgrid.settlement.quality import QualityReader, drawn_epoch
 from dgrid.settlement.records import Records, open_records
 from dgrid.settlement.rounds import draw_rules, root_of
 from dgrid.wire.blob import blob_id, encode_record
+from dgrid.wire.documents import Record
 from dgrid.wire.grounds import Grounds
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import EvaluatorReports, InferenceReceipt, Privacy, QualityRoot
@@ -118,10 +119,12 @@ class Judged:
         privacy = Privacy.PUBLIC if sequence in self.public else Privacy.COMMITTEE
         return replace(story(sequence), privacy=int(privacy))
 
-    def _row(self, sequence: int, epoch: int) -> ClosingRow:
+    def record(self, sequence: int, epoch: int) -> Record:
         record = make_record(replace(self.story(sequence), epoch=epoch))
-        if sequence in self.spoiled:
-            record = msgspec.structs.replace(record, model="another")
+        return msgspec.structs.replace(record, model="another") if sequence in self.spoiled else record
+
+    def _row(self, sequence: int, epoch: int) -> ClosingRow:
+        record = self.record(sequence, epoch)
         receipt = InferenceReceipt.unpacked(record.receipt)
         return ClosingRow(0, sequence, encode_record(record), receipt.struct_hash(), receipt.shares.fee)
 

@@ -5,6 +5,7 @@ own questions, cached answers) is no traffic, and what the author asked is none 
 each other.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -12,10 +13,8 @@ from typing import Final
 
 from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import Address
-from dgrid.settlement.evidence import leaf_facts
+from dgrid.settlement.evidence import documents_of, leaf_facts
 from dgrid.settlement.records import EpochRecords, Records
-from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.quality import LeafKey
 from dgrid.wire.typed import Domain
 
 LOOKED_BACK: Final = 3  # epochs: a root comes within one or two after its epoch's end
@@ -50,19 +49,17 @@ class TrafficReader:
                 found.append(await self._records.epoch(anchor))
             except (CheckFailed, NetworkUnreachable):
                 continue
-        return traffic_of(found, self._domain, own=self._own)
+        return await asyncio.to_thread(traffic_of, found, self._domain, own=self._own)
 
 
 def traffic_of(epochs: Iterable[EpochRecords], domain: Domain, *, own: Collection[bytes]) -> Traffic:
-    """What others asked in these epochs."""
+    """What others asked in these epochs, as far as its records hold: what a gateway makes up is nobody's request."""
     by_gateway: Counter[Address] = Counter()
     models: list[str] = []
     for records in epochs:
-        root = records.anchor.root
-        for lane, sequence, record in records.blob.records():
-            document = ReceiptDocument.of(record, domain=domain)
-            leaf = leaf_facts(LeafKey(root.gateway, root.epoch, lane, sequence), document)
+        for key, document in documents_of(records, domain).items():
+            leaf = leaf_facts(key, document)
             if leaf.is_open and leaf.payer not in own:
-                by_gateway[Address(root.gateway)] += 1
+                by_gateway[Address(key.gateway)] += 1
                 models.append(document.model)
     return Traffic(by_gateway, tuple(models[:: 1 + len(models) // MODELS_KEPT]))

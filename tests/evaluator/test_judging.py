@@ -6,7 +6,7 @@ import pytest
 from tests.evaluator.stage import said
 from tests.wire.making import NODE, Story, make_document
 
-from dgrid.core.errors import EngineError, InvalidJson
+from dgrid.core.errors import EngineError
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.evaluator.judging import Bench, Case, Judges, Scores
@@ -151,7 +151,22 @@ def test_what_was_not_shown_is_not_judged(verdict: Verdict) -> None:
     assert asked == []
 
 
-def test_a_request_that_is_none_gives_no_report() -> None:
-    noise = msgspec.structs.replace(SAID, request=b"noise")
-    with pytest.raises(InvalidJson):
-        report(case(shown=Shown(Verdict.JUDGED, noise)))
+@pytest.mark.parametrize("request_", [b"noise", b"[]", b'{"model": "auto", "messages": []}', b"\xff"])
+def test_who_has_to_judge_a_request_that_is_none_has_missed_nothing(request_: bytes) -> None:
+    """A gateway with a node of its own can sign what it likes; a duty without a report costs its evaluator."""
+    asked: list[Repeat] = []
+    noise = msgspec.structs.replace(SAID, request=request_)
+    found = report(case(identity=True, shown=Shown(Verdict.JUDGED, noise)), Scale(), asked=asked)
+    assert found == Report(KEY, DOCUMENT.receipt.struct_hash(), int(Verdict.JUDGED))
+    assert asked == []
+
+
+@pytest.mark.parametrize("field", [b'"x": 1e999', b'"x": "\xff"', b'"x": ' + b"9" * 5_000])
+def test_what_no_peer_can_be_asked_again_is_reported_on_without_peers(field: bytes) -> None:
+    """Any client may send it, and a gateway that acts on other fields alone passes it on."""
+    asked: list[Repeat] = []
+    odd = msgspec.structs.replace(SAID, request=SAID.request[:-1] + b", " + field + b"}")
+    found = report(case(shown=Shown(Verdict.JUDGED, odd)), asked=asked)
+    assert (found.verdict, found.task, found.format_bps) == (Verdict.JUDGED, TaskType.EXTRACT, 10_000)
+    assert (found.accuracy_bps, found.consistency_bps, found.peers) == (NOT_SCORED, NOT_SCORED, ())
+    assert asked == []

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import DGridError, RequestError
 from dgrid.core.identity import Address
 from dgrid.evaluator.reading import Shown
 from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater, chosen_peers
@@ -96,11 +96,18 @@ class Bench:
     references: Mapping[bytes, CostReference]
 
     async def report(self, case: Case, *, within_s: float) -> Finding:
-        """What is to be said of a leaf. Raises DGridError when its request cannot be judged at all."""
+        """What is to be said of a leaf. Of a request that is none nothing more than that it was shown: who has to judge
+        what a gateway made up has missed nothing.
+        """
         duty, content = case.duty, case.shown.content
+        said = Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict))
         if content is None:
-            return Finding(Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict)))
-        chat = decode_chat(content.request)
+            return Finding(said)
+        try:
+            chat = decode_chat(content.request)
+        except RequestError as error:
+            logger.info("a leaf asks nothing: %s", error.code)
+            return Finding(said)
         limit_s = min(within_s, JUDGING_S_MAX)
         scores, panel = await self._scored(case, chat, content, within_s=limit_s)
         cost = cost_score(duty.leaf, self.references)
@@ -130,10 +137,18 @@ class Bench:
         scores, panel = Scores(task_of(chat)), Panel()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
             if not scores.agreed:
-                found = await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
+                found = await self._asked(original, peers, within_s=within_s * REPEATS_SHARE)
                 panel += showable(found, case) if case.duty.leaf.is_public else found
                 scores = await self._read(chat, content.answer, panel)
         return scores, panel
+
+    async def _asked(self, original: Original, peers: Sequence[Peer], *, within_s: float) -> Panel:
+        """A request may hold what no reader of JSON can repeat, as 1e999: then nobody is asked."""
+        try:
+            return await self.repeater.panel(original, peers, within_s=within_s)
+        except RequestError as error:
+            logger.info("a request cannot be asked again: %s", error.code)
+            return Panel()
 
     async def _read(self, chat: ChatRequest, answer: str, panel: Panel) -> Scores:
         """A text that our judges stumble over costs its scores: not the report, and no second round of answers."""

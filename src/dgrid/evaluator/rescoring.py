@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dgrid.chain.events import Role
-from dgrid.core.errors import DGridError, EngineError
+from dgrid.core.errors import DGridError, EngineError, RequestError
 from dgrid.core.identity import Address
 from dgrid.engines.encoder import Encoder
 from dgrid.evaluator.judges.reading import ReadingJudges
@@ -132,6 +132,9 @@ class Rescorer:
             return ["the content that lies open is what was signed"]
         try:
             chat = decode_chat(said.content.request)
+        except RequestError:
+            return [] if said.report == bare(said.report) else ["what is no request has no score"]
+        try:
             panel = self._panel(said)
         except DGridError as error:
             return [error.message]
@@ -181,6 +184,11 @@ class Rescorer:
         for name, (told, follows) in judged.items():
             if told != follows and (NOT_SCORED in (told, follows) or abs(told - follows) > slack):
                 yield f"{name} {told}; {follows} follows"
+
+
+def bare(report: Report) -> Report:
+    """What is left of a report where nothing can be said but that the content was shown."""
+    return Report(report.key, report.receipt, report.verdict)
 
 
 def _reported(audit: RoundAudit) -> Iterator[tuple[Duty, Report, Grounds | None]]:

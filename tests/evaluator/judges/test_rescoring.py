@@ -23,7 +23,7 @@ from dgrid.evaluator.judging import Bench, Case, Finding, Judges
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.reading import Shown
 from dgrid.evaluator.rerun import Repeater
-from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer
+from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer, Said
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.recomputing import recompute
@@ -279,3 +279,19 @@ def test_who_shows_answers_to_a_request_that_is_not_public_is_named(by_rules: Ro
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
     assert {(one.evaluator, one.reason) for one in lies} == {(liar, LEAKS)}
     assert all(one.key.sequence not in PUBLIC for one in lies)
+
+
+def test_of_a_request_that_is_none_the_bare_report_follows_and_no_score(by_rules: Round) -> None:
+    async def reasons(report: Report) -> list[str]:
+        content = msgspec.structs.replace(content_of(key.sequence), request=b"noise")
+        async with reading(by_rules.judged) as found:
+            anchor = by_rules.judged.view.roots[Address(GATEWAY.address), 5]
+            document = documents_of(await found.records.epoch(anchor), found.quality._domain)[key]
+            rescorer = Rescorer(found.quality, NoEncoder(), BUILT_IN_REFERENCES)
+            return await rescorer._reasons(Said(duty, report, None, document, content))
+
+    duty = next(one for one in by_rules.judged.duties() if one.leaf.is_public and one.quality)
+    key = duty.leaf.key
+    bare = Report(key, duty.leaf.receipt, int(Verdict.JUDGED))
+    assert asyncio.run(reasons(bare)) == []
+    assert asyncio.run(reasons(msgspec.structs.replace(bare, format_bps=10_000))) != []

@@ -47,12 +47,14 @@ class StumblingJudges:
 class Scale:
     """Measures, or fails."""
 
-    def __init__(self, found: Identity | None = FOUND, *, broken: bool = False) -> None:
-        self.found, self.broken = found, broken
+    def __init__(self, found: Identity | None = FOUND, *, broken: bool = False, hangs: bool = False) -> None:
+        self.found, self.broken, self.hangs = found, broken, hangs
         self.asked: list[bytes] = []
 
     async def measure(self, digest: bytes, _content: Content) -> Identity | None:
         self.asked.append(digest)
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.broken:
             raise EngineError("the child died")
         return self.found
@@ -70,6 +72,7 @@ def report(
     asked: list[Repeat] | None = None,
     among: Sequence[Peer] = PEERS,
     judges: Judges = PLAIN,
+    within_s: float = 5,
 ) -> Report:
     async def ask(repeat: Repeat) -> PeerAnswer:
         if asked is not None:
@@ -81,7 +84,12 @@ def report(
         return [*among, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
 
     bench = Bench(ME, Repeater(ask, budget_wei=9), peers, judges, scale, BUILT_IN_REFERENCES)
-    return asyncio.run(bench.report(case, within_s=5)).report
+
+    async def in_time() -> Report:
+        async with asyncio.timeout(within_s):
+            return (await bench.report(case, within_s=within_s)).report
+
+    return asyncio.run(in_time())
 
 
 def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
@@ -132,6 +140,11 @@ def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -
 
 def test_a_measurement_that_fails_leaves_the_scores() -> None:
     found = report(case(identity=True), Scale(broken=True))
+    assert (found.identity, found.accuracy_bps) == (None, 10_000)
+
+
+def test_a_measurement_that_never_ends_leaves_the_scores_while_there_is_time() -> None:
+    found = report(case(identity=True), Scale(hangs=True), within_s=0.5)
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
 
 

@@ -5,6 +5,7 @@ consistency, without the weights no identity. A judge that fails leaves its figu
 is data here: nothing in it is followed, and none of it is logged or kept.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 REPEATS_SHARE: Final = (
     0.3  # of the time for a duty goes to the first peers, as much to the others; judges have the rest
 )
+MEASURED_SHARE: Final = 0.9  # of the time for a duty: by then its model has been run, or was not
 AGREED_BPS: Final = 8_000  # a score from which more answers are not worth their fee: any from 5,000 on does as well
 JUDGING_S_MAX: Final = 30.0
 
@@ -108,7 +110,7 @@ class Bench:
         except RequestError as error:
             logger.info("a leaf asks nothing: %s", error.code)
             return Finding(said)
-        limit_s = min(within_s, JUDGING_S_MAX)
+        limit_s, until_s = min(within_s, JUDGING_S_MAX), asyncio.get_running_loop().time() + within_s * MEASURED_SHARE
         scores, panel = await self._scored(case, chat, content, within_s=limit_s)
         cost = cost_score(duty.leaf, self.references)
         grounds = grounds_of(panel, scores.method) if duty.quality and duty.leaf.is_public else None
@@ -121,7 +123,7 @@ class Bench:
             accuracy_bps=scores.accuracy_bps,
             consistency_bps=scores.consistency_bps,
             cost_bps=NOT_SCORED if cost is None else cost,
-            identity=await self._measured(case, content),
+            identity=await self._measured(case, content, until_s=until_s),
             peers=panel.request_ids,
             grounds=b"" if grounds is None else grounds.digest(),
         )
@@ -158,13 +160,15 @@ class Bench:
             logger.error("an answer cannot be scored: %s", type(error).__name__)
             return Scores(task_of(chat))
 
-    async def _measured(self, case: Case, content: Content) -> Identity | None:
+    async def _measured(self, case: Case, content: Content, *, until_s: float) -> Identity | None:
+        """What takes too long costs this figure: without an end it would cost the whole report."""
         if self.measuring is None or not case.duty.identity:
             return None
         try:
-            return await self.measuring.measure(case.document.dispatch.model_digest, content)
-        except DGridError as error:
-            logger.warning("the claimed model could not be run: %s", error.message)
+            async with asyncio.timeout_at(until_s):
+                return await self.measuring.measure(case.document.dispatch.model_digest, content)
+        except (DGridError, TimeoutError) as error:
+            logger.warning("the claimed model could not be run: %s", str(error) or "it took too long")
             return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from dgrid.author.accounts import Account, gateways_of, salts_in
+from dgrid.author.accounts import Account, salts_in
 from dgrid.author.chance import Chance
 from dgrid.author.generator import WriteBody
 from dgrid.author.journal import Journal, KeptCanary, Served
@@ -18,6 +18,7 @@ from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, plan_batch
 from dgrid.author.stock import Stock
 from dgrid.author.traffic import TrafficReader
 from dgrid.chain import court
+from dgrid.chain.channels import gateways_to_pay
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
@@ -184,7 +185,7 @@ class AuthorLoop:
 
     def _door(self, canary: KeptCanary) -> Door | None:
         view, account = self.desk.watcher.finalized, self.accounts[canary.account % len(self.accounts)]
-        urls = {member.address: member.endpoint for member in gateways_of(view)}
+        urls = {member.address: member.endpoint for member in gateways_to_pay(view)}
         if canary.gateway not in urls or account.salt(canary.gateway) not in salts_in(view):
             return None
         return Door(urls[canary.gateway], account)

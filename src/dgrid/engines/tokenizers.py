@@ -20,16 +20,12 @@ from dgrid.engines.templates import TURN, ChatTemplate, render_chatml_spaced, te
 
 CONTRACTIONS: Final = r"'(?:[sdmt]|ll|ve|re)"
 PATTERNS: Final[Mapping[str, str]] = {
-    # llama.cpp cuts out the digits first, then applies GPT-2's pattern to what lies between them; white space in
-    # front of a digit is
-    # therefore a piece of its own, and not split before its last character as it is in front of a letter.
+    # llama.cpp cuts out the digits first, then applies GPT-2's pattern to what lies between them. White space in front
+    # of a digit is therefore a piece of its own, and not split before its last character as in front of a letter.
     "smollm": rf"\p{{N}}|{CONTRACTIONS}| ?\p{{L}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?![^\s\p{{N}}])|\s",
     "gpt-2": rf"{CONTRACTIONS}| ?\p{{L}}++| ?\p{{N}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?!\S)|\s",
 }
-CONTROL_TOKEN: Final = (
-    3  # llama.cpp's token types: control and user-defined tokens are matched whole, before any splitting
-)
-USER_DEFINED_TOKEN: Final = 4
+CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4  # llama.cpp's types of tokens that are matched whole, before any splitting
 BYTE_COUNT: Final = 256
 NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768

@@ -18,7 +18,7 @@ from dgrid.chain.sender import Sender
 from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Commitment, Journal
-from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Pull, Reveal
+from dgrid.evaluator.planning import Commit, FixSeed, Penalize, Pull, Reveal
 from dgrid.settlement.archives import Archives
 from dgrid.wire.blob import blob_id
 from dgrid.wire.grounds import GROUNDS_BYTES_MAX, Grounds

@@ -8,7 +8,7 @@ and leave the signers unable to show that they signed what followed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, S
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import BPS
 from dgrid.evaluator.journal import Journal, SignedRoot
-from dgrid.evaluator.rounds import Conclude
+from dgrid.evaluator.planning import Conclude
 from dgrid.poq.rounds import judge, releases
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.quality import QualityReader
@@ -41,8 +41,6 @@ QUALITY: Final = "/v1/quality/"
 PATIENCE_S: Final = 3.0
 LOOKS_MS: Final = 2_000, 60_000  # between two looks for what is missing: at first, and at most
 DOCUMENT_BYTES_MAX: Final = 16 * 1024
-
-Computing = Callable[[int], Any]
 
 
 class SignatureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,14 +14,14 @@ from typing import Final
 from dgrid.chain.view import ChainView, Draw
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.disclosures import DisclosureReader, place_of
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.judging import Bench, Case
-from dgrid.evaluator.reading import Reader, place_of
-from dgrid.evaluator.rounds import is_over, judges_until_s, rounds_under_way
+from dgrid.evaluator.judging import Bench, ShownDuty
+from dgrid.evaluator.planning import is_over, judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
-from dgrid.settlement.evidence import Place
+from dgrid.settlement.evidence import LeafPlace
 from dgrid.settlement.quality import Documents, QualityReader
 from dgrid.settlement.rounds import draw_rules, windows_of
 from dgrid.wire.quality import DisclosedLeaf, LeafKey
@@ -42,7 +42,7 @@ class OpenDraw:
     draw: Draw
     drawn: DrawnEpoch
     documents: Documents
-    leaves: dict[Place, DisclosedLeaf] | None = None
+    leaves: dict[LeafPlace, DisclosedLeaf] | None = None
 
 
 class Docket:
@@ -53,7 +53,7 @@ class Docket:
         journal: Journal,
         quality: QualityReader,
         *,
-        reader: Reader,
+        reader: DisclosureReader,
         bench: Bench,
         tally: Tally,
     ) -> None:
@@ -171,7 +171,7 @@ class Docket:
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
         within_s = judges_until_s(self._quality.view, duty.round) - self._now_s
         async with asyncio.timeout(within_s):
-            found = await self._bench.report(Case(duty, document, shown), within_s=within_s)
+            found = await self._bench.report(ShownDuty(duty, document, shown), within_s=within_s)
         self._journal.keep_report(found.report, seed=known.draw.seed, grounds=found.grounds)
         self._tally.reports.add(1, shown.verdict.name.lower())
 

@@ -60,7 +60,7 @@ class PeerAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PeerAnswers:
     """The answers a leaf is compared with."""
 
     same_model: tuple[PeerAnswer, ...] = ()
@@ -76,7 +76,7 @@ class Panel:
         return tuple(sorted(answer.request_id for answer in self.answers))
 
     @classmethod
-    def of(cls, answers: Iterable[PeerAnswer], *, digest: bytes) -> "Panel":
+    def of(cls, answers: Iterable[PeerAnswer], *, digest: bytes) -> "PeerAnswers":
         """Answers to a request that a node with weights of this digest served."""
         found = list(answers)
         return cls(
@@ -84,8 +84,8 @@ class Panel:
             tuple(answer for answer in found if answer.peer.digest != digest),
         )
 
-    def __add__(self, more: "Panel") -> "Panel":
-        return Panel(self.same_model + more.same_model, self.other_models + more.other_models)
+    def __add__(self, more: "PeerAnswers") -> "PeerAnswers":
+        return PeerAnswers(self.same_model + more.same_model, self.other_models + more.other_models)
 
 
 Asking = Callable[[Repeat], Awaitable[PeerAnswer]]  # raises DGridError
@@ -109,13 +109,13 @@ class Repeater:
         self._ask, self._budget_wei = ask, budget_wei
         self._slots = asyncio.Semaphore(at_once)
 
-    async def panel(self, original: Original, peers: Iterable[Peer], *, within_s: float) -> Panel:
+    async def answers(self, original: Original, peers: Iterable[Peer], *, within_s: float) -> PeerAnswers:
         """The peers' answers that came within the time.
 
         Raises InvalidJson when the request is none that can be repeated.
         """
         found = await _within([self._one(peer, original) for peer in peers], within_s)
-        return Panel.of((answer for answer in found if answer is not None), digest=original.digest)
+        return PeerAnswers.of((answer for answer in found if answer is not None), digest=original.digest)
 
     async def _one(self, peer: Peer, original: Original) -> PeerAnswer | None:
         body = repeated_body(original, peer, budget_wei=self._budget_wei)

@@ -18,7 +18,7 @@ from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.rounds import (
+from dgrid.evaluator.planning import (
     Commit,
     Conclude,
     FixSeed,

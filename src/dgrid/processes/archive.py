@@ -184,12 +184,11 @@ class ArchiveService:
         view, left = self.watcher.latest, self.finishing.get(signer, FINISHING_BYTES_MAX)
         if not may_finish(view, signer, epoch=epoch, now_s=self.watcher.latest_s) or size > left:
             raise InvalidSignature(f"{to_hex(signer)} is not a registered gateway, or is out of service")
-        if not view.members[Role.GATEWAY, signer].active:
+        if not view.is_active(Role.GATEWAY, signer):
             self.finishing[signer] = left - size
 
     def _require_active(self, role: Role, signer: Address) -> None:
-        member = self.watcher.latest.members.get((role, signer))
-        if member is None or not member.active:
+        if not self.watcher.latest.is_active(role, signer):
             raise InvalidSignature(f"{to_hex(signer)} is not a registered {role.name.lower()}")
 
     def _require_here(self, chain_id: int, contract: bytes, *, of: bytes) -> None:

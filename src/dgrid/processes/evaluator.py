@@ -31,25 +31,25 @@ from dgrid.evaluator.cases.sampling import Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
+from dgrid.evaluator.disclosures import DisclosureReader
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
+from dgrid.evaluator.flags import Flags
 from dgrid.evaluator.journal import FILE_NAME, Journal
-from dgrid.evaluator.judges.reading import ReadingJudges
+from dgrid.evaluator.judges.by_encoder import EncoderJudges
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Bench, Judges
 from dgrid.evaluator.keys import EncryptionKey
 from dgrid.evaluator.offers import LIMITS as OFFER_LIMITS
 from dgrid.evaluator.offers import Offers
-from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.purse import Purse
-from dgrid.evaluator.reading import Reader
 from dgrid.evaluator.rerun import Repeater
-from dgrid.evaluator.standing import Flags
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
+from dgrid.processes.evaluator_asking import PayingAsker
 from dgrid.processes.life import now_ms, run_until_signal
-from dgrid.processes.repeating import PayingAsker
 from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -126,7 +126,8 @@ def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     stack.push_async_callback(http.close)
     stack.callback(journal.close)
     archives, quality = own.archives(http)
-    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
+    reader = DisclosureReader(archives, domain, own.encryption, key.address)
+    bench = opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
@@ -177,10 +178,10 @@ def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> 
 def opened_judges(config: EvaluatorConfig, stack: AsyncExitStack) -> Judges:
     """Judges that read with the configured encoder; by rules alone without one."""
     if not config.encoder_url:
-        return PlainJudges()
+        return RuleJudges()
     encoder = EncoderClient(config.encoder_url)
     stack.push_async_callback(encoder.close)
-    return ReadingJudges(encoder, PlainJudges())
+    return EncoderJudges(encoder, RuleJudges())
 
 
 def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:

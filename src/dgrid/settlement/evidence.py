@@ -42,7 +42,7 @@ from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
-Place = tuple[int, int]  # lane, sequence
+LeafPlace = tuple[int, int]  # lane and sequence, within a known epoch
 
 
 class NotEvidence(CheckFailed):
@@ -121,7 +121,7 @@ def is_signed(content: Content, document: ReceiptDocument) -> bool:
 # --- disclosures ------------------------------------------------------------------------------------------------------
 
 
-def open_disclosure(data: bytes, court: Domain, *, draw: Draw) -> dict[Place, DisclosedLeaf]:
+def open_disclosure(data: bytes, court: Domain, *, draw: Draw) -> dict[LeafPlace, DisclosedLeaf]:
     """The leaves that a gateway disclosed of a draw. Raises NotEvidence."""
     blob = _decoded(data)
     if not isinstance(blob, Disclosure):
@@ -253,6 +253,12 @@ def open_table(data: bytes, court: Domain, *, judged_round: int) -> QualityTable
     _same("the table's network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     _same("the table's round", blob.round, judged_round)
     return blob
+
+
+def require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
+    """Raises NotEvidence with the reason unless something holds."""
+    if not holds:
+        raise NotEvidence(reason)
 
 
 def _decoded(data: bytes) -> msgspec.Struct:

@@ -20,9 +20,9 @@ from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAnd
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
     CanaryPromise,
+    LeafPlace,
     NotEvidence,
     NotHeld,
-    Place,
     documents_of,
     is_signed,
     leaf_facts,
@@ -90,7 +90,7 @@ class DrawnRecords:
         """The leaves that everybody may read."""
         return [key for key, one in self.documents.items() if one.receipt.usage.privacy == Privacy.PUBLIC]
 
-    def content(self, key: LeafKey, leaves: Mapping[Place, DisclosedLeaf]) -> Content | None:
+    def content(self, key: LeafKey, leaves: Mapping[LeafPlace, DisclosedLeaf]) -> Content | None:
         """What lies open of a leaf, if it is what was signed."""
         leaf = leaves.get((key.lane, key.sequence))
         if leaf is None or leaf.keys:
@@ -203,11 +203,10 @@ class QualityReader:
             raise NotYet(f"no quality root is posted for round {judged_round}")
         return open_table(await self._archives.fetch(posted.root.blob_id), self.court, judged_round=judged_round)
 
-    async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
-        """The newest table, or the newest that was posted up to a time; None before the first."""
-        newest = self.view.newest_quality()
-        found = next((one for one in newest if until_s is None or one.timestamp_ms // 1000 <= until_s), None)
-        return None if found is None else await self.table(found.root.round)
+    async def latest_table(self) -> QualityTable | None:
+        """The newest posted table; None before the first. Raises CheckFailed, NetworkUnreachable."""
+        newest = next(self.view.newest_quality(), None)
+        return None if newest is None else await self.table(newest.root.round)
 
     async def reports(self, judged_round: int, evaluator: Address) -> Reports:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""

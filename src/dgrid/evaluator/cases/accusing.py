@@ -23,7 +23,7 @@ from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
-from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.evaluator.taking_turns import APART_S, place_in_turn
 from dgrid.settlement.binding import SEED_MS_MAX, is_bound, seed_of
 from dgrid.settlement.cases import (
     ChargeReader,
@@ -186,8 +186,7 @@ class Accuser:
 
     def _is_worth_asking(self, flag: Flag) -> bool:
         """The node serves, this evaluator runs its model, and no case about it is open."""
-        member, known = self.view.members.get((Role.NODE, flag.node)), case_about(self.view, flag.charge)
-        serves = member is not None and member.active
+        serves, known = self.view.is_active(Role.NODE, flag.node), case_about(self.view, flag.charge)
         return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
     def _has_opened(self, posted: PostedQuality, evaluator: Address) -> bool:

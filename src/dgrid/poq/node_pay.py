@@ -33,7 +33,6 @@ class Settled:
 
     gateway: bytes
     node: bytes
-    multiplier_bps: int
     released_wei: int
     node_wei: int
     refunds: tuple[tuple[bytes, int], ...]  # payer, wei
@@ -127,8 +126,8 @@ def settle(
         released_wei = min(left_wei, above_base(leaves, rules.base_share_bps))
         if released_wei:
             left_wei -= released_wei
-            multiplier, kept_wei, refunds = _share_out(released_wei, leaves, multipliers=multipliers, rules=rules)
-            settled.append(Settled(draw.gateway, node, multiplier, released_wei, kept_wei, refunds))
+            kept_wei, refunds = _share_out(released_wei, leaves, multipliers=multipliers, rules=rules)
+            settled.append(Settled(draw.gateway, node, released_wei, kept_wei, refunds))
     return tuple(settled)
 
 
@@ -171,14 +170,14 @@ def split_refund(amount_wei: int, weights: Mapping[bytes, int]) -> tuple[tuple[b
 
 def _share_out(
     released_wei: int, leaves: Sequence[LeafFacts], *, multipliers: Multipliers, rules: PayRules
-) -> tuple[int, int, tuple[tuple[bytes, int], ...]]:
-    """m, what it leaves to the node, and what goes back to its payers."""
+) -> tuple[int, tuple[tuple[bytes, int], ...]]:
+    """What m leaves to the node, and what goes back to its payers."""
     node = leaves[0].node
     by_model = {model: multipliers.of(node, model) for model in {leaf.model_id for leaf in leaves}}
     multiplier, weights = _weighted(leaves, by_model), _refund_weights(leaves, by_model)
     span = BPS - rules.base_share_bps
     kept = released_wei * (multiplier - rules.base_share_bps) // span if weights and span else released_wei
-    return multiplier, kept, split_refund(released_wei - kept, weights) if kept < released_wei else ()
+    return kept, split_refund(released_wei - kept, weights) if kept < released_wei else ()
 
 
 def _weighted(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> int:

@@ -1,4 +1,5 @@
-"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, as anybody's.
+"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, like any
+client's.
 
 Their keys follow from the author's own, so that nothing else must be kept. On the dev chain they get their money the
 way the home's user does; elsewhere whoever runs the author sends it to them.

@@ -7,7 +7,7 @@ whether a role was away, the clock on the wall says. Pure: it looks at no clock,
 from dataclasses import dataclass, replace
 from typing import Final
 
-LOOKS_APART_S_MAX: Final = 2.0  # longer between two looks, and the role was away
+LOOKS_APART_S_MAX: Final = 2.0  # with more between two looks the role was away
 KEPT: Final = 1_024  # with looks that each take seconds, the last hour's
 
 

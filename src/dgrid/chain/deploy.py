@@ -14,13 +14,13 @@ from dgrid.chain.parameters import DAY, Parameters, bsc_parameters, catalogue
 from dgrid.chain.rpc import Call, Rpc, RpcError
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.chain.transactions import created_address
+from dgrid.config import DEV_ARCHIVES
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 
 WINDOW_MIN_S = 6  # of judging: what a transaction and those who wait for it may take on a busy machine
-DEV_ARCHIVES = 3
 ANYONE = Address(bytes(20))  # as the Timelock's executor
 GAS_OF_CREATION = 53_000
 CONSTRUCTOR_GAS = {"parameters": 5_658_000, "governor": 175_000, "dgai": 145_000, "timelock": 125_000}  # for storing
@@ -118,7 +118,7 @@ def dev_parameters(epoch_seconds: int) -> Parameters:
 
 
 def bsc_terms(*, genesis_s: int) -> Deployment:
-    """Terms for BNB Smart Chain: epochs of an hour (PROTOCOL.md § 6)."""
+    """Terms for BNB Smart Chain: epochs of an hour, whose windows people can act in."""
     return Deployment(
         genesis_s=genesis_s,
         epoch_seconds=3_600,

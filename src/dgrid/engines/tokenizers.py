@@ -1,4 +1,5 @@
-"""Counts tokens without an engine: what a gateway checks a node's bill against, and a node its engine's.
+"""Counts and cuts tokens without an engine: what a gateway checks a node's bill against, a node its engine's, and what
+an evaluator reads again with the claimed model.
 
 The vocabulary comes from the model's own GGUF file, the splitting from tiktoken; a test holds both equal to
 llama.cpp. It knows the byte-level families listed here and refuses to guess for any other: `load_tokenizer` gives
@@ -127,7 +128,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """Counts exactly what llama.cpp would.
+    """Counts, cuts and spells exactly as llama.cpp would.
 
     Special tokens written out in a text count as what they are, as they do in the engine.
     """
@@ -150,6 +151,25 @@ class Tokenizer:
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
         """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
         return None if self.template is None else self.count_chat(self.template(messages))
+
+    def prompt_tokens(self, messages: Sequence[tuple[str, str]]) -> list[int] | None:
+        """The tokens of a chat of (role, content) pairs; None where the model's template is not known, or where white
+        space runs on for longer than the pattern can cut.
+        """
+        if self.template is None:
+            return None
+        try:
+            return self.encoding.encode(self.template(messages), allowed_special="all")
+        except ValueError:
+            return None
+
+    def text_of(self, tokens: Sequence[int]) -> str | None:
+        """What tokens spell, without control tokens; None where one is of no such vocabulary."""
+        try:
+            plain = [token for token in tokens if not self.encoding.is_special_token(token)]
+            return self.encoding.decode_bytes(plain).decode("utf-8", "replace")
+        except (KeyError, OverflowError):
+            return None
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:

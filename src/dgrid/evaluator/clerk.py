@@ -85,7 +85,7 @@ class Clerk:
         logger.info("fetched releases of %s", to_hex(step.gateway))
 
     def _fixed(self, number: int) -> Commitment:
-        """What was found for the round's draws as they stand now, for good."""
+        """The commitment to what was found for the round's draws as they stand now, fixed for good."""
         reports, grounds = bounded(self.journal.reports(number), self.journal.grounds(number))
         blob = encode_quality(self._signed(number, reports, grounds))
         return self.journal.fix(Commitment(number, self.secret(), reports_root(reports), blob_id(blob), blob))

@@ -58,7 +58,7 @@ class Result:
     basis: tuple[object, ...]
     root: QualityRoot
     table: QualityTable
-    is_whole: bool  # what is nowhere to be had now may be had by and by, and others may have it
+    is_whole: bool  # nothing was missing: what no archive has now may still come, and others may have had it
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Concluder:
         return EvaluatorSignature(key.address, known.signature)
 
     async def _publish(self, result: Result) -> None:
-        """Lays the table at the archives; who may not put it there any more may still find it."""
+        """Lays the table at the archives. Where none takes it from this evaluator any more, another's may lie there."""
         archives = self._desk.archives
         if not await archives.put(encode_quality(result.table), key=self._desk.key):
             try:
@@ -177,8 +177,8 @@ class Concluder:
 def quorum_of(
     signatures: Sequence[EvaluatorSignature], view: ChainView, *, number: int
 ) -> Sequence[EvaluatorSignature]:
-    """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
-    more. Raises NotYet while they are too few.
+    """The first of the signatures, as many as a quorum has. The court takes no more, for whoever signed a root is the
+    last to be drawn for a jury over it. Raises NotYet while they are too few.
     """
     judges = len(view.judges_of(number))
     quorum = judges * view.parameters.at(number).quorum_bps // BPS + 1
@@ -188,7 +188,7 @@ def quorum_of(
 
 
 def basis_of(view: ChainView, number: int) -> tuple[object, ...]:
-    """All that the chain says and a round's result depends on."""
+    """Everything on chain that a round's result depends on."""
     draws = draws_of(view, number)
     rounds, canaries = sorted({draw.round for draw in draws}), canaries_in(view, draws)
     before = posted_before(view, number)

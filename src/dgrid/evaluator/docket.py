@@ -105,7 +105,7 @@ class Docket:
         return known if known is not None and known.draw == draw else None
 
     def _leave_all_but(self, current: dict[Where, Draw]) -> None:
-        """Ends what belongs to rounds that are over, or to draws that the chain lost."""
+        """Forgets what belongs to rounds that are over or to draws that the chain lost, and stops work on it."""
         kept = set(current.values())
         self._draws = {where: one for where, one in self._draws.items() if one.draw in kept}
         self._duties = {number: found for number, found in self._duties.items() if any(d.round == number for d in kept)}

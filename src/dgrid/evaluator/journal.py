@@ -189,7 +189,7 @@ class Journal:
         return None if known is None else known.secret
 
     def keep_signature(self, signed: SignedRoot) -> None:
-        """The latest root signed for a round: a later one has seen a root come between."""
+        """Keeps the latest root signed for a round: a root that was posted meanwhile changes what follows."""
         values = (signed.root.round, signed.root.packed(), signed.signature)
         self._db.execute("INSERT OR REPLACE INTO signatures VALUES (?, ?, ?)", values)
 
@@ -204,6 +204,6 @@ class Journal:
         return known is not None and known.root == root
 
     def forget_before(self, number: int) -> None:
-        """Rounds before this one: nobody asks for them any more."""
+        """Forgets the rounds before this one: nobody asks for them any more."""
         for table in ("draws", "commitments", "signatures"):
             self._db.execute(f"DELETE FROM {table} WHERE round < ?", (number,))  # noqa: S608 (fixed names)

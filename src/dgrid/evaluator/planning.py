@@ -23,14 +23,15 @@ SEEDS_AT_ONCE: Final = 16
 
 
 def judges_until_s(view: ChainView, number: int) -> int:
-    """When what is not judged yet stays so: half of the commit window is left to send what there is."""
+    """When judging ends: the second half of the commit window is left to send what there is."""
     windows = windows_of(view, number)
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
 
 
 def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:
-    """Whether a view shows all that came in time for a round: its own block is later, `final_s`. What lies in the last
-    blocks counts though it is not final yet; a chain that stands still is waited for half of the time left to judge.
+    """Whether a view shows all that came in time for a round: its block's time, `final_s`, is past the round's end.
+    What lies in the last blocks counts, though it is not final yet. A chain that stands still is waited for until half
+    of the time to judge is gone.
     """
     ends_s = windows_of(view, number).commit_from_s
     return final_s >= ends_s or now_s >= (ends_s + judges_until_s(view, number)) // 2

@@ -1,8 +1,8 @@
 """What an evaluator pays its re-runs from: a channel at every gateway, with an API key of its own for each.
 
 A key is shown to one gateway only, which could spend what lies in its channel and nothing else: so deposits are small,
-and filled up when half is used. Refuses to deposit what the evaluator does not hold; where it has no channel it asks
-nothing.
+and filled up when half is used. Refuses to deposit what the evaluator does not hold. A gateway without a channel is not
+asked.
 """
 
 import logging
@@ -47,7 +47,8 @@ class Purse:
         """Opens what is missing and fills up what runs low. Raises InsufficientBudget, Reverted, ChainUnavailable."""
         for member in gateways_to_pay(view):
             config = await self._config(member.address)
-            state = await channel_state(self.rpc, self.contracts, config=config)  # the latest: nothing is paid in twice
+            # The latest state, not the final one, so that nothing is paid in twice.
+            state = await channel_state(self.rpc, self.contracts, config=config)
             missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
             if 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)

@@ -39,7 +39,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A request as it goes to one peer, and the gateway whose answer it is compared with, to ask another one first."""
+    """A request as it goes to one peer. The gateway that `served_by` names brought the original: it is asked last."""
 
     peer: Peer
     body: bytes
@@ -143,10 +143,10 @@ async def _within(asked: Sequence[Awaitable[PeerAnswer | None]], seconds: float)
 
 
 def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tuple[list[Peer], list[Peer]]:
-    """(who is asked first, who besides if they do not say the same), by the lot, never the node itself.
+    """(who is asked first, who besides if those do not say the same), drawn by the lot; never the node itself.
 
-    All of them: a node of the same weights, and one node of each of two other models. First: one of another model, and
-    by even odds the one of the same, so that most committees have somebody who compares with it.
+    Together they are a node of the same weights and one node of each of two other models. One of another model is asked
+    first, and with it, by even odds, the one of the same, so that most committees have a member that compares with it.
     """
     ordered = sorted(
         (peer for peer in peers if peer.node != original.node), key=lambda peer: keccak(lot + peer.node + peer.digest)
@@ -163,7 +163,7 @@ def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tu
 
 
 def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
-    """The request for one peer, with what its gateway keeps to itself of it: whom to ask, and under which seed.
+    """The request for one peer, and for its gateway alone whom to ask and under which seed.
 
     Raises InvalidJson.
     """

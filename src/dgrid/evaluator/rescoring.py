@@ -38,7 +38,6 @@ TOLERANCE_BPS: Final = 200
 of which a scale makes at most 150. On one kind of processor nothing differs.
 """
 
-
 LEAKS: Final = "it shows answers to a request that is not public"
 DENIES: Final = "it says undisclosed of what lies open, came in time, and was judged by most who had to"
 
@@ -55,10 +54,10 @@ class Unfounded:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What became of the reports on public leaves; a score within the tolerance of what follows follows."""
+    """What became of the reports on public leaves. A score within the tolerance is taken to follow."""
 
     reports: int  # scored again
-    unread: int  # that could not be: what was asked lies open nowhere, or did perhaps not in time; no encoder answers
+    unread: int  # that could not be: the content lies open nowhere, or perhaps came late; or no encoder answers
     unfounded: tuple[Unfounded, ...]
 
 
@@ -105,7 +104,7 @@ class Rescorer:
         return Rescored(reports, unread, tuple(unfounded))
 
     def _lying_open(self, audit: RoundAudit) -> set[LeafKey]:
-        """The leaves that nobody can have been kept from: named on chain in time, and judged by most who had to."""
+        """The leaves that nobody can have been kept from: disclosed in time, and judged by most who had to."""
         view, evidence = self.reader.view, audit.collected.evidence
         ends_ms = {draw.round: windows_of(view, draw.round).commit_from_s * 1000 for draw in evidence.draws}
         timely = {

@@ -24,7 +24,7 @@ from dgrid.wire.quality import CredibilityRow
 NodeAndModel = tuple[bytes, bytes]
 
 NOTHING: Mapping[bytes, int] = {}
-RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in so many bits
+RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in 96 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,9 @@ def settle(
 ) -> tuple[Settled, ...]:
     """An epoch's parts above the base, by lane and node; nothing where they are nothing.
 
-    They come to no more than `most_wei`, nor than the fees' part above the base, rounded down. Of all epochs together
-    the contract releases that part rounded up, and it would refuse a whole root for one gateway that promises more.
+    In sum they are at most `most_wei`, and at most the part of the epoch's fees above the base, rounded down. The
+    contract releases that part of all epochs together, rounded up; it would refuse a whole root if one gateway promised
+    more.
     """
     by_party: dict[tuple[int, bytes], list[LeafFacts]] = defaultdict(list)
     for leaf in draw.leaves:

@@ -58,7 +58,6 @@ from dgrid.settlement.records import Records
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
-from dgrid.wire.typed import Domain, court_domain
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +85,6 @@ class Own:
         side, config = self.side, self.config
         return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
 
-    @property
-    def court(self) -> Domain:
-        """The domain of what evaluators sign."""
-        contracts = self.side.contracts
-        return court_domain(contracts.chain_id, contracts.quality_court.address)
-
     def http(self, limits: ClientLimits) -> HttpClient:
         return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
 
@@ -100,7 +93,7 @@ class Own:
         watcher, domain, urls = self.side.watcher, self.side.domain, self.config.archive_urls
         archives = Archives(http, lambda: doors_of(watcher.latest, urls=urls), domain=domain)
         records = Records(lambda: watcher.finalized, archives)
-        return archives, QualityReader(records, archives, domain=domain, court=self.court)
+        return archives, QualityReader(records, archives, domain=domain, court=self.side.court)
 
 
 async def _live(config: EvaluatorConfig) -> None:
@@ -120,7 +113,7 @@ async def _live(config: EvaluatorConfig) -> None:
 
 def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
-    config, side, key, domain = own.config, own.side, own.config.key(), own.court
+    config, side, key, domain = own.config, own.side, own.config.key(), own.side.court
     watcher, contracts = side.watcher, side.contracts
     http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
     stack.push_async_callback(http.close)
@@ -150,7 +143,7 @@ def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> Cas
     archives, quality = own.archives(http)
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
-    terms = SampleTerms(side.domain, own.court, write_sample)
+    terms = SampleTerms(side.domain, side.court, write_sample)
     sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
     bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
     jury = Jury(bar)

@@ -1,7 +1,7 @@
 """A member's word against a verdict: it appeals once, to a larger jury of other members.
 
-By itself, for the time to appeal is short and nobody watches at night. Who is honest gets the bond back; who is not
-loses it on top. An operator that does not want that says so in its configuration.
+It does so by itself, for the time to appeal is short and nobody watches at night. Who is honest gets the bond back; who
+is not loses it as well. An operator that does not want that says so in its configuration.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""What payers owe on anchored receipts and have not paid yet: a row a channel and lane, drawn by `Settlement.collect`.
+"""What payers owe on anchored receipts and have not paid yet: one row for each channel and lane.
 
-Kept on disk, so that nothing is read twice: the latest leaf of each channel, and its best voucher. What is already
-drawn comes from the chain, so a row is due exactly as long as drawing would move money.
+`Settlement.collect` draws a row. Kept on disk, so that nothing is read twice: the latest leaf of each channel, and its
+best voucher. What is already drawn comes from the chain, so a row is due exactly as long as drawing would move money.
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ async def fates(
 ) -> dict[bytes, Fate]:
     """The fate of each request's receipt, given the epochs that they name. Raises NetworkUnreachable.
 
-    One gateway whose records are not to be had hides no fate of a receipt that another one's show.
+    Where one gateway's records cannot be had, a receipt that another one's records show has its fate all the same.
     """
     found = {request_id: Fate.NOT_ANCHORED for wanted in by_epoch.values() for request_id in wanted}
     for anchor in records.anchors():

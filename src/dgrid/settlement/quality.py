@@ -44,7 +44,7 @@ GatewayEpoch = tuple[bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class CollectedRound:
-    """A round's evidence, the table it follows, and which openings count for nothing, each with the reason."""
+    """A round's evidence, the table it follows, and what was left out of it, each with the reason."""
 
     table: QualityTable | None
     evidence: RoundEvidence
@@ -57,7 +57,7 @@ class CollectedRound:
 
 @dataclass(slots=True)
 class Gathered:
-    """What counts for nothing while a round's evidence is gathered."""
+    """What is left out while a round's evidence is gathered, and why."""
 
     refused: list[str] = field(default_factory=list)
     missing: set[bytes] = field(default_factory=set)

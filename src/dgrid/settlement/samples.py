@@ -129,14 +129,19 @@ def _check(sample: Sample, document: ReceiptDocument, *, case: Case, question: Q
 
 
 def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
-    """After the last conviction: nobody is convicted twice of one thing. And before the case, which names the blob."""
+    """A reply counts from the last conviction on, for nobody is convicted twice of one thing. It is in any event from
+    before the case, which names the blob that holds it.
+    """
     served_ms, deadline_ms = document.receipt.usage.served_at, document.dispatch.deadline
     require(since_ms <= served_ms, "a reply is from before the last verdict, or old")
     require(0 <= deadline_ms - served_ms <= DISPATCH_MS_MAX, "a reply's time is not that of its dispatch")
 
 
 def _since_ms(view: ChainView, case: Case) -> int:
-    """What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same."""
+    """From when on replies count: after the last conviction, and no longer than SWORN_MS_MAX before the case.
+
+    What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same.
+    """
     ended = [one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case)]
     return max(case.opened_ms - SWORN_MS_MAX, *(one for one in ended if one <= case.opened_ms), 0)
 

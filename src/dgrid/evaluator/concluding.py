@@ -104,7 +104,7 @@ class Concluder:
                 self._looks.put_off(look)
                 known = self._result = await self._compute(number, view, basis=basis)
             if known is None:
-                raise NotYet(f"what round {number} is judged from was looked for a moment ago")
+                raise NotYet(f"the evidence of round {number} is not whole, and was looked for a moment ago")
         return known
 
     async def _compute(self, number: int, view: ChainView, *, basis: tuple[object, ...]) -> Result:

@@ -190,5 +190,6 @@ class Docket:
         try:
             await work()
         except (DGridError, TimeoutError) as error:
-            logger.info("%s: not yet: %s", name[0], error)
+            kind, draw, _ = name
+            logger.info("epoch %d of %s: cannot %s yet: %s", draw.epoch, to_hex(draw.gateway), kind, error)
             self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S

@@ -77,6 +77,6 @@ class Purse:
         held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [self.key.address])
         if held < amount_wei:
             raise InsufficientBudget(
-                f"{amount_wei} wei are missing for re-runs", hint="send DGAI to the evaluator's address"
+                f"{amount_wei} wei for re-runs are more than it holds", hint="send DGAI to the evaluator's address"
             )
         await deposit(self.sender, self.contracts, config=config, amount_wei=amount_wei)

@@ -171,7 +171,7 @@ class ArchiveService:
     def _check_quality(self, blob: QualityBlob, signer: Address, *, size: int) -> None:
         self._require_here(blob.chain_id, blob.court, of=self.court)
         if not isinstance(blob, QualityTable) and blob.author != signer:
-            raise InvalidSignature("the blob is another's")
+            raise InvalidSignature("the blob names another author than who signed for it")
         if isinstance(blob, Disclosure):
             self._require_gateway(signer, epoch=blob.epoch, size=size)
         elif not isinstance(blob, Canaries):

@@ -52,7 +52,7 @@ class BondPurse:
             await fund_dev(self.rpc, self.contracts, address=address, dgai_wei=wei)
         held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [address])
         if held < wei:
-            raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
+            raise InsufficientBudget(f"a bond takes {wei} wei, more than it holds", hint="send DGAI to its address")
 
     async def appeal(self, case: Case, view: ChainView) -> None:
         """Takes a verdict to the larger jury. Raises InsufficientBudget, Reverted, ChainUnavailable."""

@@ -44,7 +44,7 @@ async def certify(reader: QualityReader, records: Records, *, request_id: bytes)
     key = LeafKey(receipt.parties.gateway, *receipt.place.position)
     document = drawn.documents.get(key)
     if document is None:
-        raise CheckFailed("the receipt does not hold: nobody judges it", hint="`dgrid audit` says what is wrong")
+        raise CheckFailed("the receipt is not valid, so nobody judges it", hint="`dgrid audit` says what is wrong")
     leaf, facts = leaf_facts(key, document), drawn.facts
     rules = draw_rules(reader.view.parameters.at(facts.round))
     _require_drawn(leaf, facts, rules)

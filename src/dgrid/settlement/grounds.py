@@ -85,5 +85,5 @@ def open_all_compared(
     peers = [(one.dispatch.node, one.dispatch.model_digest, one.model) for one in documents]
     require(len(set(peers)) == len(peers), "a peer is shown twice")
     known = all(one.dispatch.node in nodes and one.dispatch.gateway in gateways for one in documents)
-    require(known, "an answer is by nobody whom the network knows")
+    require(known, "an answer is by a node, or came through a gateway, that never registered")
     return documents

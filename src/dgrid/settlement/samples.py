@@ -97,9 +97,12 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     require((blob.chain_id, blob.court) == here, "the samples are of another network")
     seeds = blob.seed, blob.salt
     bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
-    require(bound, "its opener had not committed to this salt before the seed was there")
+    require(bound, "its opener had not committed to this salt before the seed existed")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
-    require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
+    require(
+        0 < asked <= SAMPLES_MAX and asked % count == 0,
+        f"the samples are not whole sets of {count}",
+    )
     documents = [_document(sample, terms) for sample in blob.samples]
     require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
     questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)
@@ -133,7 +136,7 @@ def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
     before the case, which names the blob that holds it.
     """
     served_ms, deadline_ms = document.receipt.usage.served_at, document.dispatch.deadline
-    require(since_ms <= served_ms, "a reply is from before the last verdict, or old")
+    require(since_ms <= served_ms, "a reply is from before the last conviction, or more than an hour old")
     require(0 <= deadline_ms - served_ms <= DISPATCH_MS_MAX, "a reply's time is not that of its dispatch")
 
 

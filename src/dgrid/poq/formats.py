@@ -97,6 +97,7 @@ def choice_faults(chat: ChatRequest, choice: str) -> Iterator[Fault]:
 
 
 def json_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
+    """Of an answer that must be an object: whether it is one, and of the shape that was asked for."""
     value = parsed_object(content)
     if value is None:
         yield Fault.JSON
@@ -105,6 +106,7 @@ def json_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
 
 
 def prose_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
+    """Of an answer in words: loops, what nobody can read, and more than the sentence or the few words asked for."""
     if is_looping(content):
         yield Fault.LOOP
     if is_garbage(content):
@@ -128,12 +130,14 @@ def call_faults(chat: ChatRequest, calls: list[str]) -> Iterator[Fault]:
 
 
 def tool_of(tool: Mapping[str, Any]) -> tuple[str, Any]:
+    """An offered tool's name, and the schema of its arguments."""
     function = tool.get("function")
     function = function if isinstance(function, dict) else {}
     return str(function.get("name", "")), function.get("parameters")
 
 
 def demanded_schema(chat: ChatRequest) -> Any:
+    """The schema of the answer that the request holds; None where it has none."""
     described = (chat.response_format or {}).get("json_schema")
     return described.get("schema") if isinstance(described, dict) else None
 

@@ -178,7 +178,9 @@ class QualityReader:
         return await self._held(draws_of(self.view, judged_round), Gathered())
 
     async def records_of(self, draw: Draw) -> DrawnRecords:
-        """A draw with its epoch's receipts. Raises NotEvidence (nobody has them), NetworkUnreachable, NotYet."""
+        """A draw with its epoch's receipts. Raises NotEvidence (NotHeld where nobody has them),
+        NetworkUnreachable, NotYet.
+        """
         try:
             records = await self._records.held(self._records.anchor(draw.gateway, draw.epoch))
         except CheckFailed as error:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from dgrid.core.errors import CheckFailed
 from dgrid.poq.credibility import Cause
-from dgrid.poq.evidence import RoundAndEvaluator, RoundEvidence
+from dgrid.poq.evidence import GatewayEpoch, RoundAndEvaluator, RoundEvidence
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rules import MICROS, QualityRules
 from dgrid.wire.quality import LeafKey, QualityTable
@@ -23,7 +23,6 @@ READINGS_MAX: Final = 256
 CHOICES_MAX: Final = 4_096  # of one evaluator's rounds, nearly always one
 
 CanaryBlob = tuple[bytes, bytes, int]  # author, gateway, epoch
-GatewayEpoch = tuple[bytes, int]
 Some = TypeVar("Some")
 
 

@@ -16,7 +16,7 @@ from dgrid.chain.view import ChainView, Draw, Opening
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
-from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
+from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, GatewayEpoch, RoundAndEvaluator, RoundEvidence
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
     CanaryPromise,
@@ -39,7 +39,6 @@ from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, QualityTable, Re
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
-GatewayEpoch = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ JUDGED_AT_ONCE: Final = 4
 AGAIN_S: Final = 1.0
 
 Where = tuple[Address, int]  # gateway, epoch
-Name = tuple[str, Draw, LeafKey | None]
+Name = tuple[str, Draw, LeafKey | None]  # of a piece of work: load, open or judge; its draw, and its leaf
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class Docket:
         blob_id = view.disclosures.get(where)
         is_timely = blob_id is not None and view.disclosed_ms[where] < ends_s * 1000
         if known.leaves is None and blob_id is not None and is_timely:
-            self._begin(("show", draw, None), lambda: self._show(known, blob_id, is_over=has_ended))
+            self._begin(("open", draw, None), lambda: self._open(known, blob_id, is_over=has_ended))
         if known.leaves is None and not is_timely and has_ended:
             known.leaves = {}  # what is not there now came too late: undisclosed
         if known.leaves is not None:
@@ -143,7 +143,7 @@ class Docket:
         self._duties[draw.round] = own
         logger.info("epoch %d of %s: %d duties in round %d", draw.epoch, to_hex(draw.gateway), len(own), draw.round)
 
-    async def _show(self, known: OpenDraw, blob_id: bytes, *, is_over: bool) -> None:
+    async def _open(self, known: OpenDraw, blob_id: bytes, *, is_over: bool) -> None:
         try:
             known.leaves = await self._reader.disclosure(known.draw, blob_id)
         except CheckFailed as error:

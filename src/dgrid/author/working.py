@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from dgrid.author.accounts import Account, salts_in
@@ -174,7 +175,10 @@ class AuthorLoop:
             if (door := self._door(canary)) is not None:
                 task = asyncio.create_task(self._send(canary, door))
                 self._sending[name] = task
-                task.add_done_callback(lambda _, name=name: self._sending.pop(name, None))  # type: ignore[misc]
+                task.add_done_callback(partial(self._forget, name))
+
+    def _forget(self, name: tuple[int, int], _sent: asyncio.Task[None]) -> None:
+        self._sending.pop(name, None)
 
     def _see_committed(self, epoch: int) -> None:
         """An earlier life may have been ended before it noted that its root stands on chain."""

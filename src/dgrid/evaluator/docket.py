@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from dgrid.chain.view import ChainView, Draw
@@ -117,13 +118,13 @@ class Docket:
     def _attend(self, draw: Draw, view: ChainView) -> None:
         known, where = self._known(draw), (draw.gateway, draw.epoch)
         if known is None:
-            self._begin(("load", draw, None), lambda: self._load(draw))
+            self._begin(("load", draw, None), partial(self._load, draw))
             return
         ends_s, has_ended = windows_of(view, draw.round).commit_from_s, self._is_over(draw, view)
         blob_id = view.disclosures.get(where)
         is_timely = blob_id is not None and view.disclosed_ms[where] < ends_s * 1000
         if known.leaves is None and blob_id is not None and is_timely:
-            self._begin(("open", draw, None), lambda: self._open(known, blob_id, is_over=has_ended))
+            self._begin(("open", draw, None), partial(self._open, known, blob_id, is_over=has_ended))
         if known.leaves is None and not is_timely and has_ended:
             known.leaves = {}  # what is not there now came too late: undisclosed
         if known.leaves is not None:
@@ -159,7 +160,7 @@ class Docket:
         for key in self._journal.open_duties(known.draw.gateway, known.draw.epoch):
             duty = own.get(key)
             if duty is not None and self._judging_now < JUDGED_AT_ONCE:
-                self._begin(("judge", known.draw, key), lambda duty=duty: self._judge(known, duty))  # type: ignore[misc]
+                self._begin(("judge", known.draw, key), partial(self._judge, known, duty))
 
     @property
     def _judging_now(self) -> int:

@@ -9,10 +9,10 @@ from tests.wire.making import NODE, Story, make_document
 from dgrid.core.errors import EngineError
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
-from dgrid.evaluator.judging import Bench, Case, Judges, Scores
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.reading import Shown
-from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer, Repeat, Repeater
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.judges.by_rules import RuleJudges
+from dgrid.evaluator.judging import Bench, Judges, Scores, ShownDuty
+from dgrid.evaluator.rerun import Peer, PeerAnswer, PeerAnswers, Repeat, Repeater
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import leaf_facts
@@ -34,13 +34,13 @@ def others(*models: str) -> list[Peer]:
     return [Peer(Address(bytes((at,)) * 20), model, keccak(model.encode())) for at, model in enumerate(models, 10)]
 
 
-PLAIN = PlainJudges()
+PLAIN = RuleJudges()
 
 
 class StumblingJudges:
     """Meet a text that nobody thought of."""
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         raise ZeroDivisionError
 
 
@@ -60,13 +60,13 @@ class Scale:
         return self.found
 
 
-def case(*, quality: bool = True, identity: bool = False, shown: Shown | None = None) -> Case:
+def given(*, quality: bool = True, identity: bool = False, shown: Shown | None = None) -> ShownDuty:
     duty = Duty(ME, 6, leaf_facts(KEY, DOCUMENT), quality, identity)
-    return Case(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
+    return ShownDuty(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
 
 
 def report(
-    case: Case,
+    given: ShownDuty,
     scale: Scale | None = None,
     *,
     asked: list[Repeat] | None = None,
@@ -87,14 +87,14 @@ def report(
 
     async def in_time() -> Report:
         async with asyncio.timeout(within_s):
-            return (await bench.report(case, within_s=within_s)).report
+            return (await bench.report(given, within_s=within_s)).report
 
     return asyncio.run(in_time())
 
 
 def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked)
+    found = report(given(), asked=asked)
     assert (found.key, found.receipt, found.verdict) == (KEY, DOCUMENT.receipt.struct_hash(), Verdict.JUDGED)
     assert (found.task, found.format_bps, found.accuracy_bps, found.consistency_bps) == (
         *(TaskType.EXTRACT, 10_000),
@@ -108,7 +108,7 @@ def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
 
 def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked, among=[*PEERS, *others("right", "as right")])
+    found = report(given(), asked=asked, among=[*PEERS, *others("right", "as right")])
     assert len(asked) == len(found.peers) <= 2
     assert sum(one.peer.model != "dgrid-mini" for one in asked) == 1
     assert found.accuracy_bps == 10_000
@@ -116,7 +116,7 @@ def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:
 
 def test_everybody_is_asked_where_another_model_says_something_else() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked, among=[*PEERS, *others("wrong", "wrong too")])
+    found = report(given(), asked=asked, among=[*PEERS, *others("wrong", "wrong too")])
     assert {one.peer.model for one in asked} == {"dgrid-mini", "wrong", "wrong too"}
     assert len(asked) == len(found.peers) == 3
     assert found.accuracy_bps < 10_000
@@ -124,33 +124,33 @@ def test_everybody_is_asked_where_another_model_says_something_else() -> None:
 
 def test_identity_is_measured_where_it_was_drawn_and_nowhere_else() -> None:
     scale = Scale()
-    assert report(case(), scale).identity is None
+    assert report(given(), scale).identity is None
     assert scale.asked == []
-    assert report(case(identity=True), scale).identity == FOUND
+    assert report(given(identity=True), scale).identity == FOUND
     assert scale.asked == [DOCUMENT.dispatch.model_digest]
 
 
 def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -> None:
     asked: list[Repeat] = []
-    found = report(case(quality=False, identity=True), Scale(), asked=asked)
+    found = report(given(quality=False, identity=True), Scale(), asked=asked)
     assert asked == []
     assert (found.format_bps, found.accuracy_bps, found.consistency_bps, found.peers) == (*[NOT_SCORED] * 3, ())
     assert found.identity == FOUND
 
 
 def test_a_measurement_that_fails_leaves_the_scores() -> None:
-    found = report(case(identity=True), Scale(broken=True))
+    found = report(given(identity=True), Scale(broken=True))
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
 
 
 def test_a_measurement_that_never_ends_leaves_the_scores_while_there_is_time() -> None:
-    found = report(case(identity=True), Scale(hangs=True), within_s=0.5)
+    found = report(given(identity=True), Scale(hangs=True), within_s=0.5)
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
 
 
 def test_an_answer_that_judges_stumble_over_costs_its_scores_and_neither_the_report_nor_more_answers() -> None:
     asked: list[Repeat] = []
-    found = report(case(identity=True), Scale(), asked=asked, judges=StumblingJudges())
+    found = report(given(identity=True), Scale(), asked=asked, judges=StumblingJudges())
     assert (found.verdict, found.task, found.identity) == (Verdict.JUDGED, TaskType.EXTRACT, FOUND)
     assert {found.format_bps, found.accuracy_bps, found.consistency_bps} == {NOT_SCORED}
     assert 0 < len(asked) <= len(PEERS)
@@ -159,7 +159,7 @@ def test_an_answer_that_judges_stumble_over_costs_its_scores_and_neither_the_rep
 @pytest.mark.parametrize("verdict", [Verdict.UNDISCLOSED, Verdict.ALTERED])
 def test_what_was_not_shown_is_not_judged(verdict: Verdict) -> None:
     asked: list[Repeat] = []
-    found = report(case(identity=True, shown=Shown(verdict)), Scale(), asked=asked)
+    found = report(given(identity=True, shown=Shown(verdict)), Scale(), asked=asked)
     assert found == Report(KEY, DOCUMENT.receipt.struct_hash(), int(verdict))
     assert asked == []
 
@@ -169,7 +169,7 @@ def test_who_has_to_judge_a_request_that_is_none_has_missed_nothing(request_: by
     """A gateway with a node of its own can sign what it likes; a duty without a report costs its evaluator."""
     asked: list[Repeat] = []
     noise = msgspec.structs.replace(SAID, request=request_)
-    found = report(case(identity=True, shown=Shown(Verdict.JUDGED, noise)), Scale(), asked=asked)
+    found = report(given(identity=True, shown=Shown(Verdict.JUDGED, noise)), Scale(), asked=asked)
     assert found == Report(KEY, DOCUMENT.receipt.struct_hash(), int(Verdict.JUDGED))
     assert asked == []
 
@@ -179,7 +179,7 @@ def test_what_no_peer_can_be_asked_again_is_reported_on_without_peers(field: byt
     """Any client may send it, and a gateway that acts on other fields alone passes it on."""
     asked: list[Repeat] = []
     odd = msgspec.structs.replace(SAID, request=SAID.request[:-1] + b", " + field + b"}")
-    found = report(case(shown=Shown(Verdict.JUDGED, odd)), asked=asked)
+    found = report(given(shown=Shown(Verdict.JUDGED, odd)), asked=asked)
     assert (found.verdict, found.task, found.format_bps) == (Verdict.JUDGED, TaskType.EXTRACT, 10_000)
     assert (found.accuracy_bps, found.consistency_bps, found.peers) == (NOT_SCORED, NOT_SCORED, ())
     assert asked == []

@@ -1,29 +1,27 @@
-"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, as anybody's.
+"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, like any
+client's.
 
 Their keys follow from the author's own, so that nothing else must be kept. On the dev chain they get their money the
 way the home's user does; elsewhere whoever runs the author sends it to them.
 """
 
-import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dgrid.chain.channels import ChannelTerms, open_channel
-from dgrid.chain.events import Role
+from dgrid.chain.channels import ChannelTerms, gateways_to_pay, open_channel
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.view import ChainView, Channel, Member
+from dgrid.chain.view import ChainView, Channel
 from dgrid.config import ChainConfig
 from dgrid.core.errors import ChainUnavailable, DGridError
-from dgrid.core.identity import Address, api_key_tag, channel_salt, to_hex
+from dgrid.core.identity import Address, api_key_of, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
-GATEWAYS_MAX: Final = 16
 SPENT_PART: Final = 100  # a channel of whose deposit no more than a hundredth is left is used up
 
 
@@ -50,8 +48,7 @@ def accounts_of(author: SigningKey, count: int) -> tuple[Account, ...]:
 
 def _account(author: SigningKey, at: int) -> Account:
     secret = keccak(author.secret + b"DGrid author's account" + at.to_bytes(4, "big"))
-    token = base64.urlsafe_b64encode(keccak(secret + b"API key")).decode().rstrip("=")
-    return Account(SigningKey(secret), f"dg-{token}")
+    return Account(SigningKey(secret), api_key_of(keccak(secret + b"API key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class Channels:
         """
         opened = {_name_of(one) for one in view.channels.values() if one.deposited_wei > 0}
         failures: list[DGridError] = []
-        for member in gateways_of(view):
+        for member in gateways_to_pay(view):
             for at, account in enumerate(self.accounts):
                 if account.channel(member.address) in opened:
                     continue
@@ -94,11 +91,6 @@ class Channels:
         logger.info("account %d has its channel at %s", at + 1, to_hex(gateway))
 
 
-def gateways_of(view: ChainView) -> list[Member]:
-    """The gateways to ask, the largest stakes first."""
-    return sorted(view.active(Role.GATEWAY), key=lambda member: (-member.stake_wei, member.address))[:GATEWAYS_MAX]
-
-
 def payable(view: ChainView) -> set[tuple[bytes, bytes]]:
     """The names of all channels that hold something worth a request, and are not being left."""
     channels = (one for one in view.channels.values() if one.withdraw_requested_ms is None)
@@ -111,7 +103,7 @@ def _name_of(channel: Channel) -> tuple[bytes, bytes]:
 
 def solvent(view: ChainView, accounts: Sequence[Account]) -> dict[Address, list[int]]:
     """At each gateway, which of the accounts can pay."""
-    names, gateways = payable(view), [member.address for member in gateways_of(view)]
+    names, gateways = payable(view), [member.address for member in gateways_to_pay(view)]
     return {
         gateway: [at for at, account in enumerate(accounts) if account.channel(gateway) in names]
         for gateway in gateways

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
-APART_S: Final = 2.0  # longer between two looks, and the role was away
+LOOKS_APART_S_MAX: Final = 2.0  # with more between two looks the role was away
 KEPT: Final = 1_024  # with looks that each take seconds, the last hour's
 
 
@@ -28,10 +28,10 @@ class Attendance:
 
         A chain whose time leaps by more than `leap_s` from one look to the next laid no block in between.
         """
-        if self.since_s is None or wall_s < self.last_wall_s - APART_S:
+        if self.since_s is None or wall_s < self.last_wall_s - LOOKS_APART_S_MAX:
             return Attendance(chain_s, (), chain_s, wall_s)
         now = replace(self, last_s=max(chain_s, self.last_s), last_wall_s=wall_s)
-        was_there = wall_s - self.last_wall_s <= APART_S and chain_s - self.last_s <= leap_s
+        was_there = wall_s - self.last_wall_s <= LOOKS_APART_S_MAX and chain_s - self.last_s <= leap_s
         if was_there or chain_s <= self.last_s:
             return now
         away = (*self.away, (self.last_s, chain_s))

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from dgrid.core.errors import DGridError, RequestError
 from dgrid.core.identity import Address
-from dgrid.evaluator.reading import Shown
-from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater, chosen_peers
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.rerun import Original, Peer, PeerAnswers, Repeater, chosen_peers
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
@@ -28,17 +28,15 @@ from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, 
 
 logger = logging.getLogger(__name__)
 
-REPEATS_SHARE: Final = (
-    0.3  # of the time for a duty goes to the first peers, as much to the others; judges have the rest
-)
-MEASURED_SHARE: Final = 0.9  # of the time for a duty: by then its model has been run, or was not
+REPEATS_SHARE: Final = 0.3  # of a duty's time for the first peers, as much for the others; judges have the rest
+MEASURED_SHARE: Final = 0.9  # of it: by then the claimed model has been run, or was not
 AGREED_BPS: Final = 8_000  # a score from which more answers are not worth their fee: any from 5,000 on does as well
 JUDGING_S_MAX: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A duty with what judging it needs."""
+class ShownDuty:
+    """A duty with what it takes to fulfil it: the leaf's receipt, and what was shown of its content."""
 
     duty: Duty
     document: ReceiptDocument
@@ -46,8 +44,8 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A report, and what it rests on where anybody may see that."""
+class FoundedReport:
+    """A report with its grounds: the peers' answers that it rests on, where anybody may see them."""
 
     report: Report
     grounds: Grounds | None = None
@@ -73,7 +71,7 @@ class Scores:
 class Judges(Protocol):
     """Who scores an answer beside those of its peers."""
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         """Raises DGridError."""
         ...
 
@@ -97,23 +95,23 @@ class Bench:
     measuring: Measuring | None
     references: Mapping[bytes, CostReference]
 
-    async def report(self, case: Case, *, within_s: float) -> Finding:
+    async def report(self, given: ShownDuty, *, within_s: float) -> FoundedReport:
         """What is to be said of a leaf. Of a request that is none nothing more than that it was shown: who has to judge
         what a gateway made up has missed nothing.
         """
-        duty, content = case.duty, case.shown.content
-        said = Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict))
+        duty, content = given.duty, given.shown.content
+        said = Report(duty.leaf.key, duty.leaf.receipt, int(given.shown.verdict))
         if content is None:
-            return Finding(said)
+            return FoundedReport(said)
         try:
             chat = decode_chat(content.request)
         except RequestError as error:
             logger.info("a leaf asks nothing: %s", error.code)
-            return Finding(said)
+            return FoundedReport(said)
         limit_s, until_s = min(within_s, JUDGING_S_MAX), asyncio.get_running_loop().time() + within_s * MEASURED_SHARE
-        scores, panel = await self._scored(case, chat, content, within_s=limit_s)
+        scores, answers = await self._scored(given, chat, content, within_s=limit_s)
         cost = cost_score(duty.leaf, self.references)
-        grounds = grounds_of(panel, scores.method) if duty.quality and duty.leaf.is_public else None
+        grounds = grounds_of(answers, scores.method) if duty.quality and duty.leaf.is_public else None
         report = Report(
             key=duty.leaf.key,
             receipt=duty.leaf.receipt,
@@ -123,61 +121,61 @@ class Bench:
             accuracy_bps=scores.accuracy_bps,
             consistency_bps=scores.consistency_bps,
             cost_bps=NOT_SCORED if cost is None else cost,
-            identity=await self._measured(case, content, until_s=until_s),
-            peers=panel.request_ids,
+            identity=await self._measured(given, content, until_s=until_s),
+            peers=answers.request_ids,
             grounds=b"" if grounds is None else grounds.digest(),
         )
-        return Finding(report, grounds)
+        return FoundedReport(report, grounds)
 
     async def _scored(
-        self, case: Case, chat: ChatRequest, content: Content, *, within_s: float
-    ) -> tuple[Scores, Panel]:
+        self, given: ShownDuty, chat: ChatRequest, content: Content, *, within_s: float
+    ) -> tuple[Scores, PeerAnswers]:
         """The answers of peers, and what the judges say beside them; nothing of a leaf drawn for its identity alone."""
-        if not case.duty.quality:
-            return Scores(task_of(chat)), Panel()
-        original, lot = original_of(case, content), case.duty.leaf.receipt + self.evaluator
-        scores, panel = Scores(task_of(chat)), Panel()
+        if not given.duty.quality:
+            return Scores(task_of(chat)), PeerAnswers()
+        original, lot = original_of(given, content), given.duty.leaf.receipt + self.evaluator
+        scores, answers = Scores(task_of(chat)), PeerAnswers()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
             if not scores.agreed:
                 found = await self._asked(original, peers, within_s=within_s * REPEATS_SHARE)
-                panel += showable(found, case) if case.duty.leaf.is_public else found
-                scores = await self._read(chat, content.answer, panel)
-        return scores, panel
+                answers += showable(found, given) if given.duty.leaf.is_public else found
+                scores = await self._read(chat, content.answer, answers)
+        return scores, answers
 
-    async def _asked(self, original: Original, peers: Sequence[Peer], *, within_s: float) -> Panel:
+    async def _asked(self, original: Original, peers: Sequence[Peer], *, within_s: float) -> PeerAnswers:
         """A request may hold what no reader of JSON can repeat, as 1e999: then nobody is asked."""
         try:
-            return await self.repeater.panel(original, peers, within_s=within_s)
+            return await self.repeater.answers(original, peers, within_s=within_s)
         except RequestError as error:
             logger.info("a request cannot be asked again: %s", error.code)
-            return Panel()
+            return PeerAnswers()
 
-    async def _read(self, chat: ChatRequest, answer: str, panel: Panel) -> Scores:
+    async def _read(self, chat: ChatRequest, answer: str, answers: PeerAnswers) -> Scores:
         """A text that our judges stumble over costs its scores: not the report, and no second round of answers."""
         try:
-            return await self.judges.score(chat, answer, panel=panel)
+            return await self.judges.score(chat, answer, peers=answers)
         except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
             logger.error("an answer cannot be scored: %s", type(error).__name__)
             return Scores(task_of(chat))
 
-    async def _measured(self, case: Case, content: Content, *, until_s: float) -> Identity | None:
+    async def _measured(self, given: ShownDuty, content: Content, *, until_s: float) -> Identity | None:
         """What takes too long costs this figure: without an end it would cost the whole report."""
-        if self.measuring is None or not case.duty.identity:
+        if self.measuring is None or not given.duty.identity:
             return None
         try:
             async with asyncio.timeout_at(until_s):
-                return await self.measuring.measure(case.document.dispatch.model_digest, content)
+                return await self.measuring.measure(given.document.dispatch.model_digest, content)
         except (DGridError, TimeoutError) as error:
             logger.warning("the claimed model could not be run: %s", str(error) or "it took too long")
             return None
 
 
-def showable(panel: Panel, case: Case) -> Panel:
+def showable(peers: PeerAnswers, given: ShownDuty) -> PeerAnswers:
     """The answers that anybody can be shown to be what peers said to just this: no other speaks of a public leaf."""
-    assert case.shown.content is not None
-    asked = Asked(case.document, case.shown.content.request)
-    kept = [answer for answer in panel.answers if answer.compared is not None and is_showable(answer.compared, asked)]
-    return Panel.of(kept, digest=case.document.dispatch.model_digest)
+    assert given.shown.content is not None
+    asked = Asked(given.document, given.shown.content.request)
+    kept = [answer for answer in peers.answers if answer.compared is not None and is_showable(answer.compared, asked)]
+    return PeerAnswers.of(kept, digest=given.document.dispatch.model_digest)
 
 
 def is_showable(compared: Compared, asked: Asked) -> bool:
@@ -189,13 +187,13 @@ def is_showable(compared: Compared, asked: Asked) -> bool:
     return compared.fits
 
 
-def grounds_of(panel: Panel, method: Method) -> Grounds:
-    """What the scores beside a panel rest on."""
-    return Grounds(method, tuple(answer.compared for answer in panel.answers if answer.compared is not None))
+def grounds_of(peers: PeerAnswers, method: Method) -> Grounds:
+    """What the scores beside these answers rest on."""
+    return Grounds(method, tuple(answer.compared for answer in peers.answers if answer.compared is not None))
 
 
-def original_of(case: Case, content: Content) -> Original:
+def original_of(given: ShownDuty, content: Content) -> Original:
     """What is repeated for a leaf."""
-    dispatch = case.document.dispatch
+    dispatch = given.document.dispatch
     gateway, node = Address(dispatch.gateway), Address(dispatch.node)
     return Original(content.request, dispatch.seed, node, gateway, dispatch.model_digest)

@@ -19,7 +19,7 @@ from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.rounds import (
+from dgrid.evaluator.planning import (
     Commit,
     Conclude,
     FixSeed,
@@ -44,7 +44,7 @@ SET_S: Final = 1.0  # by so much a clock leaps that is set; others drift
 
 
 class ChainTime:
-    """Seconds as the chain counts them: `latest_s` is its newest block's time, as a majority of endpoints knows it.
+    """Seconds as the chain counts them. `latest_s` gives the newest block's time that a majority of endpoints knows.
 
     `steady_s` is a clock that nobody sets: it tells when the own one was.
     """

@@ -1,11 +1,12 @@
 """What an evaluator pays its re-runs from: a channel at every gateway, with an API key of its own for each.
 
 A key is shown to one gateway only, which could spend what lies in its channel and nothing else: so deposits are small,
-and filled up when half is used. Refuses to deposit what the evaluator does not hold. A gateway without a channel is not
-asked.
+and filled up when half is used, as long as no more was drawn than what was asked may cost. Refuses to deposit what the
+evaluator does not hold. A gateway without a channel is not asked.
 """
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, deposit, gateways_to_pay
@@ -32,6 +33,26 @@ class GatewayDoor:
     api_key: str
 
 
+class Allowance:
+    """What each gateway may have drawn since this process began: for each question that it was asked the most that one
+    may cost. Nothing is kept on disk, so what lay in a channel then is not asked after.
+    """
+
+    def __init__(self, budget_wei: int) -> None:
+        self._budget_wei = budget_wei
+        self._asked: Counter[bytes] = Counter()
+        self._drawn_wei: dict[bytes, int] = {}  # at the first look
+
+    def note(self, gateway: bytes) -> None:
+        """One more question that leaves for a gateway."""
+        self._asked[gateway] += 1
+
+    def covers(self, gateway: bytes, drawn_wei: int, *, spare_wei: int) -> bool:
+        """Whether a gateway has drawn no more than it may, and what was open before."""
+        since_wei = drawn_wei - self._drawn_wei.setdefault(gateway, drawn_wei)
+        return since_wei <= self._asked[gateway] * self._budget_wei + spare_wei
+
+
 @dataclass(frozen=True, slots=True)
 class Purse:
     """One evaluator's channels. `is_dev` takes the money from the dev chain's first account."""
@@ -42,6 +63,7 @@ class Purse:
     key: SigningKey
     deposit_wei: int
     is_dev: bool
+    allowance: Allowance
 
     async def fill(self, view: ChainView) -> None:
         """Opens what is missing and fills up what runs low. Raises InsufficientBudget, Reverted, ChainUnavailable."""
@@ -50,7 +72,9 @@ class Purse:
             # The latest state, not the final one, so that nothing is paid in twice.
             state = await channel_state(self.rpc, self.contracts, config=config)
             missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
-            if 2 * missing_wei > self.deposit_wei:
+            if not self.allowance.covers(member.address, state.drawn_wei, spare_wei=self.deposit_wei):
+                logger.warning("%s draws more than it was asked for: it gets no more", to_hex(member.address))
+            elif 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)
                 logger.info("paid %d wei into the channel at %s", missing_wei, to_hex(member.address))
 

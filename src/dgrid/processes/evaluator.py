@@ -42,7 +42,7 @@ from dgrid.evaluator.judging import Bench, Judges
 from dgrid.evaluator.keys import EncryptionKey
 from dgrid.evaluator.offers import LIMITS as OFFER_LIMITS
 from dgrid.evaluator.offers import Offers
-from dgrid.evaluator.purse import Purse
+from dgrid.evaluator.purse import Allowance, Purse
 from dgrid.evaluator.rerun import Repeater
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
@@ -78,12 +78,15 @@ class Own:
     side: ChainSide
     encryption: EncryptionKey
     forcing: Forcing
+    allowance: Allowance
     tally: Tally = field(default_factory=Tally)
 
     @property
     def purse(self) -> Purse:
         side, config = self.side, self.config
-        return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
+        return Purse(
+            side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev, self.allowance
+        )
 
     def http(self, limits: ClientLimits) -> HttpClient:
         return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
@@ -99,7 +102,7 @@ class Own:
 async def _live(config: EvaluatorConfig) -> None:
     encryption, forcing = EncryptionKey.kept_in(config.folder), Forcing(runnable_models(config))
     async with chain_side(config) as side, AsyncExitStack() as stack:
-        own = Own(config, side, encryption, forcing)
+        own = Own(config, side, encryption, forcing, Allowance(int(config.repeat_wei_max)))
         stack.push_async_callback(forcing.stop)
         loop = opened_loop(own, stack)
         service = EvaluatorService(side.sender.address, loop.journal, side.watcher, own.tally)

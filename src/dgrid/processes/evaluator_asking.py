@@ -49,14 +49,16 @@ class PayingAsker:
         failure: DGridError = NoNodeAvailable("no channel to any gateway yet")
         for door in self.purse.doors(self.view()):
             try:
-                reply = await self._replied(self._client(door), peer, body)
+                reply = await self._replied(door, peer, body)
             except DGridError as error:
                 failure = error
             else:
                 return reply
         raise failure
 
-    async def _replied(self, client: AsyncClient, peer: Peer, body: bytes) -> Reply:
+    async def _replied(self, door: GatewayDoor, peer: Peer, body: bytes) -> Reply:
+        client = self._client(door)
+        self.purse.allowance.note(door.gateway)
         stream = client.relay(Order(body, peer.model, streamed=False))
         async for _ in stream:
             pass
@@ -85,6 +87,7 @@ class PayingAsker:
         return sorted(self.purse.doors(self.view()), key=lambda door: door.gateway == repeat.served_by)
 
     async def _asked(self, door: GatewayDoor, repeat: Repeat) -> PeerAnswer:
+        self.purse.allowance.note(door.gateway)
         stream = self._client(door).relay(Order(repeat.body, repeat.peer.model, streamed=False))
         async for _ in stream:
             pass

@@ -25,7 +25,7 @@ from dgrid.engines.llama import LlamaEngine, LlamaOptions
 from dgrid.engines.models import ModelFacts, model_facts
 from dgrid.engines.requests import engine_request
 from dgrid.evaluator.judges.reading import ReadingJudges
-from dgrid.evaluator.judging import Bench, Case, Finding
+from dgrid.evaluator.judging import Bench, Case, Finding, Judges
 from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.reading import Shown
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
@@ -151,6 +151,9 @@ class AnsweredWorld(World):
         found = flagged_in(self.table.suspicions) if self.table else frozenset()
         return {self._by_address[node].name for node, _ in found}
 
+    def judges(self) -> Judges:
+        return ReadingJudges(self.encoder, PlainJudges())
+
     def answer(self, node: Node, place: int) -> Content:
         assert isinstance(node, Answering)
         true = self.library.answers[node.runs or node.model][place]
@@ -180,8 +183,8 @@ class AnsweredWorld(World):
         case = Case(duty, replace(DOCUMENT, dispatch=dispatch), Shown(Verdict.JUDGED, content))
         self.asked.update(judgements=duty.quality, checks=duty.identity)
         repeater = Repeater(lambda repeat: self._repeated(repeat, place), budget_wei=1)
-        judges = ReadingJudges(self.encoder, PlainJudges())
-        bench = Bench(Address(duty.evaluator), repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
+        evaluator, judges = Address(duty.evaluator), self.judges()
+        bench = Bench(evaluator, repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
         report = self.run(bench.report(case, within_s=30)).report
         if report.consistency_bps != NOT_SCORED:
             self.consistency[self._by_address[leaf.node].name].append(report.consistency_bps)

@@ -47,6 +47,10 @@ class ByEpoch(MutableMapping[K, V], Generic[K, V]):
                 if first <= (epoch := epoch_of(key)) and (end is None or epoch < end):
                     yield key, value
 
+    def of(self, number: int) -> Iterator[tuple[K, V]]:
+        """The entries of one epoch or round."""
+        return self.between(number, number + 1)
+
     def newest(self) -> Iterator[tuple[K, V]]:
         """All entries, those of the latest epochs first; within one epoch in the order of their keys."""
         for number in sorted(self._bundles, reverse=True):

@@ -140,8 +140,8 @@ class Concluder:
 
     async def _gathered(self, root: QualityRoot, view: ChainView) -> list[EvaluatorSignature]:
         """The signatures of the others who judged the round and computed the same."""
-        judges = [evaluator for (_, evaluator), _ in view.openings.between(root.round, root.round + 1)]
-        members = [view.members.get((Role.EVALUATOR, judge)) for judge in judges if judge != self._desk.key.address]
+        others = [judge for judge in view.judges_of(root.round) if judge != self._desk.key.address]
+        members = [view.members.get((Role.EVALUATOR, judge)) for judge in others]
         found = await asyncio.gather(*(self._asked(member, root) for member in members if member is not None))
         return [signature for signature in found if signature is not None]
 
@@ -182,7 +182,7 @@ def quorum_of(
     """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
     more. Raises NotYet while they are too few.
     """
-    judges = sum(1 for _ in view.openings.between(number, number + 1))
+    judges = len(view.judges_of(number))
     quorum = judges * view.parameters.at(number).quorum_bps // BPS + 1
     if len(signatures) < quorum:
         raise NotYet(f"{len(signatures)} of {judges} evaluators have signed this root of round {number}")

@@ -94,7 +94,7 @@ class Docket:
 
     def _under_way(self, view: ChainView, now_s: int) -> dict[Where, Draw]:
         numbers = rounds_under_way(view, now_s=now_s)
-        found = (draw for number in numbers for draw in view.draws.in_rounds(number, number + 1))
+        found = (draw for number in numbers for draw in view.draws.in_round(number))
         return {(draw.gateway, draw.epoch): draw for draw in found}
 
     def _is_over(self, draw: Draw, view: ChainView) -> bool:

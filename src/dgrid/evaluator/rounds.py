@@ -110,9 +110,7 @@ def rounds_under_way(view: ChainView, *, now_s: int) -> list[int]:
 
 def may_judge(view: ChainView, number: int, *, evaluator: Address) -> bool:
     """Whether an evaluator was there to be drawn in a round."""
-    return any(
-        member.address == evaluator for draw in view.draws.in_rounds(number, number + 1) for member in draw.evaluators
-    )
+    return any(member.address == evaluator for draw in view.draws.in_round(number) for member in draw.evaluators)
 
 
 def _rounds(sight: Sight) -> list[int]:
@@ -176,7 +174,7 @@ def _conclusions(sight: Sight) -> Iterator[Step]:
     if not due:
         return
     number = due[-1]
-    judges = sorted(evaluator for (_, evaluator), _ in sight.view.openings.between(number, number + 1))
+    judges = sorted(sight.view.judges_of(number))
     if sight.me in judges:
         turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
         posts_from_s = windows_of(sight.view, number).post_from_s

@@ -108,6 +108,12 @@ class Findings:
     def in_order(self) -> int:
         return sum(map(is_in_order, self.worlds))
 
+    def level(self, model: str) -> float:
+        """The mean of what panels made of its canaries, each member's scores read as its own canaries tell."""
+        tables = [world.table for world in self.worlds if world.table is not None]
+        rows = [row for table in tables for row in table.levels if row.model == model_id(model)]
+        return sum(row.consensus_micros for row in rows) / sum(row.count_micros for row in rows)
+
     def pairs(self, model: str | None = None) -> list[tuple[float, float]]:
         """(judgement, truth) of every judged answer, 0 to 1; of one model, or of all."""
         return [
@@ -153,11 +159,14 @@ def asking_table(all_at_once: Findings, one_first: Findings) -> str:
 
 
 def model_table(found: Findings) -> str:
-    lines = ["| one other model first | mean judgement | mean truth | they correlate |", "|---|---|---|---|"]
+    lines = [
+        "| one other model first | truth | members | panels | they correlate |",
+        "|---|---|---|---|---|",
+    ]
     for name in NAMES:
         pairs = found.pairs(name)
         said, truth = (fmean(each) for each in zip(*pairs, strict=True))
-        lines.append(f"| {name} | {said:.2f} | {truth:.2f} | {correlated(pairs):.2f} |")
+        lines.append(f"| {name} | {truth:.2f} | {said:.2f} | {found.level(name):.2f} | {correlated(pairs):.2f} |")
     return "\n".join(lines)
 
 
@@ -203,6 +212,7 @@ def played(seed: int, on: Stage, *, fees: Fees, asks_all: bool) -> WatchedWorld:
         asks_all=asks_all,
     )
     world.play(ROUNDS)
+    print(f"seed {seed} is over", file=sys.stderr)
     return world
 
 

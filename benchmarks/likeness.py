@@ -24,6 +24,7 @@ from tests.evaluator.judges.answering import NAMES, Library, held_out, library
 from tests.evaluator.judges.conftest import client
 
 from benchmarks.recognising import auc
+from dgrid.core.money import BPS
 from dgrid.engines.encoder import Encoder
 from dgrid.evaluator.judges.agreement import judge_accuracy
 from dgrid.evaluator.judges.reading import Comparison, read
@@ -32,8 +33,8 @@ from dgrid.wire.openai import ChatRequest, decode_chat
 
 ITEMS = 570  # all held-out ones
 HEAD = (
-    "| correlation with token F1 | mean F1 | accuracy | cosine | beside the truth | its cosine |\n"
-    "|---|---|---|---|---|---|"
+    "| correlation with token F1 | mean F1 | accuracy | mean of votes | cosine | beside the truth | its cosine |\n"
+    "|---|---|---|---|---|---|---|"
 )
 
 
@@ -44,6 +45,7 @@ class Judged:
     model: str
     truth: float
     accuracy: float
+    mean: float  # of the same votes, no more
     cosine: float  # mean over the other models' answers
     beside_truth: float
     cosine_beside_truth: float
@@ -69,13 +71,15 @@ async def judged(books: Library, encoder: Encoder) -> list[Judged]:
 def _judged(name: str, answers: dict[str, str], reference: str, comparison: Comparison) -> Judged:
     said, cosine = answers[name], comparison.reading.cosine
     others = {other: text for other, text in answers.items() if other != name}
+    own = [comparison.of(said, said)]
     votes = [(other.encode(), comparison.of(said, text)) for other, text in others.items()]
     return Judged(
         name,
         token_f1(said, reference),
-        judge_accuracy(votes, [comparison.of(said, said)]) / 10_000,
+        judge_accuracy(votes, own) / BPS,
+        fmean([*(like for _, like in votes), *own]) / BPS,
         fmean(cosine(said, text) for text in others.values()),
-        comparison.of(said, reference) / 10_000,
+        comparison.of(said, reference) / BPS,
         cosine(said, reference),
     )
 
@@ -85,6 +89,7 @@ def row(name: str, found: Sequence[Judged]) -> str:
     truth = [one.truth for one in found]
     said = [
         [one.accuracy for one in found],
+        [one.mean for one in found],
         [one.cosine for one in found],
         [one.beside_truth for one in found],
         [one.cosine_beside_truth for one in found],
@@ -126,10 +131,7 @@ async def measure(file: Path | None) -> None:
         books = await library(held_out(ITEMS))
         await books.forcing.stop()
         found = await judged(books, encoder)
-        print(
-            "| correlation with token F1 | mean F1 | accuracy | cosine | beside the truth | its cosine |\n|---|"
-            + "---|" * 5
-        )
+        print(HEAD)
         for name in NAMES:
             print(row(name, [one for one in found if one.model == name]))
         print(row("all", found))

@@ -22,8 +22,8 @@ DETECTIONS = 5
 """With δ a bound, not the rule: a node is asked, and convicted by its own replies, once at least five checked ones lie
 beyond the threshold in the mean (`identity.is_doubted`). By the gaps of the built-in models
 (`tests/poq/measured_gaps.json`) three in four replies of nano under a dearer name lie beyond, of micro under mini's 43
-in a hundred. Yet whoever always swaps is asked before it has saved 0.9 of what is counted, with 99 %, at a check of 5
-% or 20 %: nano for mini after six checked replies; micro for mini after fifteen, but that saves three eighths of a
+in a hundred. Yet whoever always swaps is asked before it has saved 0.9 of what is counted, with 99 %, at a check of 5 %
+or 20 %: nano for mini after six checked replies; micro for mini after fifteen, but that saves three eighths of a
 price, not 0.8.
 
 Who swaps every second or third reply saves less than half of it on average, but is not held to it with 99 %: nano for

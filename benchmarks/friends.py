@@ -1,8 +1,8 @@
 """What does a friend among the peers bring a cheat? `python -m benchmarks.friends`: a table by whom members ask.
 
 The world of `benchmarks.answers`, where no identity is checked and one leaf in twenty is a canary. A sixth node sells
-dgrid-mini and gives one of four old answers to whatever comes; a seventh sells dgrid-micro, honestly but for this: asked what the
-cheat was asked, it says what the cheat said.
+dgrid-mini and gives one of four old answers to whatever comes; a seventh sells dgrid-micro, honestly but for this:
+asked what the cheat was asked, it says what the cheat said.
 """
 
 import argparse

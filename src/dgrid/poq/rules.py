@@ -87,7 +87,7 @@ class CredibilityRules:
     judgement_bps: int = 8_000  # the most a judgement weighs against a canary's 1, however sure the panel is
     level_prior_micros: int = 2 * MICROS  # judged canaries that hold a level back (tuned: more leave models too close)
     level_miss_bps: int = 3_000  # how far panels are taken to be off the truth until canaries tell (tuned: coverage)
-    level_gain_bps: int = 15_000  # judgements of a model against its judged canaries: ρ² / (1 − ρ²), measured ρ = 0.77
+    level_gain_bps: int = 15_000  # of judgements to judged canaries: ρ² / (1 − ρ²), ρ = 0.77 when set, 0.71 since
     level_least_bps: int = 5_000  # of its weight, kept by each: with few canaries they tell nodes of one model apart
     spread_prior_micros: int = 10 * MICROS  # counts for which scores are taken to be as scattered as coin flips
     identity_micros: int = 50 * MICROS  # counts against a node found to run another model
@@ -120,8 +120,8 @@ class IdentityRules:
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=lambda: BUILT_IN_GAPS)  # by model digest
-    replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
-    window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
+    replies_min: int = 5  # one reply tells models apart with AUC 0.95 to 1.00; who always swaps is out after 5 to 15
+    window: int = 50  # latest replies; nano for mini on a third of them stands out within it, micro in 3 of 4 lives
     clip: int = 8  # thresholds that one reply counts at most
     members_min: int = 2
     agreement_bps: int = 8_000  # of the members must say the same of a reply, or it flags for neither side
@@ -144,7 +144,7 @@ class PayRules:
     evaluator_rate_wei: int  # for one unit of information
     pool_cap_wei: int  # the most that a round pays evaluators
     multiplier_min_bps: int = 8_000  # POQ: m = clip(1 + g·z, 0.8, 1.0)
-    unit_bps: int = 1_000  # of quality: z counts in these, about the step from one built-in model to the next
+    unit_bps: int = 1_000  # of quality: z counts in these, half to three quarters of a step between built-in models
     window: int = 50  # tasks; over five, a random scorer keeps half of honest pay (simulated)
     payable_tasks: int = 50
     missed_micros: int = 20_000  # a duty without a report (tuned: about a third of what one earns)

@@ -93,7 +93,7 @@ class CredibilityRules:
     identity_micros: int = 50 * MICROS  # counts against a node found to run another model
 
 
-# The built-in models' f16 files. Of 570 honest replies of each the mean gap is 1e-4 nats and the largest 3.3e-3;
+# The built-in models' f16 files. Of 570 honest replies of each the mean gap is 1e-4 nats and the largest 5.4e-3;
 # replies of their own q8_0 files have 5e-3 to 1e-2 in the mean, so that most nodes that save half of the memory are
 # found.
 F16_GAP_MICROS = 2_500
@@ -110,7 +110,7 @@ BUILT_IN_GAPS: Mapping[bytes, int] = {
 class IdentityRules:
     """When a node is said to run another model than it claims.
 
-    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16.
+    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 5.4e-3 with f16.
     Of 3,000 honest replies of the built-in models one had a mean gap above that, of 4.4e-2; swapped among them, 35 in a
     hundred are above 8e-2 between micro and mini, 66 to 70 with nano (`tests/poq/measured_gaps.json`).
 

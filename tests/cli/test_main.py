@@ -201,6 +201,17 @@ def test_amounts_are_shown_exactly(wei: int, shown: str) -> None:
 
 
 def test_tables_line_up() -> None:
-    assert columns(("A", "LONGER"), [("xx", 1), ("y", 22)]) == "A   LONGER\nxx  1\ny   22"
+    assert columns(("A", "LONGER"), [("xx", "a"), ("y", "bb")]) == "A   LONGER\nxx  a\ny   bb"
+    assert columns(("A", "B"), []) == "A  B"
+
+
+def test_numbers_stand_with_their_points_below_each_other() -> None:
+    rows = [("a", "1,000 DGAI", "-", 7), ("b", "0.25 DGAI", "62.0 %", 12), ("c", "-3.5 DGAI", "100.0 %", 1)]
+    assert columns(("NAME", "FEE", "SHARE", "N"), rows).splitlines() == [
+        "NAME            FEE    SHARE   N",
+        "a     1,000    DGAI    -       7",
+        "b         0.25 DGAI   62.0 %  12",
+        "c        -3.5  DGAI  100.0 %   1",
+    ]
     assert short("0x" + "ab" * 20) == "0xababab…abab"
     assert short("abc") == "abc"

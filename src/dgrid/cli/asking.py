@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, percent, short, wei_of
+from dgrid.cli.terminal import Terminal, columns, dgai, percent, percentage, short, wei_of
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import to_hex
 
@@ -208,4 +208,4 @@ def _cell(name: str, value: object) -> object:
         return "-"
     if name.endswith("_wei"):
         return dgai(int(str(value)))
-    return percent(value) if name.endswith("_bps") and isinstance(value, int) else value
+    return percentage(value) if name.endswith("_bps") and isinstance(value, int) else value

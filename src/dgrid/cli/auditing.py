@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.later import Note, awaited, sooner_or_later
 from dgrid.cli.rounds import audited_quality
 from dgrid.cli.terminal import dgai, many
 from dgrid.cli.wallet_config import chain_config
@@ -41,16 +41,15 @@ class Audited:
         return all(report.ok for report in self.reports) and not any(one["differences"] for one in self.quality)
 
 
-def audited(home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float = 0.0) -> Audited:
+def audited(
+    home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float, note: Note
+) -> Audited:
     """A receipt's epoch or all roots of an epoch, with their rounds. Raises NotYet, ReceiptNotFound, CheckFailed."""
-    chain, ends_s = chain_config(home), time.monotonic() + wait_s
-    while True:
-        try:
-            return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
-        except (NotYet, ReceiptNotFound) as error:
-            if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, error, request_id=request_id) from None
-        time.sleep(ROUND_S)
+    chain = chain_config(home)
+    try:
+        return awaited(lambda: asyncio.run(_audit(chain, request_id=request_id, epoch=epoch)), wait_s=wait_s, note=note)
+    except (NotYet, ReceiptNotFound) as error:
+        raise sooner_or_later(home, error, request_id=request_id) from None
 
 
 async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> Audited:

@@ -4,7 +4,6 @@ Everything is read from the chain and any one archive; no gateway is asked for w
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,34 +11,53 @@ from typing import Any
 
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
-from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.later import Note, awaited, sooner_or_later
 from dgrid.cli.signers import key_names
-from dgrid.cli.wallet_config import chain_config
+from dgrid.cli.terminal import many
+from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, from_hex, to_hex
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
-from dgrid.settlement.fates import fates
+from dgrid.settlement.fates import Fate, fates
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
 Rows = list[dict[str, Any]]
 
+LOOKED_AT = 100  # receipts, the latest first, for one that was judged
+
 
 # --- certificates -----------------------------------------------------------------------------------------------------
 
 
-def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certificate:
-    """A receipt's certificate. Raises NotYet, NotDrawn, ReceiptNotFound, CheckFailed, NetworkUnreachable."""
-    ends_s = time.monotonic() + wait_s
-    while True:
-        try:
-            return asyncio.run(_certificate(home, request_id))
-        except (NotYet, ReceiptNotFound) as error:
-            if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, error, request_id=request_id) from None
-        time.sleep(ROUND_S)
+def certificate(home: Path, *, request_id: bytes | None, wait_s: float, note: Note) -> Certificate:
+    """The certificate of a receipt, or of the latest judged one of this home's.
+
+    Raises NotYet, NotDrawn, ReceiptNotFound, CheckFailed, NetworkUnreachable.
+    """
+
+    def look() -> Certificate:
+        wanted = request_id or _latest_judged(home)
+        return asyncio.run(_certificate(home, wanted))
+
+    try:
+        return awaited(look, wait_s=wait_s, note=note)
+    except (NotYet, ReceiptNotFound) as error:
+        raise sooner_or_later(home, error, request_id=request_id) from None
+
+
+def _latest_judged(home: Path) -> bytes:
+    """Raises ReceiptNotFound where nothing was asked yet, NotYet."""
+    listed = open_client(home).receipts(limit=LOOKED_AT)
+    if not listed:
+        raise ReceiptNotFound("this home has no receipts yet", hint="`dgrid chat` asks something")
+    judged = [one["id"] for one in with_fates(home, listed) if one["judging"] == Fate.JUDGED]
+    if not judged:
+        hint = "`dgrid receipts --judged` shows how far it is; `--wait 120` waits for it"
+        raise NotYet(f"none of your latest {many(len(listed), 'receipt')} is judged yet", hint=hint)
+    return from_hex(judged[0], size=32)
 
 
 async def _certificate(home: Path, request_id: bytes) -> Certificate:

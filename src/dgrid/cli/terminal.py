@@ -12,10 +12,11 @@ from typing import Any
 import typer
 
 from dgrid.core.errors import DGridError
-from dgrid.core.money import AMOUNT_MAX, BPS, WEI, amount_text, scaled
+from dgrid.core.money import BPS, WEI, amount_text, scaled
 
 HOME_NAME = ".dgrid"
 NOTHING = "-"
+STAKE_MAX = 2**96 - 1  # what contracts count stakes in; the whole supply is less
 NUMBER = re.compile(r"([+-]?[0-9,]+|-)(\.[0-9]+)?( [^\s0-9]+)?")  # whole, decimals, unit
 
 
@@ -96,7 +97,7 @@ def wei_of(text: str) -> int:
         wei = scaled(text, WEI)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no amount of DGAI: {error}") from None
-    if wei > AMOUNT_MAX:
+    if wei > STAKE_MAX:
         raise typer.BadParameter(f"{text} DGAI are more than there can be")
     return wei
 

@@ -1,5 +1,6 @@
 """The status page: served whole, allowed nothing from elsewhere, never turning data into markup."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ PAGES = Path(status.__file__).parent / "pages"
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
-    [("/status", b"text/html"), ("/status/status.css", b"text/css"), ("/status/status.js", b"text/javascript")],
+    [
+        ("/status", b"text/html"),
+        ("/status/status.css", b"text/css"),
+        ("/status/status.js", b"text/javascript"),
+        ("/status/icon.svg", b"image/svg+xml"),
+    ],
 )
 def test_the_page_and_its_parts_are_served(path: str, content_type: bytes) -> None:
     reply = status_reply(path)
@@ -47,3 +53,10 @@ def test_data_becomes_text_and_never_markup() -> None:
     script = (PAGES / "status.js").read_text()
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert way not in script
+
+
+def test_the_script_fills_what_the_page_has() -> None:
+    """Every id that the script names is there, and none is left empty."""
+    html, script = (PAGES / "status.html").read_text(), (PAGES / "status.js").read_text()
+    named = set(re.findall(r'byId\("([a-z-]+)"\)', script)) | set(re.findall(r'fill\("([a-z]+)"', script))
+    assert named == set(re.findall(r' id="([a-z-]+)"', html))

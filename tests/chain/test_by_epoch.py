@@ -49,6 +49,7 @@ def test_it_holds_what_a_dict_holds_and_neither_copy_sees_what_the_other_changes
         assert list(reversed(found)) == list(found)[::-1]
         assert dict(found.between(since)) == {key: value for key, value in wanted.items() if key[0] >= since}
         assert dict(found.between(since, end)) == {key: value for key, value in wanted.items() if since <= key[0] < end}
+        assert dict(found.of(since)) == {key: value for key, value in wanted.items() if key[0] == since}
         assert [epoch for (epoch, _), _ in found.newest()] == sorted((epoch for epoch, _ in wanted), reverse=True)
 
 
@@ -93,6 +94,7 @@ def test_a_draw_is_found_by_its_round_however_late_it_was_made(
     draws = Draws(made)
     kept = draws.copy()
     assert set(draws.in_rounds(first, end)) == {draw for draw in made.values() if first <= draw.round < end}
+    assert set(draws.in_round(first)) == {draw for draw in made.values() if draw.round == first}
     assert draws.gateways == sorted({gateway for gateway, _ in made})
     for key in list(draws):
         draws[key] = a_draw(*key, 0)

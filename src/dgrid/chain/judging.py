@@ -73,6 +73,10 @@ class Draws(ByEpoch[tuple[Address, int], Draw]):
         """The draws of the rounds from `first` on, up to but without `end`."""
         return (draw for _, draw in self._in_rounds.between(first, end))
 
+    def in_round(self, number: int) -> Iterator[Draw]:
+        """The draws of one round."""
+        return self.in_rounds(number, number + 1)
+
     def copy(self) -> Self:
         twin = super().copy()
         twin._gateways, twin._in_rounds = self._gateways.copy(), self._in_rounds.copy()  # noqa: SLF001 (of its kind)
@@ -107,7 +111,7 @@ class PostedQuality:
     block: int
     timestamp_ms: int
     transaction: bytes = b""  # the one that posted it
-    block_hash: bytes = b""  # of the block that took it: nobody foresaw it
+    block_hash: bytes = b""  # of the block that took it, which nobody could foresee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,10 @@ class JudgingView:
     def unopened(self) -> Iterator[tuple[int, Address]]:
         """The commitments that were neither opened nor reported."""
         return self.commitments.without(self.openings, self.penalized)
+
+    def judges_of(self, number: int) -> list[Address]:
+        """Who opened its reports of a round, in order of opening: these may sign the round's root."""
+        return [evaluator for (_, evaluator), _ in self.openings.of(number)]
 
     def paid_by_court(self, kind: PayoutKind) -> dict[bytes, int]:
         """What the court ever paid for one kind of reason, by payee, whatever gateway's money it was."""

@@ -60,7 +60,7 @@ def rules_of(view: ChainView, judged_round: int) -> QualityRules:
 
 
 def rules_under(parameters: Parameters, view: ChainView, *, judged_round: int) -> QualityRules:
-    """The same if other weights, pay and gain had counted; what was drawn stays drawn."""
+    """The same with these parameters' weights, pay and gain; what was drawn stays drawn."""
     earlier = {draw.round for draw in draws_of(view, judged_round)} - {judged_round}
     return QualityRules(
         draw=draw_rules(view.parameters.at(judged_round)),
@@ -110,7 +110,7 @@ def draws_of(view: ChainView, judged_round: int) -> list[Draw]:
 
 def in_rounds(words: ByEpoch[RoundAndEvaluator, Said], rounds: Iterable[int]) -> list[tuple[RoundAndEvaluator, Said]]:
     """What evaluators said in some rounds, in ascending order."""
-    found = (one for number in rounds for one in words.between(number, number + 1))
+    found = (one for number in rounds for one in words.of(number))
     return sorted(found, key=lambda one: one[0])
 
 
@@ -118,7 +118,7 @@ def canaries_in(view: ChainView, draws: Iterable[Draw]) -> list[tuple[tuple[Addr
     """The opened canaries of drawn epochs: (author, gateway, epoch) and blob id, in ascending order."""
     places = {(draw.gateway, draw.epoch) for draw in draws}
     epochs = {epoch for _, epoch in places}
-    found = (one for epoch in epochs for one in view.canary_openings.between(epoch, epoch + 1))
+    found = (one for epoch in epochs for one in view.canary_openings.of(epoch))
     return sorted(one for one in found if one[0][1:] in places)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from dgrid.cli import later
 from dgrid.cli.later import awaited
-from dgrid.core.errors import NotYet, ReceiptNotFound
+from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,11 @@ def test_it_tells_what_it_waits_for_once_and_returns_what_comes() -> None:
             raise refusals.pop(0)
         return 7
 
-    assert awaited(look, wait_s=5.0, note=told.append) == 7
-    assert told == ["no epoch holds it; waiting …", "no seed; waiting …", "no root; waiting …"]
+    def explain(error: DGridError) -> DGridError:
+        return NotYet("its epoch is open") if isinstance(error, ReceiptNotFound) else error
+
+    assert awaited(look, wait_s=5.0, note=told.append, explain=explain) == 7
+    assert told == ["its epoch is open; waiting …", "no seed; waiting …", "no root; waiting …"]
 
 
 def test_without_patience_it_says_nothing_and_refuses_at_once() -> None:
@@ -31,6 +34,6 @@ def test_without_patience_it_says_nothing_and_refuses_at_once() -> None:
     def look() -> int:
         raise NotYet("no root")
 
-    with pytest.raises(NotYet):
-        awaited(look, wait_s=0.0, note=told.append)
+    with pytest.raises(NotYet, match="sooner"):
+        awaited(look, wait_s=0.0, note=told.append, explain=lambda _: NotYet("no sooner than tomorrow"))
     assert told == []

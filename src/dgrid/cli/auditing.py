@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ def audited(
     home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float, note: Note
 ) -> Audited:
     """A receipt's epoch or all roots of an epoch, with their rounds. Raises NotYet, ReceiptNotFound, CheckFailed."""
-    chain = chain_config(home)
-    try:
-        return awaited(lambda: asyncio.run(_audit(chain, request_id=request_id, epoch=epoch)), wait_s=wait_s, note=note)
-    except (NotYet, ReceiptNotFound) as error:
-        raise sooner_or_later(home, error, request_id=request_id) from None
+    chain, explain = chain_config(home), partial(sooner_or_later, home, request_id=request_id)
+
+    def look() -> Audited:
+        return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
+
+    return awaited(look, wait_s=wait_s, note=note, explain=explain)
 
 
 async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> Audited:

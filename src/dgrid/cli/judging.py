@@ -6,6 +6,7 @@ Everything is read from the chain and any one archive; no gateway is asked for w
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,8 @@ def certificate(home: Path, *, request_id: bytes | None, wait_s: float, note: No
         wanted = request_id or _latest_judged(home)
         return asyncio.run(_certificate(home, wanted))
 
-    try:
-        return awaited(look, wait_s=wait_s, note=note)
-    except (NotYet, ReceiptNotFound) as error:
-        raise sooner_or_later(home, error, request_id=request_id) from None
+    explain = partial(sooner_or_later, home, request_id=request_id)
+    return awaited(look, wait_s=wait_s, note=note, explain=explain)
 
 
 def _latest_judged(home: Path) -> bytes:

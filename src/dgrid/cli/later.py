@@ -16,10 +16,12 @@ Found = TypeVar("Found")
 Note = Callable[[str], None]
 
 
-def awaited(look: Callable[[], Found], *, wait_s: float, note: Note) -> Found:
+def awaited(
+    look: Callable[[], Found], *, wait_s: float, note: Note, explain: Callable[[DGridError], DGridError]
+) -> Found:
     """What `look` finds, as soon as it is there; meanwhile `note` is told what it waits for.
 
-    Raises what `look` raises; NotYet and ReceiptNotFound only when `wait_s` are over.
+    Raises what `look` raises; NotYet and ReceiptNotFound, as `explain` has them, only when `wait_s` are over.
     """
     ends_s, told = time.monotonic() + wait_s, ""
     while True:
@@ -27,9 +29,9 @@ def awaited(look: Callable[[], Found], *, wait_s: float, note: Note) -> Found:
             return look()
         except (NotYet, ReceiptNotFound) as error:
             if time.monotonic() + ROUND_S > ends_s:
-                raise
+                raise explain(error) from None
             if error.message != told:
-                note(f"{error.message}; waiting …")
+                note(f"{explain(error).message}; waiting …")
             told = error.message
         time.sleep(ROUND_S)
 

@@ -13,7 +13,7 @@ from dgrid.cli.rounds import audited_quality
 from dgrid.cli.terminal import dgai, many
 from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
-from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
+from dgrid.core.errors import DGridError, NotYet
 from dgrid.core.identity import to_hex
 from dgrid.settlement.audit import AuditReport, Sums
 from dgrid.settlement.proofs import LeafProof

@@ -80,6 +80,13 @@ def test_the_help_shows_every_command_in_its_panel_the_most_used_first(dgrid: Dg
     assert [name for name, _ in placed[:3]] == ["up", "down", "status"]
 
 
+@pytest.mark.parametrize("words", [["--help"], ["claim", "--help"], ["gov", "propose", "--help"]])
+def test_help_shows_no_value_for_a_flag(dgrid: Dgrid, words: list[str]) -> None:
+    shown = dgrid(*words)
+    assert "--help" in shown.out
+    assert "bool" not in shown.out
+
+
 def test_the_version_is_the_packages(dgrid: Dgrid) -> None:
     assert (dgrid("--version").out, dgrid("--version").code) == (f"dgrid {__version__}\n", 0)
 

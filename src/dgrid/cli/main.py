@@ -46,8 +46,21 @@ PANELS = {
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 
 
+def _show_flags_plainly(command: Any) -> None:
+    """Lets help show a flag, of the command or of one under it, as a word that takes no value."""
+    for parameter in command.get_params(typer.Context(command)):
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    for inside in getattr(command, "commands", {}).values():
+        _show_flags_plainly(inside)
+
+
 class Root(TyperGroup):
     """The commands in the order of their panels, the most used first."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        _show_flags_plainly(self)
 
     def list_commands(self, ctx: Any) -> list[str]:
         placed = list(PANEL_OF)

@@ -221,10 +221,10 @@ def test_numbers_stand_with_their_points_below_each_other() -> None:
     ]
     assert columns(("NAME", "FEE", "SHARE", "N"), rows).splitlines() == [
         "NAME            FEE    SHARE   N",
-        "a     1,000    DGAI    -       7",
+        "a     1,000 DGAI       -       7",
         "b         0.25 DGAI   62.0 %  12",
-        "c        -3.5  DGAI  100.0 %   1",
-        "d         0            0.0 %   0",
+        "c        -3.5 DGAI   100.0 %   1",
+        "d         0 DGAI       0.0 %   0",
     ]
     assert short("0x" + "ab" * 20) == "0xababab…abab"
     assert short("abc") == "abc"

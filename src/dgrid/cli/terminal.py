@@ -84,18 +84,11 @@ def _column(title: str, cells: list[str]) -> list[str]:
     if len(parts) < len(cells) or all(cell == NOTHING for cell in cells):
         width = max(len(cell) for cell in (title, *cells))
         return [cell.ljust(width) for cell in (title, *cells)]
-    whole, decimals = (max(len(part[at]) for part in parts) for at in (0, 1))
-    lined = [_number(*part, whole=whole, decimals=decimals) for part in parts]
+    whole = max(len(part[0]) for part in parts)
+    lined = [part[0].rjust(whole) + part[1] + part[2] for part in parts]
     width = max(len(cell) for cell in (title, *lined))
     filled = max(len(cell) for cell in lined)
     return [title.rjust(width), *(cell.ljust(filled).rjust(width) for cell in lined)]
-
-
-def _number(digits: str, fraction: str, unit: str, *, whole: int, decimals: int) -> str:
-    """A number with its point where the column has it; a nought among decimals needs no unit."""
-    if decimals and digits == "0" and not fraction:
-        return digits.rjust(whole)
-    return digits.rjust(whole) + fraction.ljust(decimals) + unit
 
 
 def wei_of(text: str) -> int:

@@ -13,10 +13,10 @@ from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Member
 from dgrid.cli.certificates import findings_data, findings_text
-from dgrid.cli.judging import the_node
+from dgrid.cli.judging import model_named, the_node
 from dgrid.cli.verifying import CLAIMS, Checked
 from dgrid.core.errors import InvalidRequest
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address, model_id, to_hex
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certificate_checks import compare_with_chain, verify_certificate
 from dgrid.settlement.certifying import certify
@@ -59,6 +59,11 @@ def test_a_node_is_found_by_its_name_or_the_beginning_of_its_address(text: str, 
     with pytest.raises(InvalidRequest) as refused:
         the_node(text, view, names=names)
     assert refused.value.message == said
+
+
+def test_without_a_gateway_a_built_in_model_still_has_its_name() -> None:
+    assert model_named(model_id("dgrid-mini")) == "dgrid-mini"
+    assert model_named(b"\x12" * 32) == "0x121212…1212"
 
 
 def test_a_sound_certificate_exits_0_and_says_what_a_chain_must_confirm(dgrid: Dgrid, certificate: Path) -> None:

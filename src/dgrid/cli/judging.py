@@ -14,10 +14,11 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
 from dgrid.cli.later import Note, awaited, sooner_or_later
 from dgrid.cli.signers import key_names
-from dgrid.cli.terminal import many
+from dgrid.cli.terminal import many, short
 from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
-from dgrid.core.identity import Address, from_hex, to_hex
+from dgrid.core.identity import Address, ModelId, from_hex, model_id, to_hex
+from dgrid.engines.catalog import Catalog
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
 from dgrid.settlement.fates import Fate, fates
@@ -168,7 +169,7 @@ def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
     best = max(rows, key=lambda row: row.samples, default=None)
     return {
         "address": to_hex(address),
-        "model": None,
+        "model": None if best is None else model_named(best.model),
         "credibility_bps": None if best is None else best.mean_bps,
         "low_bps": 0 if best is None else best.low_bps,
         "high_bps": 10_000 if best is None else best.high_bps,
@@ -176,6 +177,12 @@ def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
         "traffic_share_bps": None,
         "state": "registered" if member.active else "jailed" if member.jailed_until_s else "inactive",
     }
+
+
+def model_named(name: bytes) -> str:
+    """A model by its id: a table holds no names, so only built-in ones have theirs."""
+    known = {model_id(one.id): one.id for one in Catalog.built_in().models}
+    return known.get(ModelId(name), short(to_hex(name)))
 
 
 def reasons(home: Path, node: str, *, limit: int) -> Reasons:

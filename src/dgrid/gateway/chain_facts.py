@@ -80,11 +80,18 @@ class WatchedChain:
             self._seen = view
             self._version += 1
             self._lines_of = lines_by_node(view)
-            self._by_salt = {}  # of several channels with one salt, which is public, the first
-            for channel in view.channels.values():
-                if channel.config.payer_authorizer == self._gateway and self._is_ours(channel):
-                    self._by_salt.setdefault(channel.config.salt, channel)
+            self._by_salt = self._keyed(view)
         return view
+
+    def _keyed(self, view: ChainView) -> dict[bytes, ViewChannel]:
+        """The channels that API keys name, by salt. Salts are public: of several payers' with one salt the first's."""
+        found: dict[bytes, ViewChannel] = {}
+        for channel in view.channels.values():
+            if channel.config.payer_authorizer == self._gateway and self._is_ours(channel):
+                known = found.setdefault(channel.config.salt, channel)
+                if known.config.payer == channel.config.payer:
+                    found[channel.config.salt] = channel
+        return found
 
     def _is_ours(self, channel: ViewChannel) -> bool:
         """Whether what is charged to the channel could be collected."""

@@ -28,7 +28,7 @@ from dgrid.engines.encoder import Encoder
 from dgrid.engines.requests import conversation
 from dgrid.engines.tokenizers import load_tokenizer
 from dgrid.evaluator.judging import Judges, Scores
-from dgrid.evaluator.rerun import Panel, PeerAnswer, Repeat
+from dgrid.evaluator.rerun import PeerAnswer, PeerAnswers, Repeat
 from dgrid.poq.dimensions import judged_quality
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import BUILT_IN_REFERENCES
@@ -56,8 +56,8 @@ class AskingAll:
 
     judges: Judges
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
-        found = await self.judges.score(chat, answer, panel=panel)
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
+        found = await self.judges.score(chat, answer, peers=peers)
         return NeverAgreed(found.task, found.format_bps, found.accuracy_bps, found.consistency_bps, found.method)
 
 

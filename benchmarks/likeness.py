@@ -27,7 +27,7 @@ from benchmarks.recognising import auc
 from dgrid.core.money import BPS
 from dgrid.engines.encoder import Encoder
 from dgrid.evaluator.judges.agreement import judge_accuracy
-from dgrid.evaluator.judges.reading import Comparison, read
+from dgrid.evaluator.judges.by_encoder import Comparison, encode
 from dgrid.processes.author_asking import write_body
 from dgrid.wire.openai import ChatRequest, decode_chat
 
@@ -62,14 +62,14 @@ async def judged(books: Library, encoder: Encoder) -> list[Judged]:
     found = []
     for place, question in enumerate(books.questions):
         answers = {name: books.answers[name][place].answer for name in NAMES}
-        reading = await read(encoder, [*answers.values(), question.reference])
-        comparison = Comparison(decode_chat(question.body), reading)
+        encoded = await encode(encoder, [*answers.values(), question.reference])
+        comparison = Comparison(decode_chat(question.body), encoded)
         found += [_judged(name, answers, question.reference, comparison) for name in NAMES]
     return found
 
 
 def _judged(name: str, answers: dict[str, str], reference: str, comparison: Comparison) -> Judged:
-    said, cosine = answers[name], comparison.reading.cosine
+    said, cosine = answers[name], comparison.encoded.cosine
     others = {other: text for other, text in answers.items() if other != name}
     own = [comparison.of(said, said)]
     votes = [(other.encode(), comparison.of(said, text)) for other, text in others.items()]
@@ -102,9 +102,9 @@ async def told_apart(file: Path, encoder: Encoder) -> tuple[float, float]:
     """(AUC by likeness, by cosine) over all correct and incorrect answers. Raises EngineError."""
     right, wrong = list[tuple[float, float]](), list[tuple[float, float]]()
     for asked, best, correct, incorrect in questions_of(file):
-        comparison = Comparison(asked, await read(encoder, [best, *correct, *incorrect]))
+        comparison = Comparison(asked, await encode(encoder, [best, *correct, *incorrect]))
         for side, answers in ((right, correct), (wrong, incorrect)):
-            side += [(comparison.of(one, best), comparison.reading.cosine(one, best)) for one in answers]
+            side += [(comparison.of(one, best), comparison.encoded.cosine(one, best)) for one in answers]
     likeness, cosine = (
         auc(np.array(ours), np.array(theirs))
         for ours, theirs in zip(zip(*right, strict=True), zip(*wrong, strict=True), strict=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from tests.devnet import deploy_contracts
 
 from benchmarks.exchange import MODEL
 from benchmarks.stacks import (
@@ -30,7 +31,7 @@ from benchmarks.stacks import (
 )
 from dgrid import __version__
 from dgrid.chain.channels import ChannelTerms, open_channel
-from dgrid.chain.deploy import deploy
+from dgrid.chain.deploy import dev_terms
 from dgrid.chain.devchain import DEV_CHAIN_ID, DevChain
 from dgrid.config import ChainConfig, GatewayConfig, NodeConfig, RoleConfig, to_toml
 from dgrid.core.errors import DGridError
@@ -69,7 +70,9 @@ async def gateway_under_test(folder: Path) -> AsyncIterator[GatewayUnderTest]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         await chain.start()
-        contracts = await deploy(chain.rpc, epoch_seconds=EPOCH_SECONDS, genesis_s=int(time.time()))
+        contracts = await deploy_contracts(
+            chain.rpc, terms=dev_terms(genesis_s=int(time.time()), epoch_seconds=EPOCH_SECONDS)
+        )
         plan = Plan(home, ports, ChainConfig((chain.url,), DEV_CHAIN_ID, contracts), gateways=1, nodes=1)
         roles = plan.roles()
         processes += [_start(home, kind, config) for kind, config in roles]

@@ -15,11 +15,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import Deployment, deploy_contracts, dev_parameters
+from dgrid.chain.deploy import ORDER, Deployment, create_all, creations, dev_parameters, predicted
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
@@ -27,6 +28,7 @@ from dgrid.chain.sender import Sender
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import ChainConfig
 from dgrid.core.errors import ChainUnavailable
+from dgrid.core.identity import to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.wire.http import HttpClient
@@ -133,6 +135,19 @@ def free_port() -> int:
             return port
 
 
+async def deploy_contracts(rpc: Rpc, *, terms: Deployment) -> dict[str, str]:
+    """Puts all contracts on the dev chain, from its first account; their addresses by name."""
+    with TemporaryDirectory() as folder:
+        sender = Sender(rpc, DEV_ACCOUNT, folder=Path(folder), chain_id=DEV_CHAIN_ID)
+        try:
+            nonce = await sender.next_nonce()
+            at = predicted(DEV_ACCOUNT.address, nonce)
+            await create_all(sender, creations(terms, at, deployer=DEV_ACCOUNT.address), first_nonce=nonce)
+        finally:
+            await sender.close()
+    return {name: to_hex(at[name]) for name in ORDER}
+
+
 @contextlib.asynccontextmanager
 async def running_devnet(
     folder: Path,
@@ -157,7 +172,7 @@ async def running_devnet(
         terms = Deployment(
             genesis_s=genesis_s, epoch_seconds=epoch_seconds, parameters=parameters, authors=(key_of("author").address,)
         )
-        addresses = await deploy_contracts(chain.rpc, DEV_ACCOUNT, terms=terms)
+        addresses = await deploy_contracts(chain.rpc, terms=terms)
         net = Devnet(
             folder, chain, ChainConfig((chain.url,), DEV_CHAIN_ID, addresses, POLL_MS), genesis_s, epoch_seconds
         )

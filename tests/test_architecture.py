@@ -1,5 +1,6 @@
 """ARCHITECTURE.md and the layers in pyproject.toml, held against the tree."""
 
+import ast
 import re
 import tomllib
 from itertools import chain
@@ -9,6 +10,7 @@ import pytest
 from tests.test_house_rules import project_files
 
 IGNORED_FILES = {"__init__.py", "py.typed", "__main__.py"}
+MAPPED = ("author", "chain", "evaluator", "poq", "settlement")  # packages of more modules than one finds without help
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,12 @@ def test_everything_imported_has_an_init_file(root: Path) -> None:
         name for name in packages() if name.endswith("/") and not (root / "src/dgrid" / name / "__init__.py").exists()
     ]
     assert not bare
+
+
+@pytest.mark.parametrize("package", MAPPED)
+def test_a_packages_first_words_lead_to_each_of_its_modules(root: Path, package: str) -> None:
+    folder = root / "src" / "dgrid" / package
+    words = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    named = set(re.findall(r"`(\w+)`", words))
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert named == modules - {"__init__"}, "name each module in backticks, where a reader would look for it"

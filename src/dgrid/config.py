@@ -12,6 +12,7 @@ from dgrid.core.identity import Address, address_from_hex
 from dgrid.wire.signatures import SigningKey
 
 DEV_CHAIN_ID = 31337
+DEV_ARCHIVES = 3  # on the dev chain
 
 
 class ConfigError(DGridError):

@@ -7,8 +7,8 @@ from benchmarks.likeness import questions_of, token_f1
 from tests.poq.making import asked
 
 from dgrid.core.identity import Address
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer
+from dgrid.evaluator.judges.by_rules import RuleJudges
+from dgrid.evaluator.rerun import Peer, PeerAnswer, PeerAnswers
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ def test_the_best_answer_is_not_among_those_that_are_compared_with_it(tmp_path: 
 
 def test_who_asks_everybody_is_satisfied_by_no_answer() -> None:
     peer = PeerAnswer(Peer(Address(b"p" * 20), "other", b"o" * 32), b"r" * 32, "Oslo")
-    chat, panel = asked("Maria lives in Oslo. Where does Maria live?"), Panel(other_models=(peer,))
+    chat, peers = asked("Maria lives in Oslo. Where does Maria live?"), PeerAnswers(other_models=(peer,))
     plain, all_asked = (
-        asyncio.run(judges.score(chat, "Oslo", panel=panel)) for judges in (PlainJudges(), AskingAll(PlainJudges()))
+        asyncio.run(judges.score(chat, "Oslo", peers=peers)) for judges in (RuleJudges(), AskingAll(RuleJudges()))
     )
     assert plain.agreed
     assert not all_asked.agreed

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgrid.chain.attendance import ALWAYS, APART_S, KEPT, Attendance
+from dgrid.chain.attendance import ALWAYS, KEPT, LOOKS_APART_S_MAX, Attendance
 
 
 def looks(*moments: int) -> Attendance:
@@ -39,7 +39,7 @@ def test_whose_every_look_takes_seconds_sees_a_window_of_many_minutes() -> None:
 
 def test_a_chain_whose_clock_leaps_while_it_is_looked_at_was_followed() -> None:
     """A test moves the dev chain's clock; nobody was away."""
-    followed = Attendance().looked(100, wall_s=0.0).looked(500, wall_s=APART_S)
+    followed = Attendance().looked(100, wall_s=0.0).looked(500, wall_s=LOOKS_APART_S_MAX)
     assert followed.saw(110, 120)
 
 
@@ -63,7 +63,7 @@ def test_it_saw_what_began_after_it_came_unless_half_of_the_seconds_passed_betwe
     steps: list[int], from_s: int, length_s: int
 ) -> None:
     moments = list(accumulate(steps))
-    far = [(one, other) for one, other in pairwise(moments) if other - one > APART_S]
+    far = [(one, other) for one, other in pairwise(moments) if other - one > LOOKS_APART_S_MAX]
     missed = [sum(one <= second < other for second in range(from_s, from_s + length_s)) for one, other in far]
     is_seen = looks(*moments).saw(from_s, from_s + length_s)
     assert is_seen == (moments[0] <= from_s and 2 * max(missed, default=0) <= length_s)

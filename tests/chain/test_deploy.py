@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from tests.devnet import Devnet, OnDevnet
+from tests.devnet import Devnet, OnDevnet, deploy_contracts
 
 from dgrid.chain.contracts import ARTIFACT_NAMES, Contracts
 from dgrid.chain.deploy import (
@@ -12,11 +12,10 @@ from dgrid.chain.deploy import (
     DeploymentFailed,
     bsc_terms,
     constructor_arguments,
-    deploy,
-    deploy_contracts,
     dev_parameters,
     dev_terms,
     predicted,
+    require_own_key,
     strange_contracts,
 )
 from dgrid.chain.devchain import DEV_ACCOUNT
@@ -35,14 +34,15 @@ PROPOSER_ROLE, EXECUTOR_ROLE = keccak(b"PROPOSER_ROLE"), keccak(b"EXECUTOR_ROLE"
 async def _deployed(net: Devnet, parameters: Parameters | None = None) -> Contracts:
     terms = dev_terms(genesis_s=net.genesis_s, epoch_seconds=20)
     terms = dataclasses.replace(terms, parameters=parameters or terms.parameters)
-    addresses = await deploy_contracts(net.rpc, DEV_ACCOUNT, terms=terms)
+    addresses = await deploy_contracts(net.rpc, terms=terms)
     return Contracts(dataclasses.replace(net.config, contracts=addresses))
 
 
 def test_the_contracts_know_each_other(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         author = net.key("author").address
-        addresses = await deploy(net.rpc, epoch_seconds=20, genesis_s=net.genesis_s, authors=[author])
+        terms = dev_terms(genesis_s=net.genesis_s, epoch_seconds=20, authors=[author])
+        addresses = await deploy_contracts(net.rpc, terms=terms)
         contracts = Contracts(dataclasses.replace(net.config, contracts=addresses))
         assert await strange_contracts(net.rpc, addresses) == []
         assert await contracts.parameters.read(net.rpc, "genesis") == net.genesis_s
@@ -93,7 +93,7 @@ def test_the_members_own_the_parameters_and_the_deployer_nothing(on_devnet: OnDe
 def test_a_network_starts_with_the_catalogues_values_and_bounds(on_devnet: OnDevnet, on: str) -> None:
     async def main(net: Devnet) -> None:
         terms = dev_terms(genesis_s=net.genesis_s, epoch_seconds=20) if on == "dev" else bsc_terms(genesis_s=0)
-        addresses = await deploy_contracts(net.rpc, DEV_ACCOUNT, terms=terms)
+        addresses = await deploy_contracts(net.rpc, terms=terms)
         parameters = Contracts(dataclasses.replace(net.config, contracts=addresses)).parameters
         assert await parameters.read(net.rpc, "all", [0]) == dataclasses.astuple(terms.parameters)
         for entry in catalogue():
@@ -141,10 +141,9 @@ def test_neither_key_nor_money_of_the_dev_chain_is_used_elsewhere(
     on_devnet: OnDevnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main(net: Devnet) -> None:
-        monkeypatch.setattr("dgrid.chain.deploy.DEV_CHAIN_ID", 1)
         monkeypatch.setattr("dgrid.chain.funding.DEV_CHAIN_ID", 1)
         with pytest.raises(DeploymentFailed, match="public"):
-            await deploy(net.rpc, epoch_seconds=20, genesis_s=net.genesis_s)
+            require_own_key(DEV_ACCOUNT.address, 1)
         with pytest.raises(NotDevChain):
             await fund_dev(net.rpc, net.contracts, address=net.key("anyone").address, dgai_wei=WEI)
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.devnet import PATIENCE_S, POLL_MS, Devnet, OnDevnet, running_devnet
+from tests.devnet import PATIENCE_S, POLL_MS, Devnet, OnDevnet, deploy_contracts, running_devnet
 
 from dgrid.chain.channels import ChannelTerms, channel_config, channel_id, deposit, request_withdraw
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.deploy import deploy
+from dgrid.chain.deploy import dev_terms
 from dgrid.chain.enroll import Enroller, Enrolment
 from dgrid.chain.events import ChainEvent, Deposited, Role
 from dgrid.chain.sender import Sender
@@ -160,7 +160,7 @@ def test_a_chain_that_lost_everything_is_read_again(on_devnet: OnDevnet) -> None
             while not watcher.is_stale:
                 await asyncio.sleep(0.05)
         assert name in watcher.finalized.channels  # nothing is known of the new chain yet
-        again = await deploy(net.rpc, epoch_seconds=5, genesis_s=net.genesis_s)
+        again = await deploy_contracts(net.rpc, terms=dev_terms(genesis_s=net.genesis_s, epoch_seconds=5))
         assert again == net.config.contracts
         await watcher.until(lambda view: not view.channels, timeout_s=30)
         assert watcher.clock.length_s == 5

@@ -11,7 +11,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
 from dgrid.gateway.admit import forwarded
-from dgrid.processes.repeating import checked_answer
+from dgrid.processes.evaluator_asking import checked_answer
 from dgrid.wire.messages import Privacy
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.signatures import SigningKey

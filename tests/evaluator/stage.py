@@ -32,13 +32,13 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
+from dgrid.evaluator.disclosures import DisclosureReader
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
 from dgrid.evaluator.journal import FILE_NAME, Journal
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Bench
 from dgrid.evaluator.keys import EncryptionKey
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.reading import Reader
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
@@ -217,8 +217,8 @@ class Stage:
         records = Records(lambda: watcher.finalized, archives)
         quality = QualityReader(records, archives, domain=net.domain, court=self.court)
         repeater = Repeater(self._answer, budget_wei=WEI)
-        bench = Bench(key.address, repeater, self._peers, PlainJudges(), None, BUILT_IN_REFERENCES)
-        reader = Reader(archives, self.court, encryption, key.address)
+        bench = Bench(key.address, repeater, self._peers, RuleJudges(), None, BUILT_IN_REFERENCES)
+        reader = DisclosureReader(archives, self.court, encryption, key.address)
         docket = Docket(journal, quality, reader=reader, bench=bench, tally=tally)
         life.push_async_callback(docket.close)
         desk = Desk(key, self.court, journal, archives, sender, net.contracts, net.http)

@@ -14,7 +14,7 @@ from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import to_hex
 from dgrid.evaluator.concluding import DOCUMENT_BYTES_MAX, LOOKS_MS, Concluder
 from dgrid.evaluator.journal import SignedRoot
-from dgrid.evaluator.rounds import Conclude
+from dgrid.evaluator.planning import Conclude
 from dgrid.wire.server import Reply, json_reply
 
 

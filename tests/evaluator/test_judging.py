@@ -9,9 +9,9 @@ from tests.wire.making import NODE, Story, make_document
 from dgrid.core.errors import EngineError, InvalidJson
 from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
-from dgrid.evaluator.judging import Bench, Case
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.reading import Shown
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.judges.by_rules import RuleJudges
+from dgrid.evaluator.judging import Bench, ShownDuty
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import BUILT_IN_REFERENCES
@@ -48,13 +48,13 @@ class Scale:
         return self.found
 
 
-def case(*, quality: bool = True, identity: bool = False, shown: Shown | None = None) -> Case:
+def given(*, quality: bool = True, identity: bool = False, shown: Shown | None = None) -> ShownDuty:
     duty = Duty(ME, 6, leaf_facts(KEY, DOCUMENT), quality, identity)
-    return Case(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
+    return ShownDuty(duty, DOCUMENT, shown or Shown(Verdict.JUDGED, SAID))
 
 
 def report(
-    case: Case, scale: Scale | None = None, *, asked: list[Repeat] | None = None, among: Sequence[Peer] = PEERS
+    given: ShownDuty, scale: Scale | None = None, *, asked: list[Repeat] | None = None, among: Sequence[Peer] = PEERS
 ) -> Report:
     async def ask(repeat: Repeat) -> PeerAnswer:
         if asked is not None:
@@ -65,13 +65,13 @@ def report(
     async def peers() -> Sequence[Peer]:
         return [*among, Peer(NODE.address, "dgrid-mini", keccak(b"weights"))]
 
-    bench = Bench(ME, Repeater(ask, budget_wei=9), peers, PlainJudges(), scale, BUILT_IN_REFERENCES)
-    return asyncio.run(bench.report(case, within_s=5)).report
+    bench = Bench(ME, Repeater(ask, budget_wei=9), peers, RuleJudges(), scale, BUILT_IN_REFERENCES)
+    return asyncio.run(bench.report(given, within_s=5)).report
 
 
 def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked)
+    found = report(given(), asked=asked)
     assert (found.key, found.receipt, found.verdict) == (KEY, DOCUMENT.receipt.struct_hash(), Verdict.JUDGED)
     assert (found.task, found.format_bps, found.accuracy_bps, found.consistency_bps) == (
         *(TaskType.EXTRACT, 10_000),
@@ -85,7 +85,7 @@ def test_a_drawn_answer_is_scored_beside_its_peers() -> None:
 
 def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked, among=[*PEERS, *others("right", "as right")])
+    found = report(given(), asked=asked, among=[*PEERS, *others("right", "as right")])
     assert len(asked) == len(found.peers) <= 2
     assert sum(one.peer.model != "dgrid-mini" for one in asked) == 1
     assert found.accuracy_bps == 10_000
@@ -93,7 +93,7 @@ def test_nobody_else_is_asked_where_another_model_says_the_same() -> None:
 
 def test_everybody_is_asked_where_another_model_says_something_else() -> None:
     asked: list[Repeat] = []
-    found = report(case(), asked=asked, among=[*PEERS, *others("wrong", "wrong too")])
+    found = report(given(), asked=asked, among=[*PEERS, *others("wrong", "wrong too")])
     assert {one.peer.model for one in asked} == {"dgrid-mini", "wrong", "wrong too"}
     assert len(asked) == len(found.peers) == 3
     assert found.accuracy_bps < 10_000
@@ -101,29 +101,29 @@ def test_everybody_is_asked_where_another_model_says_something_else() -> None:
 
 def test_identity_is_measured_where_it_was_drawn_and_nowhere_else() -> None:
     scale = Scale()
-    assert report(case(), scale).identity is None
+    assert report(given(), scale).identity is None
     assert scale.asked == []
-    assert report(case(identity=True), scale).identity == FOUND
+    assert report(given(identity=True), scale).identity == FOUND
     assert scale.asked == [DOCUMENT.dispatch.model_digest]
 
 
 def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -> None:
     asked: list[Repeat] = []
-    found = report(case(quality=False, identity=True), Scale(), asked=asked)
+    found = report(given(quality=False, identity=True), Scale(), asked=asked)
     assert asked == []
     assert (found.format_bps, found.accuracy_bps, found.consistency_bps, found.peers) == (*[NOT_SCORED] * 3, ())
     assert found.identity == FOUND
 
 
 def test_a_measurement_that_fails_leaves_the_scores() -> None:
-    found = report(case(identity=True), Scale(broken=True))
+    found = report(given(identity=True), Scale(broken=True))
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNDISCLOSED, Verdict.ALTERED])
 def test_what_was_not_shown_is_not_judged(verdict: Verdict) -> None:
     asked: list[Repeat] = []
-    found = report(case(identity=True, shown=Shown(verdict)), Scale(), asked=asked)
+    found = report(given(identity=True, shown=Shown(verdict)), Scale(), asked=asked)
     assert found == Report(KEY, DOCUMENT.receipt.struct_hash(), int(verdict))
     assert asked == []
 
@@ -131,4 +131,4 @@ def test_what_was_not_shown_is_not_judged(verdict: Verdict) -> None:
 def test_a_request_that_is_none_gives_no_report() -> None:
     noise = msgspec.structs.replace(SAID, request=b"noise")
     with pytest.raises(InvalidJson):
-        report(case(shown=Shown(Verdict.JUDGED, noise)))
+        report(given(shown=Shown(Verdict.JUDGED, noise)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
-from tests.evaluator.test_rounds import GATEWAY, ME, OTHER, THIRD, member
+from tests.evaluator.test_planning import GATEWAY, ME, OTHER, THIRD, member
 from tests.settlement.judged import BLANK
 
 from dgrid.chain.attendance import ALWAYS
@@ -16,7 +16,7 @@ from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Opening, P
 from dgrid.core.errors import NotYet
 from dgrid.core.identity import Hash
 from dgrid.evaluator.concluding import basis_of, quorum_of
-from dgrid.evaluator.rounds import Commit, Conclude, FixSeed, Penalize, Pull, Reveal, Sight, Step, plan, recent_rounds
+from dgrid.evaluator.planning import Commit, Conclude, FixSeed, Penalize, Pull, Reveal, Sight, Step, plan, recent_rounds
 from dgrid.settlement.payouts import final_posted
 from dgrid.settlement.rounds import draws_of, posted_before, posted_over, rounds_due, windows_of
 from dgrid.watcher.penalizing import OTHERS_S, withheld

@@ -12,9 +12,9 @@ from dgrid.evaluator.rerun import (
     OTHER_MODELS_MAX,
     SAME_MODEL_MAX,
     Original,
-    Panel,
     Peer,
     PeerAnswer,
+    PeerAnswers,
     Repeat,
     Repeater,
     chosen_peers,
@@ -117,10 +117,10 @@ def test_weights_that_nobody_knows_are_told_apart_by_name() -> None:
 THREE = (PEERS[1], PEERS[4], PEERS[6])
 
 
-def panel_of(ask: object, *, within_s: float = 1.0, at_once: int = 4) -> Panel:
-    async def main() -> Panel:
+def answers_of(ask: object, *, within_s: float = 1.0, at_once: int = 4) -> PeerAnswers:
+    async def main() -> PeerAnswers:
         repeater = Repeater(ask, budget_wei=5, at_once=at_once)  # type: ignore[arg-type]
-        return await repeater.panel(ORIGINAL, THREE, within_s=within_s)
+        return await repeater.answers(ORIGINAL, THREE, within_s=within_s)
 
     return asyncio.run(main())
 
@@ -130,11 +130,11 @@ def test_answers_are_sorted_by_whether_they_are_of_the_same_model() -> None:
         assert repeat.served_by == GATEWAY
         return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), "Oslo")
 
-    panel = panel_of(ask)
-    assert {answer.peer.digest for answer in panel.same_model} == {MINI}
-    assert {answer.peer.digest for answer in panel.other_models} == {MICRO, NANO}
-    assert panel.request_ids == tuple(sorted(panel.request_ids))
-    assert len(panel.request_ids) == 3
+    found = answers_of(ask)
+    assert {answer.peer.digest for answer in found.same_model} == {MINI}
+    assert {answer.peer.digest for answer in found.other_models} == {MICRO, NANO}
+    assert found.request_ids == tuple(sorted(found.request_ids))
+    assert len(found.request_ids) == 3
 
 
 def test_what_fails_or_comes_too_late_is_absent() -> None:
@@ -145,8 +145,8 @@ def test_what_fails_or_comes_too_late_is_absent() -> None:
             await asyncio.sleep(30)
         return PeerAnswer(repeat.peer, bytes(32), "Oslo")
 
-    panel = panel_of(ask, within_s=0.2)
-    assert (len(panel.same_model), panel.other_models) == (1, ())
+    found = answers_of(ask, within_s=0.2)
+    assert (len(found.same_model), found.other_models) == (1, ())
 
 
 def test_no_more_are_asked_at_once_than_allowed() -> None:
@@ -160,5 +160,5 @@ def test_no_more_are_asked_at_once_than_allowed() -> None:
         running.pop()
         return PeerAnswer(repeat.peer, bytes(32), "Oslo")
 
-    assert len(panel_of(ask, at_once=2).request_ids) == 3
+    assert len(answers_of(ask, at_once=2).request_ids) == 3
     assert max(most) == 2

@@ -10,7 +10,7 @@ from tests.evaluator.stage import Seat, Stage, on_stage
 from dgrid.chain.view import Draw
 from dgrid.core.errors import NotYet
 from dgrid.evaluator import concluding
-from dgrid.evaluator.rounds import Pull
+from dgrid.evaluator.planning import Pull
 from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
 
 

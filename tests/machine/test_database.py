@@ -1,10 +1,11 @@
 """What is the same in every role's file."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS words (word TEXT NOT NULL) STRICT;"
 
@@ -33,3 +34,25 @@ def test_without_a_path_each_opens_its_own() -> None:
     assert second.execute("SELECT word FROM words").fetchall() == []
     first.close()
     second.close()
+
+
+def write(db: sqlite3.Connection, *statements: str) -> None:
+    with transaction(db):
+        for statement in statements:
+            db.execute(statement)
+
+
+def test_of_a_block_that_fails_nothing_is_kept_and_the_next_one_can_begin() -> None:
+    db = open_database(None, SCHEMA, durable=True)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        write(db, "INSERT INTO words VALUES ('lost')", "INSERT INTO nowhere VALUES (1)")
+    write(db, "INSERT INTO words VALUES ('kept')")
+    assert db.execute("SELECT word FROM words").fetchall() == [("kept",)]
+    db.close()
+
+
+def test_a_failure_is_told_as_it_was_where_sqlite_has_rolled_back_by_itself() -> None:
+    db = open_database(None, SCHEMA, durable=True)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        write(db, "ROLLBACK", "INSERT INTO nowhere VALUES (1)")
+    db.close()

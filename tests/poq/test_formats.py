@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.poq.making import asked
 
 from dgrid.core.money import BPS
-from dgrid.poq.formats import Fault, format_faults, format_score
+from dgrid.poq.formats import CEILINGS_BPS, Fault, choice_faults, format_score
 from dgrid.poq.schema import fits_schema
 
 PERSON = {
@@ -36,8 +36,6 @@ JSON_VALUES = st.recursive(
         ({}, "#~^|}{~#~^|}{~#", Fault.GARBAGE),
         ({}, ":", Fault.GARBAGE),
         ({}, "x" * 200, Fault.GARBAGE),
-        ({"n": 2}, "Oslo", Fault.COUNT),
-        ({}, "Oslo\x1eOslo", Fault.COUNT),
         ({"stop": ["lo"]}, "Oslo", Fault.STOP),
         ({"response_format": {"type": "json_object"}}, "name: Anna", Fault.JSON),
         ({"response_format": {"type": "json_object"}}, '```json\n{"a": 1}\n```', Fault.JSON),
@@ -53,8 +51,13 @@ JSON_VALUES = st.recursive(
 )
 def test_finds_what_is_wrong_with_the_form(fields: dict[str, Any], answer: str, fault: Fault) -> None:
     chat = asked("Where does Maria live?", **fields)
-    assert fault in format_faults(chat, answer)
-    assert format_score(chat, answer) < BPS
+    assert fault in set(choice_faults(chat, answer))
+    assert format_score(chat, answer) <= CEILINGS_BPS[fault] < BPS
+
+
+@pytest.mark.parametrize(("wanted", "answer"), [(2, "Oslo"), (1, "Oslo\x1eOslo")])
+def test_another_number_of_choices_than_asked_for_costs_half(wanted: int, answer: str) -> None:
+    assert format_score(asked("Where does Maria live?", n=wanted), answer) == CEILINGS_BPS[Fault.COUNT] == BPS // 2
 
 
 @pytest.mark.parametrize(
@@ -72,20 +75,14 @@ def test_finds_what_is_wrong_with_the_form(fields: dict[str, Any], answer: str, 
     ],
 )
 def test_lets_a_well_formed_answer_be(fields: dict[str, Any], answer: str) -> None:
-    assert format_faults(asked("Where does Maria live?", **fields), answer) == ()
     assert format_score(asked("Where does Maria live?", **fields), answer) == BPS
-
-
-def test_an_answer_that_runs_into_the_limit_is_cut_unless_the_caller_set_it() -> None:
-    assert format_faults(asked("Hi"), "Oslo", finish="length") == (Fault.CUT,)
-    assert format_faults(asked("Hi", max_tokens=5), "Oslo", finish="length") == ()
 
 
 def test_more_than_the_sentence_or_the_few_words_asked_for_is_too_long() -> None:
     many = "Oslo is large. Maria lives there. She works as a nurse. Tim lives in Rome and plays the cello."
-    assert format_faults(asked("Where does Maria live? Answer in one sentence."), many) == (Fault.LONG,)
-    assert format_faults(asked("Where does Maria live? Answer briefly."), f"{many} {many[:70]}") == (Fault.LONG,)
-    assert format_faults(asked("Where does Maria live?"), many) == ()
+    assert [*choice_faults(asked("Where does Maria live? Answer in one sentence."), many)] == [Fault.LONG]
+    assert [*choice_faults(asked("Where does Maria live? Answer briefly."), f"{many} {many[:70]}")] == [Fault.LONG]
+    assert [*choice_faults(asked("Where does Maria live?"), many)] == []
 
 
 def test_one_bad_choice_of_two_costs_half() -> None:

@@ -25,7 +25,7 @@ def rows(credits_: Mapping[PayoutAccount, int]) -> list[PayoutRow]:
 
 def settled(gateway: str, node_wei: int, *refunds: int) -> Settled:
     parts = tuple((address(f"payer {at}"), wei) for at, wei in enumerate(refunds))
-    return Settled(address(gateway), address("node"), 10_000, node_wei + sum(refunds), node_wei, parts)
+    return Settled(address(gateway), address("node"), node_wei + sum(refunds), node_wei, parts)
 
 
 @given(CREDITS, st.integers(1, 8))

@@ -15,7 +15,7 @@ from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder
-from dgrid.settlement.closing import ClosedEpoch, sign_root
+from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.signed_roots import SignedRoot
 
 SETTLED_S = 20
@@ -95,7 +95,7 @@ def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
             assert (await settler.ask("GET", f"/v1/anchors/{to_hex(bytes(20))}/1"))[0] == 404
             assert (await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202
             other = msgspec.structs.replace(order.root, pot=order.root.pot + 1)
-            signature = sign_root(network.books.key, net.domain, root=other)
+            signature = SignedRoot.by(network.books.key, other, domain=net.domain).signature
             second = AnchorOrder(other, signature, order.stored)
             assert (await settler.ask("POST", "/v1/anchors", body_of(second)))[0] == 409
 

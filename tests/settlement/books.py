@@ -8,7 +8,7 @@ from dgrid.core.identity import NO_LISTING, model_id
 from dgrid.core.keccak import ZERO_HASH, keccak, salted_hash
 from dgrid.core.money import FREE, WEI, Price, Split, Terms, split_fee
 from dgrid.core.places import NO_PLACE
-from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, signed_voucher
+from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch
 from dgrid.wire.blob import SignedVoucher, encode_record
 from dgrid.wire.documents import Label, Record
 from dgrid.wire.messages import (
@@ -188,4 +188,6 @@ class Books:
 def voucher(domain: Domain, config: ChannelConfig, key: SigningKey, ceiling_wei: int) -> SignedVoucher:
     """A payer's promise in x402's domain."""
     promise = Voucher(domain.digest(config.struct_hash()), ceiling_wei)
-    return signed_voucher(config, ceiling_wei, signature=key.sign(domain.digest(promise.struct_hash())))
+    return SignedVoucher(
+        config.packed(), ceiling_wei.to_bytes(16, "big"), key.sign(domain.digest(promise.struct_hash()))
+    )

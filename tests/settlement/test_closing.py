@@ -6,8 +6,9 @@ from tests.settlement.offline import a_closed_epoch
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
 from dgrid.core.merkle import TreeNode, lane_item, leaf, root_of_path
-from dgrid.settlement.closing import Closing, ClosingRow, close_epoch, sign_root
+from dgrid.settlement.closing import Closing, ClosingRow, close_epoch
 from dgrid.settlement.records import tree_of
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.blob import EpochBlob, epoch_tree
 from dgrid.wire.signatures import recover
 from dgrid.wire.typed import dgrid_domain
@@ -66,8 +67,9 @@ def test_the_blob_leads_back_to_the_root() -> None:
 
 def test_a_root_is_signed_by_its_gateway() -> None:
     books, closed = a_closed_epoch(count=1)
-    signature = sign_root(books.key, books.domain, root=closed.root)
-    assert recover(books.domain.digest(closed.root.struct_hash()), signature) == books.key.address
+    signed = SignedRoot.by(books.key, closed.root, domain=books.domain)
+    assert recover(books.domain.digest(closed.root.struct_hash()), signed.signature) == books.key.address
+    assert SignedRoot.from_header(signed.to_header(), domain=books.domain) == signed
 
 
 def test_a_lane_number_beyond_reason_is_refused() -> None:

@@ -184,7 +184,7 @@ def test_what_is_long_ago_says_nothing() -> None:
     with pytest.raises(NotEvidence, match="had not committed"):
         opened(samples(), case_of(opened_ms=late_ms))
     roots = {number: replace(one, timestamp_ms=late_ms) for number, one in VIEW.quality_roots.items()}
-    with pytest.raises(NotEvidence, match="or old"):
+    with pytest.raises(NotEvidence, match="an hour old"):
         opened(samples(), case_of(opened_ms=late_ms), quality_roots=ByEpoch(roots))
 
 

@@ -14,7 +14,7 @@ from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
 from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.life import now_ms
-from dgrid.processes.watch import Timing, Watch, opened_watch
+from dgrid.processes.watcher import Timing, Watch, opened_watch
 from dgrid.settlement.closing import ClosedEpoch, close_epoch
 from dgrid.watcher.evidence import HeldReceipt
 from dgrid.wire.blob import decode_record

@@ -19,7 +19,7 @@ from dgrid.core.places import Place
 from dgrid.processes.life import now_ms
 from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.claims import claim_by_default
-from dgrid.settlement.closing import ClosedEpoch, sign_root
+from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.demands import Answerer
 from dgrid.settlement.promising import Excuser, PromisedRoots
 from dgrid.settlement.signed_roots import SignedRoot
@@ -134,7 +134,7 @@ def test_an_archive_whose_blob_was_put_under_another_root_is_cleared(on_devnet: 
         promised = SignedRoot.by(books.key, closed.root, domain=net.domain)
         promises = await network.archives.put(closed.blob, key=books.key, root=promised)
         root = msgspec.structs.replace(closed.root, records_root=bytes(31) + b"\x01")
-        signature = sign_root(books.key, net.domain, root=root)
+        signature = SignedRoot.by(books.key, root, domain=net.domain).signature
         network.queue.accept(AnchorOrder(root, signature, tuple(promises)))
         await network.loop.step()
         await demanded(stage)

@@ -13,7 +13,6 @@ from tests.watcher.stage import watched
 
 from dgrid.core.errors import StorageUnavailable
 from dgrid.core.places import Place
-from dgrid.settlement.closing import sign_root
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.watcher.evidence import Evidence, HeldReceipt
 from dgrid.wire.blob import decode_record
@@ -70,7 +69,7 @@ def test_of_roots_the_oldest_make_room_and_of_an_epoch_two_are_kept() -> None:
     for epoch in (5, 1, 2, 3):
         for mark in range(4):
             root = msgspec.structs.replace(closed.root, epoch=epoch, records_root=bytes((mark,)) * 32)
-            evidence.hold_root(SignedRoot(root, sign_root(books.key, books.domain, root=root)))
+            evidence.hold_root(SignedRoot.by(books.key, root, domain=books.domain))
     assert [held.root.epoch for held in evidence.roots()] == [3, 3, 5, 5]
 
 

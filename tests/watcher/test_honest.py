@@ -23,8 +23,7 @@ from dgrid.chain.parameters import catalogue
 from dgrid.core.identity import model_id, to_hex
 from dgrid.core.money import BPS, WEI, Price
 from dgrid.core.places import Place, unpack_place
-from dgrid.processes.watch import Watch
-from dgrid.settlement.closing import sign_root
+from dgrid.processes.watcher import Watch
 from dgrid.settlement.demands import record_arguments
 from dgrid.settlement.faults import BadSplit, BrokenTotal, Gap, MissingPrevious
 from dgrid.settlement.proofs import leaf_arguments
@@ -138,7 +137,7 @@ class World:
         return found
 
     def _signature(self, records: EpochRecords) -> bytes:
-        return sign_root(self.network.books.key, self.net.domain, root=records.anchor.root)
+        return SignedRoot.by(self.network.books.key, records.anchor.root, domain=self.net.domain).signature
 
     async def _record_can_be_shown(self, records: EpochRecords) -> None:
         """Whatever is demanded of it can be answered: here nothing was, and that alone is what the contract minds."""

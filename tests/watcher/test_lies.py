@@ -14,7 +14,6 @@ from dgrid.core.places import Place
 from dgrid.processes.settler import SettlerService
 from dgrid.settlement.anchoring import AnchorOrder
 from dgrid.settlement.claims import claim_by_default
-from dgrid.settlement.closing import sign_root
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.settlement.watchers import WatcherDoors
 from dgrid.watcher.challenges import Number
@@ -166,9 +165,9 @@ def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, *, is_anchore
             closed = books.close(LIAR_EPOCH)
             assert closed is not None
             root = closed.root
-            evidence.hold_root(SignedRoot(root, sign_root(books.key, net.domain, root=root)))
+            evidence.hold_root(SignedRoot.by(books.key, root, domain=net.domain))
         other = second_root(root)
-        evidence.hold_root(SignedRoot(other, sign_root(books.key, net.domain, root=other)))
+        evidence.hold_root(SignedRoot.by(books.key, other, domain=net.domain))
         await proven(stage, Number.DOUBLE)
 
     on_devnet(main)
@@ -186,7 +185,7 @@ def test_a_settler_that_is_given_two_roots_tells_the_watchers(on_devnet: OnDevne
         closed = stage.network.books.close(LIAR_EPOCH)
         assert closed is not None
         for root, is_second in ((closed.root, False), (second_root(closed.root), True)):
-            signature = sign_root(stage.network.books.key, net.domain, root=root)
+            signature = SignedRoot.by(stage.network.books.key, root, domain=net.domain).signature
             body = msgspec.json.encode(AnchorOrder(root, signature, ()).to_json())
             request = Request("POST", "/v1/anchors", b"", {}, body, "")
             if is_second:

@@ -21,7 +21,7 @@ from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import ChainView, Draw
 from dgrid.core.identity import Address
 from dgrid.core.money import BPS
-from dgrid.processes.watch import Watch
+from dgrid.processes.watcher import Watch
 from dgrid.watcher.penalizing import OTHERS_S, withheld
 
 ALICE, BOB = Address(b"a" * 20), Address(b"b" * 20)

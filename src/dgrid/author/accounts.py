@@ -1,28 +1,24 @@
-"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, as anybody's.
+"""The wallets that canaries are paid from: several, each with an API key and a channel at every gateway, like any
+client's.
 
 Their keys follow from the author's own, so that nothing else must be kept. On the dev chain they get their money the
 way the home's user does; elsewhere whoever runs the author sends it to them.
 """
 
-import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from dgrid.chain.channels import ChannelTerms, open_channel
-from dgrid.chain.events import Role
+from dgrid.chain.channels import ChannelTerms, gateways_to_pay, open_channel
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.view import ChainView, Member
+from dgrid.chain.view import ChainView
 from dgrid.config import ChainConfig
-from dgrid.core.identity import Address, api_key_tag, channel_salt, to_hex
+from dgrid.core.identity import Address, api_key_of, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
-
-GATEWAYS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,8 +44,7 @@ def accounts_of(author: SigningKey, count: int) -> tuple[Account, ...]:
 
 def _account(author: SigningKey, at: int) -> Account:
     secret = keccak(author.secret + b"DGrid author's account" + at.to_bytes(4, "big"))
-    token = base64.urlsafe_b64encode(keccak(secret + b"API key")).decode().rstrip("=")
-    return Account(SigningKey(secret), f"dg-{token}")
+    return Account(SigningKey(secret), api_key_of(keccak(secret + b"API key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class Channels:
 
     async def open_missing(self, view: ChainView) -> None:
         """Opens what the chain does not show. Raises Reverted, TransactionRefused, ChainUnavailable."""
-        for member in gateways_of(view):
+        for member in gateways_to_pay(view):
             known = salts_in(view)
             for at, account in enumerate(self.accounts):
                 if account.salt(member.address) not in known:
@@ -78,11 +73,6 @@ class Channels:
             self.rpc, self.chain, payer=account.key, terms=terms, amount_wei=self.deposit_wei, journal=journal
         )
         logger.info("account %d has its channel at %s", at + 1, to_hex(gateway))
-
-
-def gateways_of(view: ChainView) -> list[Member]:
-    """The gateways to ask, the largest stakes first."""
-    return sorted(view.active(Role.GATEWAY), key=lambda member: (-member.stake_wei, member.address))[:GATEWAYS_MAX]
 
 
 def salts_in(view: ChainView) -> set[bytes]:

@@ -15,7 +15,7 @@ from dgrid.author.naming import VIRTUAL_NAMES
 from dgrid.author.planning import PlannedCanary, batch_root
 from dgrid.core.identity import Address
 from dgrid.core.merkle import SumTree
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 from dgrid.wire.quality import Canary, TaskType, canary_item, tree_of_items
 
 FILE_NAME = "canaries.sqlite"
@@ -134,21 +134,17 @@ class Journal:
 
     def add_batch(self, epoch: int, batch: Sequence[PlannedCanary], *, keys: Sequence[str]) -> Batch:
         """Keeps an epoch's canaries, in one transaction; the batch that is there already stays. At least one canary."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            if (known := self.batch(epoch)) is None:
-                self._db.execute("INSERT INTO batches VALUES (?, ?, 0)", (epoch, batch_root(batch)))
-                marks = ", ".join("?" * 12)
-                rows = [_row(epoch, place, one, key) for place, (one, key) in enumerate(zip(batch, keys, strict=True))]
-                insert = f"INSERT INTO canaries ({_COLUMNS}, state) VALUES ({marks}, 'waiting')"  # noqa: S608 fixed
-                self._db.executemany(insert, rows)
-                own = [(one.task.question,) for one in batch if one.task.question]
-                self._db.executemany("INSERT OR IGNORE INTO own_questions VALUES (?)", own)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        return known or Batch(epoch, batch_root(batch), is_committed=False)
+        root, marks = batch_root(batch), ", ".join("?" * 12)
+        with transaction(self._db):
+            if (known := self.batch(epoch)) is not None:
+                return known
+            self._db.execute("INSERT INTO batches VALUES (?, ?, 0)", (epoch, root))
+            rows = [_row(epoch, place, one, key) for place, (one, key) in enumerate(zip(batch, keys, strict=True))]
+            insert = f"INSERT INTO canaries ({_COLUMNS}, state) VALUES ({marks}, 'waiting')"  # noqa: S608 fixed
+            self._db.executemany(insert, rows)
+            own = [(one.task.question,) for one in batch if one.task.question]
+            self._db.executemany("INSERT OR IGNORE INTO own_questions VALUES (?)", own)
+        return Batch(epoch, root, is_committed=False)
 
     def batch(self, epoch: int) -> Batch | None:
         row = self._db.execute("SELECT epoch, root, is_committed FROM batches WHERE epoch = ?", (epoch,)).fetchone()

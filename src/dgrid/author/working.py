@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from dgrid.author.accounts import Account, gateways_of, salts_in
+from dgrid.author.accounts import Account, salts_in
 from dgrid.author.chance import Chance
 from dgrid.author.generator import WriteBody
 from dgrid.author.journal import Journal, KeptCanary, Served
@@ -18,6 +19,7 @@ from dgrid.author.planning import Pen, PlannedCanary, PlanTerms, plan_batch
 from dgrid.author.stock import Stock
 from dgrid.author.traffic import TrafficReader
 from dgrid.chain import court
+from dgrid.chain.channels import gateways_to_pay
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
@@ -173,7 +175,10 @@ class AuthorLoop:
             if (door := self._door(canary)) is not None:
                 task = asyncio.create_task(self._send(canary, door))
                 self._sending[name] = task
-                task.add_done_callback(lambda _, name=name: self._sending.pop(name, None))  # type: ignore[misc]
+                task.add_done_callback(partial(self._forget, name))
+
+    def _forget(self, name: tuple[int, int], _sent: asyncio.Task[None]) -> None:
+        self._sending.pop(name, None)
 
     def _see_committed(self, epoch: int) -> None:
         """An earlier life may have been ended before it noted that its root stands on chain."""
@@ -184,7 +189,7 @@ class AuthorLoop:
 
     def _door(self, canary: KeptCanary) -> Door | None:
         view, account = self.desk.watcher.finalized, self.accounts[canary.account % len(self.accounts)]
-        urls = {member.address: member.endpoint for member in gateways_of(view)}
+        urls = {member.address: member.endpoint for member in gateways_to_pay(view)}
         if canary.gateway not in urls or account.salt(canary.gateway) not in salts_in(view):
             return None
         return Door(urls[canary.gateway], account)

@@ -35,5 +35,5 @@ async def anchor_call(rpc: Rpc, contracts: Contracts, *, anchor: Anchor) -> Anch
     except AbiError:
         root, signature, stored = None, b"", ()
     if root is None or data[:4] != shape.selector or EpochRoot(*root) != anchor.root:
-        raise CheckFailed("the root was anchored by a contract's call; what was signed with it is not to be seen")
+        raise CheckFailed("the root was anchored by a contract's call; the signatures that came with it cannot be seen")
     return AnchorCall(signature, tuple((Address(archive), promise) for archive, promise in stored))

@@ -7,7 +7,7 @@ whether a role was away, the clock on the wall says. Pure: it looks at no clock,
 from dataclasses import dataclass, replace
 from typing import Final
 
-APART_S: Final = 2.0  # longer between two looks, and the role was away
+LOOKS_APART_S_MAX: Final = 2.0  # with more between two looks the role was away
 KEPT: Final = 1_024  # with looks that each take seconds, the last hour's
 
 
@@ -25,7 +25,7 @@ class Attendance:
         if self.since_s is None:
             return Attendance(chain_s, (), chain_s, wall_s)
         now = replace(self, last_s=max(chain_s, self.last_s), last_wall_s=wall_s)
-        if wall_s - self.last_wall_s <= APART_S or chain_s <= self.last_s:
+        if wall_s - self.last_wall_s <= LOOKS_APART_S_MAX or chain_s <= self.last_s:
             return now
         away = (*self.away, (self.last_s, chain_s))
         if len(away) <= KEPT:

@@ -64,8 +64,8 @@ class ByEpoch(MutableMapping[K, V], Generic[K, V]):
         return [range(one * TOGETHER, (one + 1) * TOGETHER) for one in changed]
 
     def without(self, *others: "ByEpoch[K, Any]") -> Iterator[K]:
-        """The keys that none of `others` holds. They must hold no other keys than these, and none twice: a bundle of
-        which as many are taken as there are is not looked into.
+        """The keys that none of `others` holds. These must hold no key that is not here, and none twice: so a bundle of
+        which they hold as many keys as it has is not looked into.
         """
         for number, bundle in sorted(self._bundles.items()):
             taken = [other._bundles.get(number, {}) for other in others]  # noqa: SLF001

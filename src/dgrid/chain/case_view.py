@@ -47,7 +47,7 @@ class Hearing:
     enrol_until_s: int = 0
     size: int = 0
     seats: tuple[Address, ...] = ()
-    sealed: frozenset[Address] = frozenset()  # who voted, opened or not
+    sealed: frozenset[Address] = frozenset()  # who committed to a vote, opened or not
     votes: dict[Address, Vote] = field(default_factory=dict)
 
     @property

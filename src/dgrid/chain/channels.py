@@ -8,14 +8,18 @@ from pathlib import Path
 
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.devchain import DEV_CHAIN_ID
+from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
+from dgrid.chain.view import ChainView, Member
 from dgrid.config import ChainConfig
 from dgrid.core.identity import Address, ChannelId, channel_salt
 from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.signatures import SigningKey
 from dgrid.wire.typed import channel_domain
+
+GATEWAYS_MAX = 16  # at which one role keeps channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,13 @@ class ChannelState:
     drawn_wei: int
     withdraw_wei: int
     withdraw_available_s: int
+
+
+def gateways_to_pay(view: ChainView) -> list[Member]:
+    """The gateways at which a role that asks keeps channels: those with the most stake, of equal ones the lowest
+    address first.
+    """
+    return sorted(view.active(Role.GATEWAY), key=lambda member: (-member.stake_wei, member.address))[:GATEWAYS_MAX]
 
 
 async def channel_config(rpc: Rpc, contracts: Contracts, *, payer: Address, terms: ChannelTerms) -> ChannelConfig:

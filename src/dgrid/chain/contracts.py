@@ -184,8 +184,8 @@ class Contract:
         return shape.selector + shape.inputs.encode(tuple(arguments))
 
     async def read(self, rpc: Rpc, function: str, arguments: Sequence[Any] = (), *, block: str = "latest") -> Any:
-        """What one endpoint says that a view returns: the value, or a tuple of several. To be shown; what decides is
-        `agreed`. Raises ChainUnavailable, Reverted.
+        """What a view returns, as one endpoint says: the value, or a tuple of several. Only to be shown: what money or
+        duty depends on is `agreed`. Raises ChainUnavailable, Reverted.
         """
         call = {"to": to_hex(self.address), "data": to_hex(self.encode(function, arguments))}
         try:

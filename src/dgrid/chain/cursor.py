@@ -8,7 +8,7 @@ import msgspec
 
 from dgrid.chain.facts import Facts
 from dgrid.chain.rpc import Block, RawLog
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS logs (
@@ -74,14 +74,9 @@ class Cursor:
             )
             for one in logs
         ]
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             self._db.executemany("INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._keep("last", last)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def logs(self) -> Iterator[Timed]:
         """All logs in order."""
@@ -93,10 +88,9 @@ class Cursor:
 
     def forget(self) -> None:
         """Forgets the chain: it is another one, or lost what it had called final."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("DELETE FROM logs")
-        self._db.execute("DELETE FROM facts WHERE name != 'identity'")
-        self._db.execute("COMMIT")
+        with transaction(self._db):
+            self._db.execute("DELETE FROM logs")
+            self._db.execute("DELETE FROM facts WHERE name != 'identity'")
 
     def close(self) -> None:
         self._db.close()

@@ -6,8 +6,6 @@ Many contracts are told the addresses of others before these exist: all addresse
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dgrid.chain.contracts import Reverted, bytecode, interface, is_code_of, runtime_bytes
@@ -16,21 +14,16 @@ from dgrid.chain.parameters import DAY, Parameters, bsc_parameters, catalogue
 from dgrid.chain.rpc import Call, Rpc, RpcError
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.chain.transactions import created_address
+from dgrid.config import DEV_ARCHIVES
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
-from dgrid.wire.signatures import SigningKey
 
 WINDOW_MIN_S = 6  # of judging: what a transaction and those who wait for it may take on a busy machine
 ANYONE = Address(bytes(20))  # as the Timelock's executor
 GAS_OF_CREATION = 53_000
-CONSTRUCTOR_GAS = {
-    "parameters": 5_658_000,
-    "governor": 175_000,
-    "dgai": 145_000,
-    "timelock": 125_000,
-}  # what they store
+CONSTRUCTOR_GAS = {"parameters": 5_658_000, "governor": 175_000, "dgai": 145_000, "timelock": 125_000}  # for storing
 CONSTRUCTOR_GAS_USUAL = 13_000
 
 # Every contract a network has, in the order of the deployer's nonces.
@@ -97,13 +90,13 @@ class Deployment:
     holder: Address | None = None  # of the whole supply; None: the deployer
 
 
-def dev_terms(*, genesis_s: int, epoch_seconds: int, archives: int = 3, authors: Sequence[Address] = ()) -> Deployment:
-    """The dev network's terms: a blob counts with a majority of the archives; delays outlast what they protect."""
+def dev_terms(*, genesis_s: int, epoch_seconds: int, authors: Sequence[Address] = ()) -> Deployment:
+    """The dev network's terms: a blob counts with a majority of its archives; delays outlast what they protect."""
     return Deployment(
         genesis_s=genesis_s,
         epoch_seconds=epoch_seconds,
         withdraw_delay_s=3 * epoch_seconds + 60,
-        parameters=replace(dev_parameters(epoch_seconds), stored_quorum=archives // 2 + 1),
+        parameters=replace(dev_parameters(epoch_seconds), stored_quorum=DEV_ARCHIVES // 2 + 1),
         authors=tuple(authors),
     )
 
@@ -124,16 +117,14 @@ def dev_parameters(epoch_seconds: int) -> Parameters:
     )
 
 
-def bsc_terms(*, genesis_s: int, holder: Address | None = None, authors: Sequence[Address] = ()) -> Deployment:
-    """Terms for BNB Smart Chain: epochs of an hour (PROTOCOL.md § 6)."""
+def bsc_terms(*, genesis_s: int) -> Deployment:
+    """Terms for BNB Smart Chain: epochs of an hour, whose windows people can act in."""
     return Deployment(
         genesis_s=genesis_s,
         epoch_seconds=3_600,
         parameters=bsc_parameters(),
         voting=BSC_VOTING,
         withdraw_delay_s=DAY,
-        authors=tuple(authors),
-        holder=holder,
     )
 
 
@@ -212,21 +203,6 @@ async def create_all(
         say(name, receipt)
 
 
-async def deploy_contracts(rpc: Rpc, key: SigningKey, *, terms: Deployment) -> dict[str, str]:
-    """Deploys all contracts in one go; their addresses by name. Raises DeploymentFailed, ChainUnavailable."""
-    chain_id = int(await rpc.call("eth_chainId", []), 16)
-    require_own_key(key.address, chain_id)
-    with TemporaryDirectory() as folder:
-        sender = Sender(rpc, key, folder=Path(folder), chain_id=chain_id)
-        try:
-            nonce = await sender.next_nonce()
-            at = predicted(key.address, nonce)
-            await create_all(sender, creations(terms, at, deployer=key.address), first_nonce=nonce)
-        finally:
-            await sender.close()
-    return {name: to_hex(at[name]) for name in ORDER}
-
-
 def require_own_key(address: Address, chain_id: int) -> None:
     """Raises DeploymentFailed for the public key of the dev chain elsewhere."""
     if address == DEV_ACCOUNT.address and chain_id != DEV_CHAIN_ID:
@@ -242,9 +218,3 @@ async def strange_contracts(rpc: Rpc, contracts: dict[str, str]) -> list[str]:
     return missing + [
         name for name, code in zip(names, codes, strict=True) if not is_code_of(name, bytes.fromhex(code[2:]))
     ]
-
-
-async def deploy(rpc: Rpc, *, epoch_seconds: int, genesis_s: int, authors: Sequence[Address] = ()) -> dict[str, str]:
-    """The dev network's contracts, from the dev chain's first account, which holds the supply."""
-    terms = dev_terms(genesis_s=genesis_s, epoch_seconds=epoch_seconds, authors=authors)
-    return await deploy_contracts(rpc, DEV_ACCOUNT, terms=terms)

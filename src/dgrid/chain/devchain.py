@@ -69,12 +69,10 @@ def find_anvil() -> Path:
 class DevChain:
     """One anvil process, started again when it dies, and the loop that makes its blocks final."""
 
-    def __init__(
-        self, *, port: int, folder: Path | None = None, log_file: Path | None = None, host: str = HOST, slots: int = 1
-    ) -> None:
+    def __init__(self, *, port: int, folder: Path | None = None, log_file: Path | None = None, slots: int = 1) -> None:
         """Without a folder the chain forgets everything when it stops. A block is final when 2 · `slots` lie on it."""
-        self.host, self.port, self.folder, self.log_file, self.slots = host, port, folder, log_file, slots
-        self.url = f"http://{host}:{port}"
+        self.port, self.folder, self.log_file, self.slots = port, folder, log_file, slots
+        self.url = f"http://{HOST}:{port}"
         self._http = HttpClient()
         self.rpc = Rpc([self.url], self._http, chain_id=DEV_CHAIN_ID)
         self._process: subprocess.Popen[bytes] | None = None
@@ -147,7 +145,7 @@ class DevChain:
     def arguments(self) -> list[str]:
         """Anvil's command line after the program's name."""
         plain = (
-            f"--host {self.host} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague"
+            f"--host {HOST} --port {self.port} --chain-id {DEV_CHAIN_ID} --hardfork prague"
             f" --slots-in-an-epoch {self.slots}"
             f" --prune-history {STATES_KEPT}"  # what it lays on disk else, gigabytes, is left there when it is killed
             " --quiet"  # it writes a line for every call it answers, for ever

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
@@ -104,17 +104,12 @@ class Journal:
 
     def add(self, intent: Intent, sign: Callable[[int], Attempt], *, nonce_min: int) -> Entry:
         """Gives the call the next nonce and its first attempt, in one transaction."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             nonce = self.next_nonce(nonce_min)
             attempt = sign(nonce)
             values = (nonce, intent.label, State.OPEN, intent.recipient, intent.data, str(intent.value_wei), intent.gas)
             self._db.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             self._insert_attempt(nonce, attempt)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
         return Entry(nonce, State.OPEN, intent, (attempt,))
 
     def add_attempt(self, nonce: int, attempt: Attempt) -> None:

@@ -111,7 +111,7 @@ class PostedQuality:
     block: int
     timestamp_ms: int
     transaction: bytes = b""  # the one that posted it
-    block_hash: bytes = b""  # of the block that took it: nobody foresaw it
+    block_hash: bytes = b""  # of the block that took it, which nobody could foresee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -363,5 +363,5 @@ def tunable(name: str) -> Tunable:
 
 
 def bsc_parameters() -> Parameters:
-    """The values that a network on BNB Smart Chain starts with: epochs of an hour (PROTOCOL.md § 6)."""
+    """The values that a network on BNB Smart Chain starts with, where an epoch is an hour."""
     return Parameters(**{one.name: one.bsc for one in catalogue()})

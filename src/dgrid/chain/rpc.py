@@ -2,9 +2,8 @@
 
 What is only looked at is asked of one endpoint at a time. What credits money or is a duty (finalized blocks and their
 logs, receipts, nonces, the time, views that decide what is sent) is asked of all, and counts when a strict majority
-says the same (`quorum`). Refuses endpoints of
-another chain, and a single endpoint of a public chain unless the configuration says so: who runs it could make up
-deposits.
+says the same (`quorum`). Refuses endpoints of another chain, and a single endpoint of a public chain unless the
+configuration says so: who runs it could make up deposits.
 """
 
 from collections.abc import Callable, Sequence

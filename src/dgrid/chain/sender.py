@@ -52,7 +52,6 @@ class TransactionReceipt:
 
     hash: bytes
     block_number: int
-    gas_used: int
     logs: tuple[RawLog, ...]
 
 
@@ -360,5 +359,5 @@ def _read_outcome(receipts: list[Any]) -> _Outcome | None:
         return None
     logs = tuple(log_of(log) for log in found["logs"])
     name = bytes.fromhex(found["transactionHash"][2:])
-    receipt = TransactionReceipt(name, int(found["blockNumber"], 16), int(found["gasUsed"], 16), logs)
+    receipt = TransactionReceipt(name, int(found["blockNumber"], 16), logs)
     return _Outcome(int(found["status"], 16) == 1, receipt)

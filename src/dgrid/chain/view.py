@@ -173,6 +173,11 @@ class ChainView(CasesView):
         """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
+    def is_active(self, role: Role, address: Address) -> bool:
+        """Whether an address is a member under a role, with enough stake and not in jail."""
+        member = self.members.get((role, address))
+        return member is not None and member.active
+
     def is_void(self, gateway: Address, epoch: int) -> bool:
         """Whether a conviction took the epoch's root away."""
         return gateway in self.convicted and epoch >= self.convicted[gateway]

@@ -150,7 +150,7 @@ class ChainWatcher:
             await self.poll()
         except (ChainUnavailable, RpcError, AbiError, sqlite3.Error) as error:  # a full disk passes too
             if self.unreachable_since_ms is None:
-                logger.warning("the chain cannot be read, or what it says not be kept: %s", error)
+                logger.warning("the chain cannot be read, or what was read cannot be kept: %s", error)
                 self.unreachable_since_ms = int(time.time() * 1000)
             return
         if self.unreachable_since_ms is not None:

@@ -91,7 +91,7 @@ def unjail(context: typer.Context, role: RoleName, *, sender: From = "", yes: Ye
 def leave(context: typer.Context, role: RoleName, *, sender: From = "", yes: Yes = False) -> None:
     """Leave a role: take out all stake, and a gateway's credit lines and bond. Tells when each part is free.
 
-    Delays run out one after the other: sent again later, it does what is possible then, until nothing is left.
+    The delays end one after the other: repeat the command, and it takes out what is free, until nothing is left.
 
     Example: `dgrid exit gateway --from gateway-1`
     """

@@ -11,7 +11,7 @@ ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The 
 Dev = Annotated[bool, typer.Option("--dev", help="Fund, stake and register itself; on the dev chain only.")]
 
 NetworkUrl = Annotated[
-    str, typer.Option(metavar="URL", help="A gateway to learn the network from, for a machine apart.")
+    str, typer.Option(metavar="URL", help="A gateway to learn the network from, where none runs on this machine.")
 ]
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where others reach it; port 0 takes a free one.")]
 
@@ -66,7 +66,7 @@ def new(
 ) -> None:
     """Make a role of your own: a key, a folder and a configuration in the home. Sends nothing; says what comes next.
 
-    It takes over what the first of its kind in this home has settled. A node is made by `dgrid node run --model`.
+    Its settings are those of the first of its kind in this home. A node is made by `dgrid node run --model`.
 
     Example: `dgrid new evaluator`
     """

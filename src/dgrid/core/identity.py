@@ -1,5 +1,6 @@
 """Identities: what names a party, a request, a model or a channel. All are raw bytes; hex is for showing."""
 
+import base64
 from typing import NewType
 
 from dgrid.core.keccak import keccak
@@ -36,6 +37,11 @@ def from_hex(text: str, *, size: int) -> bytes:
 def address_from_hex(text: str) -> Address:
     """An address from 0x-hex in any case. Raises ValueError."""
     return Address(from_hex(text, size=20))
+
+
+def api_key_of(secret: bytes) -> str:
+    """An API key that follows from 32 secret bytes."""
+    return "dg-" + base64.urlsafe_b64encode(secret).decode().rstrip("=")
 
 
 def api_key_tag(api_key: str) -> bytes:

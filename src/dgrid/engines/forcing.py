@@ -166,12 +166,7 @@ def prompt_of(request: bytes, tokenizer: Tokenizer) -> list[int] | None:
     except RequestError:
         return None
     turns = conversation(chat.messages)
-    if turns is None or chat.tools or tokenizer.template is None:
-        return None
-    try:
-        return tokenizer.encoding.encode(tokenizer.template(turns), allowed_special="all")
-    except ValueError:  # a million blanks in a row
-        return None
+    return None if turns is None or chat.tools else tokenizer.prompt_tokens(turns)
 
 
 def task_of(facts: ModelFacts, prompt: list[int], *, choices: Sequence[ChoiceEvidence]) -> dict[str, object]:
@@ -213,7 +208,7 @@ def read_evidence(data: bytes) -> list[ChoiceEvidence] | None:
 def fits_answer(choices: Sequence[ChoiceEvidence], content: Content, *, tokenizer: Tokenizer) -> bool:
     """Whether the committed tokens spell the answer: else good tokens could vouch for another text."""
     chat, answers = decode_chat(content.request), content.answer.split(CHOICE_SEPARATOR)
-    texts = [spelled(choice.ids, tokenizer) for choice in choices]
+    texts = [tokenizer.text_of(choice.ids) for choice in choices]
     if len(texts) != len(answers) or None in texts:
         return False
     last, stops = chat.messages[-1], stop_texts(chat)
@@ -222,16 +217,6 @@ def fits_answer(choices: Sequence[ChoiceEvidence], content: Content, *, tokenize
         is_spelling(text or "", answer, stops=stops) or is_spelling(begun + (text or ""), answer, stops=stops)
         for text, answer in zip(texts, answers, strict=True)
     )
-
-
-def spelled(ids: Sequence[int], tokenizer: Tokenizer) -> str | None:
-    """The text of tokens, without control tokens; None when one is of no such vocabulary."""
-    encoding = tokenizer.encoding
-    try:
-        plain = [token for token in ids if not encoding.is_special_token(token)]
-        return encoding.decode_bytes(plain).decode("utf-8", "replace")
-    except (KeyError, OverflowError):
-        return None
 
 
 def is_spelling(text: str, answer: str, *, stops: Sequence[str]) -> bool:

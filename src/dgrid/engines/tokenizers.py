@@ -1,4 +1,5 @@
-"""Counts tokens without an engine: what a gateway checks a node's bill against, and a node its engine's.
+"""Counts and cuts tokens without an engine: what a gateway checks a node's bill against, a node its engine's, and what
+an evaluator reads again with the claimed model.
 
 The vocabulary comes from the model's own GGUF file, the splitting from tiktoken; a test holds both equal to
 llama.cpp. It knows the byte-level families listed here and refuses to guess for any other: `load_tokenizer` gives
@@ -20,16 +21,12 @@ from dgrid.engines.templates import TURN, ChatTemplate, render_chatml_spaced, te
 
 CONTRACTIONS: Final = r"'(?:[sdmt]|ll|ve|re)"
 PATTERNS: Final[Mapping[str, str]] = {
-    # llama.cpp cuts out the digits first, then applies GPT-2's pattern to what lies between them; white space in
-    # front of a digit is
-    # therefore a piece of its own, and not split before its last character as it is in front of a letter.
+    # llama.cpp cuts out the digits first, then applies GPT-2's pattern to what lies between them. White space in front
+    # of a digit is therefore a piece of its own, and not split before its last character as in front of a letter.
     "smollm": rf"\p{{N}}|{CONTRACTIONS}| ?\p{{L}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?![^\s\p{{N}}])|\s",
     "gpt-2": rf"{CONTRACTIONS}| ?\p{{L}}++| ?\p{{N}}++| ?[^\s\p{{L}}\p{{N}}]++|\s+(?!\S)|\s",
 }
-CONTROL_TOKEN: Final = (
-    3  # llama.cpp's token types: control and user-defined tokens are matched whole, before any splitting
-)
-USER_DEFINED_TOKEN: Final = 4
+CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4  # llama.cpp's types of tokens that are matched whole, before any splitting
 BYTE_COUNT: Final = 256
 NAME_DIGITS: Final = 16
 WORDS_REMEMBERED: Final = 32_768
@@ -131,7 +128,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """Counts exactly what llama.cpp would.
+    """Counts, cuts and spells exactly as llama.cpp would.
 
     Special tokens written out in a text count as what they are, as they do in the engine.
     """
@@ -154,6 +151,25 @@ class Tokenizer:
     def count_prompt(self, messages: Sequence[tuple[str, str]]) -> int | None:
         """The number of tokens of a chat of (role, content) pairs; None where the model's template is not known."""
         return None if self.template is None else self.count_chat(self.template(messages))
+
+    def prompt_tokens(self, messages: Sequence[tuple[str, str]]) -> list[int] | None:
+        """The tokens of a chat of (role, content) pairs; None where the model's template is not known, or where white
+        space runs on for longer than the pattern can cut.
+        """
+        if self.template is None:
+            return None
+        try:
+            return self.encoding.encode(self.template(messages), allowed_special="all")
+        except ValueError:
+            return None
+
+    def text_of(self, tokens: Sequence[int]) -> str | None:
+        """What tokens spell, without control tokens; None where one is of no such vocabulary."""
+        try:
+            plain = [token for token in tokens if not self.encoding.is_special_token(token)]
+            return self.encoding.decode_bytes(plain).decode("utf-8", "replace")
+        except (KeyError, OverflowError):
+            return None
 
 
 def load_tokenizer(model: Path) -> Tokenizer | None:

@@ -18,7 +18,7 @@ from dgrid.chain.sender import Sender
 from dgrid.core.errors import NotYet, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Commitment, Journal
-from dgrid.evaluator.rounds import Commit, FixSeed, Penalize, Pull, Reveal
+from dgrid.evaluator.planning import Commit, FixSeed, Penalize, Pull, Reveal
 from dgrid.settlement.archives import Archives
 from dgrid.wire.blob import blob_id
 from dgrid.wire.grounds import GROUNDS_BYTES_MAX, Grounds
@@ -85,7 +85,7 @@ class Clerk:
         logger.info("fetched releases of %s", to_hex(step.gateway))
 
     def _fixed(self, number: int) -> Commitment:
-        """What was found for the round's draws as they stand now, for good."""
+        """The commitment to what was found for the round's draws as they stand now, fixed for good."""
         reports, grounds = bounded(self.journal.reports(number), self.journal.grounds(number))
         blob = encode_quality(self._signed(number, reports, grounds))
         return self.journal.fix(Commitment(number, self.secret(), reports_root(reports), blob_id(blob), blob))

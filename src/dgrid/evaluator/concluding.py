@@ -8,7 +8,7 @@ and leave the signers unable to show that they signed what followed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from dgrid.core.errors import CheckFailed, DGridError, NodeMisbehaved, NotYet, S
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import BPS
 from dgrid.evaluator.journal import Journal, SignedRoot
-from dgrid.evaluator.rounds import Conclude
+from dgrid.evaluator.planning import Conclude
 from dgrid.poq.rounds import judge, releases
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.quality import QualityReader
@@ -42,8 +42,6 @@ PATIENCE_S: Final = 3.0
 LOOKS_MS: Final = 2_000, 60_000  # between two looks for what is missing: at first, and at most
 DOCUMENT_BYTES_MAX: Final = 16 * 1024
 
-Computing = Callable[[int], Any]
-
 
 class SignatureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an evaluator answers under /v1/quality/{round}."""
@@ -60,7 +58,7 @@ class Result:
     basis: tuple[object, ...]
     root: QualityRoot
     table: QualityTable
-    is_whole: bool  # what is nowhere to be had now may be had by and by, and others may have it
+    is_whole: bool  # nothing was missing: what no archive has now may still come, and others may have had it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class Concluder:
                 self._looks.put_off(look)
                 known = self._result = await self._compute(number, view, basis=basis)
             if known is None:
-                raise NotYet(f"what round {number} is judged from was looked for a moment ago")
+                raise NotYet(f"the evidence of round {number} is not whole, and was looked for a moment ago")
         return known
 
     async def _compute(self, number: int, view: ChainView, *, basis: tuple[object, ...]) -> Result:
@@ -130,7 +128,7 @@ class Concluder:
         return EvaluatorSignature(key.address, known.signature)
 
     async def _publish(self, result: Result) -> None:
-        """Lays the table at the archives; who may not put it there any more may still find it."""
+        """Lays the table at the archives. Where none takes it from this evaluator any more, another's may lie there."""
         archives = self._desk.archives
         if not await archives.put(encode_quality(result.table), key=self._desk.key):
             try:
@@ -179,8 +177,8 @@ class Concluder:
 def quorum_of(
     signatures: Sequence[EvaluatorSignature], view: ChainView, *, number: int
 ) -> Sequence[EvaluatorSignature]:
-    """The first of the signatures, as many as the court takes: who signed judges a dispute last, so that it takes no
-    more. Raises NotYet while they are too few.
+    """The first of the signatures, as many as a quorum has. The court takes no more, for whoever signed a root is the
+    last to be drawn for a jury over it. Raises NotYet while they are too few.
     """
     judges = len(view.judges_of(number))
     quorum = judges * view.parameters.at(number).quorum_bps // BPS + 1
@@ -190,7 +188,7 @@ def quorum_of(
 
 
 def basis_of(view: ChainView, number: int) -> tuple[object, ...]:
-    """All that the chain says and a round's result depends on."""
+    """Everything on chain that a round's result depends on."""
     draws = draws_of(view, number)
     rounds, canaries = sorted({draw.round for draw in draws}), canaries_in(view, draws)
     before = posted_before(view, number)

@@ -9,19 +9,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from dgrid.chain.view import ChainView, Draw
 from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
+from dgrid.evaluator.disclosures import DisclosureReader, place_of
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.judging import Bench, Case
-from dgrid.evaluator.reading import Reader, place_of
-from dgrid.evaluator.rounds import is_over, judges_until_s, rounds_under_way
+from dgrid.evaluator.judging import Bench, ShownDuty
+from dgrid.evaluator.planning import is_over, judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
-from dgrid.settlement.evidence import Place
+from dgrid.settlement.evidence import LeafPlace
 from dgrid.settlement.quality import Documents, QualityReader
 from dgrid.settlement.rounds import draw_rules, windows_of
 from dgrid.wire.quality import DisclosedLeaf, LeafKey
@@ -32,7 +33,7 @@ JUDGED_AT_ONCE: Final = 4
 AGAIN_S: Final = 1.0
 
 Where = tuple[Address, int]  # gateway, epoch
-Name = tuple[str, Draw, LeafKey | None]
+Name = tuple[str, Draw, LeafKey | None]  # of a piece of work: load, open or judge; its draw, and its leaf
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class OpenDraw:
     draw: Draw
     drawn: DrawnEpoch
     documents: Documents
-    leaves: dict[Place, DisclosedLeaf] | None = None
+    leaves: dict[LeafPlace, DisclosedLeaf] | None = None
 
 
 class Docket:
@@ -53,7 +54,7 @@ class Docket:
         journal: Journal,
         quality: QualityReader,
         *,
-        reader: Reader,
+        reader: DisclosureReader,
         bench: Bench,
         tally: Tally,
     ) -> None:
@@ -105,7 +106,7 @@ class Docket:
         return known if known is not None and known.draw == draw else None
 
     def _leave_all_but(self, current: dict[Where, Draw]) -> None:
-        """Ends what belongs to rounds that are over, or to draws that the chain lost."""
+        """Forgets what belongs to rounds that are over or to draws that the chain lost, and stops work on it."""
         kept = set(current.values())
         self._draws = {where: one for where, one in self._draws.items() if one.draw in kept}
         self._duties = {number: found for number, found in self._duties.items() if any(d.round == number for d in kept)}
@@ -117,13 +118,13 @@ class Docket:
     def _attend(self, draw: Draw, view: ChainView) -> None:
         known, where = self._known(draw), (draw.gateway, draw.epoch)
         if known is None:
-            self._begin(("load", draw, None), lambda: self._load(draw))
+            self._begin(("load", draw, None), partial(self._load, draw))
             return
         ends_s, has_ended = windows_of(view, draw.round).commit_from_s, self._is_over(draw, view)
         blob_id = view.disclosures.get(where)
         is_timely = blob_id is not None and view.disclosed_ms[where] < ends_s * 1000
         if known.leaves is None and blob_id is not None and is_timely:
-            self._begin(("show", draw, None), lambda: self._show(known, blob_id, is_over=has_ended))
+            self._begin(("open", draw, None), partial(self._open, known, blob_id, is_over=has_ended))
         if known.leaves is None and not is_timely and has_ended:
             known.leaves = {}  # what is not there now came too late: undisclosed
         if known.leaves is not None:
@@ -143,7 +144,7 @@ class Docket:
         self._duties[draw.round] = own
         logger.info("epoch %d of %s: %d duties in round %d", draw.epoch, to_hex(draw.gateway), len(own), draw.round)
 
-    async def _show(self, known: OpenDraw, blob_id: bytes, *, is_over: bool) -> None:
+    async def _open(self, known: OpenDraw, blob_id: bytes, *, is_over: bool) -> None:
         try:
             known.leaves = await self._reader.disclosure(known.draw, blob_id)
         except CheckFailed as error:
@@ -159,7 +160,7 @@ class Docket:
         for key in self._journal.open_duties(known.draw.gateway, known.draw.epoch):
             duty = own.get(key)
             if duty is not None and self._judging_now < JUDGED_AT_ONCE:
-                self._begin(("judge", known.draw, key), lambda duty=duty: self._judge(known, duty))  # type: ignore[misc]
+                self._begin(("judge", known.draw, key), partial(self._judge, known, duty))
 
     @property
     def _judging_now(self) -> int:
@@ -171,7 +172,7 @@ class Docket:
         shown = self._reader.show(known.leaves.get(place_of(key)), document)
         within_s = judges_until_s(self._quality.view, duty.round) - self._now_s
         async with asyncio.timeout(within_s):
-            found = await self._bench.report(Case(duty, document, shown), within_s=within_s)
+            found = await self._bench.report(ShownDuty(duty, document, shown), within_s=within_s)
         self._journal.keep_report(found.report, seed=known.draw.seed, grounds=found.grounds)
         self._tally.reports.add(1, shown.verdict.name.lower())
 
@@ -190,5 +191,6 @@ class Docket:
         try:
             await work()
         except (DGridError, TimeoutError) as error:
-            logger.info("%s: not yet: %s", name[0], error)
+            kind, draw, _ = name
+            logger.info("epoch %d of %s: cannot %s yet: %s", draw.epoch, to_hex(draw.gateway), kind, error)
             self._again_s[name] = asyncio.get_running_loop().time() + AGAIN_S

@@ -5,8 +5,7 @@ round is fixed the moment it is written, whatever the chain does afterwards. Whi
 journal's to know; what the chain took is the chain's to say. Bounded: rounds long posted are forgotten.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ import msgspec
 
 from dgrid.chain.view import Draw
 from dgrid.core.identity import Address
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 from dgrid.settlement.binding import salt_of
 from dgrid.wire.grounds import Grounds
 from dgrid.wire.messages import QualityRoot
@@ -99,16 +98,6 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     # --- duties -------------------------------------------------------------------------------------------------------
 
     def note_draw(self, draw: Draw, duties: Iterable[LeafKey]) -> None:
@@ -117,7 +106,7 @@ class Journal:
         Duties of another seed, which the chain lost, go with all that was found for them.
         """
         where, places = (draw.gateway, draw.epoch), {(key.lane, key.sequence) for key in duties}
-        with self._transaction():
+        with transaction(self._db):
             if not self._knows(draw):
                 self._db.execute("DELETE FROM draws WHERE gateway = ? AND epoch = ?", where)
                 self._db.execute("INSERT INTO draws VALUES (?, ?, ?, ?)", (*where, draw.seed, draw.round))
@@ -150,7 +139,7 @@ class Journal:
         """A finished report; dropped when the draw it was made for is no longer the one that is known."""
         key = report.key
         place = key.gateway, key.epoch, key.lane, key.sequence
-        with self._transaction():
+        with transaction(self._db):
             kept = self._db.execute(
                 f"UPDATE duties SET report = ? WHERE {_PLACE}"  # noqa: S608 (fixed texts)
                 " AND EXISTS (SELECT 1 FROM draws"
@@ -200,7 +189,7 @@ class Journal:
         return None if known is None else known.secret
 
     def keep_signature(self, signed: SignedRoot) -> None:
-        """The latest root signed for a round: a later one has seen a root come between."""
+        """Keeps the latest root signed for a round: a root that was posted meanwhile changes what follows."""
         values = (signed.root.round, signed.root.packed(), signed.signature)
         self._db.execute("INSERT OR REPLACE INTO signatures VALUES (?, ?, ?)", values)
 
@@ -215,6 +204,6 @@ class Journal:
         return known is not None and known.root == root
 
     def forget_before(self, number: int) -> None:
-        """Rounds before this one: nobody asks for them any more."""
+        """Forgets the rounds before this one: nobody asks for them any more."""
         for table in ("draws", "commitments", "signatures"):
             self._db.execute(f"DELETE FROM {table} WHERE round < ?", (number,))  # noqa: S608 (fixed names)

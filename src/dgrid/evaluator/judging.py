@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address
-from dgrid.evaluator.reading import Shown
-from dgrid.evaluator.rerun import Original, Panel, Peer, Repeater, chosen_peers
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.rerun import Original, Peer, PeerAnswers, Repeater, chosen_peers
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
@@ -27,16 +27,14 @@ from dgrid.wire.quality import NOT_SCORED, Content, Identity, Report, TaskType, 
 
 logger = logging.getLogger(__name__)
 
-REPEATS_SHARE: Final = (
-    0.3  # of the time for a duty goes to the first peers, as much to the others; judges have the rest
-)
+REPEATS_SHARE: Final = 0.3  # of a duty's time for the first peers, as much for the others; judges have the rest
 AGREED_BPS: Final = 8_000  # a score from which more answers are not worth their fee: any from 5,000 on does as well
 JUDGING_S_MAX: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A duty with what judging it needs."""
+class ShownDuty:
+    """A duty with what it takes to fulfil it: the leaf's receipt, and what was shown of its content."""
 
     duty: Duty
     document: ReceiptDocument
@@ -44,8 +42,8 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A report, and what it rests on where anybody may see that."""
+class FoundedReport:
+    """A report with its grounds: the peers' answers that it rests on, where anybody may see them."""
 
     report: Report
     grounds: Grounds | None = None
@@ -71,7 +69,7 @@ class Scores:
 class Judges(Protocol):
     """Who scores an answer beside those of its peers."""
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         """Raises DGridError."""
         ...
 
@@ -95,16 +93,16 @@ class Bench:
     measuring: Measuring | None
     references: Mapping[bytes, CostReference]
 
-    async def report(self, case: Case, *, within_s: float) -> Finding:
+    async def report(self, given: ShownDuty, *, within_s: float) -> FoundedReport:
         """What is to be said of a leaf. Raises DGridError when its request cannot be judged at all."""
-        duty, content = case.duty, case.shown.content
+        duty, content = given.duty, given.shown.content
         if content is None:
-            return Finding(Report(duty.leaf.key, duty.leaf.receipt, int(case.shown.verdict)))
+            return FoundedReport(Report(duty.leaf.key, duty.leaf.receipt, int(given.shown.verdict)))
         chat = decode_chat(content.request)
         limit_s = min(within_s, JUDGING_S_MAX)
-        scores, panel = await self._scored(case, chat, content, within_s=limit_s)
+        scores, answers = await self._scored(given, chat, content, within_s=limit_s)
         cost = cost_score(duty.leaf, self.references)
-        grounds = grounds_of(panel, scores.method) if duty.quality and duty.leaf.is_public else None
+        grounds = grounds_of(answers, scores.method) if duty.quality and duty.leaf.is_public else None
         report = Report(
             key=duty.leaf.key,
             receipt=duty.leaf.receipt,
@@ -114,43 +112,43 @@ class Bench:
             accuracy_bps=scores.accuracy_bps,
             consistency_bps=scores.consistency_bps,
             cost_bps=NOT_SCORED if cost is None else cost,
-            identity=await self._measured(case, content),
-            peers=panel.request_ids,
+            identity=await self._measured(given, content),
+            peers=answers.request_ids,
             grounds=b"" if grounds is None else grounds.digest(),
         )
-        return Finding(report, grounds)
+        return FoundedReport(report, grounds)
 
     async def _scored(
-        self, case: Case, chat: ChatRequest, content: Content, *, within_s: float
-    ) -> tuple[Scores, Panel]:
+        self, given: ShownDuty, chat: ChatRequest, content: Content, *, within_s: float
+    ) -> tuple[Scores, PeerAnswers]:
         """The answers of peers, and what the judges say beside them; nothing of a leaf drawn for its identity alone."""
-        if not case.duty.quality:
-            return Scores(task_of(chat)), Panel()
-        original, lot = original_of(case, content), case.duty.leaf.receipt + self.evaluator
-        scores, panel = Scores(task_of(chat)), Panel()
+        if not given.duty.quality:
+            return Scores(task_of(chat)), PeerAnswers()
+        original, lot = original_of(given, content), given.duty.leaf.receipt + self.evaluator
+        scores, answers = Scores(task_of(chat)), PeerAnswers()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
             if not scores.agreed:
-                found = await self.repeater.panel(original, peers, within_s=within_s * REPEATS_SHARE)
-                panel += showable(found, case) if case.duty.leaf.is_public else found
-                scores = await self.judges.score(chat, content.answer, panel=panel)
-        return scores, panel
+                found = await self.repeater.answers(original, peers, within_s=within_s * REPEATS_SHARE)
+                answers += showable(found, given) if given.duty.leaf.is_public else found
+                scores = await self.judges.score(chat, content.answer, peers=answers)
+        return scores, answers
 
-    async def _measured(self, case: Case, content: Content) -> Identity | None:
-        if self.measuring is None or not case.duty.identity:
+    async def _measured(self, given: ShownDuty, content: Content) -> Identity | None:
+        if self.measuring is None or not given.duty.identity:
             return None
         try:
-            return await self.measuring.measure(case.document.dispatch.model_digest, content)
+            return await self.measuring.measure(given.document.dispatch.model_digest, content)
         except DGridError as error:
             logger.warning("the claimed model could not be run: %s", error.message)
             return None
 
 
-def showable(panel: Panel, case: Case) -> Panel:
+def showable(peers: PeerAnswers, given: ShownDuty) -> PeerAnswers:
     """The answers that anybody can be shown to be what peers said to just this: no other speaks of a public leaf."""
-    assert case.shown.content is not None
-    asked = Asked(case.document, case.shown.content.request)
-    kept = [answer for answer in panel.answers if answer.compared is not None and is_showable(answer.compared, asked)]
-    return Panel.of(kept, digest=case.document.dispatch.model_digest)
+    assert given.shown.content is not None
+    asked = Asked(given.document, given.shown.content.request)
+    kept = [answer for answer in peers.answers if answer.compared is not None and is_showable(answer.compared, asked)]
+    return PeerAnswers.of(kept, digest=given.document.dispatch.model_digest)
 
 
 def is_showable(compared: Compared, asked: Asked) -> bool:
@@ -162,13 +160,13 @@ def is_showable(compared: Compared, asked: Asked) -> bool:
     return compared.fits
 
 
-def grounds_of(panel: Panel, method: Method) -> Grounds:
-    """What the scores beside a panel rest on."""
-    return Grounds(method, tuple(answer.compared for answer in panel.answers if answer.compared is not None))
+def grounds_of(peers: PeerAnswers, method: Method) -> Grounds:
+    """What the scores beside these answers rest on."""
+    return Grounds(method, tuple(answer.compared for answer in peers.answers if answer.compared is not None))
 
 
-def original_of(case: Case, content: Content) -> Original:
+def original_of(given: ShownDuty, content: Content) -> Original:
     """What is repeated for a leaf."""
-    dispatch = case.document.dispatch
+    dispatch = given.document.dispatch
     gateway, node = Address(dispatch.gateway), Address(dispatch.node)
     return Original(content.request, dispatch.seed, node, gateway, dispatch.model_digest)

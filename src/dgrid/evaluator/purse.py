@@ -1,31 +1,26 @@
 """What an evaluator pays its re-runs from: a channel at every gateway, with an API key of its own for each.
 
 A key is shown to one gateway only, which could spend what lies in its channel and nothing else: so deposits are small,
-and filled up when half is used. Refuses to deposit what the evaluator does not hold; where it has no channel it asks
-nothing.
+and filled up when half is used. Refuses to deposit what the evaluator does not hold. A gateway without a channel is not
+asked.
 """
 
-import base64
 import logging
 from dataclasses import dataclass
-from typing import Final
 
-from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, deposit
+from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, deposit, gateways_to_pay
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.chain.view import ChainView, Member
+from dgrid.chain.view import ChainView
 from dgrid.core.errors import InsufficientBudget
-from dgrid.core.identity import Address, api_key_tag, channel_salt, to_hex
+from dgrid.core.identity import Address, api_key_of, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
-
-GATEWAYS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +45,10 @@ class Purse:
 
     async def fill(self, view: ChainView) -> None:
         """Opens what is missing and fills up what runs low. Raises InsufficientBudget, Reverted, ChainUnavailable."""
-        for member in _gateways(view):
+        for member in gateways_to_pay(view):
             config = await self._config(member.address)
-            state = await channel_state(self.rpc, self.contracts, config=config)  # the latest: nothing is paid in twice
+            # The latest state, not the final one, so that nothing is paid in twice.
+            state = await channel_state(self.rpc, self.contracts, config=config)
             missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
             if 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)
@@ -62,16 +58,14 @@ class Purse:
         """The gateways whose channel the final chain knows and where something is left."""
         payer = self.key.address
         salts = {bytes(one.config.salt): one for one in view.channels.values() if one.config.payer == payer}
-        doors = [
-            GatewayDoor(member.address, member.endpoint, self.api_key(member.address)) for member in _gateways(view)
-        ]
+        gateways = gateways_to_pay(view)
+        doors = [GatewayDoor(member.address, member.endpoint, self.api_key(member.address)) for member in gateways]
         funded = [(door, salts.get(channel_salt(door.gateway, api_key_tag(door.api_key)))) for door in doors]
         return [door for door, channel in funded if channel is not None and channel.balance_wei > 0]
 
     def api_key(self, gateway: Address) -> str:
         """The key for one gateway; follows from the signing key, so that nothing else must be kept."""
-        secret = keccak(self.key.secret + b"DGrid evaluator's API key" + gateway)
-        return "dg-" + base64.urlsafe_b64encode(secret).decode().rstrip("=")
+        return api_key_of(keccak(self.key.secret + b"DGrid evaluator's API key" + gateway))
 
     async def _config(self, gateway: Address) -> ChannelConfig:
         terms = ChannelTerms(gateway, authorizer=gateway, tag=api_key_tag(self.api_key(gateway)))
@@ -83,10 +77,6 @@ class Purse:
         held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [self.key.address])
         if held < amount_wei:
             raise InsufficientBudget(
-                f"{amount_wei} wei are missing for re-runs", hint="send DGAI to the evaluator's address"
+                f"{amount_wei} wei for re-runs are more than it holds", hint="send DGAI to the evaluator's address"
             )
         await deposit(self.sender, self.contracts, config=config, amount_wei=amount_wei)
-
-
-def _gateways(view: ChainView) -> list[Member]:
-    return sorted(view.active(Role.GATEWAY), key=lambda member: (-member.stake_wei, member.address))[:GATEWAYS_MAX]

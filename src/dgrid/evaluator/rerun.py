@@ -39,7 +39,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A request as it goes to one peer, and the gateway whose answer it is compared with, to ask another one first."""
+    """A request as it goes to one peer. The gateway that `served_by` names brought the original: it is asked last."""
 
     peer: Peer
     body: bytes
@@ -60,7 +60,7 @@ class PeerAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PeerAnswers:
     """The answers a leaf is compared with."""
 
     same_model: tuple[PeerAnswer, ...] = ()
@@ -76,7 +76,7 @@ class Panel:
         return tuple(sorted(answer.request_id for answer in self.answers))
 
     @classmethod
-    def of(cls, answers: Iterable[PeerAnswer], *, digest: bytes) -> "Panel":
+    def of(cls, answers: Iterable[PeerAnswer], *, digest: bytes) -> "PeerAnswers":
         """Answers to a request that a node with weights of this digest served."""
         found = list(answers)
         return cls(
@@ -84,8 +84,8 @@ class Panel:
             tuple(answer for answer in found if answer.peer.digest != digest),
         )
 
-    def __add__(self, more: "Panel") -> "Panel":
-        return Panel(self.same_model + more.same_model, self.other_models + more.other_models)
+    def __add__(self, more: "PeerAnswers") -> "PeerAnswers":
+        return PeerAnswers(self.same_model + more.same_model, self.other_models + more.other_models)
 
 
 Asking = Callable[[Repeat], Awaitable[PeerAnswer]]  # raises DGridError
@@ -109,13 +109,13 @@ class Repeater:
         self._ask, self._budget_wei = ask, budget_wei
         self._slots = asyncio.Semaphore(at_once)
 
-    async def panel(self, original: Original, peers: Iterable[Peer], *, within_s: float) -> Panel:
+    async def answers(self, original: Original, peers: Iterable[Peer], *, within_s: float) -> PeerAnswers:
         """The peers' answers that came within the time.
 
         Raises InvalidJson when the request is none that can be repeated.
         """
         found = await _within([self._one(peer, original) for peer in peers], within_s)
-        return Panel.of((answer for answer in found if answer is not None), digest=original.digest)
+        return PeerAnswers.of((answer for answer in found if answer is not None), digest=original.digest)
 
     async def _one(self, peer: Peer, original: Original) -> PeerAnswer | None:
         body = repeated_body(original, peer, budget_wei=self._budget_wei)
@@ -143,10 +143,10 @@ async def _within(asked: Sequence[Awaitable[PeerAnswer | None]], seconds: float)
 
 
 def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tuple[list[Peer], list[Peer]]:
-    """(who is asked first, who besides if they do not say the same), by the lot, never the node itself.
+    """(who is asked first, who besides if those do not say the same), drawn by the lot; never the node itself.
 
-    All of them: a node of the same weights, and one node of each of two other models. First: one of another model, and
-    by even odds the one of the same, so that most committees have somebody who compares with it.
+    Together they are a node of the same weights and one node of each of two other models. One of another model is asked
+    first, and with it, by even odds, the one of the same, so that most committees have a member that compares with it.
     """
     ordered = sorted(
         (peer for peer in peers if peer.node != original.node), key=lambda peer: keccak(lot + peer.node + peer.digest)
@@ -163,7 +163,7 @@ def chosen_peers(peers: Iterable[Peer], original: Original, *, lot: bytes) -> tu
 
 
 def repeated_body(original: Original, peer: Peer, *, budget_wei: int) -> bytes:
-    """The request for one peer, with what its gateway keeps to itself of it: whom to ask, and under which seed.
+    """The request for one peer, and for its gateway alone whom to ask and under which seed.
 
     Raises InvalidJson.
     """

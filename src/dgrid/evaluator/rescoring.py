@@ -14,10 +14,10 @@ from dgrid.chain.events import Role
 from dgrid.core.errors import DGridError, EngineError
 from dgrid.core.identity import Address
 from dgrid.engines.encoder import Encoder
-from dgrid.evaluator.judges.reading import ReadingJudges
+from dgrid.evaluator.judges.by_encoder import EncoderJudges
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Scores
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.rerun import OTHER_MODELS_MAX, SAME_MODEL_MAX, Panel, Peer, PeerAnswer
+from dgrid.evaluator.rerun import OTHER_MODELS_MAX, SAME_MODEL_MAX, Peer, PeerAnswer, PeerAnswers
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.panels import panels
@@ -38,7 +38,6 @@ TOLERANCE_BPS: Final = 200
 of which a scale makes at most 150. On one kind of processor nothing differs.
 """
 
-
 LEAKS: Final = "it shows answers to a request that is not public"
 DENIES: Final = "it says undisclosed of what lies open, came in time, and was judged by most who had to"
 
@@ -55,10 +54,10 @@ class Unfounded:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What became of the reports on public leaves; a score within the tolerance of what follows follows."""
+    """What became of the reports on public leaves. A score within the tolerance is taken to follow."""
 
     reports: int  # scored again
-    unread: int  # that could not be: what was asked lies open nowhere, or did perhaps not in time; no encoder answers
+    unread: int  # that could not be: the content lies open nowhere, or perhaps came late; or no encoder answers
     unfounded: tuple[Unfounded, ...]
 
 
@@ -105,7 +104,7 @@ class Rescorer:
         return Rescored(reports, unread, tuple(unfounded))
 
     def _lying_open(self, audit: RoundAudit) -> set[LeafKey]:
-        """The leaves that nobody can have been kept from: named on chain in time, and judged by most who had to."""
+        """The leaves that nobody can have been kept from: disclosed in time, and judged by most who had to."""
         view, evidence = self.reader.view, audit.collected.evidence
         ends_ms = {draw.round: windows_of(view, draw.round).commit_from_s * 1000 for draw in evidence.draws}
         timely = {
@@ -132,41 +131,41 @@ class Rescorer:
             return ["the content that lies open is what was signed"]
         try:
             chat = decode_chat(said.content.request)
-            panel = self._panel(said)
+            peers = self._peers(said)
         except DGridError as error:
             return [error.message]
-        scores = await self._scores(said, chat, panel)
-        return list(self._differences(said, scores, panel))
+        scores = await self._scores(said, chat, peers)
+        return list(self._differences(said, scores, peers))
 
-    def _panel(self, said: Said) -> Panel:
+    def _peers(self, said: Said) -> PeerAnswers:
         """The answers that were shown. Raises NotEvidence."""
         if said.grounds is None:
-            return Panel()
+            return PeerAnswers()
         answers, asked = said.grounds.answers, Asked(said.document, said.content.request)
         nodes, gateways = self._registered(Role.NODE), self._registered(Role.GATEWAY)
         documents = open_all_compared(answers, asked, nodes=nodes, gateways=gateways)
-        panel = Panel.of(map(_answer, documents, answers), digest=said.document.dispatch.model_digest)
-        others = {(one.peer.digest, one.peer.model) for one in panel.other_models}
-        if len(panel.same_model) > SAME_MODEL_MAX or not len(others) == len(panel.other_models) <= OTHER_MODELS_MAX:
+        peers = PeerAnswers.of(map(_answer, documents, answers), digest=said.document.dispatch.model_digest)
+        others = {(one.peer.digest, one.peer.model) for one in peers.other_models}
+        if len(peers.same_model) > SAME_MODEL_MAX or not len(others) == len(peers.other_models) <= OTHER_MODELS_MAX:
             raise NotEvidence("more answers of one model are shown than are asked for")
-        return panel
+        return peers
 
     def _registered(self, wanted: Role) -> set[bytes]:
         return {address for role, address in self.reader.view.members if role is wanted}
 
-    async def _scores(self, said: Said, chat: ChatRequest, panel: Panel) -> Scores:
+    async def _scores(self, said: Said, chat: ChatRequest, peers: PeerAnswers) -> Scores:
         if not said.duty.quality:
             return Scores(task_of(chat))
-        answer, by_rules = said.content.answer, PlainJudges()
+        answer, by_rules = said.content.answer, RuleJudges()
         if said.grounds is not None and said.grounds.method is Method.ENCODER:
-            return await ReadingJudges(self.encoder, by_rules).score_by_reading(chat, answer, panel=panel)
-        return await by_rules.score(chat, answer, panel=panel)
+            return await EncoderJudges(self.encoder, by_rules).score_by_encoder(chat, answer, peers=peers)
+        return await by_rules.score(chat, answer, peers=peers)
 
-    def _differences(self, said: Said, scores: Scores, panel: Panel) -> Iterator[str]:
+    def _differences(self, said: Said, scores: Scores, peers: PeerAnswers) -> Iterator[str]:
         report, cost = said.report, cost_score(said.duty.leaf, self.references)
         exact = {
             "task": (report.task, scores.task),
-            "peers": (report.peers, panel.request_ids),
+            "peers": (report.peers, peers.request_ids),
             "format": (report.format_bps, scores.format_bps),
             "cost": (report.cost_bps, NOT_SCORED if cost is None else cost),
         }

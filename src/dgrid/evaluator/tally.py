@@ -26,7 +26,6 @@ class Tally:
     repeats: Counter = field(
         default_factory=lambda: Counter("dgrid_evaluator_repeats_total", "Answers of peers that came.")
     )
-
     votes: Counter = field(
         default_factory=lambda: Counter("dgrid_evaluator_votes_total", "Votes in cases, by what was found.", "vote")
     )

@@ -18,7 +18,7 @@ from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import Concluder
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.journal import Journal
-from dgrid.evaluator.rounds import (
+from dgrid.evaluator.planning import (
     Commit,
     Conclude,
     FixSeed,
@@ -42,7 +42,7 @@ ROUNDS_KEPT: Final = 256
 
 
 class ChainTime:
-    """Seconds as the chain counts them: `latest_s` is its newest block's time, as a majority of endpoints knows it."""
+    """Seconds as the chain counts them. `latest_s` gives the newest block's time that a majority of endpoints knows."""
 
     def __init__(self, latest_s: Callable[[], int], now_ms: Callable[[], int]) -> None:
         self._latest_s, self._now_ms = latest_s, now_ms

@@ -20,7 +20,7 @@ from dgrid.core.keccak import ZERO_HASH
 from dgrid.gateway.court import Court
 from dgrid.gateway.facts import ChainFacts
 from dgrid.gateway.sealing import ReceiptSealer
-from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch, sign_root
+from dgrid.settlement.closing import ClosedEpoch, Closing, ClosingRow, close_epoch
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
 from dgrid.store.ledger import Ledger
@@ -154,7 +154,7 @@ class EpochCloser:
         await self._ledger.shut_epoch(epoch)
         await self._sealer.settled()
         closed = await asyncio.to_thread(self._compute, epoch)
-        signature = sign_root(self._office.key, self._office.domain, root=closed.root)
+        signature = SignedRoot.by(self._office.key, closed.root, domain=self._office.domain).signature
         size = sum(tree.count for tree in closed.tree.lanes.values() if tree is not None)
         await self._ledger.keep_epoch(epoch, size=size, root=closed.root.packed(), signature=signature)
         self._reached(epoch, EpochState.CLOSED)

@@ -106,7 +106,7 @@ def _shares(receipt: InferenceReceipt) -> _Shares:
 
 
 def _shares_under(receipt: InferenceReceipt, proposed: Parameters) -> _Shares:
-    """The protocol's cut anew, and the gateway's margin as far as it may go; prices stay (PROTOCOL.md § 3)."""
+    """The protocol's cut and the gateway's highest margin by the proposed values; the nodes' prices stay."""
     shares = receipt.shares
     if receipt.usage.flags & (Flag.CACHED | Flag.SUPPORT):
         return _shares(receipt)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dgrid.core.errors import StorageUnavailable
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 from dgrid.wire.frames import SignedReceipt
 from dgrid.wire.messages import InferenceReceipt
 from dgrid.wire.seals import Seal
@@ -175,13 +175,10 @@ class Books:
         if not self._waiting:
             return
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            for statement, values in self._waiting:
-                self._database.execute(statement, values)
-            self._database.execute("COMMIT")
+            with transaction(self._database):
+                for statement, values in self._waiting:
+                    self._database.execute(statement, values)
         except sqlite3.Error as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
             raise StorageUnavailable(f"the node's books cannot be written: {error}", retry_after_ms=1000) from error
         self._waiting.clear()
 

@@ -1,7 +1,7 @@
 """One score from a panel: corrected scores, weighted by what each is worth, none far from the middle.
 
-The bound is the panel's median ± c times its median absolute deviation: calibration removes what an evaluator always
-does, the bound what it does once. An evaluator's pay is measured against the consensus of the others alone.
+The bound is the panel's median ± c times its median absolute deviation. Calibration takes off what an evaluator does
+always, the bound what it does once. An evaluator's pay is measured against the consensus of the others alone.
 """
 
 from collections.abc import Sequence

@@ -2,13 +2,13 @@
 
 The model is x = c + g·(y − μ) + noise: an evaluator that sees an answer of true quality y says x. A least-squares fit
 over its canaries, shrunk by `prior_canaries` pseudo-observations (ridge regression), gives c, g and the variance of the
-noise. It is shrunk in steps, for habits are much alike on all tasks and canaries are few: the population on one task to
-the population on all, an evaluator's other tasks to the population, then this task to what those say of it. A score is
-read as y = μ + (x − c)/g with precision g²/noise². A booster's constant is taken off; a lazy one's score gets no
-weight, nor does an inverted one's.
+noise. Habits are much alike on all tasks, and canaries are few, so the shrinking goes in steps: the population on one
+task is shrunk to the population on all tasks, an evaluator's fit over its other tasks to the population, and its fit on
+this task to what the other tasks say of it. A score is then read as y = μ + (x − c)/g with precision g²/noise². So what
+a booster always adds is taken off, and the scores of lazy and inverted evaluators get no weight.
 
 The population is the median over the evaluators in the table before the round: half of them would have to lie to move
-it, and nothing an evaluator reports now moves how others are read now.
+it, and nothing that is reported in a round changes how others are read in that round.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from dgrid.wire.quality import CalibrationRow
 
 ALL_TASKS = ""
 NOISE_MIN_BPS = 300  # nobody is perfect on few canaries; keeps precisions finite
-SCALE_MAX = 3  # how far an evaluator's scale is stretched at most
+SCALE_MAX = 3  # the most by which an evaluator's deviations are stretched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +155,8 @@ def find_population(known: Mapping[str, Population], task: str, *, rules: Calibr
 
 
 def _population(rows: list[CalibrationRow], rules: CalibrationRules, *, before: Population) -> Population:
-    """The truth's mean and spread from all canaries, the evaluators' habits from the median of those well known; while
-    those are few, as before.
+    """The truth's mean and spread from all canaries, and the habits of the median evaluator among those with enough
+    canaries; the habits of `before` where there are fewer than three.
     """
     assumed = _truth(rows, before, prior=rules.prior_canaries)
     known = [row for row in rows if row.count >= rules.known_canaries]
@@ -184,7 +184,7 @@ def _truth(rows: list[CalibrationRow], before: Population, *, prior: int) -> Pop
 
 
 def _spreads(row: CalibrationRow) -> tuple[int, int, int]:
-    """n·Σyy − (Σy)², and likewise xy and xx; halving may leave a tiny negative, which is none."""
+    """n·Σyy − (Σy)², and likewise for xy and xx. Halving the sums may leave a square just below zero: then it is 0."""
     count = row.count
     return (
         max(0, count * row.yy - row.y * row.y),
@@ -199,7 +199,7 @@ def _residual(yy: int, xy: int, *, xx: int, gain_bps: int) -> int:
 
 
 def _scale(row: CalibrationRow, xx: int, *, population: Population, prior: int) -> tuple[int, int]:
-    """An evaluator's own mean, and by how much its deviations must be stretched."""
+    """An evaluator's own mean, and by how much its deviations must be stretched; both in basis points."""
     count = row.count
     mean = nearest(row.x + prior * population.center_bps, count + prior)
     variance = (xx // max(1, count) + prior * population.score_variance) // (count + prior)

@@ -20,7 +20,7 @@ def choice_score(output: str, reference: str) -> int | None:
     if polarity(reference) is not None:
         return verdict_score(output, reference)
     if (letter := letter_of(reference)) is not None:
-        return BPS if letter_fits(output, letter, named=without_letter(reference)) else 0
+        return BPS if letter_fits(output, letter, named=option_words(reference)) else 0
     wanted = content(reference)
     if not wanted or wanted.total() > 4:
         return None
@@ -28,7 +28,7 @@ def choice_score(output: str, reference: str) -> int | None:
 
 
 def verdict_score(output: str, reference: str) -> int:
-    """Yes or no: the word decides, a wrong reason spoils it."""
+    """Of a yes or no: the word decides, and a wrong reason makes it worth nothing."""
     said = words(output)
     if polarity(output) is not polarity(reference) or {"yes", "no"} <= set(said) or len(said) > EXPLANATION_WORDS_MAX:
         return 0
@@ -91,9 +91,11 @@ def letters_of(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def without_letter(text: str) -> frozenset[str]:
+def option_words(text: str) -> frozenset[str]:
+    """The words that carry meaning in an option, without its letter."""
     return frozenset(content(without_letters(text)))
 
 
 def without_letters(text: str) -> str:
+    """The text as it stands beside its option letters."""
     return LETTER.sub(" ", LEADING_LETTER.sub(" ", text.strip()) if letters_of(text) else text)

@@ -9,6 +9,7 @@ would get more duties in a round than the cap keeps those of the lowest H; the o
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
@@ -16,6 +17,13 @@ from dgrid.poq.evidence import DrawnEpoch, EvaluatorFacts, LeafFacts
 from dgrid.poq.rules import DrawRules
 
 HASH_BITS = 256
+
+
+class Purposes(NamedTuple):
+    """What a leaf is drawn for: to be judged, and to be read with the claimed model."""
+
+    quality: bool
+    identity: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,14 @@ def is_drawn(leaf: LeafFacts, draw: DrawnEpoch, *, purpose: bytes, share_bps: in
     if not leaf.is_open:
         return False
     return draw.expired or _number(draw.seed + purpose + leaf.receipt) * BPS < share_bps << HASH_BITS
+
+
+def drawn_for(leaf: LeafFacts, draw: DrawnEpoch, *, rules: DrawRules) -> Purposes:
+    """What the seed chose a leaf for, if for anything."""
+    return Purposes(
+        is_drawn(leaf, draw, purpose=b"quality", share_bps=rules.quality_bps),
+        is_drawn(leaf, draw, purpose=b"identity", share_bps=rules.identity_bps),
+    )
 
 
 def lot(seed: bytes, receipt: bytes, *, evaluator: bytes) -> int:
@@ -72,12 +88,11 @@ def duties(draws: Iterable[DrawnEpoch], rules: DrawRules) -> tuple[Duty, ...]:
 
 def _candidates(draw: DrawnEpoch, rules: DrawRules) -> Iterator[_Candidate]:
     for leaf in draw.leaves:
-        quality = is_drawn(leaf, draw, purpose=b"quality", share_bps=rules.quality_bps)
-        identity = is_drawn(leaf, draw, purpose=b"identity", share_bps=rules.identity_bps)
-        if quality or identity:
+        purposes = drawn_for(leaf, draw, rules=rules)
+        if any(purposes):
             for member in committee(leaf, draw, size=rules.committee_size):
                 number = lot(draw.seed, leaf.receipt, evaluator=member.address)
-                yield _Candidate(number, Duty(member.address, draw.round, leaf, quality, identity))
+                yield _Candidate(number, Duty(member.address, draw.round, leaf, *purposes))
 
 
 def _under_cap(owned: Sequence[_Candidate], cap: int) -> list[Duty]:

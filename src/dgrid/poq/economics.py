@@ -1,9 +1,9 @@
 """When honesty pays, as inequalities over a network's terms: so that nobody deploys terms under which it does not.
 
 `violations` is the guard over a network's parameters: `Economics.sol` refuses what it names, by the same integers. A
-node is weighed by `Temptation`. An evaluator that guesses loses its pay alone, for only silence is slashed; so it asks
-that judging is paid and told from guessing, and that silence costs more than it saves. Refuses to say what a judgement
-costs: that follows from the prices of the nodes that a judge asks, and no parameter bounds it.
+node is weighed by `Temptation`. An evaluator that guesses loses nothing but its pay, for only silence is slashed: so
+the guard asks that judging is paid and can be told from guessing, and that silence costs more than it saves. Refuses to
+say what a judgement costs: that follows from the prices of the nodes that a judge asks, and no parameter bounds it.
 """
 
 from collections.abc import Iterator
@@ -15,16 +15,15 @@ from dgrid.chain.parameters import Parameters
 from dgrid.core.money import BPS
 from dgrid.poq.temptation import SQUARED_BPS, Temptation
 
-HIT_BPS = 9_000  # δ; ε is nought for what only a jury's verdict slashes
+HIT_BPS = 9_000  # δ, assumed: nine of ten checked cheats are found; ε is nought, for only a jury's verdict slashes
 SAVING_BPS = 8_000  # Δc: what of a price the smallest model in place of the claimed one saves
 FIVE_OF_POISSON = 1_161  # hundredths: with a mean of 11.61, five detections happen with 99 %
-DETECTIONS = 5
-"""With δ a bound, not the rule: a node is asked, and convicted by its own replies, once at least five checked ones lie
-beyond the threshold in the mean (`identity.is_doubted`). By the gaps of the built-in models
-(`tests/poq/measured_gaps.json`) three in four replies of nano under a dearer name lie beyond, of micro under mini's 43
-in a hundred. Yet whoever always swaps is asked before it has saved 0.9 of what is counted, with 99 %, at a check of 5 %
-or 20 %: nano for mini after six checked replies; micro for mini after fifteen, but that saves three eighths of a
-price, not 0.8.
+"""Five detections, each with δ, are a bound, not the rule: a node is asked, and convicted by its own replies, once at
+least five checked ones lie beyond the threshold in the mean (`identity.is_doubted`). By the gaps of the built-in
+models (`tests/poq/measured_gaps.json`) three in four replies of nano under a dearer name lie beyond, of micro under
+mini's 43 in a hundred. Yet whoever always swaps is asked before it has saved 0.9 of what is counted, with 99 %, at a
+check of 5 % as of 20 %: nano for mini after six checked replies; micro for mini after fifteen, but that saves three
+eighths of a price, not 0.8.
 
 Who swaps every second or third reply saves less than half of it on average, but is not held to it with 99 %: nano for
 mini on a third saves 1.1 times as much, micro for mini 2.8 times (`tests/poq/test_lifetimes.py`). `NODE_HONESTY` needs
@@ -54,7 +53,7 @@ class Rule(IntEnum):
 def violations(parameters: Parameters, *, epoch_seconds: int, before: Parameters | None = None) -> tuple[Rule, ...]:
     """The rules that these values break together, in order; the contract names the first.
 
-    With `before`, what counts until they do: the delays must outlast the windows that run then, too.
+    `before` are the values that count until these do: the new delays must outlast the windows that run meanwhile, too.
     """
     found = [rule for rule, holds in _findings(parameters, epoch_seconds) if not holds]
     if before is not None:
@@ -65,8 +64,8 @@ def violations(parameters: Parameters, *, epoch_seconds: int, before: Parameters
 
 
 def request_temptation(parameters: Parameters) -> Temptation:
-    """A request of the highest worth, as a node with the least stake sees it; amounts in 10⁻⁴ wei, so that nothing is
-    rounded.
+    """What cheating on a request of the highest worth is to a node with the least stake; amounts in 10⁻⁴ wei, so that
+    nothing is rounded.
     """
     return Temptation(
         check_bps=parameters.identity_bps,
@@ -131,8 +130,8 @@ def _tells_guessing(parameters: Parameters) -> bool:
 
 
 def _costs_silence(parameters: Parameters) -> bool:
-    """Whether to commit and not to open costs what opened reports can at the worst, a unit of information each, even
-    who reports itself; and a silent juror what it saves by asking for none of its samples.
+    """Whether silence costs enough: whoever commits and does not open must lose what opened reports can cost at worst,
+    a unit of information each, even if it reports itself; and a silent juror what it saves by taking no samples.
     """
     p = parameters
     reports_wei = p.evaluator_rate_wei * p.duty_cap
@@ -155,11 +154,11 @@ def _weighs(parameters: Parameters) -> bool:
 
 
 def _pays_verdicts_alike(parameters: Parameters) -> bool:
-    """Whether a conviction leaves the jurors the one bond that an acquittal gives them.
+    """Whether a conviction leaves the jurors what an acquittal gives them: one bond.
 
-    By the sums of `Awards.sol`: of the least that each kind of case takes of a member with the least stake, refunds and
-    the opener's reward are paid first. A wrong root's signers refund nobody. A penalty above the stake takes all of it,
-    which is enough where a node's slash is.
+    By the sums of `Awards.sol`: what a case takes from a member with the least stake first pays the refunds and the
+    opener's reward. The signers of a wrong root refund nobody. A penalty above the stake takes all of the stake, which
+    is enough wherever a node's slash is.
     """
     p = parameters
     refunds_wei = REFUNDS_MAX * p.request_value_max_wei

@@ -47,7 +47,7 @@ class Sums:
         return Sums(self.count + times, self.total + times * value, self.squares + times * value * value)
 
     def pooled(self, rest: "Sums") -> "Sums":
-        """These and the mean of the rest as one more; everything as many times as the rest are, to stay whole."""
+        """These, and the mean of the rest as one more; all times the number of the rest, so that it stays whole."""
         return Sums(
             (self.count + 1) * rest.count,
             self.total * rest.count + rest.total,

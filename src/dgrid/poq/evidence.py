@@ -11,6 +11,7 @@ from dgrid.wire.messages import Flag, Privacy
 from dgrid.wire.quality import LeafKey, Report, TaskType
 
 RoundAndEvaluator = tuple[int, bytes]
+GatewayEpoch = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ def parsed(text: str) -> Any:
 
 
 def unfenced(text: str) -> str:
-    """What stands in a code fence, or else the text itself. One pattern for it takes cubic time to fail, as on a fence
-    with blank lines behind it: nodes write these texts.
+    """What stands in a code fence, or else the text itself. No single pattern does it: that would take cubic time to
+    fail, for example on a fence with many blank lines behind it, and nodes write these texts.
     """
     opening, written = OPENING.match(text), text.rstrip()
     if opening is None or "\n" not in opening[1] or not written.endswith(FENCE):

@@ -47,7 +47,6 @@ class Fault(StrEnum):
     UNDECODED = "undecoded"  # control tokens or broken characters
     LOOP = "loop"
     GARBAGE = "garbage"
-    CUT = "cut"  # broken off, though the caller set no limit
     STOP = "stop"  # goes on behind a stop text
     LONG = "long"  # much more than the sentence or the few words asked for
     CALL = "call"  # a tool that was not offered, arguments that do not fit, or no call where one was demanded
@@ -61,35 +60,27 @@ CEILINGS_BPS: Final[Mapping[Fault, int]] = {
     Fault.UNDECODED: 3_000,
     Fault.LOOP: 1_000,
     Fault.GARBAGE: 1_000,
-    Fault.CUT: 5_000,
     Fault.STOP: 5_000,
     Fault.LONG: 7_000,
     Fault.CALL: 2_000,
 }
 
 
-def format_score(chat: ChatRequest, answer: str, *, finish: str = "") -> int:
-    """How far the answer keeps the form, 0 to 10,000. `answer` as `outputHash` covers it; `finish` where known."""
+def format_score(chat: ChatRequest, answer: str) -> int:
+    """How far the answer keeps the form, 0 to 10,000; rounded down. `answer` holds all choices, as `outputHash` covers
+    them.
+    """
     choices = answer.split(CHOICE_SEPARATOR)
-    each = [lowest(choice_faults(chat, choice, finish=finish)) for choice in choices]
+    each = [lowest_ceiling(choice_faults(chat, choice)) for choice in choices]
     whole = BPS if len(choices) == (chat.n or 1) else CEILINGS_BPS[Fault.COUNT]
     return min(sum(each) // len(each), whole)
 
 
-def format_faults(chat: ChatRequest, answer: str, *, finish: str = "") -> tuple[Fault, ...]:
-    """Everything that is wrong with any choice, each fault once, in the order of the list above."""
-    choices = answer.split(CHOICE_SEPARATOR)
-    found = {fault for choice in choices for fault in choice_faults(chat, choice, finish=finish)}
-    if len(choices) != (chat.n or 1):
-        found.add(Fault.COUNT)
-    return tuple(fault for fault in Fault if fault in found)
-
-
-def lowest(faults: Iterator[Fault]) -> int:
+def lowest_ceiling(faults: Iterator[Fault]) -> int:
     return min((CEILINGS_BPS[fault] for fault in faults), default=BPS)
 
 
-def choice_faults(chat: ChatRequest, choice: str, *, finish: str) -> Iterator[Fault]:
+def choice_faults(chat: ChatRequest, choice: str) -> Iterator[Fault]:
     """The faults of one choice's content and tool calls."""
     content, *calls = choice.split(CALL_SEPARATOR)
     yield from call_faults(chat, calls)
@@ -101,13 +92,12 @@ def choice_faults(chat: ChatRequest, choice: str, *, finish: str) -> Iterator[Fa
     yield from (json_faults(chat, content) if wants_json(chat) else prose_faults(chat, content))
     if "\ufffd" in content or CONTROL_TEXT.search(content) or has_control_signs(content):
         yield Fault.UNDECODED
-    if finish == "length" and chat.completion_limit is None:
-        yield Fault.CUT
     if any(stop and stop in content for stop in stop_texts(chat)):
         yield Fault.STOP
 
 
 def json_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
+    """Of an answer that must be an object: whether it is one, and of the shape that was asked for."""
     value = parsed_object(content)
     if value is None:
         yield Fault.JSON
@@ -116,6 +106,7 @@ def json_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
 
 
 def prose_faults(chat: ChatRequest, content: str) -> Iterator[Fault]:
+    """Of an answer in words: loops, what nobody can read, and more than the sentence or the few words asked for."""
     if is_looping(content):
         yield Fault.LOOP
     if is_garbage(content):
@@ -139,12 +130,14 @@ def call_faults(chat: ChatRequest, calls: list[str]) -> Iterator[Fault]:
 
 
 def tool_of(tool: Mapping[str, Any]) -> tuple[str, Any]:
+    """An offered tool's name, and the schema of its arguments."""
     function = tool.get("function")
     function = function if isinstance(function, dict) else {}
     return str(function.get("name", "")), function.get("parameters")
 
 
 def demanded_schema(chat: ChatRequest) -> Any:
+    """The schema of the answer that the request holds; None where it has none."""
     described = (chat.response_format or {}).get("json_schema")
     return described.get("schema") if isinstance(described, dict) else None
 

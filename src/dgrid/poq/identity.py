@@ -6,9 +6,9 @@ A node is flagged when the mean of its latest replies, at least five and at most
 window passes from table to table and never restarts: looking often is no new chance, for no single honest reply comes
 near the threshold. A flag stands until a case acquits the node; then all is forgotten.
 
-One of three can keep a reply from counting. So what most members find, two of three, is kept beside it as doubts; they
-cost nothing, but whoever is doubted is asked, and if its replies convict it a case is opened. `sworn_evidence` is what
-askers go by, and every member after them; `convicts` what each member's own fresh replies must show, counted.
+One member of three can keep a reply from counting. So what most members found, two of three, is kept beside it as
+doubts. They cost nothing, but whoever is doubted is asked itself, and a case is opened if its replies convict it: by
+`sworn_evidence`, which every juror computes again. A juror also convicts by `convicts`, over fresh replies of its own.
 
 Prefill laundering (a cheap model writes, the claimed one only computes the log-probabilities) leaves no gap. It shows
 in how unlikely the text is to the claimed model, so `laundering` reports that apart; it flags nobody.
@@ -102,10 +102,11 @@ def sworn_evidence(gaps_micros: Sequence[int], threshold_micros: int, *, rules: 
 
     How much likelier they are from a node of which every fifth reply is far off than from an honest one, of which at
     most one in a thousand is. Whoever looks after every reply and stops when it likes still sees a ratio of 10¹¹ of an
-    honest node with probability 10⁻¹¹ at most (Ville 1939). So an asker may go on where a node cheats seldom. Of one
-    set: N evaluators have N · R of them on R roots, none of their choice (`dgrid.settlement.binding`), which makes it
-    N · R · 10⁻¹¹ at most. That takes each request to have one reply, and one in a thousand to hold for every reply
-    given those before it, on average over what is asked: `dgrid.settlement.samples` says what is not bound.
+    honest node with probability 10⁻¹¹ at most (Ville 1939), so an asker may go on where a node cheats seldom. That is
+    for one set of requests: N evaluators have N · R sets on R roots, none of them of their own choice
+    (`dgrid.settlement.binding`), and with all of these it is N · R · 10⁻¹¹ at most. It assumes that each request has
+    one reply, and that a reply is far off with probability one in a thousand whatever came before it, on average over
+    what is asked; `dgrid.settlement.samples` says what is not bound.
     """
     far = sum(gap > rules.far * threshold_micros for gap in gaps_micros)
     return far * rules.far_gain_micros - (len(gaps_micros) - far) * rules.near_loss_micros

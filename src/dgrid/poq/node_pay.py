@@ -24,7 +24,7 @@ from dgrid.wire.quality import CredibilityRow
 NodeAndModel = tuple[bytes, bytes]
 
 NOTHING: Mapping[bytes, int] = {}
-RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in so many bits
+RELEASE_MAX_WEI = 2**96 - 1  # the court counts what one root takes of a gateway in 96 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Settled:
 
     gateway: bytes
     node: bytes
-    multiplier_bps: int
     released_wei: int
     node_wei: int
     refunds: tuple[tuple[bytes, int], ...]  # payer, wei
@@ -114,8 +113,9 @@ def settle(
 ) -> tuple[Settled, ...]:
     """An epoch's parts above the base, by lane and node; nothing where they are nothing.
 
-    They come to no more than `most_wei`, nor than the fees' part above the base, rounded down. Of all epochs together
-    the contract releases that part rounded up, and it would refuse a whole root for one gateway that promises more.
+    In sum they are at most `most_wei`, and at most the part of the epoch's fees above the base, rounded down. The
+    contract releases that part of all epochs together, rounded up; it would refuse a whole root if one gateway promised
+    more.
     """
     by_party: dict[tuple[int, bytes], list[LeafFacts]] = defaultdict(list)
     for leaf in draw.leaves:
@@ -127,8 +127,8 @@ def settle(
         released_wei = min(left_wei, above_base(leaves, rules.base_share_bps))
         if released_wei:
             left_wei -= released_wei
-            multiplier, kept_wei, refunds = _share_out(released_wei, leaves, multipliers=multipliers, rules=rules)
-            settled.append(Settled(draw.gateway, node, multiplier, released_wei, kept_wei, refunds))
+            kept_wei, refunds = _share_out(released_wei, leaves, multipliers=multipliers, rules=rules)
+            settled.append(Settled(draw.gateway, node, released_wei, kept_wei, refunds))
     return tuple(settled)
 
 
@@ -171,14 +171,14 @@ def split_refund(amount_wei: int, weights: Mapping[bytes, int]) -> tuple[tuple[b
 
 def _share_out(
     released_wei: int, leaves: Sequence[LeafFacts], *, multipliers: Multipliers, rules: PayRules
-) -> tuple[int, int, tuple[tuple[bytes, int], ...]]:
-    """m, what it leaves to the node, and what goes back to its payers."""
+) -> tuple[int, tuple[tuple[bytes, int], ...]]:
+    """What m leaves to the node, and what goes back to its payers."""
     node = leaves[0].node
     by_model = {model: multipliers.of(node, model) for model in {leaf.model_id for leaf in leaves}}
     multiplier, weights = _weighted(leaves, by_model), _refund_weights(leaves, by_model)
     span = BPS - rules.base_share_bps
     kept = released_wei * (multiplier - rules.base_share_bps) // span if weights and span else released_wei
-    return multiplier, kept, split_refund(released_wei - kept, weights) if kept < released_wei else ()
+    return kept, split_refund(released_wei - kept, weights) if kept < released_wei else ()
 
 
 def _weighted(leaves: Iterable[LeafFacts], by_model: Mapping[bytes, int]) -> int:

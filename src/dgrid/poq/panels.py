@@ -65,7 +65,7 @@ class Panel:
 
     @property
     def owing(self) -> Iterator[Member]:
-        """Members that did not do what they had to: no report, or none of what most others could give."""
+        """Members that did not do their duty: they gave no report, or left out what most others could give."""
         most = len(self.members) // 2
         scored, identified = len(self.scores) > most, len(self.identities) > most
         for one in self.members:

@@ -42,20 +42,20 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
     """
     before = table or _empty(evidence)
     _require_following(table, evidence)
-    found = panels(evidence, rules)
-    known = Calibrations(before.calibration, rules.calibration)
-    known.observe(found, evidence.canaries)
-    judged = readings(found, evidence.canaries, known=known, rules=rules)
-    suspicions = suspicions_after(before, found, evidence=evidence, rules=rules)
+    all_panels = panels(evidence, rules)
+    calibrations = Calibrations(before.calibration, rules.calibration)
+    calibrations.observe(all_panels, evidence.canaries)
+    judged = readings(all_panels, evidence.canaries, known=calibrations, rules=rules)
+    suspicions = suspicions_after(before, all_panels, evidence=evidence, rules=rules)
     passed, flagged = evidence.round - before.round, flagged_in(suspicions)
     levels = Levels(before.levels, rules.credibility, rounds_passed=passed, flagged=flagged)
     levels.observe(judged)
-    moved = changes(evidence, judged, calibrations=known, levels=levels, suspicions=suspicions, rules=rules)
+    moved = changes(evidence, judged, calibrations=calibrations, levels=levels, suspicions=suspicions, rules=rules)
     level_rows = levels.rows(moved)
     credibility = _credibility(before, moved, levels=level_rows, round_=evidence.round, rules=rules)
-    multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged_in(suspicions))
+    multipliers = Multipliers(credibility, rules.pay, credibility=rules.credibility, flagged=flagged)
     turn = take_turn(_owed(before.waiting, evidence.draws, multipliers, rules=rules))
-    balances, paid = _pay_evaluators(before, judged, found, rules=rules)
+    balances, paid = _pay_evaluators(before, judged, all_panels, rules=rules)
     return QualityTable(
         chain_id=evidence.chain_id,
         court=evidence.court,
@@ -64,7 +64,7 @@ def judge(table: QualityTable | None, evidence: RoundEvidence, rules: QualityRul
         judged=tuple(sorted((draw.gateway, draw.epoch) for draw in evidence.draws)),
         releases=tuple((gateway, amount_of(wei)) for gateway, wei in turn.releases.items()),
         credibility=credibility,
-        calibration=known.rows(),
+        calibration=calibrations.rows(),
         balances=balances,
         suspicions=suspicions,
         payouts=_payouts(before.payouts, turn.taken, paid),
@@ -98,7 +98,7 @@ def _require_following(table: QualityTable | None, evidence: RoundEvidence) -> N
         raise CheckFailed(f"the table judged up to round {last}; only later ones can follow")
     judged = [(draw.gateway, draw.epoch) for draw in evidence.draws]
     if len(set(judged)) != len(judged):
-        raise CheckFailed("an epoch is drawn once")
+        raise CheckFailed("the evidence holds two draws of one epoch")
 
 
 def _credibility(

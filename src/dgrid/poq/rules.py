@@ -111,11 +111,12 @@ class IdentityRules:
     """When a node is said to run another model than it claims.
 
     Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 5.4e-3 with f16.
-    Of 3,000 honest replies of the built-in models one had a mean gap above that, of 4.4e-2; swapped among them, 35 in a
-    hundred are above 8e-2 between micro and mini, 66 to 70 with nano (`tests/poq/measured_gaps.json`).
+    Of 3,000 honest replies of the built-in models one had a mean gap above that, of 4.4e-2. Where one of these models
+    answers for another, 35 in a hundred replies are above 8e-2 between micro and mini, 66 to 70 where one of the two is
+    nano (`tests/poq/measured_gaps.json`).
 
-    Three things follow, each surer than the one before: a doubt costs nothing, an evaluator asks the node itself and
-    opens a case if that convicts it; a flag costs credibility and pay; only a case costs stake.
+    Three things follow, each surer than the one before. A doubt costs nothing: an evaluator asks the node itself, and
+    opens a case only if its replies convict it. A flag costs credibility and pay. Only a case costs stake.
     """
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
@@ -130,20 +131,20 @@ class IdentityRules:
     fresh_min: int = 15  # replies without which a case is not decided against a node
     far: int = 2  # thresholds: a fresh reply above is one that no honest model was seen to give
     far_bps: int = 2_000  # of a member's own fresh replies must be that far off to convict: four of twenty
-    far_gain_micros: int = 5_298_317  # ln(0.2 / 0.001): what the opener's replies say, one that is far off,
-    near_loss_micros: int = 222_143  # and ln(0.999 / 0.8), one that is not
-    sworn_micros: int = 25_328_436  # ln 10^11: what they must come to, for every member to decide alike
+    far_gain_micros: int = 5_298_317  # ln(0.2 / 0.001): what one far-off reply to the opener says against a node
+    near_loss_micros: int = 222_143  # ln(0.999 / 0.8): what any other reply says for it
+    sworn_micros: int = 25_328_436  # ln 10^11: what the opener's replies must come to for a member to convict on them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayRules:
-    """The first four come from the chain."""
+    """What nodes and evaluators are paid. The first four come from the chain."""
 
     base_share_bps: int  # of a node's part, paid with the epoch; quality decides on the rest
     gain_bps: int  # what one unit of shortfall takes from m
     evaluator_rate_wei: int  # for one unit of information
     pool_cap_wei: int  # the most that a round pays evaluators
-    multiplier_min_bps: int = 8_000  # POQ: m = clip(1 + g·z, 0.8, 1.0)
+    multiplier_min_bps: int = 8_000  # the least m, see `node_pay`
     unit_bps: int = 1_000  # of quality: z counts in these, half to three quarters of a step between built-in models
     window: int = 50  # tasks; over five, a random scorer keeps half of honest pay (simulated)
     payable_tasks: int = 50

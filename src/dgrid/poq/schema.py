@@ -39,6 +39,7 @@ class Check:
     steps: Steps
 
     def fits(self, value: Any, schema: Schema, *, depth: int) -> bool:
+        """Whether a value has the shape of a part of the schema, `depth` levels below the whole."""
         if schema is False:
             return False
         if not isinstance(schema, dict) or depth > DEPTH_MAX or not self.steps.take():
@@ -61,6 +62,7 @@ class Check:
         return part
 
     def fits_combined(self, value: Any, schema: Mapping[str, Any], *, depth: int) -> bool:
+        """Whether enough of the cases under anyOf, oneOf and allOf fit."""
         for word, enough in COMBINATIONS.items():
             cases = schema.get(word)
             fitting = [self.fits(value, case, depth=depth + 1) for case in cases] if isinstance(cases, list) else []
@@ -69,6 +71,7 @@ class Check:
         return True
 
     def fits_inside(self, value: Any, schema: Mapping[str, Any], *, depth: int) -> bool:
+        """Whether what an object or a list holds fits."""
         if isinstance(value, dict):
             return self.fits_object(value, schema, depth=depth)
         if isinstance(value, list) and isinstance(schema.get("items"), dict | bool):
@@ -76,6 +79,7 @@ class Check:
         return True
 
     def fits_object(self, value: dict[str, Any], schema: Mapping[str, Any], *, depth: int) -> bool:
+        """Whether all required names are there, and each value fits. Names that only a pattern allows are let be."""
         properties = schema.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         required = schema.get("required")
@@ -126,6 +130,7 @@ def is_equal(left: Any, right: Any) -> bool:
 
 
 def fits_bounds(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a number, or the length of a text or a list, lies between its bounds, these included."""
     size: float | None = None
     words: Sequence[str] = ()
     if is_number(value):

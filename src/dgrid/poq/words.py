@@ -157,4 +157,4 @@ def repeats(said: Sequence[str], size: int) -> bool:
     for place in range(size, len(said)):
         run = run + 1 if said[place] == said[place - size] else 0
         longest = max(longest, run)
-    return longest >= 2 * size and longest + size > len(said) / 2 and (longest + size) >= 3
+    return longest >= 2 * size and 2 * (longest + size) > len(said) and longest + size >= 3

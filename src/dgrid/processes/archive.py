@@ -171,7 +171,7 @@ class ArchiveService:
     def _check_quality(self, blob: QualityBlob, signer: Address, *, size: int) -> None:
         self._require_here(blob.chain_id, blob.court, of=self.court)
         if not isinstance(blob, QualityTable) and blob.author != signer:
-            raise InvalidSignature("the blob is another's")
+            raise InvalidSignature("the blob names another author than who signed for it")
         if isinstance(blob, Disclosure):
             self._require_gateway(signer, epoch=blob.epoch, size=size)
         elif not isinstance(blob, Canaries):
@@ -184,12 +184,11 @@ class ArchiveService:
         view, left = self.watcher.latest, self.finishing.get(signer, FINISHING_BYTES_MAX)
         if not may_finish(view, signer, epoch=epoch, now_s=self.watcher.latest_s) or size > left:
             raise InvalidSignature(f"{to_hex(signer)} is not a registered gateway, or is out of service")
-        if not view.members[Role.GATEWAY, signer].active:
+        if not view.is_active(Role.GATEWAY, signer):
             self.finishing[signer] = left - size
 
     def _require_active(self, role: Role, signer: Address) -> None:
-        member = self.watcher.latest.members.get((role, signer))
-        if member is None or not member.active:
+        if not self.watcher.latest.is_active(role, signer):
             raise InvalidSignature(f"{to_hex(signer)} is not a registered {role.name.lower()}")
 
     def _require_here(self, chain_id: int, contract: bytes, *, of: bytes) -> None:

@@ -31,7 +31,6 @@ from dgrid.settlement.archives import LIMITS, Archives, doors_of
 from dgrid.settlement.records import Records
 from dgrid.wire.http import HttpClient, any_address, loopback_only
 from dgrid.wire.server import Reply, Request, Server, json_reply
-from dgrid.wire.typed import court_domain
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +78,8 @@ def opened_loop(
     records = Records(lambda: watcher.finalized, archives)
     accounts = accounts_of(key, config.accounts)
     own = {account.address for account in accounts}
-    court = court_domain(side.contracts.chain_id, side.contracts.quality_court.address)
     return AuthorLoop(
-        Desk(key, court, watcher, side.sender, side.contracts, archives),
+        Desk(key, side.court, watcher, side.sender, side.contracts, archives),
         journal,
         TrafficReader(records, domain=side.domain, own=own),
         accounts,

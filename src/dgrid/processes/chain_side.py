@@ -1,4 +1,4 @@
-"""What an archive and a settler share: a chain they watch, a key that sends, work tried until it succeeds."""
+"""What roles that send transactions share: a chain they watch, a key that sends, work tried until it succeeds."""
 
 import asyncio
 import logging
@@ -6,15 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from dgrid.chain.contracts import Contracts
-from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import RoleConfig
 from dgrid.core.errors import DGridError
 from dgrid.machine.lasting import lasting
-from dgrid.processes.life import opened_chain
-from dgrid.wire.typed import Domain, dgrid_domain
+from dgrid.processes.life import ChainAccess, opened_chain
+from dgrid.wire.typed import Domain, court_domain
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +19,15 @@ AGAIN_S, AGAIN_S_MAX = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class ChainSide:
-    """A role's ways to the chain. The watcher runs; the sender has begun to tend its journal."""
+class ChainSide(ChainAccess):
+    """A role's ways to the chain and its key's. The watcher runs; the sender has begun to tend its journal."""
 
-    rpc: Rpc
-    contracts: Contracts
-    watcher: ChainWatcher
     sender: Sender
 
     @property
-    def domain(self) -> Domain:
-        return dgrid_domain(self.contracts.chain_id, self.contracts.settlement.address)
+    def court(self) -> Domain:
+        """The domain of what evaluators and authors sign."""
+        return court_domain(self.contracts.chain_id, self.contracts.quality_court.address)
 
 
 @asynccontextmanager

@@ -110,17 +110,7 @@ def _disk(home: Path) -> Finding:
 def _ports(home: Path, ports: Ports) -> Finding:
     if Home(home).holder() is not None:
         return Finding("ports", True, "the network of this home has them")
-    wanted = [
-        ports.gateway(0),
-        ports.gateway(1),
-        ports.chain,
-        ports.settler,
-        ports.encoder,
-        ports.author,
-        ports.watcher,
-    ]
-    wanted += [ports.node(index) for index in range(5)] + [ports.evaluator(index) for index in range(5)]
-    wanted += [ports.archive(index) for index in range(3)]
+    wanted = ports.of_network(gateways=2, nodes=5, evaluators=5)
     taken = [port for port in wanted if not port_is_free(port)]
     shown = f"taken: {', '.join(map(str, taken))}" if taken else f"{min(wanted)}–{max(wanted)} are free"
     return Finding("ports", not taken, shown, "stop what uses them, or move all with --port-base")

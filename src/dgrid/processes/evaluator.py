@@ -31,25 +31,25 @@ from dgrid.evaluator.cases.sampling import Sampler
 from dgrid.evaluator.cases.working import CaseLoop, CourtDesk
 from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import LOOKS_MS, Concluder, Desk
+from dgrid.evaluator.disclosures import DisclosureReader
 from dgrid.evaluator.docket import Docket
 from dgrid.evaluator.door import EvaluatorService
+from dgrid.evaluator.flags import Flags
 from dgrid.evaluator.journal import FILE_NAME, Journal
-from dgrid.evaluator.judges.reading import ReadingJudges
+from dgrid.evaluator.judges.by_encoder import EncoderJudges
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Bench, Judges
 from dgrid.evaluator.keys import EncryptionKey
 from dgrid.evaluator.offers import LIMITS as OFFER_LIMITS
 from dgrid.evaluator.offers import Offers
-from dgrid.evaluator.plain import PlainJudges
 from dgrid.evaluator.purse import Purse
-from dgrid.evaluator.reading import Reader
 from dgrid.evaluator.rerun import Repeater
-from dgrid.evaluator.standing import Flags
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime, EvaluatorLoop
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
+from dgrid.processes.evaluator_asking import PayingAsker
 from dgrid.processes.life import now_ms, run_until_signal
-from dgrid.processes.repeating import PayingAsker
 from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.appealing import BondPurse
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -58,7 +58,6 @@ from dgrid.settlement.records import Records
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import ClientLimits, HttpClient, any_address, loopback_only
 from dgrid.wire.server import Server
-from dgrid.wire.typed import Domain, court_domain
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +85,6 @@ class Own:
         side, config = self.side, self.config
         return Purse(side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev)
 
-    @property
-    def court(self) -> Domain:
-        """The domain of what evaluators sign."""
-        contracts = self.side.contracts
-        return court_domain(contracts.chain_id, contracts.quality_court.address)
-
     def http(self, limits: ClientLimits) -> HttpClient:
         return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
 
@@ -100,7 +93,7 @@ class Own:
         watcher, domain, urls = self.side.watcher, self.side.domain, self.config.archive_urls
         archives = Archives(http, lambda: doors_of(watcher.latest, urls=urls), domain=domain)
         records = Records(lambda: watcher.finalized, archives)
-        return archives, QualityReader(records, archives, domain=domain, court=self.court)
+        return archives, QualityReader(records, archives, domain=domain, court=self.side.court)
 
 
 async def _live(config: EvaluatorConfig) -> None:
@@ -120,13 +113,14 @@ async def _live(config: EvaluatorConfig) -> None:
 
 def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
-    config, side, key, domain = own.config, own.side, own.config.key(), own.court
+    config, side, key, domain = own.config, own.side, own.config.key(), own.side.court
     watcher, contracts = side.watcher, side.contracts
     http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
     stack.push_async_callback(http.close)
     stack.callback(journal.close)
     archives, quality = own.archives(http)
-    reader, bench = Reader(archives, domain, own.encryption, key.address), opened_bench(own, stack, quality=quality)
+    reader = DisclosureReader(archives, domain, own.encryption, key.address)
+    bench = opened_bench(own, stack, quality=quality)
     docket = Docket(journal, quality, reader=reader, bench=bench, tally=own.tally)
     stack.push_async_callback(docket.close)
     desk = Desk(key, domain, journal, archives, side.sender, contracts, http)
@@ -149,7 +143,7 @@ def opened_court(own: Own, stack: AsyncExitStack, *, loop: EvaluatorLoop) -> Cas
     archives, quality = own.archives(http)
     asker = PayingAsker(own.purse, lambda: watcher.finalized, own.tally)
     stack.push_async_callback(asker.close)
-    terms = SampleTerms(side.domain, own.court, write_sample)
+    terms = SampleTerms(side.domain, side.court, write_sample)
     sampler = Sampler(key.address, asker.reply, own.forcing, terms, int(config.repeat_wei_max))
     bar, salt = Bar(key, quality, archives, sampler, contracts.dgai.address), partial(secrets.token_bytes, SALT_BYTES)
     jury = Jury(bar)
@@ -177,10 +171,10 @@ def opened_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) -> 
 def opened_judges(config: EvaluatorConfig, stack: AsyncExitStack) -> Judges:
     """Judges that read with the configured encoder; by rules alone without one."""
     if not config.encoder_url:
-        return PlainJudges()
+        return RuleJudges()
     encoder = EncoderClient(config.encoder_url)
     stack.push_async_callback(encoder.close)
-    return ReadingJudges(encoder, PlainJudges())
+    return EncoderJudges(encoder, RuleJudges())
 
 
 def runnable_models(config: EvaluatorConfig) -> dict[bytes, ModelFacts]:

@@ -103,6 +103,7 @@ async def opened_sender(config: GatewayConfig, access: ChainAccess, *, stack: As
 async def opened_service(
     config: GatewayConfig, access: ChainAccess, *, sender: Sender, stack: AsyncExitStack
 ) -> GatewayService:
+    """The gateway's service over its chain, archives and settlers; what it opens is closed with `stack`."""
     settings = settings_of(config, access)
     chain = WatchedChain(
         access.watcher,
@@ -119,6 +120,7 @@ async def opened_service(
 
 
 def settings_of(config: GatewayConfig, access: ChainAccess) -> Settings:
+    """What the service is told of its configuration. Raises NotYet before the chain was seen for the first time."""
     chain = config.chain
     return Settings(
         config.key(),

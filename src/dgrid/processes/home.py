@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from dgrid.config import (
+    DEV_ARCHIVES,
     ArchiveConfig,
     AuthorConfig,
     ChainConfig,
@@ -82,6 +83,13 @@ class Ports:
 
     def archive(self, index: int) -> int:
         return self.base + 30 + index
+
+    def of_network(self, *, gateways: int, nodes: int, evaluators: int) -> list[int]:
+        """Where a network of this size listens. Encoder and author come with evaluators only."""
+        serving = [self.chain, self.settler, *map(self.gateway, range(gateways)), *map(self.node, range(nodes))]
+        serving += map(self.archive, range(DEV_ARCHIVES))
+        judging = [self.encoder, self.author, *map(self.evaluator, range(evaluators))] if evaluators else []
+        return [*serving, *judging, self.watcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +247,6 @@ class Plan:
     gateways: int
     nodes: int
     evaluators: int = 0
-    archives: int = 3
     has_encoder: bool = False  # whether its file was made
 
     def roles(self) -> list[tuple[str, RoleConfig]]:
@@ -279,7 +286,7 @@ class Plan:
         write_atomically(self.home.wallet_file, to_toml(self.wallet()).encode())
 
     def _archives(self) -> list[tuple[str, RoleConfig]]:
-        names = [(f"archive-{index + 1}", self.ports.archive(index)) for index in range(self.archives)]
+        names = [(f"archive-{index + 1}", self.ports.archive(index)) for index in range(DEV_ARCHIVES)]
         return [("archive", ArchiveConfig(*self._base(name, port))) for name, port in names]
 
     def _settler(self) -> SettlerConfig:

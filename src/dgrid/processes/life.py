@@ -48,6 +48,7 @@ class ChainAccess:
 
     @property
     def domain(self) -> Domain:
+        """The domain of receipts, roots and what else the settlement checks."""
         return dgrid_domain(self.contracts.chain_id, self.contracts.settlement.address)
 
 

@@ -47,7 +47,7 @@ def write_role(home_path: Path, wanted: NewRole, *, chain: ChainConfig) -> MadeR
     kinds = [kind for kind in ROLES if kind not in WITHOUT]
     if wanted.kind not in kinds:
         hint = f"one of {', '.join(kinds)}; a node is made by `dgrid node run --model`"
-        raise ConfigError(f"no role {wanted.kind!r} is made like this", hint=hint)
+        raise ConfigError(f"`dgrid new` makes no role {wanted.kind!r}", hint=hint)
     if wanted.name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,40}", wanted.name):
         raise ConfigError("a role's name has small letters, digits, dots and dashes")
     home = Home(home_path)

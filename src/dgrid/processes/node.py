@@ -67,8 +67,7 @@ class ChainCredit:
         self._watcher, self._node = watcher, node
 
     def is_gateway(self, gateway: bytes) -> bool:
-        member = self._watcher.finalized.members.get((Role.GATEWAY, Address(gateway)))
-        return member is not None and member.active
+        return self._watcher.finalized.is_active(Role.GATEWAY, Address(gateway))
 
     def credit_line_wei(self, gateway: bytes) -> int:
         return self._watcher.finalized.lines.get((Address(gateway), self._node), 0)

@@ -44,7 +44,9 @@ def sold_model(config: NodeConfig) -> Sold:
 
 
 def choose(config: NodeConfig) -> Chosen:
-    """Finds the file. A built-in model's must be the one that the catalogue names."""
+    """What is known of the configured model. Raises ConfigError; CheckFailed where a built-in model's file is not the
+    one that the catalogue names.
+    """
     if config.model_file:
         return Chosen(model_facts(Path(config.model_file)), None)
     try:
@@ -60,6 +62,7 @@ def choose(config: NodeConfig) -> Chosen:
 
 
 def terms_of(config: NodeConfig, chosen: Chosen) -> ModelTerms:
+    """What the node's offer says of the model."""
     facts, price = chosen.facts, price_of(config, chosen.built_in)
     if facts is None:
         return ModelTerms(config.model, DIGEST_UNKNOWN, price, chosen.context)
@@ -77,6 +80,7 @@ def price_of(config: NodeConfig, built_in: BuiltInModel | None) -> Price:
 
 
 def engine_of(config: NodeConfig, chosen: Chosen) -> Engine:
+    """What runs the model: someone else's server where one is named, else llama.cpp beside this process."""
     if config.engine_url:
         address = EngineAddress(config.engine_url.rstrip("/"), config.model, engine_key(config))
         return OpenAiEngine(address, Peculiarities(requests_at_a_time=config.parallel))

@@ -37,7 +37,7 @@ ROLES = {
     "node": Role(NodeConfig, "dgrid.processes.node"),
     "archive": Role(ArchiveConfig, "dgrid.processes.archive"),
     "settler": Role(SettlerConfig, "dgrid.processes.settler"),
-    "watcher": Role(WatcherConfig, "dgrid.processes.watch"),
+    "watcher": Role(WatcherConfig, "dgrid.processes.watcher"),
     "encoder": Role(EncoderConfig, "dgrid.processes.encoder"),
     "evaluator": Role(EvaluatorConfig, "dgrid.processes.evaluator"),
     "author": Role(AuthorConfig, "dgrid.processes.author"),

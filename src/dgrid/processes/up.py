@@ -52,11 +52,8 @@ def _check_options(options: UpOptions) -> None:
 
 
 def _check_ports(options: UpOptions, home: Home) -> None:
-    ports = Ports(home.port_base(options.port_base))
-    wanted = [ports.chain, ports.settler, ports.watcher, *(ports.gateway(index) for index in range(options.gateways))]
-    wanted += [*(ports.node(index) for index in range(options.nodes)), *(ports.archive(index) for index in range(3))]
-    if options.evaluators:
-        wanted += [ports.encoder, ports.author, *(ports.evaluator(index) for index in range(options.evaluators))]
+    sizes = {"gateways": options.gateways, "nodes": options.nodes, "evaluators": options.evaluators}
+    wanted = Ports(home.port_base(options.port_base)).of_network(**sizes)
     if taken := [port for port in wanted if not port_is_free(port)]:
         raise PortTaken(
             f"port {', '.join(map(str, taken))} on {HOST} is in use",

@@ -16,12 +16,12 @@ import msgspec
 from dgrid.chain.contracts import Contracts, Reverted
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
-from dgrid.core.errors import IdempotencyConflict, InvalidRequest, InvalidSignature
+from dgrid.core.errors import IdempotencyConflict, InvalidRequest
 from dgrid.core.identity import Address, address_from_hex, to_hex
 from dgrid.machine.database import open_database
 from dgrid.settlement.archives import Promise, PromiseJson
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.messages import EpochRoot
-from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 
 logger = logging.getLogger(__name__)
@@ -70,20 +70,17 @@ class AnchorOrder:
     @classmethod
     def from_json(cls, data: bytes, *, domain: Domain) -> "AnchorOrder":
         """An order as a gateway posts it. Raises InvalidRequest, InvalidSignature."""
+        signed = SignedRoot.from_json(data, domain=domain)
         try:
             said = msgspec.json.decode(data, type=_OrderJson)
-            root = EpochRoot.from_json(said.root)
-            signature = bytes.fromhex(said.signature.removeprefix("0x"))
             stored = tuple(
                 Promise(address_from_hex(one.archive), bytes.fromhex(one.signature.removeprefix("0x")))
                 for one in said.stored[:PROMISES_MAX]
             )
         except ValueError as error:
             raise InvalidRequest(f"malformed anchor: {error}") from None
-        if recover(domain.digest(root.struct_hash()), signature) != root.gateway:
-            raise InvalidSignature("the root is not signed by its gateway")
         ordered = {promise.archive: promise for promise in stored}
-        return cls(root, signature, tuple(ordered[archive] for archive in sorted(ordered)))
+        return cls(signed.root, signed.signature, tuple(ordered[archive] for archive in sorted(ordered)))
 
     def arguments(self) -> list[Any]:
         """What `Settlement.anchor` takes; archives in ascending order."""

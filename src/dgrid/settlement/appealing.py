@@ -1,7 +1,7 @@
 """A member's word against a verdict: it appeals once, to a larger jury of other members.
 
-By itself, for the time to appeal is short and nobody watches at night. Who is honest gets the bond back; who is not
-loses it on top. An operator that does not want that says so in its configuration.
+It does so by itself, for the time to appeal is short and nobody watches at night. Who is honest gets the bond back; who
+is not loses it as well. An operator that does not want that says so in its configuration.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class BondPurse:
             await fund_dev(self.rpc, self.contracts, address=address, dgai_wei=wei)
         held: int = await self.contracts.dgai.agreed(self.rpc, "balanceOf", [address])
         if held < wei:
-            raise InsufficientBudget(f"a bond of {wei} wei is more than is there", hint="send DGAI to its address")
+            raise InsufficientBudget(f"a bond takes {wei} wei, more than it holds", hint="send DGAI to its address")
 
     async def appeal(self, case: Case, view: ChainView) -> None:
         """Takes a verdict to the larger jury. Raises InsufficientBudget, Reverted, ChainUnavailable."""

@@ -113,7 +113,7 @@ class Archives:
         return found
 
     async def _look(self, blob_id: bytes) -> tuple[bytes | None, "_Asked"]:
-        """Asks one archive after the other, the next one as well while the last lets wait; all before there is none."""
+        """Asks one archive after the other, and the next one too where one lets wait; all, before there is none."""
         doors, answered = list(self._doors()), 0
         left, waiting = iter(doors), set[asyncio.Task[tuple[bool, bytes | None]]]()
         try:
@@ -194,7 +194,7 @@ class Archives:
 
 
 async def _most(asked: Sequence["asyncio.Task[Promise | None]"], *, enough: int) -> list[Promise]:
-    """What all promise, or those who do in twice the time that it takes until there are enough."""
+    """The promises of all; once there are enough, the others get as much time again as these took."""
     loop, waiting, found = asyncio.get_running_loop(), set(asked), list[Promise]()
     began_s, until_s = loop.time(), math.inf
     try:

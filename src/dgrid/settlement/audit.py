@@ -17,7 +17,7 @@ from dgrid.settlement.archives import Archives
 from dgrid.settlement.faults import BadSplit, Fault, Irregular, Misplaced, NoWay, Unshowable, WrongSum, limited
 from dgrid.settlement.joins import OneEpoch, join_faults
 from dgrid.settlement.proofs import LeafProof
-from dgrid.settlement.records import Records, tree_of
+from dgrid.settlement.records import NO_ROOT_YET, Records, tree_of
 from dgrid.settlement.splits import SplitTerms, is_opened, is_whole, split_faults
 from dgrid.settlement.totals import steps_of
 from dgrid.wire.blob import EpochBlob, EpochTree, blob_id
@@ -136,7 +136,7 @@ class Auditor:
         """Audits all gateways' roots of an epoch. Raises NotYet when there is none."""
         anchors = [anchor for anchor in self._records.anchors() if anchor.root.epoch == epoch]
         if not anchors:
-            raise NotYet(f"nobody has anchored epoch {epoch}", hint="no leaves, no root; else it comes within a minute")
+            raise NotYet(f"nobody has anchored epoch {epoch}", hint=NO_ROOT_YET)
         return [await self.anchor(anchor) for anchor in anchors]
 
     async def receipt(self, request_id: bytes) -> AuditReport:

@@ -2,9 +2,9 @@
 
 The requests follow from a seed and that secret. The secret's hash is the salt of the evaluator's commitment to its
 reports of the root's round, given before the root came; the seed is of the root and of the block that took it, which
-did not exist yet. The root alone would not do: who foresees the others' reports foresees it, and an author can still
-pick it by what canaries it opens. So whoever asks cannot choose its requests, unless it makes that block; and as the
-opening shows but the secret's hash, the node cannot foresee them.
+did not exist yet. The root alone would not do: whoever foresees the others' reports foresees it, and an author can
+still choose between roots by the canaries that it opens. So an evaluator cannot choose its requests, unless it makes
+that block itself; and since its opening shows only the secret's hash, the node cannot foresee them.
 
 Who did not commit in a round, or did not open, has no samples to show on its root. Refuses what rests on an old root.
 """

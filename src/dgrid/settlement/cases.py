@@ -63,10 +63,11 @@ class Hidden:
         return named == (self.charge, self.evidence, self.refunds(most_wei=most_wei))
 
     def is_answered(self, case: Case, *, most_wei: int) -> bool:
-        """Whether a case about it leaves nothing to accuse of: it stands, it convicted, or it was heard in earnest.
+        """Whether a case about it leaves nothing to accuse of: it is open, it convicted, or it was heard in earnest.
 
-        In earnest: members could convict. While no root stands, or where a case names other evidence or refunds, they
-        cannot. A friend of who hid the leaf could accuse it so, and it would be acquitted for ever for one bond.
+        In earnest means that jurors could convict. While no root stands, or where a case names other evidence or other
+        refunds, they cannot: else a friend of the gateway could bring such a case, and one bond would clear the gateway
+        for ever.
         """
         in_earnest = case.is_acquittal and case.opened_ms >= self.posted_ms and self.fits(case, most_wei=most_wei)
         return in_earnest or case.outcome in (Outcome.OPEN, Outcome.CONVICTED)
@@ -181,7 +182,8 @@ class ChargeReader:
 def roots_over(view: ChainView, case: Case) -> list[PostedQuality]:
     """The roots that take in the epochs whose records a case about a leaf names; none while none stands.
 
-    Epochs: a gateway can anchor one blob under several, though it leads to leaves of one at most.
+    There may be several epochs: a gateway can anchor one blob under more than one, though it leads to leaves of one at
+    most.
     """
     named = case.accused, case.evidence
     places = [place for place, anchor in view.roots.items() if (place[0], anchor.root.blob_id) == named]

@@ -128,7 +128,7 @@ class Certificate:
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise CheckFailed(f"malformed certificate: {error}") from None
         if certificate.encode() != data.rstrip(b"\n"):
-            raise CheckFailed("the certificate is damaged (its hash is another), or not in canonical form (RFC 8785)")
+            raise CheckFailed("the certificate is damaged (its hash does not fit), or not in canonical form (RFC 8785)")
         return certificate
 
     @classmethod

@@ -11,7 +11,7 @@ from dgrid.chain.view import ChainView, Opening
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.merkle import TreeNode, join, lane_item, leaf, root_of_path
-from dgrid.poq.draw import committee, is_drawn
+from dgrid.poq.draw import committee, drawn_for
 from dgrid.poq.evidence import DrawnEpoch, EvaluatorFacts, LeafFacts
 from dgrid.settlement.certificate import Certificate, Member, OpenedReport
 from dgrid.settlement.evidence import leaf_facts
@@ -142,8 +142,7 @@ def _inclusion(certificate: Certificate) -> Iterator[str]:
 
 def _drawn(certificate: Certificate) -> Iterator[str]:
     draw, leaf_, rules = _drawn_epoch(certificate), _leaf_of(certificate), certificate.draw.rules
-    quality = is_drawn(leaf_, draw, purpose=b"quality", share_bps=rules.quality_bps)
-    if not quality and not is_drawn(leaf_, draw, purpose=b"identity", share_bps=rules.identity_bps):
+    if not any(drawn_for(leaf_, draw, rules=rules)):
         yield "the seed did not draw this receipt"
     addresses = [one.address for one in draw.evaluators]
     if addresses != sorted(set(addresses)):

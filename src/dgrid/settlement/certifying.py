@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.core.errors import CheckFailed, DGridError, NotYet, ReceiptNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.poq.draw import Duty, committee, duties, is_drawn
+from dgrid.poq.draw import Duty, committee, drawn_for, duties
 from dgrid.poq.evidence import DrawnEpoch, LeafFacts
 from dgrid.poq.rules import DrawRules
 from dgrid.settlement.certificate import Certificate, DrawInputs, Member, OpenedReport, ProvenRow, path_of
@@ -44,7 +44,7 @@ async def certify(reader: QualityReader, records: Records, *, request_id: bytes)
     key = LeafKey(receipt.parties.gateway, *receipt.place.position)
     document = drawn.documents.get(key)
     if document is None:
-        raise CheckFailed("the receipt does not hold: nobody judges it", hint="`dgrid audit` says what is wrong")
+        raise CheckFailed("the receipt is not valid, so nobody judges it", hint="`dgrid audit` says what is wrong")
     leaf, facts = leaf_facts(key, document), drawn.facts
     rules = draw_rules(reader.view.parameters.at(facts.round))
     _require_drawn(leaf, facts, rules)
@@ -81,14 +81,8 @@ async def _drawn(reader: QualityReader, epoch: EpochRecords) -> DrawnRecords:
     return await reader.records_of(draw)
 
 
-def was_drawn(leaf: LeafFacts, facts: DrawnEpoch, *, rules: DrawRules) -> bool:
-    """Whether the seed chose a leaf, for its quality or for its model's identity."""
-    shares = (b"quality", rules.quality_bps), (b"identity", rules.identity_bps)
-    return any(is_drawn(leaf, facts, purpose=purpose, share_bps=share) for purpose, share in shares)
-
-
 def _require_drawn(leaf: LeafFacts, facts: DrawnEpoch, rules: DrawRules) -> None:
-    if was_drawn(leaf, facts, rules=rules):
+    if any(drawn_for(leaf, facts, rules=rules)):
         return
     why = "the seed did not choose it" if leaf.is_open else "its caller showed it to nobody, or no node worked for it"
     hint = "`dgrid receipts --judged` shows which were; this one's label and place stand all the same"

@@ -20,8 +20,7 @@ from dgrid.wire.blob import (
     encode_blob,
     epoch_tree,
 )
-from dgrid.wire.messages import ChannelConfig, EpochRoot
-from dgrid.wire.signatures import SigningKey
+from dgrid.wire.messages import EpochRoot
 from dgrid.wire.typed import Domain
 
 
@@ -105,13 +104,3 @@ def _root(closing: Closing, tree: EpochTree, name: bytes) -> EpochRoot:
         tree.pot,
         closing.previous,
     )
-
-
-def sign_root(key: SigningKey, domain: Domain, *, root: EpochRoot) -> bytes:
-    """The gateway's signature over its root."""
-    return key.sign(domain.digest(root.struct_hash()))
-
-
-def signed_voucher(config: ChannelConfig, max_claimable: int, *, signature: bytes) -> SignedVoucher:
-    """A channel's latest voucher as a blob holds it."""
-    return SignedVoucher(config.packed(), max_claimable.to_bytes(16, "big"), signature)

@@ -1,7 +1,7 @@
-"""What payers owe on anchored receipts and have not paid yet: a row a channel and lane, drawn by `Settlement.collect`.
+"""What payers owe on anchored receipts and have not paid yet: one row for each channel and lane.
 
-Kept on disk, so that nothing is read twice: the latest leaf of each channel, and its best voucher. What is already
-drawn comes from the chain, so a row is due exactly as long as drawing would move money.
+`Settlement.collect` draws a row. Kept on disk, so that nothing is read twice: the latest leaf of each channel, and its
+best voucher. What is already drawn comes from the chain, so a row is due exactly as long as drawing would move money.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import msgspec
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import InvalidSignature
 from dgrid.core.identity import ZERO_ADDRESS, ChannelId
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 from dgrid.settlement.proofs import LeafProof
 from dgrid.settlement.records import EpochRecords
 from dgrid.wire.blob import SignedVoucher
@@ -83,8 +83,7 @@ class Collections:
         """Takes an epoch's leaves and vouchers in, once."""
         if self.is_absorbed(records.anchor.digest):
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             for _, receipts in records.standing():
                 latest = {receipt.parties.channel_id: receipt for receipt in receipts}
                 for receipt in latest.values():
@@ -92,10 +91,6 @@ class Collections:
             for voucher in records.blob.header.vouchers:
                 self._keep_voucher(voucher, gateway=records.anchor.root.gateway)
             self._db.execute("INSERT INTO absorbed VALUES (?)", (records.anchor.digest,))
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def due(self, view: ChainView) -> list[CollectionRow]:
         """All rows that would move money now, the largest first."""

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 AGAIN_MS = 3_000
 ANSWERS_AT_ONCE = 32  # on their way to the chain
-BLOBS_AT_ONCE = 4  # fetched or open: one that nobody gives does not keep the others waiting
+BLOBS_AT_ONCE = 4  # fetched or opened together: one that nobody gives does not keep the others waiting
 DUE_MAX = 512  # answered in one step
 SPREAD_MS = 2_000
 

@@ -40,7 +40,7 @@ async def is_wrong(reader: QualityReader, judged_round: int, *, rules: QualityRu
 
 
 def _require_complete(collected: CollectedRound, posted: QualityTable | None, rules: QualityRules) -> None:
-    """What the posted table counts and is nowhere to be had now may make the difference. Raises CheckFailed."""
+    """Raises CheckFailed where the posted table may rest on something that no archive has now."""
     for gateway, epoch in collected.unheld:
         raise CheckFailed(f"no archive holds epoch {epoch} of {to_hex(gateway)}: the root cannot be computed again")
     evidence = collected.evidence
@@ -61,10 +61,10 @@ async def _table(reader: QualityReader, judged_round: int) -> QualityTable | Non
 
 
 def possible(collected: CollectedRound, posted: QualityTable | None, *, rules: QualityRules) -> Iterator[RoundEvidence]:
-    """What an honest evaluator may have had: all of it, or all but what came late.
+    """What an honest evaluator may have computed from: all of the evidence, or all but what came late.
 
-    Without the posted table any few blobs may have: nobody honest signs before it lies at an archive. Raises
-    CheckFailed, when all of them were tried that can be.
+    The posted table tells what that was. Without it any few blobs may have been late; honest evaluators lay it at an
+    archive before they sign. Raises CheckFailed where the table leaves more choices than can be tried.
     """
     evidence = collected.evidence
     late = any_few(evidence) if posted is None else told(posted, evidence, before=collected.table, rules=rules)

@@ -42,7 +42,7 @@ from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
-Place = tuple[int, int]  # lane, sequence
+LeafPlace = tuple[int, int]  # lane and sequence, within a known epoch
 
 
 class NotEvidence(CheckFailed):
@@ -121,7 +121,7 @@ def is_signed(content: Content, document: ReceiptDocument) -> bool:
 # --- disclosures ------------------------------------------------------------------------------------------------------
 
 
-def open_disclosure(data: bytes, court: Domain, *, draw: Draw) -> dict[Place, DisclosedLeaf]:
+def open_disclosure(data: bytes, court: Domain, *, draw: Draw) -> dict[LeafPlace, DisclosedLeaf]:
     """The leaves that a gateway disclosed of a draw. Raises NotEvidence."""
     blob = _decoded(data)
     if not isinstance(blob, Disclosure):
@@ -144,7 +144,7 @@ def open_reports(data: bytes, court: Domain, *, said: EvaluatorReports) -> Repor
     _same("the reports' author and round", (blob.author, blob.round), (said.evaluator, said.round))
     keys = [report.key for report in blob.reports]
     if len(keys) > REPORTS_MAX or any(left >= right for left, right in itertools.pairwise(keys)):
-        raise NotEvidence(f"the reports are more than {REPORTS_MAX}, or not in the order of their leaves, each once")
+        raise NotEvidence(f"there are more than {REPORTS_MAX} reports, or not each once in the order of their leaves")
     _same("the reports' root", reports_root(blob.reports), said.reports_root)
     _require_grounds(blob)
     try:
@@ -164,7 +164,7 @@ def _require_grounds(blob: Reports) -> None:
         raise NotEvidence(f"the grounds have more than {GROUNDS_BYTES_MAX} bytes")
     for grounds in blob.grounds:
         if len(grounds.answers) > COMPARED_MAX or not all(answer.fits for answer in grounds.answers):
-            raise NotEvidence(f"grounds are more than {COMPARED_MAX} answers, or have a longer one than may be shown")
+            raise NotEvidence(f"a report shows more than {COMPARED_MAX} answers, or one that is too long")
 
 
 # --- canaries ---------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def open_canaries(
     said = blob.author, blob.gateway, blob.epoch
     _same("the canaries' author, gateway and epoch", said, (promise.author, promise.gateway, promise.epoch))
     if not 0 < len(blob.canaries) <= blob.committed <= LEAVES_MAX:
-        raise NotEvidence(f"more canaries are opened than were committed to, or more than {LEAVES_MAX}")
+        raise NotEvidence(f"no canaries are opened, or more than were committed to, or more than {LEAVES_MAX}")
     truths: dict[LeafKey, CanaryTruth] = {}
     used: set[int] = set()
     for canary in blob.canaries:
@@ -253,6 +253,12 @@ def open_table(data: bytes, court: Domain, *, judged_round: int) -> QualityTable
     _same("the table's network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     _same("the table's round", blob.round, judged_round)
     return blob
+
+
+def require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
+    """Raises NotEvidence with the reason unless something holds."""
+    if not holds:
+        raise NotEvidence(reason)
 
 
 def _decoded(data: bytes) -> msgspec.Struct:

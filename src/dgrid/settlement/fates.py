@@ -9,7 +9,7 @@ from enum import StrEnum
 from dgrid.chain.view import Anchor
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address
-from dgrid.settlement.certifying import was_drawn
+from dgrid.poq.draw import drawn_for
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
 from dgrid.settlement.records import EpochRecords, Records
@@ -35,7 +35,7 @@ async def fates(
 ) -> dict[bytes, Fate]:
     """The fate of each request's receipt, given the epochs that they name. Raises NetworkUnreachable.
 
-    One gateway whose records are not to be had hides no fate of a receipt that another one's show.
+    Where one gateway's records cannot be had, a receipt that another one's records show has its fate all the same.
     """
     found = {request_id: Fate.NOT_ANCHORED for wanted in by_epoch.values() for request_id in wanted}
     for anchor in records.anchors():
@@ -69,6 +69,6 @@ def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceR
     if (document := drawn.documents.get(key)) is None:
         return Fate.REFUSED
     rules = draw_rules(reader.view.parameters.at(drawn.draw.round))
-    if not was_drawn(leaf_facts(key, document), drawn.facts, rules=rules):
+    if not any(drawn_for(leaf_facts(key, document), drawn.facts, rules=rules)):
         return Fate.SPARED
     return Fate.JUDGED if reader.view.last_quality_round >= drawn.draw.round else Fate.DRAWN

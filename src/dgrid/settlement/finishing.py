@@ -11,7 +11,7 @@ from dgrid.core.identity import Address
 
 
 def may_finish(view: ChainView, gateway: Address, *, epoch: int, now_s: int) -> bool:
-    """Whether what a gateway has of an epoch is still taken: from one in service, or while it ends what it began."""
+    """Whether a gateway's epoch is still taken: the gateway is in service, or ends what it began in service."""
     member = view.members.get((Role.GATEWAY, gateway))
     if member is None or member.active:
         return member is not None

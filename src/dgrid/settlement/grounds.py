@@ -12,7 +12,7 @@ import msgspec
 
 from dgrid.core.errors import CheckFailed, InvalidJson
 from dgrid.core.keccak import salted_hash
-from dgrid.settlement.evidence import NotEvidence
+from dgrid.settlement.evidence import NotEvidence, require
 from dgrid.settlement.samples import record_of
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.grounds import Compared
@@ -62,16 +62,16 @@ def open_compared(compared: Compared, asked: Asked) -> ReceiptDocument:
     except ValueError as error:
         raise NotEvidence(f"malformed receipt: {error}") from None
     failed = [check.reason for check in verify_receipt(document, answer=compared.answer) if not check.ok]
-    _require(not failed, f"a receipt does not hold: {'; '.join(failed)}")
+    require(not failed, f"a receipt does not hold: {'; '.join(failed)}")
     dispatch, original = document.dispatch, asked.document.dispatch
-    _require(dispatch.node != original.node, "an answer is compared with one of the same node")
-    _require(dispatch.seed == original.seed, "a peer was given another seed")
-    _require(not document.receipt.usage.flags & NOT_WHOLE, "a peer's answer is not its own, or not whole")
+    require(dispatch.node != original.node, "an answer is compared with one of the same node")
+    require(dispatch.seed == original.seed, "a peer was given another seed")
+    require(not document.receipt.usage.flags & NOT_WHOLE, "a peer's answer is not its own, or not whole")
     try:
         body = msgspec.json.encode(fields_asked_again(asked.request, model=document.model))
     except InvalidJson as error:
         raise NotEvidence(error.message) from None
-    _require(dispatch.forwarded_hash == salted_hash(compared.salt, body), "a peer was asked something else")
+    require(dispatch.forwarded_hash == salted_hash(compared.salt, body), "a peer was asked something else")
     return document
 
 
@@ -83,12 +83,7 @@ def open_all_compared(
     """
     documents = [open_compared(compared, asked) for compared in answers]
     peers = [(one.dispatch.node, one.dispatch.model_digest, one.model) for one in documents]
-    _require(len(set(peers)) == len(peers), "a peer is shown twice")
+    require(len(set(peers)) == len(peers), "a peer is shown twice")
     known = all(one.dispatch.node in nodes and one.dispatch.gateway in gateways for one in documents)
-    _require(known, "an answer is by nobody whom the network knows")
+    require(known, "an answer is by a node, or came through a gateway, that never registered")
     return documents
-
-
-def _require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
-    if not holds:
-        raise NotEvidence(reason)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from dgrid.core.errors import CheckFailed
 from dgrid.poq.credibility import Cause
-from dgrid.poq.evidence import RoundAndEvaluator, RoundEvidence
+from dgrid.poq.evidence import GatewayEpoch, RoundAndEvaluator, RoundEvidence
 from dgrid.poq.panels import all_duties
 from dgrid.poq.rules import MICROS, QualityRules
 from dgrid.wire.quality import LeafKey, QualityTable
@@ -23,7 +23,6 @@ READINGS_MAX: Final = 256
 CHOICES_MAX: Final = 4_096  # of one evaluator's rounds, nearly always one
 
 CanaryBlob = tuple[bytes, bytes, int]  # author, gateway, epoch
-GatewayEpoch = tuple[bytes, int]
 Some = TypeVar("Some")
 
 
@@ -83,7 +82,7 @@ def told(
 
 
 def any_few(evidence: RoundEvidence) -> Iterator[Late]:
-    """All that may have been late where nothing tells, the fewest blobs first. At most READINGS_MAX."""
+    """Everything that may have been late where no table tells, the fewest blobs first; at most READINGS_MAX choices."""
     blobs = [
         *(Late(reports=frozenset({key})) for key in sorted(evidence.openings)),
         *(Late(canaries=frozenset({blob})) for blob in sorted(_canary_blobs(evidence))),
@@ -126,7 +125,9 @@ def canaries_in(posted: QualityTable) -> set[LeafKey]:
 def _reports_told(
     posted: QualityTable, evidence: RoundEvidence, *, before: QualityTable | None, rules: QualityRules
 ) -> Iterator[list[Late]]:
-    """For each evaluator: which of its rounds' reports come to what the table counts and is not absent now."""
+    """For each evaluator: which rounds' reports were late, so that their duties are those that the table counts as
+    withheld and that are not absent now.
+    """
     owed, absent = _owed(evidence, rules), absent_duties(evidence, rules=rules)
     withheld = withheld_in(posted, before, rules=rules)
     rounds: dict[bytes, list[RoundAndEvaluator]] = defaultdict(list)
@@ -140,7 +141,7 @@ def _reports_told(
 
 
 def _canaries_told(posted: QualityTable, evidence: RoundEvidence) -> Iterator[list[Late]]:
-    """For each blob: late if none of its canaries counts. Of one whose canaries count nowhere nothing tells."""
+    """For each blob: it was late if none of its canaries counts. Where they would count nowhere, it may have been."""
     counted = canaries_in(posted)
     nodes = {leaf.key: leaf.node for draw in evidence.draws for leaf in draw.leaves}
     for blob, keys in sorted(_canary_blobs(evidence).items()):

@@ -1,10 +1,10 @@
-"""What is done about a gateway that never closes an epoch: its sealed receipts are claimed by, each for who is owed.
+"""What is done about a gateway that never closes an epoch: what its sealed receipts owe is claimed by these alone.
 
 Only where the contract lets it: no root came in time, or a conviction voided it. The contract pays a node up to its
 credit line, a listing's creators out of the bond that no line reserves, and has the last word. What was paid is read
 from the chain, so a restart asks for nothing twice. A receipt proves its node's total and its creators' alike, and the
 money goes to the party whoever sends the claim: so nodes, which hold the receipts, claim for both. Refuses to claim for
-gateways and the protocol, whom no such claim pays.
+gateways and for the protocol, which no such claim pays.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""What judging owes: a node's part above the base share, a payer's refund, an evaluator's pay. From the chain and any
-archive.
+"""What judging owes: nodes their parts above the base share, payers refunds, evaluators their pay. Read from the chain
+and any archive.
 
 A quality root pays once its challenge window is over; what a newer one adds, or had no room for, is shown as waiting.
 What nobody has judged yet is only known at most: how much of it quality leaves the node is for the judges to say.

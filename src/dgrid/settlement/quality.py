@@ -16,13 +16,13 @@ from dgrid.chain.view import ChainView, Draw, Opening
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import ZERO_HASH
-from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, RoundAndEvaluator, RoundEvidence
+from dgrid.poq.evidence import CanaryTruth, DrawnEpoch, EvaluatorFacts, GatewayEpoch, RoundAndEvaluator, RoundEvidence
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.evidence import (
     CanaryPromise,
+    LeafPlace,
     NotEvidence,
     NotHeld,
-    Place,
     documents_of,
     is_signed,
     leaf_facts,
@@ -39,12 +39,11 @@ from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, QualityTable, Re
 from dgrid.wire.typed import Domain
 
 Documents = dict[LeafKey, ReceiptDocument]
-GatewayEpoch = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedRound:
-    """A round's evidence, the table it follows, and which openings count for nothing, each with the reason."""
+    """A round's evidence, the table it follows, and what was left out of it, each with the reason."""
 
     table: QualityTable | None
     evidence: RoundEvidence
@@ -57,7 +56,7 @@ class CollectedRound:
 
 @dataclass(slots=True)
 class Gathered:
-    """What counts for nothing while a round's evidence is gathered."""
+    """What is left out while a round's evidence is gathered, and why."""
 
     refused: list[str] = field(default_factory=list)
     missing: set[bytes] = field(default_factory=set)
@@ -90,7 +89,7 @@ class DrawnRecords:
         """The leaves that everybody may read."""
         return [key for key, one in self.documents.items() if one.receipt.usage.privacy == Privacy.PUBLIC]
 
-    def content(self, key: LeafKey, leaves: Mapping[Place, DisclosedLeaf]) -> Content | None:
+    def content(self, key: LeafKey, leaves: Mapping[LeafPlace, DisclosedLeaf]) -> Content | None:
         """What lies open of a leaf, if it is what was signed."""
         leaf = leaves.get((key.lane, key.sequence))
         if leaf is None or leaf.keys:
@@ -178,7 +177,9 @@ class QualityReader:
         return await self._held(draws_of(self.view, judged_round), Gathered())
 
     async def records_of(self, draw: Draw) -> DrawnRecords:
-        """A draw with its epoch's receipts. Raises NotEvidence (nobody has them), NetworkUnreachable, NotYet."""
+        """A draw with its epoch's receipts. Raises NotEvidence (NotHeld where nobody has them),
+        NetworkUnreachable, NotYet.
+        """
         try:
             records = await self._records.held(self._records.anchor(draw.gateway, draw.epoch))
         except CheckFailed as error:
@@ -203,11 +204,10 @@ class QualityReader:
             raise NotYet(f"no quality root is posted for round {judged_round}")
         return open_table(await self._archives.fetch(posted.root.blob_id), self.court, judged_round=judged_round)
 
-    async def latest_table(self, *, until_s: int | None = None) -> QualityTable | None:
-        """The newest table, or the newest that was posted up to a time; None before the first."""
-        newest = self.view.newest_quality()
-        found = next((one for one in newest if until_s is None or one.timestamp_ms // 1000 <= until_s), None)
-        return None if found is None else await self.table(found.root.round)
+    async def latest_table(self) -> QualityTable | None:
+        """The newest posted table; None before the first. Raises CheckFailed, NetworkUnreachable."""
+        newest = next(self.view.newest_quality(), None)
+        return None if newest is None else await self.table(newest.root.round)
 
     async def reports(self, judged_round: int, evaluator: Address) -> Reports:
         """What an evaluator opened in a round. Raises NotEvidence (it counts as not opened), NetworkUnreachable."""

@@ -1,9 +1,8 @@
 """The network read from outside: the chain and any archive, nothing else. Where audits, wallets and claims begin."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.rpc import Rpc
@@ -59,22 +58,17 @@ class NetworkReader:
 
 
 @asynccontextmanager
-async def reading(
-    chain: ChainConfig, *, folder: Path | None = None, archive_urls: Sequence[str] = ()
-) -> AsyncIterator[NetworkReader]:
-    """Reads the chain up to now, on from what `folder` kept of it. Raises ChainUnavailable.
-
-    `archive_urls` are asked besides the archives that are registered.
-    """
+async def reading(chain: ChainConfig) -> AsyncIterator[NetworkReader]:
+    """Reads the chain up to now, and asks the archives that are registered on it. Raises ChainUnavailable."""
     http = HttpClient(LIMITS)
     rpc, contracts = Rpc.of(chain, http), Contracts(chain)
-    watcher = ChainWatcher(rpc, contracts, folder)
+    watcher = ChainWatcher(rpc, contracts, None)
     try:
         watcher.load()
         await watcher.poll()
         view = watcher.latest
         domain = dgrid_domain(chain.chain_id, contracts.settlement.address)
-        archives = Archives(http, lambda: doors_of(view, urls=archive_urls), domain=domain)
+        archives = Archives(http, lambda: doors_of(view), domain=domain)
         records = Records(lambda: view, archives)
         yield NetworkReader(rpc, contracts, view, archives, records)
     finally:

@@ -15,6 +15,7 @@ from dgrid.wire.blob import EpochBlob, EpochTree, epoch_tree
 from dgrid.wire.messages import InferenceReceipt
 
 KEPT_EPOCHS = 4
+NO_ROOT_YET = "without receipts an epoch has no root; else it comes within a minute of the epoch's end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Records:
         """A gateway's root of an epoch. Raises NotYet."""
         found = self.view.roots.get((gateway, epoch))
         if found is None:
-            raise NotYet(f"epoch {epoch} is not anchored", hint="no leaves, no root; else it comes within a minute")
+            raise NotYet(f"epoch {epoch} is not anchored", hint=NO_ROOT_YET)
         return found
 
     async def epoch(self, anchor: Anchor) -> EpochRecords:

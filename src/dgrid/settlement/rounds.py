@@ -60,7 +60,7 @@ def rules_of(view: ChainView, judged_round: int) -> QualityRules:
 
 
 def rules_under(parameters: Parameters, view: ChainView, *, judged_round: int) -> QualityRules:
-    """The same if other weights, pay and gain had counted; what was drawn stays drawn."""
+    """The same with these parameters' weights, pay and gain; what was drawn stays drawn."""
     earlier = {draw.round for draw in draws_of(view, judged_round)} - {judged_round}
     return QualityRules(
         draw=draw_rules(view.parameters.at(judged_round)),

@@ -20,7 +20,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.keccak import keccak
 from dgrid.settlement.binding import is_bound
-from dgrid.settlement.evidence import NotEvidence, is_signed
+from dgrid.settlement.evidence import NotEvidence, is_signed, require
 from dgrid.settlement.hearings import terms_of
 from dgrid.wire.documents import ReceiptDocument, Record
 from dgrid.wire.messages import NOT_WHOLE
@@ -91,17 +91,20 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
         raise NotEvidence(error.message) from None
     if not isinstance(blob, Samples):
         raise NotEvidence("the blob holds no samples")
-    _require(blob.author == case.opener, "the samples are not the opener's")
-    _require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
+    require(blob.author == case.opener, "the samples are not the opener's")
+    require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
     here = terms.court.chain_id, terms.court.verifying_contract
-    _require((blob.chain_id, blob.court) == here, "the samples are of another network")
+    require((blob.chain_id, blob.court) == here, "the samples are of another network")
     seeds = blob.seed, blob.salt
     bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
-    _require(bound, "its opener had not committed to this salt before the seed was there")
+    require(bound, "its opener had not committed to this salt before the seed existed")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
-    _require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"a set has {count} samples, or a multiple")
+    require(
+        0 < asked <= SAMPLES_MAX and asked % count == 0,
+        f"the samples are not whole sets of {count}",
+    )
     documents = [_document(sample, terms) for sample in blob.samples]
-    _require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
+    require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
     questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)
     since_ms = _since_ms(view, case)
     for sample, document, question in zip(blob.samples, documents, questions, strict=True):
@@ -119,24 +122,29 @@ def _document(sample: Sample, terms: SampleTerms) -> ReceiptDocument:
 
 def _check(sample: Sample, document: ReceiptDocument, *, case: Case, question: Question) -> None:
     faults = [check.reason for check in verify_receipt(document) if not check.ok]
-    _require(not faults, f"a receipt does not hold: {'; '.join(faults)}")
+    require(not faults, f"a receipt does not hold: {'; '.join(faults)}")
     dispatch = document.dispatch
-    _require((dispatch.node, dispatch.model_digest) == (case.accused, case.matter), "a receipt is of another node")
-    _require(not document.receipt.usage.flags & NOT_WHOLE, "a reply is not the node's own, or not whole")
-    _require(is_signed(sample.content, document), "a reply is not what was signed")
-    _require(is_asked(sample.content.request, question.body), "a request does not follow from seed and salt")
-    _require(dispatch.seed == question.seed, "a reply is under another seed than its request's own")
+    require((dispatch.node, dispatch.model_digest) == (case.accused, case.matter), "a receipt is of another node")
+    require(not document.receipt.usage.flags & NOT_WHOLE, "a reply is not the node's own, or not whole")
+    require(is_signed(sample.content, document), "a reply is not what was signed")
+    require(is_asked(sample.content.request, question.body), "a request does not follow from seed and salt")
+    require(dispatch.seed == question.seed, "a reply is under another seed than its request's own")
 
 
 def _check_time(document: ReceiptDocument, *, since_ms: int) -> None:
-    """After the last conviction: nobody is convicted twice of one thing. And before the case, which names the blob."""
+    """A reply counts from the last conviction on, for nobody is convicted twice of one thing. It is in any event from
+    before the case, which names the blob that holds it.
+    """
     served_ms, deadline_ms = document.receipt.usage.served_at, document.dispatch.deadline
-    _require(since_ms <= served_ms, "a reply is from before the last verdict, or old")
-    _require(0 <= deadline_ms - served_ms <= DISPATCH_MS_MAX, "a reply's time is not that of its dispatch")
+    require(since_ms <= served_ms, "a reply is from before the last conviction, or more than an hour old")
+    require(0 <= deadline_ms - served_ms <= DISPATCH_MS_MAX, "a reply's time is not that of its dispatch")
 
 
 def _since_ms(view: ChainView, case: Case) -> int:
-    """What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same."""
+    """From when on replies count: after the last conviction, and no longer than SWORN_MS_MAX before the case.
+
+    What follows the case, its own verdict too, changes nothing: whoever checks it later finds the same.
+    """
     ended = [one.ending.timestamp_ms for one in view.cases.values() if one.ending and _convicted(one, case)]
     return max(case.opened_ms - SWORN_MS_MAX, *(one for one in ended if one <= case.opened_ms), 0)
 
@@ -156,8 +164,3 @@ def is_asked(request: bytes, body: bytes) -> bool:
 
 def _kept(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in ABOUT_THE_WAY}
-
-
-def _require(holds: bool, reason: str) -> None:  # noqa: FBT001 (a condition)
-    if not holds:
-        raise NotEvidence(reason)

@@ -1,4 +1,4 @@
-"""The watchers as those meet them who hold two signatures for one thing: handed over, and forgotten."""
+"""Where two signatures for one thing are brought: to every watcher that is known. What they make of it is theirs."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WatcherDoors:
-    """The watchers that somebody knows. Each is told; what they make of it is theirs."""
+    """The watchers that somebody knows."""
 
     http: HttpClient
     urls: Sequence[str]

@@ -25,6 +25,7 @@ import msgspec
 
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import DGridError, IdempotencyConflict, SignatureReplayed, StorageUnavailable
+from dgrid.machine.database import transaction
 from dgrid.store.gathering import Gathering
 from dgrid.store.ledger_books import NODE_KIND, Account, Books, Lane, OpenHold, Party, parties_of
 from dgrid.store.ledger_file import (
@@ -34,7 +35,6 @@ from dgrid.store.ledger_file import (
     open_database,
     shorten_log,
     storage_failure,
-    transaction,
 )
 from dgrid.store.ledger_group import Group, account_of, amount_of, index_receipts, write
 from dgrid.store.ledger_rows import (

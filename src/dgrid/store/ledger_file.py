@@ -1,10 +1,10 @@
-"""The ledger's file: opening it, one transaction in it, its log, and the lock that keeps other processes out."""
+"""The ledger's file: opening it, its log, and the lock that keeps other processes out."""
 
 import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from dgrid.core.errors import StorageUnavailable
@@ -37,32 +37,6 @@ def storage_failure(error: Exception) -> StorageUnavailable:
         hint="nothing was billed; try again, or use another gateway",
         retry_after_ms=1000,
     )
-
-
-class transaction:  # noqa: N801 - reads as a statement
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
-
-    __slots__ = ("_db",)
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-        else:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some failures
-            self._db.execute("ROLLBACK")
 
 
 def lock_folder(folder: Path) -> int:

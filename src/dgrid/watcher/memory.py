@@ -4,7 +4,6 @@ For each party, lane and epoch the two ends of its stretch, and for each lane ho
 when it is full the older half is forgotten, and nothing that points there is judged any more. Never remembers content.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from dgrid.chain.backlog import EVER
 from dgrid.core.identity import Address
 from dgrid.core.places import Place
-from dgrid.machine.database import open_database
+from dgrid.machine.database import open_database, transaction
 from dgrid.settlement.totals import Begin, End, Party, Stretch
 
 STRETCHES_MAX = 4_000_000  # about 200 bytes each
@@ -77,7 +76,7 @@ class Memory:
     def keep(self, checked: CheckedEpoch) -> None:
         """Remembers an epoch, in one transaction; the same again changes nothing."""
         key = checked.gateway, checked.epoch
-        with self._transaction():
+        with transaction(self._db):
             self._db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?)", (*key, checked.digest))
             lanes = [(*key, lane, leaves) for lane, leaves in checked.leaves.items()]
             self._db.executemany("INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?)", lanes)
@@ -126,35 +125,19 @@ class Memory:
 
     def forget(self, gateway: Address) -> None:
         """Forgets a gateway: the chain tells another story of it now."""
-        with self._transaction():
+        with transaction(self._db):
             for table in ("epochs", "lanes", "stretches", "forgotten"):
                 self._db.execute(f"DELETE FROM {table} WHERE gateway = ?", (gateway,))  # noqa: S608 (fixed names)
 
     def _forget_half(self) -> None:
         query = "SELECT epoch FROM stretches ORDER BY epoch LIMIT 1 OFFSET ?"
         (until,) = self._db.execute(query, (self._count // 2,)).fetchone()
-        with self._transaction():
+        with transaction(self._db):
             for (gateway,) in self._db.execute("SELECT DISTINCT gateway FROM epochs").fetchall():
                 self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (gateway, until))
             self._db.execute("DELETE FROM stretches WHERE epoch <= ?", (until,))
             self._db.execute("DELETE FROM lanes WHERE epoch <= ?", (until,))
         self._count = self._db.execute("SELECT count(*) FROM stretches").fetchone()[0]
-
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """All or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _row(stretch: Stretch) -> tuple[object, ...]:

@@ -11,7 +11,6 @@ import msgspec
 from dgrid.core.errors import InvalidJson, InvalidRequest
 from dgrid.wire.decoding import decode_with
 
-CONTENT_PARTS_MAX = 256
 MESSAGES_MAX = 2048
 CHOICES_MAX = 8
 STOPS_MAX = FALLBACKS_MAX = 16

@@ -36,8 +36,8 @@ from dgrid.evaluator.clerk import Clerk
 from dgrid.evaluator.concluding import quorum_of
 from dgrid.evaluator.journal import FILE_NAME as JOURNAL_NAME
 from dgrid.evaluator.journal import Journal
+from dgrid.evaluator.planning import Commit, Reveal
 from dgrid.evaluator.rerun import Peer
-from dgrid.evaluator.rounds import Commit, Reveal
 from dgrid.evaluator.tally import Tally
 from dgrid.evaluator.working import ChainTime
 from dgrid.gateway.admit import forwarded

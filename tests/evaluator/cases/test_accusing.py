@@ -25,7 +25,7 @@ from dgrid.chain.view import PostedQuality
 from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, Hash
 from dgrid.evaluator.cases import accusing
-from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.evaluator.taking_turns import APART_S, place_in_turn
 from dgrid.settlement.cases import root_charge
 from dgrid.wire.quality import Verdict
 

@@ -28,7 +28,7 @@ from dgrid.evaluator.cases.planning import (
     plan_cases,
 )
 from dgrid.evaluator.cases.planning import Vote as CastVote
-from dgrid.evaluator.rounds import APART_S
+from dgrid.evaluator.taking_turns import APART_S
 from dgrid.settlement.hearings import HearingWindows, can_be_appealed, is_decided, is_guilty, windows_of_hearing
 
 ME, OTHER, THIRD, NODE = (Address(bytes((at,)) * 20) for at in (1, 2, 3, 9))

@@ -24,10 +24,10 @@ from dgrid.engines.forcing import Forcing
 from dgrid.engines.llama import LlamaEngine, LlamaOptions
 from dgrid.engines.models import ModelFacts, model_facts
 from dgrid.engines.requests import engine_request
-from dgrid.evaluator.judges.reading import ReadingJudges
-from dgrid.evaluator.judging import Bench, Case, Finding, Judges
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.reading import Shown
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.judges.by_encoder import EncoderJudges
+from dgrid.evaluator.judges.by_rules import RuleJudges
+from dgrid.evaluator.judging import Bench, FoundedReport, Judges, ShownDuty
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
 from dgrid.poq.changes import flagged_in
 from dgrid.poq.draw import Duty
@@ -135,7 +135,7 @@ class AnsweredWorld(World):
 
     library: Library = field(kw_only=True)
     encoder: Encoder = field(kw_only=True)
-    run: Callable[..., Finding] = field(kw_only=True)  # a coroutine to its end
+    run: Callable[..., FoundedReport] = field(kw_only=True)  # a coroutine to its end
     asked: Counter[str] = field(default_factory=Counter)  # judgements, reruns, checks
     consistency: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # scored, by node
 
@@ -152,7 +152,7 @@ class AnsweredWorld(World):
         return {self._by_address[node].name for node, _ in found}
 
     def judges(self) -> Judges:
-        return ReadingJudges(self.encoder, PlainJudges())
+        return EncoderJudges(self.encoder, RuleJudges())
 
     def answer(self, node: Node, place: int) -> Content:
         assert isinstance(node, Answering)
@@ -184,12 +184,12 @@ class AnsweredWorld(World):
         place, content = self._given[duty.leaf.key]
         leaf = duty.leaf
         dispatch = msgspec.structs.replace(DOCUMENT.dispatch, node=leaf.node, model_digest=leaf.model_digest)
-        case = Case(duty, replace(DOCUMENT, dispatch=dispatch), Shown(Verdict.JUDGED, content))
+        given = ShownDuty(duty, replace(DOCUMENT, dispatch=dispatch), Shown(Verdict.JUDGED, content))
         self.asked.update(judgements=duty.quality, checks=duty.identity)
         repeater = Repeater(lambda repeat: self._repeated(repeat, place), budget_wei=1)
         evaluator, judges = Address(duty.evaluator), self.judges()
         bench = Bench(evaluator, repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
-        report = self.run(bench.report(case, within_s=30)).report
+        report = self.run(bench.report(given, within_s=30)).report
         if report.consistency_bps != NOT_SCORED:
             self.consistency[self._by_address[leaf.node].name].append(report.consistency_bps)
         return report

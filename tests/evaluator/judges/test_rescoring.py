@@ -18,10 +18,10 @@ from dgrid.chain.view import Member
 from dgrid.core.errors import EngineError
 from dgrid.core.identity import Address
 from dgrid.engines.encoder import Encoder, EncoderClient, Vectors
-from dgrid.evaluator.judges.reading import ReadingJudges
-from dgrid.evaluator.judging import Bench, Case, Finding, Judges
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.reading import Shown
+from dgrid.evaluator.disclosures import Shown
+from dgrid.evaluator.judges.by_encoder import EncoderJudges
+from dgrid.evaluator.judges.by_rules import RuleJudges
+from dgrid.evaluator.judging import Bench, FoundedReport, Judges, ShownDuty
 from dgrid.evaluator.rerun import Repeater
 from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer
 from dgrid.poq.rules import BUILT_IN_REFERENCES
@@ -33,7 +33,7 @@ from dgrid.wire.quality import NOT_SCORED, Report, Verdict
 
 PUBLIC = frozenset(range(1, 12, 2))
 SAYING = {"dgrid-mini": "Oslo", "dgrid-micro": "Ada lives in Oslo.", "dgrid-nano": "in the city of Rome"}
-Change = Callable[[Finding], Finding]
+Change = Callable[[FoundedReport], FoundedReport]
 
 
 class NoEncoder:
@@ -48,12 +48,12 @@ class Round:
     """A judged epoch with public leaves, and what its evaluators found."""
 
     judged: Judged
-    findings: dict[bytes, list[Finding]]
+    reports: dict[bytes, list[FoundedReport]]
 
     def open(self, change: Change = lambda one: one, *, liar: bytes = b"") -> None:
         """All evaluators open their reports, the liar what it made of its own."""
         for key in evaluators():
-            found = [change(one) if key.address == liar else one for one in self.findings[key.address]]
+            found = [change(one) if key.address == liar else one for one in self.reports[key.address]]
             grounds = tuple(one.grounds for one in found if one.grounds is not None)
             self.judged.open(key, signed(key, ROUND, tuple(one.report for one in found), grounds))
 
@@ -71,16 +71,16 @@ async def a_round(peers: Peers, judges: Judges, *, public: frozenset[int] = PUBL
     async with reading(judged) as found:
         anchor = judged.view.roots[Address(GATEWAY.address), 5]
         documents = documents_of(await found.records.epoch(anchor), found.quality._domain)
-    findings: dict[bytes, list[Finding]] = {key.address: [] for key in evaluators()}
+    reports: dict[bytes, list[FoundedReport]] = {key.address: [] for key in evaluators()}
     for duty in judged.duties():
         key = duty.leaf.key
         me = Address(duty.evaluator)
         bench = Bench(me, Repeater(peers.ask, budget_wei=9), peers.all, judges, None, BUILT_IN_REFERENCES)
-        case = Case(duty, documents[key], Shown(Verdict.JUDGED, content_of(key.sequence)))
-        findings[duty.evaluator].append(await bench.report(case, within_s=5))
-    for found_by in findings.values():
+        given = ShownDuty(duty, documents[key], Shown(Verdict.JUDGED, content_of(key.sequence)))
+        reports[duty.evaluator].append(await bench.report(given, within_s=5))
+    for found_by in reports.values():
         found_by.sort(key=lambda one: one.report.key)
-    return Round(judged, findings)
+    return Round(judged, reports)
 
 
 async def rescored(judged: Judged, encoder: Encoder, *, tolerance_bps: int = TOLERANCE_BPS) -> Rescored:
@@ -91,26 +91,26 @@ async def rescored(judged: Judged, encoder: Encoder, *, tolerance_bps: int = TOL
 
 @pytest.fixture(scope="module")
 def by_rules() -> Round:
-    return asyncio.run(a_round(Peers(SAYING), PlainJudges()))
+    return asyncio.run(a_round(Peers(SAYING), RuleJudges()))
 
 
-def public_findings(found: Round, evaluator: bytes) -> list[Finding]:
-    return [one for one in found.findings[evaluator] if one.report.key.sequence in PUBLIC]
+def public_reports(found: Round, evaluator: bytes) -> list[FoundedReport]:
+    return [one for one in found.reports[evaluator] if one.report.key.sequence in PUBLIC]
 
 
 def test_honest_scores_follow_to_the_unit_in_another_encoder(loop: asyncio.Runner, encoder: EncoderClient) -> None:
     from tests.evaluator.judges.conftest import client
 
     async def main() -> None:
-        found = await a_round(Peers(SAYING), ReadingJudges(encoder, PlainJudges()))
+        found = await a_round(Peers(SAYING), EncoderJudges(encoder, RuleJudges()))
         found.open()
         async with client() as another:
             again = await rescored(found.judged, another, tolerance_bps=0)
         assert again.unfounded == ()
-        assert again.reports == sum(len(public_findings(found, key.address)) for key in evaluators()) > 0
-        methods = {one.grounds.method for all_of in found.findings.values() for one in all_of if one.grounds}
+        assert again.reports == sum(len(public_reports(found, key.address)) for key in evaluators()) > 0
+        methods = {one.grounds.method for all_of in found.reports.values() for one in all_of if one.grounds}
         assert methods == {Method.ENCODER}
-        scores = {one.report.accuracy_bps for all_of in found.findings.values() for one in all_of}
+        scores = {one.report.accuracy_bps for all_of in found.reports.values() for one in all_of}
         assert len(scores) > 2
 
     loop.run(main())
@@ -122,20 +122,20 @@ def test_a_score_beyond_the_tolerance_is_named_and_one_within_is_not(
     liar = evaluators()[0].address
 
     def by(amount: int) -> Change:
-        def change(one: Finding) -> Finding:
+        def change(one: FoundedReport) -> FoundedReport:
             told = one.report.accuracy_bps
             moved = told - amount if told >= amount else told + amount
-            return Finding(msgspec.structs.replace(one.report, accuracy_bps=moved), one.grounds)
+            return FoundedReport(msgspec.structs.replace(one.report, accuracy_bps=moved), one.grounds)
 
         return change
 
     async def main() -> None:
-        found = await a_round(Peers(SAYING), ReadingJudges(encoder, PlainJudges()))
+        found = await a_round(Peers(SAYING), EncoderJudges(encoder, RuleJudges()))
         found.open(by(TOLERANCE_BPS), liar=liar)
         assert (await rescored(found.judged, encoder)).unfounded == ()
         found.open(by(TOLERANCE_BPS + 1), liar=liar)
         lies = (await rescored(found.judged, encoder)).unfounded
-        quality = [one for one in public_findings(found, liar) if one.grounds is not None]
+        quality = [one for one in public_reports(found, liar) if one.grounds is not None]
         assert {one.evaluator for one in lies} == {liar}
         assert len(lies) == len(quality) > 0
         assert all("accuracy" in one.reason for one in lies)
@@ -148,27 +148,25 @@ def test_a_score_beyond_the_tolerance_is_named_and_one_within_is_not(
 def test_an_honest_evaluator_is_never_named_and_a_changed_score_always(data: st.DataObject) -> None:
     texts = st.sampled_from(["Oslo", "Rome", "Ada lives in Oslo.", "Oslo, not Rome", "I cannot answer.", "x" * 300])
     peers = Peers({model: data.draw(texts) for model in SAYING if data.draw(st.booleans())})
-    found = asyncio.run(a_round(peers, PlainJudges()))
+    found = asyncio.run(a_round(peers, RuleJudges()))
     found.open()
     assert asyncio.run(rescored(found.judged, NoEncoder())).unfounded == ()
     liar = data.draw(st.sampled_from(evaluators())).address
     name = data.draw(st.sampled_from(["format_bps", "accuracy_bps", "consistency_bps", "cost_bps"]))
     amount = data.draw(st.integers(1, 9_999))
 
-    def change(one: Finding) -> Finding:
+    def change(one: FoundedReport) -> FoundedReport:
         told = getattr(one.report, name)
-        return Finding(msgspec.structs.replace(one.report, **{name: (told + amount) % 10_001}), one.grounds)
+        return FoundedReport(msgspec.structs.replace(one.report, **{name: (told + amount) % 10_001}), one.grounds)
 
     found.open(change, liar=liar)
     lies = asyncio.run(rescored(found.judged, NoEncoder())).unfounded
-    assert {(one.evaluator, one.key) for one in lies} == {
-        (liar, one.report.key) for one in public_findings(found, liar)
-    }
+    assert {(one.evaluator, one.key) for one in lies} == {(liar, one.report.key) for one in public_reports(found, liar)}
 
 
 def test_a_score_without_grounds_is_named(by_rules: Round) -> None:
     liar = evaluators()[1].address
-    by_rules.open(lambda one: Finding(msgspec.structs.replace(one.report, grounds=b"")), liar=liar)
+    by_rules.open(lambda one: FoundedReport(msgspec.structs.replace(one.report, grounds=b"")), liar=liar)
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
     assert {one.evaluator for one in lies} == {liar}
 
@@ -176,8 +174,8 @@ def test_a_score_without_grounds_is_named(by_rules: Round) -> None:
 def test_who_says_that_open_content_was_altered_is_named(by_rules: Round) -> None:
     liar = evaluators()[2].address
 
-    def change(one: Finding) -> Finding:
-        return Finding(Report(one.report.key, one.report.receipt, int(Verdict.ALTERED)))
+    def change(one: FoundedReport) -> FoundedReport:
+        return FoundedReport(Report(one.report.key, one.report.receipt, int(Verdict.ALTERED)))
 
     by_rules.open(change, liar=liar)
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
@@ -185,8 +183,8 @@ def test_who_says_that_open_content_was_altered_is_named(by_rules: Round) -> Non
     assert all("what was signed" in one.reason for one in lies)
 
 
-def undisclosed(one: Finding) -> Finding:
-    return Finding(Report(one.report.key, one.report.receipt, int(Verdict.UNDISCLOSED)))
+def undisclosed(one: FoundedReport) -> FoundedReport:
+    return FoundedReport(Report(one.report.key, one.report.receipt, int(Verdict.UNDISCLOSED)))
 
 
 def test_who_says_undisclosed_of_what_most_others_read_is_named(by_rules: Round) -> None:
@@ -194,7 +192,7 @@ def test_who_says_undisclosed_of_what_most_others_read_is_named(by_rules: Round)
     by_rules.open(undisclosed, liar=liar)
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded
     assert {(one.evaluator, one.key, one.reason) for one in lies} == {
-        (liar, one.report.key, DENIES) for one in public_findings(by_rules, liar)
+        (liar, one.report.key, DENIES) for one in public_reports(by_rules, liar)
     }
     assert lies
 
@@ -216,7 +214,7 @@ def test_nobody_is_named_for_undisclosed_where_most_say_so(by_rules: Round) -> N
     """The blob may have come to the archives after they looked, which leaves no trace on chain."""
     by_rules.open()
     for key in evaluators()[:-1]:
-        found = tuple(undisclosed(one).report for one in by_rules.findings[key.address])
+        found = tuple(undisclosed(one).report for one in by_rules.reports[key.address])
         by_rules.judged.open(key, signed(key, ROUND, found))
     again = asyncio.run(rescored(by_rules.judged, NoEncoder()))
     assert again.unfounded == ()
@@ -228,11 +226,11 @@ def test_answers_of_nodes_that_nobody_knows_are_grounds_for_nothing(by_rules: Ro
     strange = replace(by_rules.judged, view=replace(by_rules.judged.view, members={}))
     lies = asyncio.run(rescored(strange, NoEncoder())).unfounded
     assert lies
-    assert all("nobody whom the network knows" in one.reason for one in lies)
+    assert all("that never registered" in one.reason for one in lies)
 
 
 def test_without_an_encoder_what_rests_on_one_is_left_open(loop: asyncio.Runner, encoder: EncoderClient) -> None:
-    found = loop.run(a_round(Peers(SAYING), ReadingJudges(encoder, PlainJudges())))
+    found = loop.run(a_round(Peers(SAYING), EncoderJudges(encoder, RuleJudges())))
     found.open()
     again = loop.run(rescored(found.judged, NoEncoder()))
     assert again.unfounded == ()
@@ -249,9 +247,9 @@ def test_a_leaf_that_nobody_disclosed_is_left_open(by_rules: Round) -> None:
 
 def test_no_blob_holds_a_word_of_a_private_request_or_of_what_peers_said_to_it() -> None:
     peers = Peers(SAYING)
-    found = asyncio.run(a_round(peers, PlainJudges()))
+    found = asyncio.run(a_round(peers, RuleJudges()))
     found.open()
-    reports = [one.report for all_of in found.findings.values() for one in all_of]
+    reports = [one.report for all_of in found.reports.values() for one in all_of]
     private = [report for report in reports if report.key.sequence not in PUBLIC]
     secrets = [peers.said[name] for report in private for name in report.peers]
     public = [peers.said[name] for report in reports if report not in private for name in report.peers]
@@ -259,7 +257,7 @@ def test_no_blob_holds_a_word_of_a_private_request_or_of_what_peers_said_to_it()
     assert len(secrets) > 5
     assert [text for text in secrets if text.encode() in blobs] == []
     assert [text for text in public if text.encode() not in blobs] == []
-    nobody = asyncio.run(a_round(Peers(SAYING), PlainJudges(), public=frozenset()))
+    nobody = asyncio.run(a_round(Peers(SAYING), RuleJudges(), public=frozenset()))
     nobody.open()
     everything = b"".join(nobody.judged.blobs.values())
     assert any(report.accuracy_bps != NOT_SCORED for report in private)
@@ -268,12 +266,12 @@ def test_no_blob_holds_a_word_of_a_private_request_or_of_what_peers_said_to_it()
 
 def test_who_shows_answers_to_a_request_that_is_not_public_is_named(by_rules: Round) -> None:
     liar = evaluators()[0].address
-    shown = next(one.grounds for one in public_findings(by_rules, liar) if one.grounds is not None)
+    shown = next(one.grounds for one in public_reports(by_rules, liar) if one.grounds is not None)
 
-    def change(one: Finding) -> Finding:
+    def change(one: FoundedReport) -> FoundedReport:
         if one.report.key.sequence in PUBLIC:
             return one
-        return Finding(msgspec.structs.replace(one.report, grounds=shown.digest()), shown)
+        return FoundedReport(msgspec.structs.replace(one.report, grounds=shown.digest()), shown)
 
     by_rules.open(change, liar=liar)
     lies = asyncio.run(rescored(by_rules.judged, NoEncoder())).unfounded

@@ -24,8 +24,8 @@ from dgrid.core.identity import Address
 from dgrid.evaluator import concluding
 from dgrid.evaluator.cases import jury
 from dgrid.evaluator.clerk import Clerk
-from dgrid.evaluator.judging import Case, Finding
-from dgrid.evaluator.rounds import Reveal
+from dgrid.evaluator.judging import FoundedReport, ShownDuty
+from dgrid.evaluator.planning import Reveal
 from dgrid.poq.evidence import RoundEvidence
 from dgrid.poq.rounds import judge
 from dgrid.poq.rules import QualityRules
@@ -42,20 +42,20 @@ CONSTANT = 8_000
 Scores = tuple[int, int, int, int]  # format, accuracy, consistency, cost
 
 
-def said(case: Case, scores: Scores, identity: Identity | None = None) -> Finding:
+def said(given: ShownDuty, scores: Scores, identity: Identity | None = None) -> FoundedReport:
     """A report that looks like work; without content there is nothing to pretend."""
-    leaf, content = case.duty.leaf, case.shown.content
+    leaf, content = given.duty.leaf, given.shown.content
     if content is None:
-        return Finding(Report(leaf.key, leaf.receipt, int(case.shown.verdict)))
+        return FoundedReport(Report(leaf.key, leaf.receipt, int(given.shown.verdict)))
     task = task_of(decode_chat(content.request))
-    return Finding(Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity))
+    return FoundedReport(Report(leaf.key, leaf.receipt, int(Verdict.JUDGED), task, *scores, identity))
 
 
 class LazyBench:
     """Says the same of everything."""
 
-    async def report(self, case: Case, *, within_s: float) -> Finding:
-        return said(case, (CONSTANT,) * 4)
+    async def report(self, given: ShownDuty, *, within_s: float) -> FoundedReport:
+        return said(given, (CONSTANT,) * 4)
 
 
 @dataclass
@@ -69,13 +69,13 @@ class CopyingBench:
     read: set[tuple[int, Address]] = field(default_factory=set)  # (round, evaluator)
     one_looks: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def report(self, case: Case, *, within_s: float) -> Finding:
+    async def report(self, given: ShownDuty, *, within_s: float) -> FoundedReport:
         if not self.one_looks.locked():
             async with self.one_looks:
                 await self._look()
-        node = case.duty.leaf.node
-        identity = self.identities.get(node) if case.duty.identity else None
-        return said(case, self.scores.get(node, (CONSTANT,) * 4), identity)
+        node = given.duty.leaf.node
+        identity = self.identities.get(node) if given.duty.identity else None
+        return said(given, self.scores.get(node, (CONSTANT,) * 4), identity)
 
     async def _look(self) -> None:
         """Reads what was opened since; a round's reports come too late for that round itself."""

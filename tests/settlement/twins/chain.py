@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
-from tests.devnet import free_port
+from tests.devnet import deploy_contracts, free_port
 
 from dgrid.chain.contracts import Contract, Contracts, Reverted, revert_of
-from dgrid.chain.deploy import Deployment, deploy_contracts
+from dgrid.chain.deploy import Deployment
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
 from dgrid.chain.events import ChainEvent
 from dgrid.chain.parameters import Parameters
@@ -164,7 +164,7 @@ class TwinChain:
         await self._chain.start()
         await self._chain.pause_final()
         await self.rpc.call("anvil_setBlockTimestampInterval", [1])
-        addresses = await deploy_contracts(self.rpc, DEV_ACCOUNT, terms=self._terms)
+        addresses = await deploy_contracts(self.rpc, terms=self._terms)
         self.contracts = Contracts(ChainConfig((self._chain.url,), DEV_CHAIN_ID, addresses))
         self.now_s = (await self.rpc.block("latest")).timestamp_s
 

@@ -19,7 +19,6 @@ from dgrid.core.money import BPS, Split
 from dgrid.core.places import Place
 from dgrid.settlement.archives import stored_digest
 from dgrid.settlement.claims import Claimable, claimable
-from dgrid.settlement.closing import sign_root
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.faults import BadSplit
 from dgrid.settlement.proofs import leaf_arguments, seal_arguments
@@ -60,7 +59,7 @@ def close(world: Twins, gateway: str, epoch: int) -> None:
     minimum = world.view.parameters.at(world.chain.epoch).minimum_bond_wei
     root, archive = closed.root, key_of("archive")
     stored = [(archive.address, archive.sign(stored_digest(world.domain, archive.address, blob_id=closed.blob_id)))]
-    signature = sign_root(books.key, world.domain, root=root)
+    signature = SignedRoot.by(books.key, root, domain=world.domain).signature
     said = world.both(
         lambda: world.laws.money.anchor(books.key.address, epoch, pot=root.pot, minimum_bond=minimum),
         *("reporter", contracts.settlement, "anchor", root, signature, stored),

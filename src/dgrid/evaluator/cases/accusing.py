@@ -1,9 +1,9 @@
 """Finds what can be proven against whom: each posted table is read once, and only what holds becomes an accusation.
 
-For every flag one evaluator after the other, in an order that the root decides, asks the node itself before anybody is
-accused: a case is opened only on replies that convict. So a false flag costs nobody a bond, and a node that turns
-honest when it is accused has signed the proof before. It asks under the secret that it had committed to in the root's
-round, or not at all: no member counts anything else.
+Before anybody is accused of running another model, evaluators ask the flagged node itself, one after the other in an
+order that the root decides, and a case is opened only on replies that convict. So a false flag costs nobody a bond, and
+a node that turns honest once it is accused has already signed the proof. An evaluator asks under the secret that it
+committed to in the root's round, or not at all: no juror counts anything else.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
-from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.evaluator.taking_turns import APART_S, place_in_turn
 from dgrid.settlement.binding import SEED_MS_MAX, is_bound, seed_of
 from dgrid.settlement.cases import (
     ChargeReader,
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
 AGAIN_S: Final = 3.0  # after archives did not answer
 BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the root still counts
-SETS_MAX: Final = 4  # more tell a seldom cheat sooner, but members must measure them all in time
+SETS_MAX: Final = 4  # more would find a seldom cheat sooner, but jurors must measure all of them in time
 
 
 @dataclass(slots=True)
@@ -70,10 +70,10 @@ class Accuser:
     _now_s: int = 0
 
     def advance(self, view: ChainView, now_s: int) -> None:
-        """Starts reading the last root, if it is new; the rest goes on beside.
+        """Starts to read the last root, if it is new, and returns at once.
 
-        A root can be disputed for a short while only: that waits neither for nodes that are being asked nor for a turn
-        to accuse a gateway.
+        A root can be disputed for a short while only: so that waits neither for nodes that are being asked nor for a
+        turn to accuse a gateway.
         """
         self._now_s = now_s
         self._drop_settled(view)
@@ -113,7 +113,7 @@ class Accuser:
     async def _guarded(
         self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]
     ) -> None:
-        """Once, and again while the archives do not answer: who silences them for a moment wins no more than that."""
+        """Works once, and again while the archives do not answer: who silences them for a moment gains no more."""
         try:
             await work(posted)
         except DGridError as error:
@@ -123,14 +123,14 @@ class Accuser:
                 self._read.pop(kind, None)
 
     async def _accuse_hidden(self, posted: PostedQuality) -> None:
-        """Of each gateway one hidden leaf: juries are dear."""
+        """Accuses each gateway of one hidden leaf: juries are dear."""
         for one in roots_to_read(self.view, posted):
             found = await self.jury.hidden(one)
             for hidden in {leaf.leaf.key.gateway: leaf for leaf in reversed(found)}.values():
                 await self._accuse_hiding(hidden)
 
     async def _ask_doubted(self, posted: PostedQuality) -> None:
-        """Until one is accused: that shows the secret which its requests to the others would follow from."""
+        """Asks until one is accused: that shows the secret from which the requests to the others would follow."""
         for flag in await ChargeReader(self.bar.quality).flags(posted):
             if self._is_worth_asking(flag):
                 evaluators = [one for one in self._evaluators(flag.digest) if self._has_opened(posted, one)]
@@ -139,7 +139,7 @@ class Accuser:
                     return
 
     async def _wait_turn(self, charge: Charge, evaluators: list[Address], *, apart_s: float, lot: bytes = b"") -> None:
-        """Those before in turn may have opened it meanwhile."""
+        """Lets those go first whose turn is earlier, until one of them has opened the case."""
         if self.me in evaluators:
             place = place_in_turn(evaluators, self.me, lot=charge[2] + lot)
             for _ in range(place):
@@ -171,7 +171,7 @@ class Accuser:
     # --- a leaf that was not shown ------------------------------------------------------------------------------------
 
     async def _accuse_hiding(self, hidden: Hidden) -> None:
-        """Once in earnest: whether it was shown does not change."""
+        """Unless it was accused of it in earnest before: whether a leaf was shown does not change."""
         if not self._is_answered(hidden):
             await self._wait_turn(hidden.charge, self._evaluators(b""), apart_s=APART_S)
         if not self._is_answered(hidden):
@@ -186,15 +186,14 @@ class Accuser:
 
     def _is_worth_asking(self, flag: Flag) -> bool:
         """The node serves, this evaluator runs its model, and no case about it is open."""
-        member, known = self.view.members.get((Role.NODE, flag.node)), case_about(self.view, flag.charge)
-        serves = member is not None and member.active
+        serves, known = self.view.is_active(Role.NODE, flag.node), case_about(self.view, flag.charge)
         return serves and self.me in self._evaluators(flag.digest) and (known is None or not known.is_open)
 
     def _has_opened(self, posted: PostedQuality, evaluator: Address) -> bool:
         return (posted.root.round, evaluator) in self.view.openings
 
     def _seeds(self, posted: PostedQuality) -> tuple[bytes, bytes] | None:
-        """What its requests on a root follow from, the seed and its secret; None where no member would count them."""
+        """What its requests on a root follow from, the seed and its secret; None where no juror would count them."""
         if (secret := self.secret(posted.root.round)) is None:
             return None
         seeds, brought_ms = (seed_of(posted), secret), 1000 * self._now_s + BRINGING_MS
@@ -216,8 +215,8 @@ class Accuser:
     async def _asked(self, peer: Peer, seeds: tuple[bytes, bytes]) -> Samples | None:
         """A node's replies to one set of requests, and to more while they speak against it and do not convict it yet.
 
-        So one that cheats seldom is not asked in vain, and an honest one is asked once. Whole sets only: no member
-        counts a part of one, so that a node which kept back one reply would cost its accuser the bond.
+        So one that cheats seldom is not asked in vain, and an honest one is asked once. Whole sets only: no juror
+        counts a part of one, and a node that keeps back one reply must not cost its accuser the bond.
         """
         count = self.terms.case_samples
         found: Samples | None = None
@@ -232,7 +231,7 @@ class Accuser:
         return found
 
     def _evaluators(self, digest: bytes) -> list[Address]:
-        """Those who are active; with a digest, who run that model."""
+        """The active evaluators; with a digest, those that declared that model."""
         active = [member.address for member in self.view.active(Role.EVALUATOR)]
         declared = self.view.declared
         return [one for one in active if not digest or digest in declared.get((Role.EVALUATOR, one), ())]

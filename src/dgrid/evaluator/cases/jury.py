@@ -1,7 +1,7 @@
 """What one member finds in a case, by itself: fresh replies, the node's own word from before, or what all can compute.
 
-Says guilty only where it has found so; where something cannot be had, it says what it can prove: not guilty. So no
-failure of this machine, of an archive or of a gateway convicts anybody.
+It says guilty only where it found so itself, and not guilty where something cannot be had. So no failure of this
+machine, of an archive or of a gateway convicts anybody.
 """
 
 import asyncio
@@ -98,11 +98,11 @@ class Jury:
         return Finding(guilty and await self._refunds_are_due(case), evidence)
 
     def would_convict(self, samples: Samples) -> bool:
-        """Whether a set convicts whoever gave it in the eyes of all, if a case is opened on it."""
+        """Whether every juror will convict on a set, if a case is opened on it."""
         return self._evidence(samples.model_digest, gaps_in(samples)) >= self._identity_rules.sworn_micros
 
     def is_worth_more(self, samples: Samples) -> bool:
-        """Whether a set does not convict, and yet comes rather from a node that cheats than from an honest one."""
+        """Whether a set does not convict yet, and is likelier from a node that cheats than from an honest one."""
         return self._evidence(samples.model_digest, gaps_in(samples)) > 0 and not self.would_convict(samples)
 
     def _convicts_afresh(self, samples: Samples) -> bool:
@@ -114,7 +114,7 @@ class Jury:
         return sworn_evidence(gaps, threshold_of(digest, rules), rules=rules)
 
     async def publish(self, samples: Samples) -> bytes:
-        """Where a set lies. Raises StorageUnavailable."""
+        """Lays a set at the archives; the id of its blob. Raises StorageUnavailable."""
         blob = encode_quality(samples)
         if not await self._bar.archives.put(blob, key=self._bar.key):
             raise StorageUnavailable("no archive takes the samples")
@@ -149,7 +149,7 @@ class Jury:
             return False
 
     async def _due(self, case: Case) -> list[tuple[Refund, ...]]:
-        """By the last tables before the case: its opener may have read any of them."""
+        """What is due by each of the last tables before the case: its opener may have read any of them."""
         last = next((one for one in self.view.newest_quality() if one.timestamp_ms <= case.opened_ms), None)
         if last is None:
             return []

@@ -14,7 +14,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.money import BPS
-from dgrid.evaluator.rounds import APART_S, place_in_turn
+from dgrid.evaluator.taking_turns import turn_s
 from dgrid.settlement.appealing import verdicts
 from dgrid.settlement.hearings import is_decided, windows_of_hearing
 
@@ -115,8 +115,7 @@ def finds_until_s(view: ChainView, case: Case) -> int:
 
 def may_sit(view: ChainView, case: Case, *, evaluator: Address) -> bool:
     """Whether an evaluator could be taken; the contract asks the same, and when its stake last grew."""
-    member = view.members.get((Role.EVALUATOR, evaluator))
-    if member is None or not member.active or evaluator in (case.accused, case.opener, case.appellant):
+    if not view.is_active(Role.EVALUATOR, evaluator) or evaluator in (case.accused, case.opener, case.appellant):
         return False
     if case.stage and evaluator in case.hearings[0].seats:
         return False
@@ -157,28 +156,28 @@ def _appeals(sight: CaseSight) -> Iterator[CaseStep]:
     """One of those who signed is enough: in turns, all within the time that there is."""
     for case in verdicts(sight.view, now_s=sight.now_s):
         windows = windows_of_hearing(sight.view, case)
-        turn_s = min(_turn_s(sight, case.id), (windows.appeal_until_s - windows.unseal_until_s) // 2)
-        if case.id in sight.signed and sight.now_s >= windows.unseal_until_s + turn_s:
+        wait_s = min(turn_s(sight.view, sight.me, lot=case.id), (windows.appeal_until_s - windows.unseal_until_s) // 2)
+        if case.id in sight.signed and sight.now_s >= windows.unseal_until_s + wait_s:
             yield AppealRoot(case.id)
 
 
 def _seeds(sight: CaseSight) -> Iterator[CaseStep]:
     for case in sight.view.open_cases():
         called_s = case.hearing.called_ms // 1000
-        if not case.hearing.seed and sight.now_s >= called_s + _turn_s(sight, case.id):
+        if not case.hearing.seed and sight.now_s >= called_s + turn_s(sight.view, sight.me, lot=case.id):
             yield FixCaseSeed(case.id, case.stage)
 
 
 def _accusations(sight: CaseSight) -> Iterator[CaseStep]:
     """What it can prove, while nobody else has brought it."""
     standing = {case.charge for case in sight.view.open_cases()}
-    if _is_active(sight):
+    if sight.view.is_active(Role.EVALUATOR, sight.me):
         yield from (OpenCase(charge) for charge in sorted(sight.charges - standing))
 
 
 def _executions(sight: CaseSight) -> Iterator[CaseStep]:
     for case in sight.view.open_cases():
-        if is_decided(sight.view, case, now_s=sight.now_s - _turn_s(sight, case.id)):
+        if is_decided(sight.view, case, now_s=sight.now_s - turn_s(sight.view, sight.me, lot=case.id)):
             yield Execute(case.id)
 
 
@@ -188,7 +187,7 @@ def _signers(sight: CaseSight) -> Iterator[CaseStep]:
         is_over = case.subject is Subject.QUALITY_ROOT and case.outcome is Outcome.CONVICTED
         if not is_over or case.ending is None or case.id in sight.settled:
             continue
-        wait_s = 0 if case.opener == sight.me else OPENER_FIRST_S + _turn_s(sight, case.id)
+        wait_s = 0 if case.opener == sight.me else OPENER_FIRST_S + turn_s(sight.view, sight.me, lot=case.id)
         if sight.now_s >= case.ending.timestamp_ms // 1000 + wait_s:
             yield SlashSigners(case.id)
 
@@ -204,16 +203,3 @@ RULES: Final[tuple[Rule, ...]] = (
     _executions,
     _signers,
 )
-
-
-def _turn_s(sight: CaseSight, lot: bytes) -> int:
-    """Who is not active sends nothing that others can send."""
-    evaluators = [member.address for member in sight.view.active(Role.EVALUATOR)]
-    if sight.me not in evaluators:
-        return 2**31
-    return APART_S * place_in_turn(evaluators, sight.me, lot=lot)
-
-
-def _is_active(sight: CaseSight) -> bool:
-    member = sight.view.members.get((Role.EVALUATOR, sight.me))
-    return member is not None and member.active

@@ -50,7 +50,7 @@ class Sampler:
     budget_wei: int
 
     async def take(self, peer: Peer, *, seeds: tuple[bytes, bytes], numbers: range, within_s: float) -> Samples:
-        """All that came in time of the requests of these numbers under (seed, salt), measured."""
+        """The replies, measured, to the requests of these numbers under (seed, salt), as far as they came in time."""
         questions = sample_questions(seeds, model=peer.model, numbers=numbers, write=self.terms.write)
         slots = asyncio.Semaphore(AT_ONCE)
         tasks = [asyncio.ensure_future(self._one(peer, question, slots)) for question in questions]
@@ -82,7 +82,7 @@ class Sampler:
 
 
 def as_asked(question: Question, peer: Peer, *, budget_wei: int) -> bytes:
-    """A request for one node only; what concerns its way the gateway keeps to itself."""
+    """A request for one node only; the gateway does not pass on what concerns its way."""
     fields = msgspec.json.decode(question.body, type=dict[str, Any])
     wishes = {"budget": str(budget_wei), "seed": question.seed}
     way = {"provider": {"only": [to_hex(peer.node)]}, "dgrid": wishes}

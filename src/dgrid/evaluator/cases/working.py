@@ -85,9 +85,10 @@ class CourtDesk:
     async def vote(self, case: bytes, stage: int) -> None:
         """Raises Reverted, ChainUnavailable."""
         fixed = self._fixed(case, stage)
-        said = {"guilty": fixed.guilty, "evidence": fixed.evidence, "salt": fixed.salt}
-        word = cases.vote_of(self.me, case, stage=stage, **said)  # type: ignore[arg-type]
-        await cases.commit_vote(self.sender, self.contracts, case=case, stage=stage, commitment=word)
+        sealed = cases.vote_of(
+            self.me, case, stage=stage, guilty=fixed.guilty, evidence=fixed.evidence, salt=fixed.salt
+        )
+        await cases.commit_vote(self.sender, self.contracts, case=case, stage=stage, commitment=sealed)
         logger.info("voted in case %s", to_hex(case))
 
     async def unseal(self, case: bytes, stage: int) -> None:

@@ -1,1 +1,1 @@
-"""Judges that read: how alike two answers are, what agreement says of accuracy and of consistency."""
+"""Who scores an answer beside those of other nodes: by rules alone, or by how alike an encoder finds them."""

@@ -41,6 +41,7 @@ def likeness(task: TaskType, answers: tuple[str, str], *, cosine: Cosine, questi
 
 
 def choice_likeness(task: TaskType, pair: tuple[str, str], *, cosine: Cosine, question: str) -> int:
+    """Of one choice of each answer: the better of cosine and rule, bounded by the hard checks."""
     left, right = pair
     if CALL_SEPARATOR in left or CALL_SEPARATOR in right:
         return calls_likeness(left, right)

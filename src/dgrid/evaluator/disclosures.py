@@ -10,7 +10,7 @@ from dgrid.chain.view import Draw
 from dgrid.core.errors import CheckFailed
 from dgrid.evaluator.keys import EncryptionKey, open_leaf
 from dgrid.settlement.archives import Archives
-from dgrid.settlement.evidence import Place, is_signed, open_disclosure
+from dgrid.settlement.evidence import LeafPlace, is_signed, open_disclosure
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import Content, DisclosedLeaf, LeafKey, Verdict
 from dgrid.wire.typed import Domain
@@ -25,7 +25,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class DisclosureReader:
     """One evaluator's eyes."""
 
     archives: Archives
@@ -33,7 +33,7 @@ class Reader:
     key: EncryptionKey
     evaluator: bytes
 
-    async def disclosure(self, draw: Draw, blob_id: bytes) -> dict[Place, DisclosedLeaf]:
+    async def disclosure(self, draw: Draw, blob_id: bytes) -> dict[LeafPlace, DisclosedLeaf]:
         """The leaves that a gateway disclosed of a draw. Raises NetworkUnreachable, CheckFailed."""
         return open_disclosure(await self.archives.fetch(blob_id), self.court, draw=draw)
 
@@ -48,5 +48,5 @@ class Reader:
         return Shown(Verdict.JUDGED, content) if is_signed(content, document) else Shown(Verdict.ALTERED)
 
 
-def place_of(key: LeafKey) -> Place:
+def place_of(key: LeafKey) -> LeafPlace:
     return key.lane, key.sequence

@@ -1,9 +1,9 @@
 import asyncio
 
 from dgrid.core.identity import Address
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Scores
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer
+from dgrid.evaluator.rerun import Peer, PeerAnswer, PeerAnswers
 from dgrid.wire.openai import ChatMessage, ChatRequest
 from dgrid.wire.quality import NOT_SCORED, TaskType
 
@@ -16,11 +16,11 @@ def answer(number: int, digest: bytes, text: str) -> PeerAnswer:
 
 
 def scores(text: str, *, same: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> Scores:
-    panel = Panel(
+    peers = PeerAnswers(
         tuple(answer(at, b"s" * 32, one) for at, one in enumerate(same)),
         tuple(answer(at + 9, bytes((at + 1,)) * 32, one) for at, one in enumerate(others)),
     )
-    return asyncio.run(PlainJudges().score(CHAT, text, panel=panel))
+    return asyncio.run(RuleJudges().score(CHAT, text, peers=peers))
 
 
 def test_without_peers_only_the_form_is_scored() -> None:

@@ -12,26 +12,26 @@ from dgrid.chain.attendance import ALWAYS, Attendance
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
-from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
+from dgrid.evaluator.taking_turns import APART_S, place_in_turn, turn_s
 from dgrid.settlement.payouts import root_pays_from_s
 from dgrid.settlement.rounds import rounds_due, was_watched, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
-APART_S: Final = 3  # between one evaluator's turn and the next
 ROUNDS_LOOKED_AT: Final = 64
 SEEDS_AT_ONCE: Final = 16
 
 
 def judges_until_s(view: ChainView, number: int) -> int:
-    """When what is not judged yet stays so: half of the commit window is left to send what there is."""
+    """When judging ends: the second half of the commit window is left to send what there is."""
     windows = windows_of(view, number)
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
 
 
 def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:
-    """Whether a view shows all that came in time for a round: its own block is later, `final_s`. What lies in the last
-    blocks counts though it is not final yet; a chain that stands still is waited for half of the time left to judge.
+    """Whether a view shows all that came in time for a round: its block's time, `final_s`, is past the round's end.
+    What lies in the last blocks counts, though it is not final yet. A chain that stands still is waited for until half
+    of the time to judge is gone.
     """
     ends_s = windows_of(view, number).commit_from_s
     return final_s >= ends_s or now_s >= (ends_s + judges_until_s(view, number)) // 2
@@ -147,7 +147,7 @@ def _seeds(sight: Sight) -> Iterator[Step]:
     waiting = sorted((epoch, gateway) for gateway, epoch in view.undrawn() if not view.is_void(gateway, epoch))
     for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
         anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000
-        if sight.now_s >= anchored_s + _turn_s(sight, gateway + _word(epoch)):
+        if sight.now_s >= anchored_s + turn_s(view, sight.me, lot=gateway + _word(epoch)):
             yield FixSeed(gateway, epoch)
 
 
@@ -159,7 +159,7 @@ def _penalties(sight: Sight) -> Iterator[Step]:
     for number, evaluator in sorted(view.unopened()):
         if evaluator == sight.me or not was_watched(view, number, attendance=sight.attendance):
             continue
-        if sight.now_s >= windows_of(view, number).open_from_s + _turn_s(sight, _word(number)):
+        if sight.now_s >= windows_of(view, number).open_from_s + turn_s(view, sight.me, lot=_word(number)):
             yield Penalize(evaluator, number)
 
 
@@ -176,9 +176,9 @@ def _conclusions(sight: Sight) -> Iterator[Step]:
     number = due[-1]
     judges = sorted(sight.view.judges_of(number))
     if sight.me in judges:
-        turn_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
+        wait_s = APART_S * place_in_turn(judges, sight.me, lot=_word(number))
         posts_from_s = windows_of(sight.view, number).post_from_s
-        is_turn = sight.now_s >= posts_from_s + turn_s
+        is_turn = sight.now_s >= posts_from_s + wait_s
         yield Conclude(number, posts=is_turn and _takes_roots(sight.view, now_s=sight.now_s))
 
 
@@ -190,10 +190,11 @@ def _takes_roots(view: ChainView, *, now_s: int) -> bool:
 
 def _pulls(sight: Sight) -> Iterator[Step]:
     """One evaluator looks after each gateway's releases, once there is a root."""
-    if not sight.view.quality_roots or not _is_active(sight):
+    view = sight.view
+    if not view.quality_roots or not _is_active(sight):
         return
-    for gateway in sight.view.draws.gateways:
-        if _turn_s(sight, gateway) == 0:
+    for gateway in view.draws.gateways:
+        if turn_s(view, sight.me, lot=gateway) == 0:
             yield Pull(gateway)
 
 
@@ -201,19 +202,8 @@ Rule = Callable[[Sight], Iterator[Step]]
 RULES: Final[tuple[Rule, ...]] = (_reveals, _commits, _seeds, _conclusions, _penalties, _pulls)
 
 
-def place_in_turn(evaluators: list[Address], evaluator: Address, *, lot: bytes) -> int:
-    """Who acts first: the lowest H(lot ‖ address); the others follow one after the other, should it fail."""
-    return sorted(evaluators, key=lambda address: keccak(lot + address)).index(evaluator)
-
-
-def _turn_s(sight: Sight, lot: bytes) -> int:
-    evaluators = [member.address for member in sight.view.active(Role.EVALUATOR)]
-    return APART_S * place_in_turn(evaluators, sight.me, lot=lot)
-
-
 def _is_active(sight: Sight) -> bool:
-    member = sight.view.members.get((Role.EVALUATOR, sight.me))
-    return member is not None and member.active
+    return sight.view.is_active(Role.EVALUATOR, sight.me)
 
 
 def _word(number: int) -> bytes:

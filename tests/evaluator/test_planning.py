@@ -4,15 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.settlement.judged import BLANK
 
-from dgrid.chain.attendance import APART_S as APART_LOOKS_S
-from dgrid.chain.attendance import Attendance
+from dgrid.chain.attendance import LOOKS_APART_S_MAX, Attendance
 from dgrid.chain.by_epoch import ByEpoch
 from dgrid.chain.events import Role
 from dgrid.chain.judging import Draws
 from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member, Opening, PostedQuality
 from dgrid.core.identity import Address, Hash
-from dgrid.evaluator.rounds import (
-    APART_S,
+from dgrid.evaluator.planning import (
     SEEDS_AT_ONCE,
     Commit,
     Conclude,
@@ -23,10 +21,10 @@ from dgrid.evaluator.rounds import (
     Sight,
     Step,
     judges_until_s,
-    place_in_turn,
     plan,
     rounds_under_way,
 )
+from dgrid.evaluator.taking_turns import APART_S, place_in_turn
 from dgrid.settlement.rounds import windows_of
 from dgrid.wire.messages import EpochRoot, QualityRoot
 
@@ -141,7 +139,7 @@ def test_nobody_is_reported_for_a_silence_that_this_evaluator_did_not_watch() ->
     before_s, after_s = WINDOWS.reveal_from_s - 1, WINDOWS.open_from_s + 1
     slept = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=float(after_s - before_s))
     assert plan(replace(late, attendance=slept)) is None
-    awake = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=APART_LOOKS_S)
+    awake = Attendance().looked(before_s, wall_s=0.0).looked(after_s, wall_s=LOOKS_APART_S_MAX)
     assert isinstance(plan(replace(late, attendance=awake)), Penalize)
 
 

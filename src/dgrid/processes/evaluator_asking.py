@@ -1,4 +1,4 @@
-"""Asks a peer for an evaluator: through a gateway, paid from its purse, believed as far as the receipt goes."""
+"""Asks nodes for an evaluator: through gateways, paid from its purse, and believed as far as the receipt goes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

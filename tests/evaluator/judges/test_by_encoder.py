@@ -12,11 +12,11 @@ from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS
 from dgrid.engines.encoder import EncoderClient, Vectors, alike
+from dgrid.evaluator.judges.by_encoder import Encoded, EncoderJudges, encode
+from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judges.likeness import likeness
-from dgrid.evaluator.judges.reading import Reading, ReadingJudges, read
 from dgrid.evaluator.judging import Scores
-from dgrid.evaluator.plain import PlainJudges
-from dgrid.evaluator.rerun import Panel, Peer, PeerAnswer
+from dgrid.evaluator.rerun import Peer, PeerAnswer, PeerAnswers
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.wire.grounds import Method
 from dgrid.wire.openai import ChatRequest
@@ -33,8 +33,8 @@ Judge = Callable[..., Scores]
 @pytest.fixture(scope="module")
 def compare(loop: asyncio.Runner, encoder: EncoderClient) -> Callable[[ChatRequest, str, str], int]:
     def of(chat: ChatRequest, left: str, right: str) -> int:
-        reading: Reading = loop.run(read(encoder, [left, right]))
-        return likeness(task_of(chat), (left, right), cosine=reading.cosine, question=question_of(chat))
+        encoded: Encoded = loop.run(encode(encoder, [left, right]))
+        return likeness(task_of(chat), (left, right), cosine=encoded.cosine, question=question_of(chat))
 
     return of
 
@@ -42,18 +42,18 @@ def compare(loop: asyncio.Runner, encoder: EncoderClient) -> Callable[[ChatReque
 @pytest.fixture(scope="module")
 def judge(loop: asyncio.Runner, encoder: EncoderClient) -> Judge:
     def of(chat: ChatRequest, answer: str, *, same: Sequence[str] = (), others: Sequence[str] = ()) -> Scores:
-        judges = ReadingJudges(encoder, PlainJudges())
-        return loop.run(judges.score(chat, answer, panel=panel(same, others)))
+        judges = EncoderJudges(encoder, RuleJudges())
+        return loop.run(judges.score(chat, answer, peers=answers_of(same, others)))
 
     return of
 
 
-def panel(same: Sequence[str], others: Sequence[str]) -> Panel:
+def answers_of(same: Sequence[str], others: Sequence[str]) -> PeerAnswers:
     def said(text: str, place: int, model: str) -> PeerAnswer:
         node = Address(keccak(f"{model}{place}".encode())[:20])
         return PeerAnswer(Peer(node, model, keccak(model.encode())), keccak(text.encode()), text)
 
-    return Panel(
+    return PeerAnswers(
         tuple(said(text, place, "own") for place, text in enumerate(same)),
         tuple(said(text, place, f"other-{place}") for place, text in enumerate(others)),
     )
@@ -156,9 +156,9 @@ def test_judges_by_rules_while_the_encoder_does_not_answer(loop: asyncio.Runner)
         async def vectors(self, texts: Sequence[str]) -> Vectors:
             raise EngineError("it is gone")
 
-    judges, told = ReadingJudges(Silent(), PlainJudges()), panel(["Oslo"], ["Oslo", "Rome"])
-    expected = loop.run(PlainJudges().score(WHERE, "Oslo", panel=told))
-    assert loop.run(judges.score(WHERE, "Oslo", panel=told)) == expected
+    judges, told = EncoderJudges(Silent(), RuleJudges()), answers_of(["Oslo"], ["Oslo", "Rome"])
+    expected = loop.run(RuleJudges().score(WHERE, "Oslo", peers=told))
+    assert loop.run(judges.score(WHERE, "Oslo", peers=told)) == expected
 
 
 def test_a_request_is_data_as_well(judge: Judge) -> None:

@@ -11,7 +11,7 @@ from tests.watcher.stage import LIAR_EPOCH, Watched, watched
 from dgrid.config import WatcherConfig
 from dgrid.core.identity import to_hex
 from dgrid.core.places import Place
-from dgrid.settlement.closing import sign_root
+from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.documents import seal_to_json
 from dgrid.wire.seals import seal
 
@@ -121,9 +121,9 @@ def test_the_door_takes_only_what_a_registered_gateway_signed(on_devnet: OnDevne
             assert await status("/v1/receipts", good) == 202
             assert await status("/v1/nothing", good) == 404
             root = second_root((await stage.anchor(LIAR_EPOCH)).root)
-            stranger = sign_root(net.key("stranger"), net.domain, root=root)
+            stranger = SignedRoot.by(net.key("stranger"), root, domain=net.domain).signature
             assert await status("/v1/roots", {"root": root.to_json(), "signature": to_hex(stranger)}) == 401
-            signature = sign_root(books.key, net.domain, root=root)
+            signature = SignedRoot.by(books.key, root, domain=net.domain).signature
             assert await status("/v1/roots", {"root": root.to_json(), "signature": to_hex(signature)}) == 202
             await convicted(stage)
             metrics = await net.http.request("GET", watcher.config.url + "/metrics")

@@ -8,7 +8,7 @@ from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat
-from dgrid.processes.repeating import checked_answer
+from dgrid.processes.evaluator_asking import checked_answer
 from dgrid.wire.grounds import Compared
 from dgrid.wire.messages import Privacy
 

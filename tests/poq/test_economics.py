@@ -17,7 +17,6 @@ from dgrid.chain.case_events import REFUNDS_MAX
 from dgrid.chain.parameters import Parameters, bsc_parameters, catalogue, tunable
 from dgrid.core.money import BPS, WEI
 from dgrid.poq.economics import (
-    DETECTIONS,
     HIT_BPS,
     PAYABLE_TASKS,
     Rule,
@@ -34,6 +33,7 @@ VECTORS = ROOT / "contracts" / "test" / "parameter_vectors.json"
 PAGE = (ROOT / "docs" / "concepts" / "governance.md").read_text()
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
 RUNS = 400
+DETECTIONS = 5  # that `requests_undetected` waits for
 
 
 def parameters_of(values: list[str]) -> Parameters:

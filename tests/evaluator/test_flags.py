@@ -8,7 +8,7 @@ from dgrid.chain.judging import PostedQuality
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import Hash
-from dgrid.evaluator.standing import Flags
+from dgrid.evaluator.flags import Flags
 from dgrid.poq.identity import NEVER
 from dgrid.settlement.rounds import root_of
 from dgrid.wire.quality import QualityTable, SuspicionRow

@@ -12,8 +12,8 @@ from dgrid.chain.view import Draw
 from dgrid.core.errors import CheckFailed, NetworkUnreachable, RouteNotFound
 from dgrid.core.identity import from_hex
 from dgrid.core.keccak import keccak, salted_hash
+from dgrid.evaluator.disclosures import DisclosureReader, Shown, place_of
 from dgrid.evaluator.keys import EncryptionKey
-from dgrid.evaluator.reading import Reader, Shown, place_of
 from dgrid.settlement.archives import ArchiveDoor, Archives
 from dgrid.settlement.evidence import is_signed
 from dgrid.wire.http import HttpClient
@@ -42,8 +42,8 @@ LEAF = DisclosedLeaf(0, 3, encode_content(SAID))
 DISCLOSURE = Disclosure(31337, COURT_ADDRESS, GATEWAY.address, 5, DRAW.seed, (LEAF,))
 
 
-def reader(archives: Archives) -> Reader:
-    return Reader(archives, COURT, KEY, ME)
+def reader(archives: Archives) -> DisclosureReader:
+    return DisclosureReader(archives, COURT, KEY, ME)
 
 
 def shown(leaf: DisclosedLeaf | None) -> Shown:

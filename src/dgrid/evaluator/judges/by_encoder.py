@@ -10,7 +10,7 @@ from dgrid.engines.encoder import Encoder, Vectors, alike
 from dgrid.evaluator.judges.agreement import judge_accuracy, judge_consistency
 from dgrid.evaluator.judges.likeness import likeness
 from dgrid.evaluator.judging import Judges, Scores
-from dgrid.evaluator.rerun import Panel
+from dgrid.evaluator.rerun import PeerAnswers
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.wire.answers import CHOICE_SEPARATOR
@@ -21,29 +21,29 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingJudges:
+class EncoderJudges:
     """Scores by likeness; by `otherwise` while the encoder does not answer."""
 
     encoder: Encoder
     otherwise: Judges
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         """Format always; accuracy and consistency as far as there are peers."""
         try:
-            return await self.score_by_reading(chat, answer, panel=panel)
+            return await self.score_by_encoder(chat, answer, peers=peers)
         except EngineError as error:
             logger.warning("judging without the encoder: %s", error.message)
-            return await self.otherwise.score(chat, answer, panel=panel)
+            return await self.otherwise.score(chat, answer, peers=peers)
 
-    async def score_by_reading(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
-        """The same, with the encoder or not at all. Raises EngineError."""
-        everyone = panel.answers
-        reading = await read(self.encoder, [answer, *(peer.text for peer in everyone)] if everyone else ())
-        comparison = Comparison(chat, reading)
+    async def score_by_encoder(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
+        """The same by the encoder alone. Raises EngineError where it does not answer."""
+        everyone = peers.answers
+        encoded = await encode(self.encoder, [answer, *(peer.text for peer in everyone)] if everyone else ())
+        comparison = Comparison(chat, encoded)
         like = [comparison.of(answer, peer.text) for peer in everyone]
-        same = len(panel.same_model)
-        among = [comparison.of(one.text, other.text) for one, other in combinations(panel.same_model, 2)]
-        others = [(peer.peer.digest, score) for peer, score in zip(panel.other_models, like[same:], strict=True)]
+        same = len(peers.same_model)
+        among = [comparison.of(one.text, other.text) for one, other in combinations(peers.same_model, 2)]
+        others = [(peer.peer.digest, score) for peer, score in zip(peers.other_models, like[same:], strict=True)]
         return Scores(
             task_of(chat),
             format_bps=format_score(chat, answer),
@@ -54,7 +54,7 @@ class ReadingJudges:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Encoded:
     """Texts and their vectors."""
 
     places: dict[str, int]
@@ -64,10 +64,10 @@ class Reading:
         return alike(self.vectors[self.places[left]], self.vectors[self.places[right]])
 
 
-async def read(encoder: Encoder, answers: Sequence[str]) -> Reading:
+async def encode(encoder: Encoder, answers: Sequence[str]) -> Encoded:
     """Every choice of every answer, encoded. Raises EngineError."""
     choices = list(dict.fromkeys(choice for answer in answers for choice in answer.split(CHOICE_SEPARATOR)))
-    return Reading({choice: place for place, choice in enumerate(choices)}, await encoder.vectors(choices))
+    return Encoded({choice: place for place, choice in enumerate(choices)}, await encoder.vectors(choices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Comparison:
     """Compares answers to one request."""
 
     chat: ChatRequest
-    reading: Reading
+    encoded: Encoded
 
     def of(self, left: str, right: str) -> int:
-        cosine, question = self.reading.cosine, question_of(self.chat)
+        cosine, question = self.encoded.cosine, question_of(self.chat)
         return likeness(task_of(self.chat), (left, right), cosine=cosine, question=question)

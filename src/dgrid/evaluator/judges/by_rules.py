@@ -7,7 +7,7 @@ cost nothing and see no paraphrase: the encoder's judges see further. Nothing in
 from collections.abc import Sequence
 
 from dgrid.evaluator.judging import Scores
-from dgrid.evaluator.rerun import Panel, PeerAnswer
+from dgrid.evaluator.rerun import PeerAnswer, PeerAnswers
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.poq.text import reference_score
@@ -15,18 +15,17 @@ from dgrid.wire.openai import ChatRequest
 from dgrid.wire.quality import NOT_SCORED, TaskType
 
 
-class PlainJudges:
+class RuleJudges:
     """Rules, no model."""
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         """Format always; the others as far as there are peers."""
         task, question = task_of(chat), question_of(chat)
-        everyone = (*panel.same_model, *panel.other_models)
         return Scores(
             task,
             format_bps=format_score(chat, answer),
-            accuracy_bps=agreement(task, answer, peers=everyone, question=question),
-            consistency_bps=agreement(task, answer, peers=panel.same_model, question=question),
+            accuracy_bps=agreement(task, answer, peers=peers.answers, question=question),
+            consistency_bps=agreement(task, answer, peers=peers.same_model, question=question),
         )
 
 

@@ -24,7 +24,7 @@ from benchmarks.answers import ITEMS, Stage, stage
 from benchmarks.canaries import tasks_of
 from dgrid.core.money import BPS
 from dgrid.evaluator.judging import Judges, Scores
-from dgrid.evaluator.rerun import Panel
+from dgrid.evaluator.rerun import PeerAnswers
 from dgrid.gateway.route.standing import Standing, pooled, standing_of
 from dgrid.poq.evidence import RoundEvidence
 from dgrid.wire.openai import ChatRequest
@@ -46,11 +46,11 @@ class Remembering:
     judges: Judges
     known: Known
 
-    async def score(self, chat: ChatRequest, answer: str, *, panel: Panel) -> Scores:
-        beside = ((one.peer.digest, one.text) for one in panel.answers)
-        key = (str(chat.messages), answer, len(panel.same_model), *beside)
+    async def score(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
+        beside = ((one.peer.digest, one.text) for one in peers.answers)
+        key = (str(chat.messages), answer, len(peers.same_model), *beside)
         if key not in self.known:
-            self.known[key] = await self.judges.score(chat, answer, panel=panel)
+            self.known[key] = await self.judges.score(chat, answer, peers=peers)
         return self.known[key]
 
 

@@ -3,8 +3,8 @@
 Trials like the live one. Honest nodes sell the built-in models, which are asked held-out questions by turns. Canaries
 follow as often as the dev network's do, half of all answers are judged: true answers by the product's judges
 (`tests/evaluator/judges/answering.py`). Identity is not checked and cost left out, so that what is to be found is each
-model's mean truth. The first table's canaries are held-out questions as well. The second's are the author's, of which
-models answer another share rightly than of held-out questions: no mean is the true one there.
+model's mean truth. The first table's canaries are the author's, of which models answer another share rightly than of
+held-out questions: no mean is the true one there. The second's are held-out questions as well.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from tests.evaluator.judges.test_answering import NODES, PEOPLE, believed
 from tests.poq.world import RULES, Node
 
 from benchmarks.answers import ITEMS, Stage, stage
+from benchmarks.believed import truth_of
 from benchmarks.canaries import tasks_of
-from dgrid.core.money import BPS
 from dgrid.evaluator.judging import Judges, Scores
 from dgrid.evaluator.rerun import PeerAnswers
 from dgrid.gateway.route.standing import Standing, pooled, standing_of
@@ -102,25 +102,29 @@ class Models:
         return [worse.high_bps < better.low_bps for worse, better in itertools.pairwise(self.standings)]
 
     def held(self, truths: Sequence[float]) -> float:
-        """How many of the intervals hold the truth."""
+        """How many of the intervals hold the truth, in basis points."""
         pairs = zip(self.standings, truths, strict=True)
-        return fmean(one.low_bps <= BPS * truth <= one.high_bps for one, truth in pairs)
+        return fmean(one.low_bps <= truth <= one.high_bps for one, truth in pairs)
 
 
 Trials = Mapping[int, Sequence[Models]]  # by the number of requests
 
 
-def trial(seed: int, on: Stage, canaries: Sequence[int], *, known: Known) -> Trial:
-    library, encoder, run = on.library, on.encoder, on.runner.run
-    return Trial(
-        NODES, PEOPLE, seed, ALONE, library=library, encoder=encoder, run=run, canaries=canaries, known=known
-    )  # fmt: skip
-
-
 def trials(on: Stage, canaries: Sequence[int], *, count: int) -> Trials:
     found, known = defaultdict[int, list[Models]](list), Known()
     for seed in range(count):
-        world, played = trial(seed, on, canaries, known=known), 0
+        world = Trial(
+            NODES,
+            PEOPLE,
+            seed,
+            ALONE,
+            library=on.library,
+            encoder=on.encoder,
+            run=on.runner.run,
+            canaries=canaries,
+            known=known,
+        )
+        played = 0
         for requests in LOOKS:
             world.play((requests - played) // A_ROUND)
             played = requests
@@ -145,22 +149,16 @@ def table(heading: str, found: Trials, *, truths: Sequence[float] = ()) -> str:
     return "\n".join(lines)
 
 
-def truths_of(on: Stage) -> list[float]:
-    """The mean truth of each model's answers to held-out questions."""
-    return [
-        fmean(on.library.questions[place].truth(on.library.answers[name][place].answer) for place in HELD_OUT)
-        for name in NAMES
-    ]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=TRIALS)
     count = parser.parse_args().trials
     written = [Question(task.body, task.reference) for task in tasks_of(1, count=len(WRITTEN))]
     with stage(written) as on:
-        print(table("canaries of the same source", trials(on, HELD_OUT, count=count), truths=truths_of(on)), end="\n\n")
-        print(table("the author's canaries", trials(on, WRITTEN, count=count)))
+        print(table("the author's canaries", trials(on, WRITTEN, count=count)), end="\n\n")
+    with stage() as on:
+        truths = [truth_of(on.library, name) for name in NAMES]
+        print(table("canaries of the clients' source", trials(on, HELD_OUT, count=count), truths=truths))
     return 0
 
 

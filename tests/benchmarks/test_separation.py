@@ -25,6 +25,6 @@ def test_models_whose_means_do_not_rise_are_out_of_order() -> None:
 
 
 def test_the_table_says_in_which_share_of_the_trials() -> None:
-    page = table("trials", {requests: [APART, TOUCHING] for requests in LOOKS}, truths=(0.6, 0.75, 0.99))
+    page = table("trials", {requests: [APART, TOUCHING] for requests in LOOKS}, truths=(6_000, 7_500, 9_900))
     assert "| all three apart | 0.50 |" in page
     assert "| truth in the 90 % interval | 0.67 |" in page

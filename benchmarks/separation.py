@@ -1,7 +1,7 @@
-"""After how many requests are models told apart? `python -m benchmarks.separation`: two tables.
+"""After how many requests are models told apart? `python -m benchmarks.separation [--canaries 0.5] [--judged 1]`.
 
-Trials like the live one. Honest nodes sell the built-in models, which are asked held-out questions by turns. Canaries
-follow as often as the dev network's do, half of all answers are judged: true answers by the product's judges
+Trials like the live one. Honest nodes sell the built-in models, which are asked held-out questions by turns. By default
+canaries come as often as on the dev network, and half of all answers are judged: true answers by the product's judges
 (`tests/evaluator/judges/answering.py`). Identity is not checked and cost left out, so that what is to be found is each
 model's mean truth. The first table's canaries are the author's, of which models answer another share rightly than of
 held-out questions: no mean is the true one there. The second's are held-out questions as well.
@@ -23,6 +23,7 @@ from tests.poq.world import RULES, Node
 from benchmarks.answers import ITEMS, Stage, stage
 from benchmarks.believed import truth_of
 from benchmarks.canaries import tasks_of
+from dgrid.core.money import BPS
 from dgrid.evaluator.judging import Judges, Scores
 from dgrid.evaluator.rerun import PeerAnswers
 from dgrid.gateway.route.standing import Standing, pooled, standing_of
@@ -110,14 +111,16 @@ class Models:
 Trials = Mapping[int, Sequence[Models]]  # by the number of requests
 
 
-def trials(on: Stage, canaries: Sequence[int], *, count: int) -> Trials:
+def trials(on: Stage, canaries: Sequence[int], *, options: argparse.Namespace) -> Trials:
+    rules = replace(ALONE, draw=replace(ALONE.draw, quality_bps=round(BPS * options.judged)))
     found, known = defaultdict[int, list[Models]](list), Known()
-    for seed in range(count):
+    for seed in range(options.trials):
         world = Trial(
             NODES,
             PEOPLE,
             seed,
-            ALONE,
+            rules,
+            canary_share=options.canaries,
             library=on.library,
             encoder=on.encoder,
             run=on.runner.run,
@@ -152,13 +155,15 @@ def table(heading: str, found: Trials, *, truths: Sequence[float] = ()) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=TRIALS)
-    count = parser.parse_args().trials
+    parser.add_argument("--canaries", type=float, default=0.3, help="for each request of clients")
+    parser.add_argument("--judged", type=float, default=0.5, help="of all answers")
+    options = parser.parse_args()
     written = [Question(task.body, task.reference) for task in tasks_of(1, count=len(WRITTEN))]
     with stage(written) as on:
-        print(table("the author's canaries", trials(on, WRITTEN, count=count)), end="\n\n")
+        print(table("the author's canaries", trials(on, WRITTEN, options=options)), end="\n\n")
     with stage() as on:
         truths = [truth_of(on.library, name) for name in NAMES]
-        print(table("canaries of the clients' source", trials(on, HELD_OUT, count=count), truths=truths))
+        print(table("canaries of the clients' source", trials(on, HELD_OUT, options=options), truths=truths))
     return 0
 
 

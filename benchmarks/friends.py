@@ -21,7 +21,7 @@ from dgrid.evaluator.rerun import PeerAnswer, Repeat
 from dgrid.poq.draw import Duty
 from dgrid.wire.quality import LeafKey, Report
 
-SEEDS: Final = 12
+SEEDS: Final = 40
 ROUNDS: Final = 20  # of ten answers a node
 CANARIES: Final = 0.05
 CHEAT: Final = Answering("cheat", "dgrid-mini", replayed_share=1.0)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from statistics import correlation, fmean
 from typing import Final
 
-from tests.evaluator.judges.answering import MODELS, NAMES, AnsweredWorld, Library, held_out, library
+from tests.evaluator.judges.answering import MODELS, NAMES, AnsweredWorld, Library, Question, held_out, library
 from tests.evaluator.judges.conftest import client
 from tests.evaluator.judges.test_answering import NODES, PEOPLE, believed
 from tests.poq.world import RULES
@@ -184,13 +184,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """Every held-out question answered by every model, an encoder that serves. Raises DGridError."""
+def stage(more: Sequence[Question] = ()) -> Iterator[Stage]:
+    """Every held-out question, and some more, answered by every model, an encoder that serves. Raises DGridError."""
     with asyncio.Runner() as runner:
         serving = client()
         encoder = runner.run(serving.__aenter__())
         try:
-            books = runner.run(library(held_out(ITEMS)))
+            books = runner.run(library([*held_out(ITEMS), *more]))
             yield Stage(books, encoder, runner)
             runner.run(books.forcing.stop())
         finally:

@@ -357,7 +357,7 @@ def by_model(*, seed: int, credibility: CredibilityRules) -> list[tuple[int, int
         together = Counts(
             *map(sum, zip(*((row.good_micros, row.bad_micros, row.square_micros) for row in rows), strict=True))
         )
-        known = doubts(table_of(world).levels, credibility)
+        known = doubts(table_of(world).levels, world.rules)
         of_nodes = [known[row.node, row.model] for row in rows]
         doubt = Doubt(sum(one.judged for one in of_nodes), of_nodes[0].variance)
         bounds = interval_bps(together, credibility, common=doubt.within(together.total))

@@ -163,9 +163,13 @@ class AnsweredWorld(World):
         old = self.rng.choice(store) if replays else true
         return msgspec.structs.replace(old, request=true.request)
 
+    def place_of(self, sequence: int) -> int:
+        """What is asked."""
+        return self.rng.randrange(len(self.library.questions))
+
     def _serve(self, sequence: int) -> Served:
         served = super()._serve(sequence)
-        place = self.rng.randrange(len(self.library.questions))
+        place = self.place_of(sequence)
         content, question = self.answer(self._by_address[served.leaf.node], place), self.library.questions[place]
         self._given[served.leaf.key] = place, content
         return replace(served, truth=question.truth(content.answer), task=question.task)

@@ -67,6 +67,13 @@ def test_an_answer_whose_receipt_does_not_hold_exits_1(dgrid: Dgrid, network: ob
     assert shown.error["code"] == "check_failed"
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_nothing_is_not_asked(dgrid: Dgrid, text: str) -> None:
+    shown = dgrid("chat", text, "--json")
+    assert shown.code == 2
+    assert "nothing to ask" in shown.error["message"]
+
+
 def test_a_missing_key_is_a_refusal(dgrid: Dgrid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DGRID_GATEWAY_URL", "http://127.0.0.1:1")
     shown = dgrid("chat", "x", "--json")
@@ -98,7 +105,7 @@ def test_amounts_are_taken_exactly(text: str, wei: int) -> None:
     assert wei_of(text) == wei
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "NaN", "Infinity", "1e60", "0.0000000000000000001"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "NaN", "Infinity", "1e60", "999999999999", "0.0000000000000000001"])
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         wei_of(text)

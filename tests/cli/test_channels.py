@@ -11,6 +11,7 @@ from dgrid.chain.channels import ChannelTerms, open_channel
 from dgrid.cli.channels import ANNOUNCE_GAS, DEPOSIT_GAS, FINALIZE_GAS
 from dgrid.cli.terminal import dgai
 from dgrid.cli.wallet_config import chain_config
+from dgrid.core.errors import NotYet
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.processes.home import Home
@@ -79,6 +80,16 @@ def test_a_withdrawal_is_announced_waited_for_and_paid_out_once(operator: Operat
     assert operator.balance("user") == before + DEPOSIT
     again = operator.types("channel", "finalize")  # nothing to agree to
     assert (again.code, again.data["channels"], again.data["paid_wei"]) == (0, [], "0")
+
+
+def test_what_is_being_withdrawn_takes_no_deposit_and_says_what_to_do(operator: Operator) -> None:
+    opens_channels(operator, "gateway-1")
+    operator.done("channel", "withdraw")
+    refused = operator.dgrid("--home", str(operator.home), "channel", "deposit", "5", "--yes")
+    assert refused.code == NotYet.exit_code
+    assert "dgrid channel finalize" in refused.err
+    listed = operator.dgrid("--home", str(operator.home), "channel")
+    assert (listed.code, "withdrawing" in listed.out) == (0, True)
 
 
 def test_the_gas_that_is_shown_covers_what_it_takes(operator: Operator) -> None:

@@ -80,6 +80,13 @@ def test_the_help_shows_every_command_in_its_panel_the_most_used_first(dgrid: Dg
     assert [name for name, _ in placed[:3]] == ["up", "down", "status"]
 
 
+@pytest.mark.parametrize("words", [["--help"], ["claim", "--help"], ["gov", "propose", "--help"]])
+def test_help_shows_no_value_for_a_flag(dgrid: Dgrid, words: list[str]) -> None:
+    shown = dgrid(*words)
+    assert "--help" in shown.out
+    assert "bool" not in shown.out
+
+
 def test_the_version_is_the_packages(dgrid: Dgrid) -> None:
     assert (dgrid("--version").out, dgrid("--version").code) == (f"dgrid {__version__}\n", 0)
 
@@ -201,6 +208,23 @@ def test_amounts_are_shown_exactly(wei: int, shown: str) -> None:
 
 
 def test_tables_line_up() -> None:
-    assert columns(("A", "LONGER"), [("xx", 1), ("y", 22)]) == "A   LONGER\nxx  1\ny   22"
+    assert columns(("A", "LONGER"), [("xx", "a"), ("y", "bb")]) == "A   LONGER\nxx  a\ny   bb"
+    assert columns(("A", "B"), []) == "A  B"
+
+
+def test_numbers_stand_with_their_points_below_each_other() -> None:
+    rows = [
+        ("a", "1,000 DGAI", "-", 7),
+        ("b", "0.25 DGAI", "62.0 %", 12),
+        ("c", "-3.5 DGAI", "100.0 %", 1),
+        ("d", "0 DGAI", "0.0 %", 0),
+    ]
+    assert columns(("NAME", "FEE", "SHARE", "N"), rows).splitlines() == [
+        "NAME            FEE    SHARE   N",
+        "a     1,000 DGAI       -       7",
+        "b         0.25 DGAI   62.0 %  12",
+        "c        -3.5 DGAI   100.0 %   1",
+        "d         0 DGAI       0.0 %   0",
+    ]
     assert short("0x" + "ab" * 20) == "0xababab…abab"
     assert short("abc") == "abc"

@@ -40,6 +40,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     [
         ({"key": ""}, 401, "invalid_api_key"),
         ({"key": "dg-wrong"}, 401, "invalid_api_key"),
+        ({"key": "sk-another"}, 401, "invalid_api_key"),
         ({"model": "gpt-99"}, 404, "model_not_found"),
         ({"body": b"{"}, 400, "invalid_json"),
         ({"body": b'{"model":"tiny"}'}, 400, "invalid_request"),

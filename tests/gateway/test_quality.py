@@ -207,6 +207,41 @@ def test_every_change_leads_to_the_receipt_behind_it(tmp_path: Path) -> None:
     play(tmp_path, scenes)
 
 
+def test_what_moved_credibility_is_told_of_earlier_rounds_too_also_after_a_restart(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        node, key = stage.nodes[0].key.address, LeafKey(b"\x0f" * 20, 3, 0, 7)
+        moved = Change(node, TINY, "chat", "canary", key, 9_000, 1_000_000)
+        other = Change(b"\x0e" * 20, TINY, "chat", "canary", key, 1_000, 1_000_000)
+        earlier = table_of(row(node, 8_000, 50), changes=(moved, other), judged_round=4)
+        stage.archives.blobs[posted(earlier).root.blob_id] = encode_quality(earlier)
+        stage.court.view.quality_roots[3] = posted(table_of(judged_round=3))  # no archive has its table
+        stage.court.view.quality_roots[4] = posted(earlier)  # never the latest one while this gateway ran
+        await judged(stage, table_of(row(node, 8_000, 50), judged_round=5))
+        await until(lambda: 4 in stage.service.credibility.changes)
+        await until(lambda: 3 in stage.service.credibility.changes)
+        shown = (await stage.get("/v1/network/quality")).json["changes"]
+        assert [(one["round"], one["score_bps"]) for one in shown] == [(4, 9_000), (4, 1_000)]
+        asked = await stage.get(f"/v1/network/quality?node={to_hex(node)}")
+        assert asked.json["changes"] == shown[:1]
+        assert (await stage.get("/v1/network/quality?node=0x12")).status == 400
+
+    play(tmp_path, scenes)
+
+
+def test_a_receipt_is_found_by_its_place_as_changes_name_it(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        answer = await stage.ask()
+        place = stage.service.reader.latest(1)[0]
+        name = f"{place.epoch}.{place.lane}.{place.sequence}"
+        by_place, by_id = await stage.get(f"/v1/receipts/{name}"), await stage.get(f"/v1/receipts/{answer.receipt_id}")
+        assert by_place.status == 200
+        assert by_place.json == by_id.json
+        missing = await stage.get(f"/v1/receipts/{place.epoch}.{place.lane}.99")
+        assert (missing.status, missing.json["error"]["code"]) == (404, "receipt_not_found")
+
+    play(tmp_path, scenes)
+
+
 def test_before_the_first_judgement_nothing_is_claimed(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         shown = (await stage.get("/v1/network/quality")).json

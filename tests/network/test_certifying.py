@@ -40,6 +40,9 @@ def test_what_was_judged_is_certified_audited_explained_and_paid(
     network, file = judged_network, tmp_path / "certificate.json"
     asked(network, 16)
     receipt_id = until(lambda: certified(network, file), what="a certificate", timeout_s=ROUND_S)
+    latest = network.dgrid("proof", "-o", str(tmp_path / "latest.json"), "--json")
+    assert (latest.code, latest.json["node"][:2]) == (0, "0x")
+    assert network.dgrid("verify", str(tmp_path / "latest.json"), "--json").json["valid"] is True
     checked = network.dgrid("verify", str(file), "--json")
     assert (checked.code, checked.json["valid"]) == (0, True)
     assert checked.json["to_compare"]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.poq.world import RULES, Evaluator, Node, World, address, honest
 
+from dgrid.core.identity import model_id
 from dgrid.core.money import BPS
 from dgrid.poq.credibility import Cause
 from dgrid.poq.evidence import CanaryTruth
@@ -83,10 +84,20 @@ def test_nodes_of_one_model_share_its_doubt_and_each_has_its_own_judgements() ->
         LevelRow(address("two"), MODEL, 3 * MICROS, 0, 0, 7 * MICROS, MICROS),
         LevelRow(NODE, OTHER, 0, 0, 0, MICROS),
     ]
-    found = doubts(rows, KNOWN)
+    found = doubts(rows, RULES)
     assert [one.judged for one in found.values()] == [5 * MICROS, 7 * MICROS, MICROS]
     one, two, other = (found[row.node, row.model].variance for row in rows)
     assert one == two == Level(count=12 * MICROS, square=3 * MICROS).variance(KNOWN) < other
+
+
+def test_a_level_is_in_doubt_as_far_as_quality_makes_up_the_score() -> None:
+    """A model of which no cost is published has none in its scores."""
+    model = model_id("dgrid-mini")
+    published, other = (LevelRow(NODE, name, 9 * MICROS, 0, 0, MICROS, 2 * MICROS) for name in (model, OTHER))
+    found = doubts([published, other], RULES)
+    whole = Level.of(other).variance(KNOWN)
+    assert found[NODE, OTHER].variance == whole
+    assert found[NODE, model].variance == pytest.approx(0.9**2 * whole, abs=1)
 
 
 def test_without_canaries_a_score_stays_as_it_is() -> None:

@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 from math import comb, exp, log
 from pathlib import Path
 from random import Random
+from statistics import fmean
 
 import pytest
 from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
 
+from dgrid.chain.parameters import Parameters
+from dgrid.core.identity import model_id
+from dgrid.core.money import BPS
 from dgrid.evaluator.cases.accusing import SETS_MAX
+from dgrid.poq.economics import SAVING_BPS, requests_undetected
 from dgrid.poq.identity import NEVER, agreed_gap, convicts, doubt, is_doubted, suspect, sworn_evidence
 from dgrid.poq.rounds import judge
+from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.wire.quality import SAMPLES_MAX, Identity, SuspicionRow
 
 MEASURED: dict[str, list[int]] = json.loads(Path(__file__).with_name("measured_gaps.json").read_text())["gaps_micros"]
@@ -190,6 +196,58 @@ def test_liars_who_shield_a_swap_do_not_keep_it_from_being_asked_within_400_requ
     """At a check of 5 %: 20 checked replies."""
     found = lives(MEASURED["nano as mini"], 200, checks=20, liars=liars, says=0)
     assert sum(life.doubted is not None for life in found) >= 199
+
+
+def checks_until_doubted(gaps: Sequence[int], rng: Random) -> int:
+    """Of a node whose replies are like these, in the eyes of honest members."""
+    row, checks = SuspicionRow(b"n" * 20, b"m" * 32, (), NEVER), 0
+    while not is_doubted(row, THRESHOLD, rules=KNOWN):
+        row, checks = doubt(row, min(rng.choice(gaps), KNOWN.clip * THRESHOLD), rules=KNOWN), checks + 1
+    return checks
+
+
+def saved_until_doubted(swap: str, *, one_of: int) -> list[float]:
+    """What nodes that swap one of so many replies save until then, by the catalogue's prices, ascending: as a part of
+    what the guard counts, at a check of 5 %.
+    """
+    served, sold = swap.split(" as ")
+    paid, kept = (BUILT_IN_REFERENCES[model_id(f"dgrid-{name}")].price.out_wei for name in (sold, served))
+    counted = SAVING_BPS / BPS * (requests_undetected(replace(Parameters(), identity_bps=500)) or 0)
+    gaps, rng = MEASURED[swap] + MEASURED[f"{sold} as {sold}"] * (one_of - 1), Random(swap)
+    found = []
+    for _ in range(1_000):
+        waits = (1 + int(log(1 - rng.random()) / log(0.95)) for _ in range(checks_until_doubted(gaps, rng)))
+        found.append((1 - kept / paid) / one_of * sum(waits) / counted)
+    return sorted(found)
+
+
+SWAPS_THAT_SAVE = "nano as micro", "nano as mini", "micro as mini"
+
+
+@pytest.mark.parametrize("swap", SWAPS_THAT_SAVE)
+def test_who_always_swaps_saves_less_until_it_is_doubted_than_the_guard_counts(swap: str) -> None:
+    assert saved_until_doubted(swap, one_of=1)[990] < 0.9
+
+
+@pytest.mark.parametrize("swap", SWAPS_THAT_SAVE)
+@pytest.mark.parametrize("one_of", [2, 3])
+def test_who_swaps_seldom_saves_less_on_average_than_half_of_what_the_guard_counts(swap: str, one_of: int) -> None:
+    """Not with 99 %, as who always does: one of a hundred that sell micro as mini on every third request saves 2.8
+    times as much.
+    """
+    found = saved_until_doubted(swap, one_of=one_of)
+    assert fmean(found) < 0.5
+    assert found[990] < 3.5
+
+
+@pytest.mark.parametrize(("swap", "soon", "later"), [("nano as mini", 0.9, 0.98), ("micro as mini", 0.55, 0.7)])
+def test_who_swaps_a_third_is_mostly_doubted_within_twenty_and_fifty_checked_replies(
+    swap: str, soon: float, later: float
+) -> None:
+    gaps, rng = MEASURED[swap] + MEASURED["mini as mini"] * 2, Random(swap)
+    checks = [checks_until_doubted(gaps, rng) for _ in range(1_000)]
+    assert sum(number <= 20 for number in checks) > soon * 1_000
+    assert sum(number <= 50 for number in checks) > later * 1_000
 
 
 def test_an_acquittal_forgets_what_is_older_and_nothing_newer() -> None:

@@ -175,7 +175,7 @@ class World:
         canaries = {
             one.leaf.key: CanaryTruth(round(one.truth * BPS), one.task, address("author"))
             for one in served
-            if self.rng.random() < self.canary_share
+            if self.is_canary(one.leaf.key.sequence)
         }
         return RoundEvidence(
             chain_id=CHAIN,
@@ -188,8 +188,15 @@ class World:
             canaries=canaries,
         )
 
+    def node_of(self, sequence: int) -> Node:
+        """Who is asked."""
+        return self.rng.choice(list(self.nodes))
+
+    def is_canary(self, sequence: int) -> bool:
+        return self.rng.random() < self.canary_share
+
     def _serve(self, sequence: int) -> Served:
-        node = self.rng.choice(list(self.nodes))
+        node = self.node_of(sequence)
         swapped = self.rng.random() < node.swapped_share
         task = self.rng.choice(TASKS)
         quality = node.swapped_quality if swapped else node.quality

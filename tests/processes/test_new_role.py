@@ -5,9 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from dgrid.config import AuthorConfig, ChainConfig, ConfigError, EvaluatorConfig, GatewayConfig, load_role, to_toml
+from dgrid.config import (
+    AuthorConfig,
+    ChainConfig,
+    ConfigError,
+    EvaluatorConfig,
+    GatewayConfig,
+    NodeConfig,
+    load_role,
+    to_toml,
+)
 from dgrid.core.money import WEI
 from dgrid.processes.home import Home, Plan, Ports
+from dgrid.processes.new_node import NewNode, write_node
 from dgrid.processes.new_role import NewRole, write_role
 
 CHAIN = ChainConfig(("http://127.0.0.1:7421",), 31337, {"settlement": "0x" + "11" * 20})
@@ -28,6 +38,13 @@ def test_it_is_the_next_of_its_kind_and_takes_over_what_the_first_has_settled(tm
     assert made.needs_wei == {"stake_wei": int(config.stake_wei), "deposit_wei": int(config.deposit_wei)}
     gateway = load_role(GatewayConfig, write_role(tmp_path, NewRole("gateway"), chain=CHAIN).file)
     assert gateway.settler_urls == load_role(GatewayConfig, home.role_file("gateway-1")).settler_urls != ()
+
+
+def test_roles_that_do_not_run_yet_get_no_common_port(tmp_path: Path) -> None:
+    kinds = "evaluator", "watcher", "author", "evaluator"
+    ports = [write_role(tmp_path, NewRole(kind), chain=CHAIN).config.port for kind in kinds]
+    node = load_role(NodeConfig, write_node(tmp_path, NewNode("dgrid-nano"), chain=CHAIN))
+    assert len({*ports, node.port}) == 5
 
 
 def test_a_second_author_does_not_ask_the_questions_of_the_first(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def with_too_long_an_answer(reports: Reports) -> Reports:
         (with_more_grounds, "not those that the reports name"),
         (with_other_grounds, "not those that the reports name"),
         (with_too_many_answers, "more than 3 answers"),
-        (with_too_long_an_answer, "longer one than may be shown"),
+        (with_too_long_an_answer, "one that is too long"),
     ],
 )
 def test_reports_that_their_evaluator_did_not_open_count_for_nothing(

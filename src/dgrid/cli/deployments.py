@@ -196,9 +196,10 @@ async def carry_out(rpc: Rpc, sender: Sender, *, plan: DeployPlan, home: Path, s
 async def _opened(wish: Wish) -> AsyncIterator[tuple[Rpc, Sender]]:
     """The chain, checked to be the one that was named, and the deployer's sender. Before that nothing is on disk."""
     network = wish.chosen()
-    if len(set(wish.rpc_urls)) < ENDPOINTS_MIN and not network.is_dev:
+    endpoints = len(set(wish.rpc_urls))
+    if endpoints < ENDPOINTS_MIN and not network.is_dev:
         raise ConfigError(
-            f"a deployment on {network.name} takes {ENDPOINTS_MIN} endpoints that agree; here are {len(wish.rpc_urls)}",
+            f"a deployment on {network.name} takes {ENDPOINTS_MIN} different endpoints that agree; here is {endpoints}",
             hint="give --rpc several times, with endpoints of different people",
         )
     home, chain = Home(wish.home), ChainConfig(wish.rpc_urls, network.chain_id, {})

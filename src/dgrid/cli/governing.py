@@ -231,7 +231,7 @@ def parameters(context: typer.Context) -> None:
 
 def _agree(terminal: Terminal, cost: "Cost", *, yes: bool) -> None:
     """Says what it costs, and raises Declined unless somebody said yes."""
-    terminal.note(f"one transaction, about {cost.gas} gas ({dgai_gas(cost.wei)})")
+    terminal.note(f"one transaction, about {cost.gas:,} gas ({dgai_gas(cost.wei)})")
     agree(terminal, yes=yes)
 
 

@@ -4,42 +4,60 @@ Everything is read from the chain and any one archive; no gateway is asked for w
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView, Member
-from dgrid.cli.later import ROUND_S, sooner_or_later
+from dgrid.cli.later import Note, awaited, sooner_or_later
 from dgrid.cli.signers import key_names
-from dgrid.cli.wallet_config import chain_config
+from dgrid.cli.terminal import many, short
+from dgrid.cli.wallet_config import chain_config, open_client
 from dgrid.core.errors import DGridError, InvalidRequest, NotYet, ReceiptNotFound
-from dgrid.core.identity import Address, from_hex, to_hex
+from dgrid.core.identity import Address, ModelId, from_hex, model_id, to_hex
+from dgrid.engines.catalog import Catalog
 from dgrid.settlement.certificate import Certificate
 from dgrid.settlement.certifying import certify
-from dgrid.settlement.fates import fates
+from dgrid.settlement.fates import Fate, fates
 from dgrid.settlement.reading import NetworkReader, reading
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.quality import BalanceRow, Change, CredibilityRow, LeafKey, QualityTable
 
 Rows = list[dict[str, Any]]
 
+LOOKED_AT = 100  # receipts, the latest first, for one that was judged
+
 
 # --- certificates -----------------------------------------------------------------------------------------------------
 
 
-def certificate(home: Path, *, request_id: bytes, wait_s: float = 0.0) -> Certificate:
-    """A receipt's certificate. Raises NotYet, NotDrawn, ReceiptNotFound, CheckFailed, NetworkUnreachable."""
-    ends_s = time.monotonic() + wait_s
-    while True:
-        try:
-            return asyncio.run(_certificate(home, request_id))
-        except (NotYet, ReceiptNotFound) as error:
-            if time.monotonic() + ROUND_S > ends_s:
-                raise sooner_or_later(home, error, request_id=request_id) from None
-        time.sleep(ROUND_S)
+def certificate(home: Path, *, request_id: bytes | None, wait_s: float, note: Note) -> Certificate:
+    """The certificate of a receipt, or of the latest judged one of this home's.
+
+    Raises NotYet, NotDrawn, ReceiptNotFound, CheckFailed, NetworkUnreachable.
+    """
+
+    def look() -> Certificate:
+        wanted = request_id or _latest_judged(home)
+        return asyncio.run(_certificate(home, wanted))
+
+    explain = partial(sooner_or_later, home, request_id=request_id)
+    return awaited(look, wait_s=wait_s, note=note, explain=explain)
+
+
+def _latest_judged(home: Path) -> bytes:
+    """Raises ReceiptNotFound where nothing was asked yet, NotYet."""
+    listed = open_client(home).receipts(limit=LOOKED_AT)
+    if not listed:
+        raise ReceiptNotFound("this home has no receipts yet", hint="`dgrid chat` asks something")
+    judged = [one["id"] for one in with_fates(home, listed) if one["judging"] == Fate.JUDGED]
+    if not judged:
+        hint = "`dgrid receipts --judged` shows how far it is; `--wait 120` waits for it"
+        raise NotYet(f"none of your latest {many(len(listed), 'receipt')} is judged yet", hint=hint)
+    return from_hex(judged[0], size=32)
 
 
 async def _certificate(home: Path, request_id: bytes) -> Certificate:
@@ -151,7 +169,7 @@ def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
     best = max(rows, key=lambda row: row.samples, default=None)
     return {
         "address": to_hex(address),
-        "model": None,
+        "model": None if best is None else model_named(best.model),
         "credibility_bps": None if best is None else best.mean_bps,
         "low_bps": 0 if best is None else best.low_bps,
         "high_bps": 10_000 if best is None else best.high_bps,
@@ -159,6 +177,12 @@ def _node(member: Member, table: QualityTable | None) -> dict[str, Any]:
         "traffic_share_bps": None,
         "state": "registered" if member.active else "jailed" if member.jailed_until_s else "inactive",
     }
+
+
+def model_named(name: bytes) -> str:
+    """A model by its id: a table holds no names, so only built-in ones have theirs."""
+    known = {model_id(one.id): one.id for one in Catalog.built_in().models}
+    return known.get(ModelId(name), short(to_hex(name)))
 
 
 def reasons(home: Path, node: str, *, limit: int) -> Reasons:

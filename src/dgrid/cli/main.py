@@ -46,6 +46,21 @@ PANELS = {
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 
 
+def _plain(parameters: Any) -> Any:
+    """Parameters whose flags are shown in help as words that take no value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+def _show_flags_plainly(command: Any) -> None:
+    """The same for a command and all under it."""
+    _plain(command.get_params(typer.Context(command)))
+    for inside in getattr(command, "commands", {}).values():
+        _show_flags_plainly(inside)
+
+
 class Root(TyperGroup):
     """The commands in the order of their panels, the most used first."""
 
@@ -53,10 +68,14 @@ class Root(TyperGroup):
         placed = list(PANEL_OF)
         return sorted(self.commands, key=placed.index)
 
+    def get_params(self, ctx: Any) -> Any:
+        return _plain(super().get_params(ctx))
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None:
             command.rich_help_panel = PANEL_OF[cmd_name]
+            _show_flags_plainly(command)
         return command
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dgrid.cli.terminal import Terminal, coins, columns, dgai, many, short, wei_of
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import DGridError, NotYet
 
 Yes = Annotated[bool, typer.Option("--yes", help="Go ahead without being asked.")]
 WhichGateway = Annotated[
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(wallet)
     app.command()(claim)
-    group = typer.Typer(help="Your channels: deposits at gateways, and how to get them back.", no_args_is_help=True)
-    group.callback()(lambda: None)
+    group = typer.Typer(help="Your channels: deposits at gateways, and how to get them back.")
+    group.callback(invoke_without_command=True)(channels)
     group.command("list")(list_channels)
     group.command("deposit")(deposit)
     group.command("withdraw")(withdraw)
@@ -83,7 +83,7 @@ def claim(context: typer.Context, *, yes: Yes = False) -> None:
     terminal.note(columns(("KIND", "PAYEE", "FROM", "AMOUNT"), rows))
     if plan.waiting_wei:
         terminal.note(f"{dgai(plan.waiting_wei)} more will be due, after its challenge window")
-    terminal.note(f"transactions for {many(len(rows), 'row')}, about {plan.gas} gas ({dgai_gas(plan.gas_wei)})")
+    terminal.note(f"transactions for {many(len(rows), 'row')}, about {plan.gas:,} gas ({dgai_gas(plan.gas_wei)})")
     agree(terminal, yes=yes)
     outcome = send_claim(terminal.home, plan)
     paid = sum(int(one["amount_wei"]) for one in outcome.paid)
@@ -101,6 +101,12 @@ def _payer_of(row: dict[str, str]) -> str:
 def dgai_gas(wei: int) -> str:
     """What gas costs, in the chain's own coin."""
     return f"{coins(wei)} of the chain's coin"
+
+
+def channels(context: typer.Context) -> None:
+    """Without a command: the list."""
+    if context.invoked_subcommand is None:
+        list_channels(context)
 
 
 def list_channels(context: typer.Context) -> None:
@@ -130,9 +136,14 @@ def deposit(
 
     terminal: Terminal = context.obj
     amount_wei = wei_of(amount)
-    found = [one for one in read_channels(terminal.home, gateway=gateway) if one["state"] != "withdrawing"]
+    listed = read_channels(terminal.home, gateway=gateway)
+    found = [one for one in listed if one["state"] != "withdrawing"]
+    if listed and not found:
+        hint = "`dgrid channel finalize` pays them out; deposit again after it"
+        raise NotYet("your channels are being withdrawn: nothing can be paid into them", hint=hint)
     if found:
-        _agree(terminal, found, f"{dgai(amount_wei)} into {many(len(found), 'channel')}", gas=DEPOSIT_GAS, yes=yes)
+        effect = f"{dgai(amount_wei)} into each of {many(len(found), 'channel')}"
+        _agree(terminal, found, effect, gas=DEPOSIT_GAS, yes=yes)
     done = deposit_into(terminal.home, [one["channel_id"] for one in found], amount_wei=amount_wei)
     terminal.show("channel.deposit", {"channels": done}, text=_channels_text(done))
 

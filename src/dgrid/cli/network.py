@@ -110,9 +110,10 @@ def doctor(
     terminal: Terminal = context.obj
     findings = diagnose(terminal.home, port_base=port_base, chain=known_chain(terminal.home))
     ok = all(finding.ok for finding in findings)
+    width = max(len(finding.name) for finding in findings)
     lines = [
-        f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<18} {finding.detail}"
-        + ("" if finding.ok else f"\n{'':28}{finding.remedy}")
+        f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<{width}}  {finding.detail}"
+        + ("" if finding.ok else f"\n{'':{width + 11}}{finding.remedy}")
         for finding in findings
     ]
     terminal.show("doctor", {"ok": ok, "findings": [asdict(finding) for finding in findings]}, text="\n".join(lines))

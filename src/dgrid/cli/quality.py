@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgrid.cli.terminal import Terminal, columns, dgai, many, short
+from dgrid.cli.terminal import Terminal, columns, dgai, short
 
 EVALUATOR_TITLES = ("EVALUATOR", "NAME", "STAKE", "TASKS", "BALANCE", "PAID", "MISSED", "COMMITTED", "OPENED", "STATE")
 
@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def proof(
     context: typer.Context,
-    receipt_id: Annotated[str, typer.Argument(metavar="ID", help="A receipt's id.")],
+    receipt_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A receipt's id; else the latest of this home's that was judged.")
+    ] = None,
     *,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")] = Path(
         "certificate.json"
@@ -29,27 +31,24 @@ def proof(
 
     It holds the receipt and its place in the anchored epoch, what drew it and whom, their signed reports, and the
     node's credibility under the quality root. A receipt that was not drawn has none (exit 5); one whose round is not
-    judged yet will have one (exit 6). Asks the chain and any one archive, no gateway.
+    judged yet will have one (exit 6). Asks the chain and any one archive; a gateway only which receipts are yours.
 
-    Example: `dgrid proof 0x5c8f… --wait 120`
+    Example: `dgrid proof --wait 120`
+
+    Example: `dgrid proof 0x5c8f… -o certificate.json`
     """
+    from dgrid.cli.certificates import findings_data, findings_text
     from dgrid.cli.judging import certificate
     from dgrid.cli.receipts import request_id_of, write_file
+    from dgrid.cli.signers import key_names
 
     terminal: Terminal = context.obj
-    made = certificate(terminal.home, request_id=request_id_of(receipt_id), wait_s=wait)
+    wanted = None if receipt_id is None else request_id_of(receipt_id)
+    made = certificate(terminal.home, request_id=wanted, wait_s=wait, note=terminal.note)
     write_file(output, made.encode())
-    opened = sum(member.opened is not None for member in made.members)
-    shown = {
-        "id": receipt_id,
-        "file": str(output),
-        "round": made.root.round,
-        "drawn_round": made.draw.round,
-        "committee": len(made.members),
-        "reports": opened,
-    }
-    text = f"wrote {output}: judged in round {made.draw.round} by {opened} of {many(len(made.members), 'evaluator')}"
-    terminal.show("proof", shown, text=f"{text}; check it with `dgrid verify {output}`")
+    found = findings_data(made, key_names(terminal.home))
+    text = f"{findings_text(found)}\nwrote {output}; check it with `dgrid verify {output}`"
+    terminal.show("proof", {**found, "file": str(output)}, text=text)
 
 
 def evaluators(context: typer.Context) -> None:

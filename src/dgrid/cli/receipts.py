@@ -203,7 +203,7 @@ def audit(
         raise typer.BadParameter("give a receipt's ID or --epoch N")
     terminal: Terminal = context.obj
     request_id = None if receipt_id is None else request_id_of(receipt_id)
-    found = audited(terminal.home, request_id=request_id, epoch=epoch, wait_s=wait)
+    found = audited(terminal.home, request_id=request_id, epoch=epoch, wait_s=wait, note=terminal.note)
     terminal.show("audit", report_data(found), text=report_text(found))
     return 0 if found.ok else 1
 

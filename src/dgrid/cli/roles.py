@@ -86,7 +86,7 @@ def new(
     command = f"dgrid {'watch' if kind == 'watcher' else kind} run --config {made.file}"
     command += " --dev" if chain.is_dev else ""
     needs = [f"{dgai(amount)} of {field.removesuffix('_wei')}" for field, amount in made.needs_wei.items()]
-    money = f"its key must hold {', '.join([*needs, 'and some gas money'])}"
+    money = f"its key must hold {', '.join([*needs, ''])}{'and ' if needs else ''}some gas money"
     text = [
         f"{made.name} at {made.config.url}, configured in {made.file}",
         f"address    {address}",

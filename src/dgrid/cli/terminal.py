@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any
 import typer
 
 from dgrid.core.errors import DGridError
-from dgrid.core.money import AMOUNT_MAX, BPS, WEI, amount_text, scaled
+from dgrid.core.money import BPS, WEI, amount_text, scaled
 
 HOME_NAME = ".dgrid"
+NOTHING = "-"
+STAKE_MAX = 2**96 - 1  # what contracts count stakes in; the whole supply is less
+NUMBER = re.compile(r"([+-]?[0-9,]+|-)(\.[0-9]+)?( [^\s0-9]+)?")  # whole, decimals, unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,23 @@ def home_path(given: Path | None) -> Path:
 
 
 def columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in plain text."""
-    table = [[str(cell) for cell in row] for row in (titles, *rows)]
-    widths = [max(len(row[at]) for row in table) for at in range(len(titles))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
-    return "\n".join(line.rstrip() for line in lines)
+    """A table in plain text; of a column of numbers the points stand below each other."""
+    body = [[str(cell) for cell in row] for row in rows]
+    made = [_column(title, [row[at] for row in body]) for at, title in enumerate(titles)]
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*made, strict=True))
+
+
+def _column(title: str, cells: list[str]) -> list[str]:
+    """A column's cells, its title first, all of one width."""
+    parts = [found.groups("") for cell in cells if (found := NUMBER.fullmatch(cell))]
+    if len(parts) < len(cells) or all(cell == NOTHING for cell in cells):
+        width = max(len(cell) for cell in (title, *cells))
+        return [cell.ljust(width) for cell in (title, *cells)]
+    whole = max(len(part[0]) for part in parts)
+    lined = [part[0].rjust(whole) + part[1] + part[2] for part in parts]
+    width = max(len(cell) for cell in (title, *lined))
+    filled = max(len(cell) for cell in lined)
+    return [title.rjust(width), *(cell.ljust(filled).rjust(width) for cell in lined)]
 
 
 def wei_of(text: str) -> int:
@@ -81,7 +97,7 @@ def wei_of(text: str) -> int:
         wei = scaled(text, WEI)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no amount of DGAI: {error}") from None
-    if wei > AMOUNT_MAX:
+    if wei > STAKE_MAX:
         raise typer.BadParameter(f"{text} DGAI are more than there can be")
     return wei
 
@@ -100,6 +116,11 @@ def coins(wei: int) -> str:
 def percent(bps: int) -> str:
     """A share for people, from basis points."""
     return f"{bps / 100:g} %"
+
+
+def percentage(bps: int) -> str:
+    """A measured share for people, rounded to a tenth of a percent."""
+    return f"{bps / 100:.1f} %"
 
 
 def bps_of(text: str) -> int:

@@ -11,6 +11,29 @@ from dgrid.core.keccak import salted_hash
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.verification import Check, verify_receipt
 
+CLAIMS = {
+    "gateway signature": "the gateway it names signed the receipt",
+    "dispatch signature": "the same gateway signed the order to the node",
+    "node signature": "the node it names signed what it got, what it wrote and its counts",
+    "links": "order, node receipt and receipt belong together",
+    "usage": "no more tokens are billed than the node counted",
+    "shares": "the parts are the price of the tokens and sum to the fee",
+    "totals": "the running totals hold this receipt's shares",
+    "label": "the quality label is the one that was signed",
+    "answer": "the text is the one that was signed",
+    "inclusion": "the receipt lies under the epoch's root",
+    "draw": "the seed chose the receipt",
+    "committee": "the seed chose these evaluators, in this order",
+    "reports": "each evaluator signed its report, under the root that it opened",
+    "credibility": "the node's rows lie under the quality root",
+    "anchored root": "the chain has this root of the epoch",
+    "seed": "the chain has this seed of the epoch",
+    "evaluators": "these evaluators stood ready, with these stakes",
+    "rules": "these shares and sizes counted in that round",
+    "words given and kept": "each evaluator committed to its reports, then opened them",
+    "quality root": "the chain has this quality root",
+}  # what it means that a check is ok
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -30,7 +53,8 @@ class Checked:
 
     @property
     def text(self) -> str:
-        lines = [f"{'ok     ' if check.ok else 'FAILED '} {check.name:<27} {check.reason}" for check in self.checks]
+        width = max(len(check.name) for check in self.checks)
+        lines = [_line(check, width) for check in self.checks]
         if not self.is_valid:
             return "\n".join([*lines, "NOT VALID"])
         if not self.to_compare:
@@ -38,6 +62,12 @@ class Checked:
         facts = [f"  {where}\n    {value}" for where, value in self.to_compare]
         head = "valid; final once a chain says the same, which only a look at it can tell (--rpc):"
         return "\n".join([*lines, head, *facts])
+
+
+def _line(check: Check, width: int) -> str:
+    """A check with what it shows, or why it fails."""
+    claim = CLAIMS.get(check.name.rpartition(": ")[2], check.reason)
+    return f"{'ok    ' if check.ok else 'FAILED'}  {check.name:<{width}}  {claim if check.ok else check.reason}"
 
 
 def checked_receipt(data: bytes, answer: bytes | None) -> Checked:

@@ -40,7 +40,7 @@ shifts those by up to a nat. Measured, it takes a quarter of an honest node's ga
 """
 TIE_NATS: Final = 0.5
 """A token this far behind the best was not the first choice of the claimed model. Of an honest node's none is, in 1,710
-greedy answers of the built-in models; of another model's 2 to 9 in a hundred are.
+greedy answers of the built-in models; of another model's 3 to 9 in a hundred are (`benchmarks.gaps`).
 """
 ROUNDED_UP_NATS: Final = 1e-3  # a logarithm of a probability is at most 0, but for rounding
 SHIFTING: Final = frozenset(

@@ -17,6 +17,7 @@ from dgrid.chain.view import ChainView
 from dgrid.core.errors import InsufficientBudget
 from dgrid.core.identity import Address, api_key_of, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.core.money import amount_text
 from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.signatures import SigningKey
 
@@ -52,7 +53,7 @@ class Purse:
             missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
             if 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)
-                logger.info("paid %d wei into the channel at %s", missing_wei, to_hex(member.address))
+                logger.info("paid %s DGAI into the channel at %s", amount_text(missing_wei), to_hex(member.address))
 
     def doors(self, view: ChainView) -> list[GatewayDoor]:
         """The gateways whose channel the final chain knows and where something is left."""

@@ -115,7 +115,8 @@ class Admission:
             return known
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.startswith("dg-"):
-            raise InvalidApiKey("no API key was given", hint="send `Authorization: Bearer dg-…`")
+            told = "an API key begins with dg-; this is none" if key else "no API key was given"
+            raise InvalidApiKey(told, hint="send `Authorization: Bearer dg-…`")
         channel = chain.channel_of_salt(channel_salt(self._door.gateway, api_key_tag(key)))  # type: ignore[arg-type]
         if channel is None:
             raise InvalidApiKey(

@@ -3,13 +3,15 @@
 Every route stands in one table with what it asks of its caller; what is not in the table is not found.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs
 
 from dgrid.core.errors import DGridError, InvalidRequest, RouteNotFound
-from dgrid.core.identity import from_hex
+from dgrid.core.identity import Address, address_from_hex, from_hex
+from dgrid.core.places import Place
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.facts import ChainFacts, Channel
 from dgrid.gateway.pipeline import Pipeline
@@ -20,6 +22,7 @@ from dgrid.wire.server import Reply, Request, json_reply, problem_reply
 
 LISTED = 20
 LISTED_MAX = 1000
+PLACE = re.compile(r"([0-9]{1,12})\.([0-9]{1,12})\.([0-9]{1,12})")
 DEGRADED = (b"x-dgrid-degraded", b"chain")
 
 
@@ -142,7 +145,9 @@ class GatewayApi:
         return json_reply(self._rooms.views.receipts_of(self._caller(request), limit=limit_of(request)))
 
     async def _receipt(self, request: Request, name: str) -> Reply:
-        return Reply(200, await self._rooms.views.receipt(receipt_id(name), asks=self._caller_if_any(request)))
+        place = place_of(name)
+        request_id = receipt_id(name) if place is None else self._rooms.views.receipt_at(place)
+        return Reply(200, await self._rooms.views.receipt(request_id, asks=self._caller_if_any(request)))
 
     async def _proof(self, _request: Request, name: str) -> Reply:
         return json_reply(await self._rooms.views.proof(receipt_id(name)))
@@ -161,7 +166,7 @@ class GatewayApi:
         return json_reply(self._rooms.quality.evaluators())
 
     async def _quality(self, request: Request, _: str) -> Reply:
-        return json_reply(self._rooms.quality.quality(limit_of(request)))
+        return json_reply(self._rooms.quality.quality(limit_of(request), node=node_of(request)))
 
     async def _epochs(self, request: Request, _: str) -> Reply:
         return json_reply(self._rooms.views.epochs(limit_of(request)))
@@ -189,6 +194,23 @@ def receipt_id(text: str) -> bytes:
         return from_hex(text, size=32)
     except ValueError:
         raise InvalidRequest("a receipt's id is 0x and 64 hex digits") from None
+
+
+def place_of(text: str) -> Place | None:
+    """A receipt's place as `epoch.lane.sequence`; None for what is none."""
+    found = PLACE.fullmatch(text)
+    return None if found is None else Place(*map(int, found.groups()))
+
+
+def node_of(request: Request) -> Address | None:
+    """The `node` of a list. Raises InvalidRequest."""
+    found = parse_qs(request.query.decode("latin-1")).get("node")
+    if found is None:
+        return None
+    try:
+        return address_from_hex(found[-1])
+    except ValueError:
+        raise InvalidRequest("a node is 0x and 40 hex digits", param="node") from None
 
 
 def limit_of(request: Request) -> int:

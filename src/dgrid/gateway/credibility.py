@@ -7,6 +7,7 @@ table is here the last one stands.
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import islice
 
 from dgrid.chain.view import PostedQuality
 from dgrid.core.errors import CheckFailed, DGridError
@@ -14,12 +15,14 @@ from dgrid.gateway.closing import Archives
 from dgrid.gateway.court import Court
 from dgrid.gateway.route.standing import Credibility
 from dgrid.settlement.evidence import open_table
-from dgrid.wire.quality import QualityTable, credibility_root
+from dgrid.wire.quality import Change, QualityTable, credibility_root
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 AGAIN_S = 2.0
+ROUNDS_KEPT = 20  # the latest rounds of which it is known what moved credibility
+CHANGES_KEPT = 1_000  # of each
 
 
 class CredibilityReader:
@@ -28,6 +31,7 @@ class CredibilityReader:
     def __init__(self, court: Court, archives: Archives, *, publish: Callable[[Credibility], None]) -> None:
         self.posted: PostedQuality | None = None  # the root that `table` belongs to
         self.table: QualityTable | None = None
+        self.changes: dict[int, tuple[Change, ...]] = {}  # what moved credibility in each of the latest rounds
         self._court, self._archives, self._publish = court, archives, publish
 
     async def run(self) -> None:
@@ -35,6 +39,7 @@ class CredibilityReader:
         while True:
             try:
                 await self.look()
+                await self.recall()
                 await asyncio.sleep(LOOK_S)
             except DGridError as error:
                 logger.info("the quality table cannot be had yet: %s", error.message)
@@ -48,8 +53,22 @@ class CredibilityReader:
             return
         table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
         self.posted, self.table = posted, table
+        self.changes[table.round] = table.changes[:CHANGES_KEPT]
         self._publish(Credibility.of(table.round, table.credibility))
         logger.info("routing by the credibility of round %d", table.round)
+
+    async def recall(self) -> None:
+        """Reads what moved credibility in one more of the latest rounds. Raises NetworkUnreachable, CheckFailed."""
+        roots = self._court.view.quality_roots
+        latest = list(islice(reversed(roots), ROUNDS_KEPT))
+        self.changes = {number: self.changes[number] for number in latest if number in self.changes}
+        number = next((number for number in latest if number not in self.changes), None)
+        if number is None:
+            return
+        self.changes[number] = ()  # what no archive has is not asked for again
+        posted = roots[number]
+        table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
+        self.changes[number] = table.changes[:CHANGES_KEPT]
 
 
 def checked_table(blob: bytes, posted: PostedQuality, *, court: Court) -> QualityTable:

@@ -147,13 +147,14 @@ class QualityViews:
 
     # --- the latest judgement ---
 
-    def quality(self, limit: int) -> Json:
+    def quality(self, limit: int, *, node: bytes | None = None) -> Json:
+        """The latest table, and what moved credibility in it and before it: of one node, or of all."""
         view, table = self._from.court.view, self._from.credibility.table
         rounds = list(islice(reversed(view.quality_roots), limit))
         return {
             "latest": self._latest(table) if table is not None else None,
             "rounds": [self._round(view, judged) for judged in rounds],
-            "changes": [self._change(change) for change in table.changes[:limit]] if table is not None else [],
+            "changes": [self._change(*found) for found in islice(self._changes(node), limit)],
             "flagged": self._flagged(table) if table is not None else [],
             "canaries_opened": list(islice(self._canaries(view), limit)),
         }
@@ -179,13 +180,20 @@ class QualityViews:
             "posted_at_ms": posted.timestamp_ms,
         }
 
-    def _change(self, change: Change) -> Json:
+    def _changes(self, node: bytes | None) -> Iterator[tuple[int, Change]]:
+        """What moved credibility, the latest round first."""
+        changes = self._from.credibility.changes
+        for judged in sorted(changes, reverse=True):
+            yield from ((judged, one) for one in changes[judged] if node in (None, one.node))
+
+    def _change(self, judged: int, change: Change) -> Json:
         """One leaf's share in a change, and where its receipt is found."""
         key = change.key
         is_ours = key.gateway == self._from.gateway
         receipt = self._from.reader.at(Place(key.epoch, key.lane, key.sequence)) if is_ours else None
         gateway = self._from.court.view.members.get((Role.GATEWAY, Address(key.gateway)))
         return {
+            "round": judged,
             "node": to_hex(change.node),
             "model": self._model_named(change.model),
             "task": change.task or "all",

@@ -14,6 +14,7 @@ from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import ModelNotFound, NotYet, ReceiptNotFound
 from dgrid.core.identity import to_hex
 from dgrid.core.merkle import TreeNode
+from dgrid.core.places import Place
 from dgrid.gateway.court import Court
 from dgrid.gateway.credibility import CredibilityReader
 from dgrid.gateway.facts import ChainFacts, Channel
@@ -132,6 +133,13 @@ class Views:
         is_owner = asks is not None and asks.channel_id == stored.channel_id
         record = stored.record.sealed(stored.seal)
         return ReceiptDocument.of(record, domain=self._from.domain, salt=stored.salt if is_owner else None).encode()
+
+    def receipt_at(self, place: Place) -> bytes:
+        """The id of the receipt at a place. Raises ReceiptNotFound."""
+        found = self._from.reader.at(place)
+        if found is None:
+            raise ReceiptNotFound(f"no receipt was written here at {'.'.join(map(str, place))}")
+        return found.request_id
 
     async def _wait_for_seal(self) -> None:
         try:

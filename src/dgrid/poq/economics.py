@@ -18,6 +18,17 @@ from dgrid.poq.temptation import SQUARED_BPS, Temptation
 HIT_BPS = 9_000  # δ, assumed: nine of ten checked cheats are found; ε is nought, for only a jury's verdict slashes
 SAVING_BPS = 8_000  # Δc: what of a price the smallest model in place of the claimed one saves
 FIVE_OF_POISSON = 1_161  # hundredths: with a mean of 11.61, five detections happen with 99 %
+"""Five detections, each with δ, are a bound, not the rule: a node is asked, and convicted by its own replies, once at
+least five checked ones lie beyond the threshold in the mean (`identity.is_doubted`). By the gaps of the built-in
+models (`tests/poq/measured_gaps.json`) three in four replies of nano under a dearer name lie beyond, of micro under
+mini's 43 in a hundred. Yet whoever always swaps is asked before it has saved 0.9 of what is counted, with 99 %, at a
+check of 5 % as of 20 %: nano for mini after six checked replies; micro for mini after fifteen, but that saves three
+eighths of a price, not 0.8.
+
+Who swaps every second or third reply saves less than half of it on average, but is not held to it with 99 %: nano for
+mini on a third saves 1.1 times as much, micro for mini 2.8 times (`tests/poq/test_lifetimes.py`). `NODE_HONESTY` needs
+no such δ: where exposure is covered it would hold with 0.08.
+"""
 QUORUM_BPS_MIN = 5_000
 PAYABLE_TASKS = 50  # `PayRules`: what an evaluator's pay waits for, and looks back on
 REPORTER_BPS_MAX = 5_000  # who reports itself must lose

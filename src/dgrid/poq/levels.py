@@ -12,7 +12,8 @@ weigh together; what a round adds is scaled down alike, but never below a least 
 
 What a level is off by, all judgements of the model are off by together, and no number of them averages it away. Its
 variance goes into the intervals: the mean square of (truth − judgement), over m. Twice that, for a judgement keeps the
-level of its time: the mean over k ≤ m of means of the first k has the variance ∫ ln²u du = 2 that of the last.
+level of its time: the mean over k ≤ m of means of the first k has the variance ∫ ln²u du = 2 that of the last. Of a
+whole score quality is only a part, and nothing else in it is in doubt: the variance is that part's, squared.
 
 The round's own canaries count: before the first ones a level is a guess, and a score that went into a credibility is
 never corrected later. Sums are taken over the whole round before any is used, so the order does not matter. They are
@@ -28,9 +29,10 @@ import msgspec
 
 from dgrid.core.money import BPS
 from dgrid.poq.credibility import SQUARED_BPS, Cause, Doubt, Kept
+from dgrid.poq.dimensions import overall
 from dgrid.poq.integers import nearest
 from dgrid.poq.readings import Reading
-from dgrid.poq.rules import MICROS, CredibilityRules
+from dgrid.poq.rules import MICROS, CredibilityRules, QualityRules
 from dgrid.wire.quality import Change, LevelRow
 
 MICROS_PER_BPS = MICROS // BPS
@@ -175,11 +177,17 @@ class Levels:
         return msgspec.structs.replace(change, weight_micros=weight)
 
 
-def doubts(rows: Iterable[LevelRow], rules: CredibilityRules) -> Mapping[NodeAndModel, Doubt]:
+def doubts(rows: Iterable[LevelRow], rules: QualityRules) -> Mapping[NodeAndModel, Doubt]:
     """By node and model: how much of what is believed rests on judgements, and how sure their level is."""
     levels = {(row.node, row.model): Level.of(row) for row in rows}
     models: dict[bytes, Level] = defaultdict(Level)
     for (_, model), level in levels.items():
         models[model] += level
-    variances = {model: level.variance(rules) for model, level in models.items()}
+    variances = {model: _of_whole_scores(level, model, rules=rules) for model, level in models.items()}
     return {party: Doubt(level.judged, variances[party[1]]) for party, level in levels.items()}
+
+
+def _of_whole_scores(level: Level, model: bytes, *, rules: QualityRules) -> int:
+    """A level's variance, in squared basis points of a score in which cost has its weight too; rounded up."""
+    share = overall(BPS, 0 if model in rules.references else None, weights=rules.weights)
+    return -(-level.variance(rules.credibility) * share * share // SQUARED_BPS)

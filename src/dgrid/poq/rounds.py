@@ -110,7 +110,7 @@ def _credibility(
     )
     for change in sorted(moved, key=lambda change: change.task == ALL_TASKS):
         beliefs.learn(change)
-    return beliefs.rows(doubts(levels, rules.credibility))
+    return beliefs.rows(doubts(levels, rules))
 
 
 def _owed(

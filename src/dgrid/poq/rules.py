@@ -87,13 +87,13 @@ class CredibilityRules:
     judgement_bps: int = 8_000  # the most a judgement weighs against a canary's 1, however sure the panel is
     level_prior_micros: int = 2 * MICROS  # judged canaries that hold a level back (tuned: more leave models too close)
     level_miss_bps: int = 3_000  # how far panels are taken to be off the truth until canaries tell (tuned: coverage)
-    level_gain_bps: int = 15_000  # judgements of a model against its judged canaries: ρ² / (1 − ρ²), measured ρ = 0.77
+    level_gain_bps: int = 15_000  # of judgements to judged canaries: ρ² / (1 − ρ²), ρ = 0.77 when set, 0.71 since
     level_least_bps: int = 5_000  # of its weight, kept by each: with few canaries they tell nodes of one model apart
     spread_prior_micros: int = 10 * MICROS  # counts for which scores are taken to be as scattered as coin flips
     identity_micros: int = 50 * MICROS  # counts against a node found to run another model
 
 
-# The built-in models' f16 files. Of 570 honest replies of each the mean gap is 1e-4 nats and the largest 3.3e-3;
+# The built-in models' f16 files. Of 570 honest replies of each the mean gap is 1e-4 nats and the largest 5.4e-3;
 # replies of their own q8_0 files have 5e-3 to 1e-2 in the mean, so that most nodes that save half of the memory are
 # found.
 F16_GAP_MICROS = 2_500
@@ -110,7 +110,7 @@ BUILT_IN_GAPS: Mapping[bytes, int] = {
 class IdentityRules:
     """When a node is said to run another model than it claims.
 
-    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 2.6e-3 with f16.
+    Honest log-probabilities shift by 4e-2 nats with q8_0 (llama.cpp, by batching and CPU features) and 5.4e-3 with f16.
     Of 3,000 honest replies of the built-in models one had a mean gap above that, of 4.4e-2. Where one of these models
     answers for another, 35 in a hundred replies are above 8e-2 between micro and mini, 66 to 70 where one of the two is
     nano (`tests/poq/measured_gaps.json`).
@@ -121,8 +121,8 @@ class IdentityRules:
 
     gap_micros: int = 40_000  # the mean gap that flags, where the digest is not listed
     gap_micros_of: Mapping[bytes, int] = field(default_factory=lambda: BUILT_IN_GAPS)  # by model digest
-    replies_min: int = 5  # one reply tells models apart with AUC 0.99, five with certainty
-    window: int = 50  # latest replies; a node that cheats on a third of them stands out within it
+    replies_min: int = 5  # one reply tells models apart with AUC 0.95 to 1.00; who always swaps is out after 5 to 15
+    window: int = 50  # latest replies; nano for mini on a third of them stands out within it, micro in 3 of 4 lives
     clip: int = 8  # thresholds that one reply counts at most
     members_min: int = 2
     agreement_bps: int = 8_000  # of the members must say the same of a reply, or it flags for neither side
@@ -145,7 +145,7 @@ class PayRules:
     evaluator_rate_wei: int  # for one unit of information
     pool_cap_wei: int  # the most that a round pays evaluators
     multiplier_min_bps: int = 8_000  # the least m, see `node_pay`
-    unit_bps: int = 1_000  # of quality: z counts in these, about the step from one built-in model to the next
+    unit_bps: int = 1_000  # of quality: z counts in these, half to three quarters of a step between built-in models
     window: int = 50  # tasks; over five, a random scorer keeps half of honest pay (simulated)
     payable_tasks: int = 50
     missed_micros: int = 20_000  # a duty without a report (tuned: about a third of what one earns)

@@ -37,6 +37,7 @@ from dgrid.core.errors import (
 )
 from dgrid.core.identity import Address, ChannelId, address_from_hex, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.core.money import amount_text
 from dgrid.processes.chain_side import background
 from dgrid.processes.home import HOST
 from dgrid.wire.documents import ReceiptDocument
@@ -279,4 +280,4 @@ async def _relayed(steps: AsyncIterator[Opened | Piece], stream: AsyncStream) ->
 
 def _log(stream: AsyncStream) -> None:
     answer = stream.answer
-    logger.info("receipt %s, %d wei, by %s", answer.receipt_id, answer.fee_wei, answer.gateway_url)
+    logger.info("receipt %s, %s DGAI, by %s", answer.receipt_id, amount_text(answer.fee_wei), answer.gateway_url)

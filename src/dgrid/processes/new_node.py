@@ -10,6 +10,7 @@ from dgrid.processes.home import HOST, Home, write_atomically
 
 DEFAULT_PRICES = ("80000000000000000000", "160000000000000000000")  # of a model that the catalogue does not price
 FIRST_PORT, LAST_PORT = 7470, 7499
+PORT = re.compile(r"^port\s*=\s*(\d{1,5})\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def write_node(home_path: Path, wanted: NewNode, *, chain: ChainConfig) -> Path:
         return path
     home.key(name)
     base = name, home.role_folder(name).resolve(), home.key_file(name).resolve()
-    place = wanted.host, wanted.port or free_port(wanted.host), chain
+    place = wanted.host, wanted.port or free_port(home, wanted.host), chain
     prices = _prices(wanted.model)
     config = NodeConfig(
         *base, *place, False, wanted.model, wanted.engine_url, in_price_wei=prices[0], out_price_wei=prices[1]
@@ -71,11 +72,21 @@ def _prices(model: str) -> tuple[str, str]:
     return ("", "") if model in _built_in() else DEFAULT_PRICES
 
 
-def free_port(host: str) -> int:
-    """A port of the range that roles beside a running network take. Raises ConfigError."""
+def free_port(home: Home, host: str) -> int:
+    """A port of the range that roles beside a running network take, and that no other role of the home is to take.
+
+    Raises ConfigError.
+    """
     from dgrid.processes.doctor import port_is_free
 
+    named = _ports_named(home)
     for port in range(FIRST_PORT, LAST_PORT + 1):
-        if port_is_free(port):
+        if port not in named and port_is_free(port):
             return port
     raise ConfigError(f"no free port on {host} between {FIRST_PORT} and {LAST_PORT}")
+
+
+def _ports_named(home: Home) -> set[int]:
+    """The ports in the home's configurations, also of roles that do not run now."""
+    texts = (file.read_text() for file in home.role_file("any").parent.glob("*.toml"))
+    return {int(port) for text in texts for port in PORT.findall(text)}

@@ -77,7 +77,7 @@ def _config(home: Home, name: str, wanted: NewRole, chain: ChainConfig) -> RoleC
         "folder": home.role_folder(name).resolve(),
         "key_file": home.key_file(name).resolve(),
         "host": wanted.host,
-        "port": wanted.port or free_port(wanted.host),
+        "port": wanted.port or free_port(home, wanted.host),
         "chain": chain,
         "dev": False,
     }

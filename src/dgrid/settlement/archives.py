@@ -98,7 +98,8 @@ class Archives:
             return found
         if not asked.answered:
             raise NetworkUnreachable("no archive answers")
-        raise CheckFailed(f"no archive holds the blob {to_hex(blob_id)}")
+        away = f": {asked.answered} of {asked.doors} answer" if asked.answered < asked.doors else ""
+        raise CheckFailed(f"no archive holds the blob {to_hex(blob_id)}{away}")
 
     async def find(self, blob_id: bytes) -> bytes | None:
         """A blob; None when more than half of all archives say that they do not have it. Raises NetworkUnreachable.

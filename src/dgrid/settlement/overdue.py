@@ -22,6 +22,7 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import NO_LISTING, Address, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.core.money import amount_text
 from dgrid.settlement.claims import (
     Party,
     claim_by_default,
@@ -134,4 +135,6 @@ class DefaultClaims:
                 logger.warning("%s has no root, and its receipt pays the %s nothing yet: %s", where, of, why)
         else:
             paid_wei = sum(part.amount_wei for part in paid)
-            logger.warning("%s has no root: claimed %d wei for the %s by its receipt", where, paid_wei, of)
+            logger.warning(
+                "%s has no root: claimed %s DGAI for the %s by its receipt", where, amount_text(paid_wei), of
+            )

@@ -18,6 +18,7 @@ _FILES = {
     "/status": ("status.html", b"text/html; charset=utf-8"),
     "/status/status.css": ("status.css", b"text/css; charset=utf-8"),
     "/status/status.js": ("status.js", b"text/javascript; charset=utf-8"),
+    "/status/icon.svg": ("icon.svg", b"image/svg+xml"),
 }
 
 

@@ -27,7 +27,7 @@ __all__ = [
 BACKLOG = 2048
 GRACE_S = 5.0  # for running requests, when the server stops
 LISTEN_HINTS = {
-    errno.EADDRINUSE: "another program uses the port: stop it, or take another port",
+    errno.EADDRINUSE: "another program uses the port: stop it, or take another port (--port, --listen, its file)",
     errno.EACCES: "ports below 1024 are not for everybody: take another port",
 }
 

@@ -27,7 +27,7 @@ from dgrid.engines.requests import engine_request
 from dgrid.evaluator.disclosures import Shown
 from dgrid.evaluator.judges.by_encoder import EncoderJudges
 from dgrid.evaluator.judges.by_rules import RuleJudges
-from dgrid.evaluator.judging import Bench, FoundedReport, ShownDuty
+from dgrid.evaluator.judging import Bench, FoundedReport, Judges, ShownDuty
 from dgrid.evaluator.rerun import Peer, PeerAnswer, Repeat, Repeater
 from dgrid.poq.changes import flagged_in
 from dgrid.poq.draw import Duty
@@ -151,6 +151,9 @@ class AnsweredWorld(World):
         found = flagged_in(self.table.suspicions) if self.table else frozenset()
         return {self._by_address[node].name for node, _ in found}
 
+    def judges(self) -> Judges:
+        return EncoderJudges(self.encoder, RuleJudges())
+
     def answer(self, node: Node, place: int) -> Content:
         assert isinstance(node, Answering)
         true = self.library.answers[node.runs or node.model][place]
@@ -160,9 +163,13 @@ class AnsweredWorld(World):
         old = self.rng.choice(store) if replays else true
         return msgspec.structs.replace(old, request=true.request)
 
+    def place_of(self, sequence: int) -> int:
+        """What is asked."""
+        return self.rng.randrange(len(self.library.questions))
+
     def _serve(self, sequence: int) -> Served:
         served = super()._serve(sequence)
-        place = self.rng.randrange(len(self.library.questions))
+        place = self.place_of(sequence)
         content, question = self.answer(self._by_address[served.leaf.node], place), self.library.questions[place]
         self._given[served.leaf.key] = place, content
         return replace(served, truth=question.truth(content.answer), task=question.task)
@@ -180,8 +187,8 @@ class AnsweredWorld(World):
         given = ShownDuty(duty, replace(DOCUMENT, dispatch=dispatch), Shown(Verdict.JUDGED, content))
         self.asked.update(judgements=duty.quality, checks=duty.identity)
         repeater = Repeater(lambda repeat: self._repeated(repeat, place), budget_wei=1)
-        judges = EncoderJudges(self.encoder, RuleJudges())
-        bench = Bench(Address(duty.evaluator), repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
+        evaluator, judges = Address(duty.evaluator), self.judges()
+        bench = Bench(evaluator, repeater, self._peers, judges, self.library, BUILT_IN_REFERENCES)
         report = self.run(bench.report(given, within_s=30)).report
         if report.consistency_bps != NOT_SCORED:
             self.consistency[self._by_address[leaf.node].name].append(report.consistency_bps)

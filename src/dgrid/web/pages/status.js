@@ -3,104 +3,102 @@
 
 const REFRESH_MS = 2000;
 const WEI_DECIMALS = 18;
+const REASONS = 8;
 const GOOD = new Set(["serving", "anchored", "claimable", "running", "active"]);
 const BAD = new Set(["ejected", "unreachable", "convicted"]);
 const SVG = "http://www.w3.org/2000/svg";
 const BAR_WIDTH = 110;
 const BAR_HEIGHT = 10;
 
+// --- values as text ---
+
 const byId = (id) => document.getElementById(id);
 const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-4)}` : hex || "–");
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+const percent = (bps) => (bps == null ? "–" : `${(bps / 100).toFixed(bps > 0 && bps < 1000 ? 1 : 0)} %`);
+const milliseconds = (ms) => (ms == null ? "–" : `${Math.round(ms)} ms`);
+const isWeb = (url) => /^https?:\/\//.test(url ?? "");
 
-/** Wei as a decimal string of DGAI with at most `digits` decimals, without floating point. */
+/** Wei as DGAI with `digits` decimals, cut and not rounded, without floating point. */
 function dgai(wei, digits = 6) {
   const padded = String(wei ?? "0").padStart(WEI_DECIMALS + 1, "0");
-  const fraction = padded.slice(-WEI_DECIMALS).slice(0, digits).replace(/0+$/, "");
-  return padded.slice(0, -WEI_DECIMALS) + (fraction ? `.${fraction}` : "");
+  if (/^0+$/.test(padded)) return "0";
+  const whole = padded.slice(0, -WEI_DECIMALS).replace(/\B(?=(\d{3})+$)/g, ",");
+  return digits ? `${whole}.${padded.slice(-WEI_DECIMALS).slice(0, digits)}` : whole;
 }
 
-function cell(content, className = "") {
-  const made = document.createElement("td");
-  made.className = className;
-  if (content instanceof Node) made.append(content);
-  else made.textContent = content ?? "–";
-  return made;
-}
+/** The same with as many decimals as it needs. */
+const price = (wei) => (wei == null ? "–" : dgai(wei, 6).replace(/\.?0+$/, ""));
 
-function hash(hex) {
-  const made = cell(short(hex), "hash");
-  made.title = hex || "";
-  return made;
-}
+// --- pieces of the page ---
 
-function state(name) {
-  return cell(name, `state ${GOOD.has(name) ? "good" : BAD.has(name) ? "bad" : "warn"}`);
+function made(name, { text, ...attributes } = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text != null) element.textContent = text;
+  element.append(...children);
+  return element;
 }
-
-function command(text) {
-  const made = document.createElement("code");
-  made.textContent = text;
-  return cell(made);
-}
-
-const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-const percent = (bps) => (bps == null ? "–" : `${(bps / 100).toFixed(bps < 1000 ? 1 : 0)} %`);
 
 function drawn(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
 }
+
+const cell = (text, className = "") => made("td", { class: className, text: text ?? "–" });
+const number = (text) => cell(text, "number");
+const hash = (hex) => made("td", { class: "hash", title: hex || "", text: short(hex) });
+const tone = (name) => (GOOD.has(name) ? "good" : BAD.has(name) ? "bad" : "warn");
+const state = (name) => cell(name, `state ${tone(name)}`);
+const command = (text) => made("td", {}, made("code", { text }));
+const link = (text, href) => made("td", { class: "mono" }, made("a", { href, text }));
 
 /** An interval as a bar from 0 to 100 %, its mean as a mark; what nobody has judged yet as an empty one. */
 function interval({ credibility_bps: mean, low_bps: low, high_bps: high }, repute = "proven") {
   const x = (bps) => (bps / 10000) * BAR_WIDTH;
-  const text = mean == null ? "not judged yet" : `${percent(mean)}, between ${percent(low)} and ${percent(high)}`;
-  const bar = drawn("svg", { class: `bar ${repute}`, width: BAR_WIDTH, height: BAR_HEIGHT, role: "img", "aria-label": text },
+  const about = mean == null ? "not judged yet" : `${percent(mean)}, between ${percent(low)} and ${percent(high)}`;
+  const size = { width: BAR_WIDTH, height: BAR_HEIGHT, viewBox: `0 0 ${BAR_WIDTH} ${BAR_HEIGHT}`, preserveAspectRatio: "none" };
+  const bar = drawn("svg", { class: `bar ${repute}`, ...size, role: "img", "aria-label": about },
     drawn("rect", { class: "track", width: BAR_WIDTH, height: BAR_HEIGHT, rx: 3 }));
   if (mean != null) {
     bar.append(drawn("rect", { class: "range", x: x(low), width: Math.max(2, x(high) - x(low)), height: BAR_HEIGHT, rx: 3 }),
       drawn("rect", { class: "mark", x: Math.min(BAR_WIDTH - 2, x(mean)), width: 2, height: BAR_HEIGHT }));
   }
-  const label = document.createElement("span");
-  label.textContent = mean == null ? "–" : percent(mean);
-  const made = cell(bar);
-  made.append(label);
-  made.title = repute === "doubtful" ? `${text}: below its peers, so it gets next to nothing` : text;
-  return made;
-}
-
-function link(text, href) {
-  const made = document.createElement("a");
-  made.textContent = text;
-  made.href = href;
-  return cell(made, "mono");
+  const title = repute === "doubtful" ? `${about}: below its peers, so it gets next to nothing` : about;
+  const bounds = mean == null ? "" : `${(low / 100).toFixed(0)} to ${percent(high)}`;
+  return made("td", { title }, bar, made("span", { text: percent(mean) }), made("span", { class: "bounds", text: bounds }));
 }
 
 /** The receipt behind a change: here, at the gateway that wrote it, or by its place alone. */
-function why(change) {
-  const place = `${change.epoch}/${change.lane}/${change.sequence}`;
+function receiptOf(change) {
   if (change.receipt) return link(short(change.receipt), `/v1/receipts/${change.receipt}`);
-  return cell(`${place} at ${short(change.gateway)}`, "mono");
+  const place = `${change.epoch}.${change.lane}.${change.sequence}`;
+  if (!isWeb(change.gateway_url)) return cell(`${place} at ${short(change.gateway)}`, "mono");
+  return link(`${place} at ${short(change.gateway)}`, `${change.gateway_url}/v1/receipts/${place}`);
 }
 
+/** A row under its titles; what stands under a title that a narrow screen leaves out is left out with it. */
+function line(heads, cells) {
+  cells.forEach((one, at) => heads[at].classList.contains("side") && one.classList.add("side"));
+  return made("tr", {}, ...cells);
+}
+
+function table(titles, rows) {
+  const heads = titles.map(([text, className]) => made("th", { class: className ?? "", text }));
+  const body = made("tbody", {}, ...rows.map((cells) => line(heads, cells)));
+  return made("table", {}, made("thead", {}, made("tr", {}, ...heads)), body);
+}
+
+/** Puts rows into a table; a row is a list of cells, or a whole one made already. */
 function fill(id, rows, emptyText) {
-  const body = byId(id).tBodies[0];
-  const made = rows.map((cells) => {
-    const row = document.createElement("tr");
-    row.append(...cells);
-    return row;
-  });
-  if (!made.length) {
-    const row = document.createElement("tr");
-    row.className = "empty";
-    const only = cell(emptyText);
-    only.colSpan = byId(id).tHead.rows[0].cells.length;
-    row.append(only);
-    made.push(row);
-  }
-  body.replaceChildren(...made);
+  const heads = [...byId(id).tHead.rows[0].cells];
+  const ready = rows.map((row) => (row instanceof Node ? row : line(heads, row)));
+  const nothing = made("tr", { class: "empty" }, made("td", { colspan: heads.length, text: emptyText }));
+  const focused = document.activeElement?.dataset.key;
+  byId(id).tBodies[0].replaceChildren(...(ready.length ? ready : [nothing]));
+  if (focused) document.querySelector(`#${id} [data-key="${focused}"]`)?.focus();
 }
 
 async function read(path) {
@@ -109,89 +107,137 @@ async function read(path) {
   return reply.json();
 }
 
-function drawNodes({ nodes }) {
+// --- nodes, and why each is believed what it is ---
+
+const opened = new Set();
+
+function opener(address) {
+  const button = made("button", { class: "opener mono", "data-key": address, "aria-expanded": opened.has(address), title: address,
+    text: short(address) });
+  button.addEventListener("click", () => {
+    if (!opened.delete(address)) opened.add(address);
+    refreshPart(PARTS.nodes);
+  });
+  return made("td", {}, button);
+}
+
+const fact = ([name, text, className]) =>
+  made("div", { class: className ?? "" }, made("dt", { text: name }), made("dd", { text }));
+
+function reasons(node, changes) {
+  const facts = [["Address", node.address], ["Served at", node.endpoint], ["Region", node.region ?? "–"],
+    ["Model", node.model ?? "–", "narrow"], ["State", node.state, "narrow"], ["Samples", node.samples, "narrow"],
+    ["Latency", milliseconds(node.latency_ms), "narrow"], ["Earned here", `${dgai(node.earned_here_wei)} DGAI`, "narrow"],
+    ["Stake", `${dgai(node.stake_wei, 0)} DGAI`, "narrow"], ["Delegated", `${dgai(node.delegated_wei, 0)} DGAI`],
+    ["Paid out to it so far", `${dgai(node.paid_wei)} DGAI`]];
+  const tasks = node.credibility.map((row) => [cell(row.task), interval(row, node.repute), number(row.samples)]);
+  const moves = changes.map((one) => [number(one.round), cell(one.task), cell(one.cause), number(percent(one.score_bps)),
+    number((one.weight_micros / 1e6).toFixed(2)), receiptOf(one)]);
+  const inside = made("td", { colspan: byId("nodes").tHead.rows[0].cells.length }, made("dl", { class: "facts" }, ...facts.map(fact)));
+  const kinds = [["Task"], ["Credibility"], ["Samples", "number"]];
+  const titles = [["Round", "number side"], ["Task"], ["Cause"], ["Score", "number"], ["Weight", "number side"], ["Receipt"]];
+  const told = moves.length ? table(titles, moves) : made("p", { class: "quiet", text: "none of its answers was judged lately" });
+  inside.append(made("div", { class: "reasons" },
+    ...(tasks.length ? [made("div", {}, made("h3", { text: "By kind of task" }), table(kinds, tasks))] : []),
+    made("div", {}, made("h3", { text: "What moved it" }), told)));
+  return made("tr", { class: "why" }, inside);
+}
+
+async function drawNodes({ nodes }) {
   const serving = nodes.filter((node) => node.state === "serving").length;
+  const moved = (address) => read(`/v1/network/quality?limit=${REASONS}&node=${address}`).then((found) => [address, found.changes]);
+  const changes = new Map(await Promise.all(nodes.map((node) => node.address).filter((one) => opened.has(one)).map(moved)));
   byId("nodes-serving").textContent = serving;
   byId("nodes-all").textContent = `of ${nodes.length} registered`;
-  fill("nodes", nodes.map((node) => [
-    hash(node.address), cell(node.model), state(node.state), interval(node, node.repute ?? "new"),
-    cell(node.samples, "number"), cell(percent(node.traffic_share_bps), "number"),
-    cell(node.latency_ms == null ? "–" : `${Math.round(node.latency_ms)} ms`, "number"),
-    cell(dgai(node.earned_here_wei), "number"), cell(dgai(node.stake_wei, 2), "number"),
-  ]), "no node is registered yet");
+  fill("nodes", nodes.flatMap((node) => {
+    const row = [opener(node.address), cell(node.model), state(node.state), interval(node, node.repute ?? "new"),
+      number(node.samples), number(percent(node.traffic_share_bps)), number(milliseconds(node.latency_ms)),
+      number(dgai(node.earned_here_wei)), number(dgai(node.stake_wei, 0))];
+    return changes.has(node.address) ? [row, reasons(node, changes.get(node.address))] : [row];
+  }), "no node is registered yet");
 }
+
+// --- the other parts ---
 
 function drawEvaluators({ evaluators }) {
   fill("evaluators", evaluators.map((one) => [
-    hash(one.address), state(one.active ? "active" : "inactive"), cell(one.tasks, "number"),
-    cell((one.balance_micros / 1e6).toFixed(2), "number"), cell(one.missed, "number"),
-    cell(one.rounds_withheld ? `${one.rounds_opened}, ${one.rounds_withheld} withheld` : one.rounds_opened, "number"),
-    cell(dgai(one.earned_wei), "number"), cell(dgai(one.stake_wei, 2), "number"),
+    hash(one.address), state(one.active ? "active" : "inactive"), number(one.tasks), number((one.balance_micros / 1e6).toFixed(2)),
+    number(one.missed), number(one.rounds_withheld ? `${one.rounds_opened}, ${one.rounds_withheld} withheld` : one.rounds_opened),
+    number(dgai(one.earned_wei, 4)), number(dgai(one.stake_wei, 0)),
   ]), "no evaluator is registered yet");
 }
 
 function drawQuality({ latest, rounds, changes, canaries_opened: canaries }) {
   byId("round").textContent = latest ? latest.round : "–";
-  byId("round-about").textContent = latest ? `${counted(latest.changes, "finding")}; ${counted(latest.nodes, "node")} judged so far` : "nothing judged yet";
+  byId("round-about").textContent = latest ? `${counted(latest.nodes, "node")} judged so far` : "nothing judged yet";
   fill("changes", changes.map((change) => [
-    hash(change.node), cell(change.model), cell(change.task), cell(change.cause), cell(percent(change.score_bps), "number"),
-    cell((change.weight_micros / 1e6).toFixed(2), "number"), why(change),
-  ]), "nothing was judged in the latest round");
+    number(change.round), hash(change.node), cell(change.model), cell(change.task), cell(change.cause),
+    number(percent(change.score_bps)), number((change.weight_micros / 1e6).toFixed(2)), receiptOf(change),
+  ]), "nothing was judged lately");
   fill("rounds", rounds.map((round) => [
-    cell(round.round, "number"), cell(new Date(round.posted_at_ms).toLocaleTimeString()), hash(round.credibility_root),
-    hash(round.blob_id), cell(dgai(round.payouts_total_wei), "number"),
+    number(round.round), cell(new Date(round.posted_at_ms).toLocaleTimeString()), hash(round.credibility_root),
+    number(dgai(round.payouts_total_wei)),
   ]), "no round has been judged yet");
   fill("canaries", canaries.map((one) => [
-    cell(one.epoch, "number"), hash(one.author), hash(one.gateway), hash(one.blob_id),
+    number(one.epoch), hash(one.author), hash(one.gateway), hash(one.blob_id),
   ]), "no canary has been opened yet");
 }
 
 function drawModels({ data }) {
   const models = data.filter((model) => !model.id.startsWith("auto"));
   byId("models-count").textContent = models.length;
-  fill("models", models.map((model) => [
-    cell(model.id), interval({ ...model.quality, credibility_bps: model.quality?.judged_bps }), cell(model.quality?.samples ?? 0, "number"),
-    cell(dgai(model.pricing?.in_price_wei), "number"), cell(dgai(model.pricing?.out_price_wei), "number"),
-    cell(model.context_length ?? "–", "number"), cell(model.nodes ?? "–", "number"),
+  byId("models-judged").textContent = `${models.filter((model) => model.quality?.samples).length} judged`;
+  fill("models", models.map(({ id, quality, pricing, context_length: context, nodes }) => [
+    cell(id), interval({ ...quality, credibility_bps: quality?.judged_bps }), number(quality?.samples ?? 0),
+    number(price(pricing?.in_price_wei)), number(price(pricing?.out_price_wei)), number(context), number(nodes),
   ]), "no model is served yet");
 }
 
 function drawEpochs({ epochs }) {
   fill("epochs", epochs.map((epoch) => [
-    cell(epoch.epoch, "number"), state(epoch.state), cell(epoch.count, "number"), cell(dgai(epoch.pot_wei), "number"),
-    hash(epoch.records_root), command(`dgrid audit --epoch ${epoch.epoch}`),
+    number(epoch.epoch), state(epoch.state), number(epoch.count), number(dgai(epoch.pot_wei)), hash(epoch.records_root),
+    command(`dgrid audit --epoch ${epoch.epoch}`),
   ]), "no epoch with receipts yet: ask something");
 }
 
 function drawReceipts({ receipts }) {
-  fill("receipts", receipts.map((receipt) => [
-    hash(receipt.id), cell(receipt.model), hash(receipt.node), cell(`${receipt.tokens_in} + ${receipt.tokens_out}`, "number"),
-    cell(dgai(receipt.fee_wei), "number"), cell(receipt.epoch, "number"), state(receipt.state),
+  fill("receipts", receipts.map((one) => [
+    link(short(one.id), `/v1/receipts/${one.id}`), cell(one.model), hash(one.node), number(`${one.tokens_in} + ${one.tokens_out}`),
+    number(dgai(one.fee_wei)), number(one.epoch), state(one.state),
   ]), "no receipt yet");
 }
 
 function drawParameters(parameters) {
   byId("gateway").textContent = parameters.gateway;
+  byId("base-url").textContent = `${location.origin}/v1`;
   const { genesis_s: genesis, length_s: length } = parameters.epoch;
   const now = Math.floor(Date.now() / 1000);
   byId("epoch").textContent = Math.max(0, Math.floor((now - genesis) / length));
   byId("epoch-left").textContent = `closes in ${length - ((now - genesis) % length)} s`;
   byId("chain").textContent = parameters.chain_id;
-  byId("chain-block").textContent = parameters.finalized_block == null ? " " : `finalized block ${parameters.finalized_block}`;
+  byId("chain-block").textContent = parameters.finalized_block == null ? " " : `final to block ${parameters.finalized_block}`;
   const notice = byId("notice");
   notice.hidden = !parameters.degraded;
   notice.textContent = parameters.degraded
     ? "The chain cannot be reached: requests are served within finalized deposits, and settle when it is back." : "";
 }
 
-const PARTS = [
-  ["/v1/network/parameters", drawParameters], ["/v1/network/nodes", drawNodes], ["/v1/models", drawModels],
-  ["/v1/network/evaluators", drawEvaluators], ["/v1/network/quality?limit=12", drawQuality],
-  ["/v1/network/epochs?limit=10", drawEpochs], ["/v1/network/receipts?limit=20", drawReceipts],
-];
+// --- again and again ---
+
+const PARTS = {
+  parameters: ["/v1/network/parameters", drawParameters],
+  nodes: ["/v1/network/nodes", drawNodes],
+  models: ["/v1/models", drawModels],
+  evaluators: ["/v1/network/evaluators", drawEvaluators],
+  quality: ["/v1/network/quality?limit=12", drawQuality],
+  epochs: ["/v1/network/epochs?limit=10", drawEpochs],
+  receipts: ["/v1/network/receipts?limit=12", drawReceipts],
+};
+
+const refreshPart = async ([path, draw]) => draw(await read(path));
 
 async function refresh() {
-  const done = await Promise.allSettled(PARTS.map(async ([path, draw]) => draw(await read(path))));
+  const done = await Promise.allSettled(Object.values(PARTS).map(refreshPart));
   const failed = done.find((part) => part.status === "rejected");
   if (failed) {
     byId("notice").hidden = false;

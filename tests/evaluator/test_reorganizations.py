@@ -169,7 +169,10 @@ def test_nobody_judges_or_is_credited_on_a_branch_that_is_taken_back(
             reports = await opened_reports(stage, draw, seat)
             assert {report.key for report in reports} == await places(stage, draw, seat) == met(seat, draw)
             assert {report.verdict for report in reports} == {Verdict.JUDGED}
-            assert balances[seat.me].tasks == sum(d.quality for d in found.duties if d.evaluator == seat.me)
+            tasks = sum(duty.quality for duty in found.duties if duty.evaluator == seat.me)
+            assert balances[seat.me].tasks == (
+                tasks if len(scored) > 1 else 0
+            )  # a round's only task is compared with none
             assert balances[seat.me].missed == 0
 
     on_stage(tmp_path, main, slots=slots)

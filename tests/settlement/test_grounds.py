@@ -90,8 +90,8 @@ def test_nothing_can_be_changed_in_what_is_shown(data: st.DataObject) -> None:
     ("answers", "nodes", "gateways", "told"),
     [
         ([compared(), compared()], NODES, GATEWAYS, "twice"),
-        ([compared()], GATEWAYS, GATEWAYS, "nobody whom"),
-        ([compared()], NODES, NODES, "nobody whom"),
+        ([compared()], GATEWAYS, GATEWAYS, "never registered"),
+        ([compared()], NODES, NODES, "never registered"),
     ],
 )
 def test_each_peer_speaks_once_and_is_known(

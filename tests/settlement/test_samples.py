@@ -88,13 +88,13 @@ def test_a_whole_set_that_the_node_signed_counts() -> None:
 def test_so_do_several_one_after_the_other_and_no_part_of_one() -> None:
     blob = samples(sets=2)
     assert opened(blob) == [one.content for one in blob.samples]
-    with pytest.raises(NotEvidence, match="a multiple"):
+    with pytest.raises(NotEvidence, match="whole sets"):
         opened(msgspec.structs.replace(blob, samples=blob.samples[: COUNT + 1]))
     other = msgspec.structs.replace(blob, samples=(*blob.samples[COUNT:], *blob.samples[:COUNT]))
     with pytest.raises(NotEvidence, match="does not follow"):
         opened(other)
     assert len(samples(sets=7).samples) > SAMPLES_MAX
-    with pytest.raises(NotEvidence, match="a set has"):
+    with pytest.raises(NotEvidence, match="whole sets"):
         opened(samples(sets=7))
 
 
@@ -104,7 +104,7 @@ LIES: dict[str, tuple[Lie, str]] = {
     "another node's": (lambda blob: msgspec.structs.replace(blob, node=b"x" * 20), "another node or model"),
     "another model's": (lambda blob: msgspec.structs.replace(blob, model_digest=bytes(32)), "another node or model"),
     "of another chain": (lambda blob: msgspec.structs.replace(blob, chain_id=1), "another network"),
-    "a part of it": (lambda blob: msgspec.structs.replace(blob, samples=blob.samples[1:]), "a set has"),
+    "a part of it": (lambda blob: msgspec.structs.replace(blob, samples=blob.samples[1:]), "whole sets"),
     "one twice": (
         lambda blob: msgspec.structs.replace(blob, samples=(blob.samples[1], *blob.samples[1:])),
         "shown twice",
@@ -165,7 +165,7 @@ def test_no_gateway_can_make_an_old_reply_a_new_one() -> None:
 
 def test_nobody_is_convicted_twice_of_one_thing() -> None:
     before = case_of(id=b"b" * 32, ending=Ending(Outcome.CONVICTED, 0, 0, 0, 0, CLOCK.closes_at_ms(EPOCH)))
-    with pytest.raises(NotEvidence, match="before the last verdict"):
+    with pytest.raises(NotEvidence, match="before the last conviction"):
         opened(samples(), cases={before.id: before})
     acquitted = replace(before, ending=Ending(Outcome.ACQUITTED, 0, 0, 0, 0, CLOCK.closes_at_ms(EPOCH)))
     assert opened(samples(), cases={before.id: acquitted})

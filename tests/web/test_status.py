@@ -85,11 +85,12 @@ def test_sums_are_cut_exactly() -> None:
     sums = [1, 10**12, 10**18 - 1, 10**18, 1_234_567 * 10**18 + 5 * 10**16, 2**128 - 1]
     exact = [f"{wei // 10**18:,}.{wei % 10**18 // 10**12:06}" for wei in sums]
     assert said(*(f'dgai("{wei}")' for wei in sums)) == exact
-    assert said('dgai("0")', 'dgai("1999999999999999999999", 0)', 'price("50000000000000000000")') == [
-        "0",
-        "1,999",
-        "50",
-    ]
+    assert said('dgai("0")', 'dgai("1999999999999999999999", 0)') == ["0", "1,999"]
+
+
+def test_a_price_has_the_decimals_it_needs_and_free_is_nought() -> None:
+    prices = {0: "0", 10**11: "0", 5 * 10**17: "0.5", 50 * 10**18: "50", 1_000 * 10**18 + 10**16: "1,000.01"}
+    assert said(*(f'price("{wei}")' for wei in prices)) == [*prices.values()]
 
 
 def test_an_address_that_somebody_registered_leads_nowhere_but_to_a_web_page() -> None:

@@ -99,10 +99,7 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
     require(bound, "its opener had not committed to this salt before the seed existed")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
-    require(
-        0 < asked <= SAMPLES_MAX and asked % count == 0,
-        f"the samples are not whole sets of {count}",
-    )
+    require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"the samples are not whole sets of {count}")
     documents = [_document(sample, terms) for sample in blob.samples]
     require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
     questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)

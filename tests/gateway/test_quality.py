@@ -10,11 +10,11 @@ from tests.gateway.staged_court import COURT
 
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Member, PostedQuality
-from dgrid.core.errors import CheckFailed
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import ZERO_ADDRESS, Address, Hash, model_id, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.engines.scripted import Script
-from dgrid.gateway.credibility import checked_table
+from dgrid.gateway.credibility import CredibilityReader, checked_table
 from dgrid.wire.blob import blob_id
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.messages import QualityRoot
@@ -214,7 +214,8 @@ def test_what_moved_credibility_is_told_of_earlier_rounds_too_also_after_a_resta
         other = Change(b"\x0e" * 20, TINY, "chat", "canary", key, 1_000, 1_000_000)
         earlier = table_of(row(node, 8_000, 50), changes=(moved, other), judged_round=4)
         stage.archives.blobs[posted(earlier).root.blob_id] = encode_quality(earlier)
-        stage.court.view.quality_roots[3] = posted(table_of(judged_round=3))  # no archive has its table
+        stage.court.view.quality_roots[3] = posted(table_of(judged_round=3))
+        stage.archives.blobs[stage.court.view.quality_roots[3].root.blob_id] = b"noise"
         stage.court.view.quality_roots[4] = posted(earlier)  # never the latest one while this gateway ran
         await judged(stage, table_of(row(node, 8_000, 50), judged_round=5))
         await until(lambda: 4 in stage.service.credibility.changes)
@@ -224,6 +225,25 @@ def test_what_moved_credibility_is_told_of_earlier_rounds_too_also_after_a_resta
         asked = await stage.get(f"/v1/network/quality?node={to_hex(node)}")
         assert asked.json["changes"] == shown[:1]
         assert (await stage.get("/v1/network/quality?node=0x12")).status == 400
+
+    play(tmp_path, scenes)
+
+
+def test_an_earlier_round_is_asked_for_again_unless_an_archive_answered(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        moved = Change(b"\x0e" * 20, TINY, "chat", "canary", LeafKey(b"\x0f" * 20, 3, 0, 7), 9_000, 1_000_000)
+        earlier = table_of(changes=(moved,), judged_round=4)
+        roots, blobs = stage.court.view.quality_roots, stage.archives.blobs
+        roots[3], roots[4] = posted(table_of(judged_round=3)), posted(earlier)
+        reader = CredibilityReader(stage.court, stage.archives, publish=lambda _: None)
+        with pytest.raises(NetworkUnreachable):
+            await reader.recall()
+        blobs[roots[4].root.blob_id], blobs[roots[3].root.blob_id] = encode_quality(earlier), b"noise"
+        await reader.recall()
+        with pytest.raises(CheckFailed):
+            await reader.recall()
+        await reader.recall()
+        assert reader.changes == {4: (moved,), 3: ()}
 
     play(tmp_path, scenes)
 

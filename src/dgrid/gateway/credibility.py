@@ -65,9 +65,12 @@ class CredibilityReader:
         number = next((number for number in latest if number not in self.changes), None)
         if number is None:
             return
-        self.changes[number] = ()  # what no archive has is not asked for again
         posted = roots[number]
-        table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
+        try:
+            table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
+        except CheckFailed:
+            self.changes[number] = ()  # what no archive has is not asked for again; what none answers for is
+            raise
         self.changes[number] = table.changes[:CHANGES_KEPT]
 
 

@@ -1,5 +1,6 @@
 """Plans: as many canaries as traffic brings, where it is, at moments that say nothing; none for nothing."""
 
+import asyncio
 import random
 from collections import Counter
 from dataclasses import replace
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.author.writing import write_body
-from tests.settlement.judged import DOMAIN, EPOCH, Judged
+from tests.settlement.judged import DOMAIN, EPOCH, Judged, reading
 from tests.wire.making import GATEWAY, PAYER, Story
 
 from dgrid.author.chance import Chance
 from dgrid.author.planning import BATCH_MAX, Pen, PlannedCanary, PlanTerms, plan_batch
-from dgrid.author.traffic import Traffic, traffic_of
+from dgrid.author.traffic import Traffic, TrafficReader, traffic_of
 from dgrid.core.identity import Address
 from dgrid.settlement.records import open_records
 from dgrid.wire.documents import Record
@@ -91,6 +92,23 @@ def test_records_that_do_not_hold_are_no_traffic_and_keep_nobody_from_seeing_the
     others = traffic_of([open_records(anchor, judged.blobs[anchor.root.blob_id])], DOMAIN, own=set())
     assert others.by_gateway == {GATEWAY.address: judged.leaves - 2}
     assert set(others.models) == {"dgrid-mini"}
+
+
+def test_the_same_epochs_are_counted_once() -> None:
+    """Whoever waits for traffic looks twice a second, and to check a receipt's signatures takes its time."""
+
+    async def main() -> None:
+        judged = Judged()
+        judged.anchor()
+        async with reading(judged) as found:
+            reader = TrafficReader(found.records, domain=DOMAIN, own=set())
+            first = await reader.before(EPOCH + 1)
+            assert first.by_gateway == {GATEWAY.address: judged.leaves}
+            assert await reader.before(EPOCH + 1) is first
+            assert await reader.before(EPOCH) == Traffic()
+            assert await reader.before(EPOCH + 1) == first
+
+    asyncio.run(main())
 
 
 class OfNano(Judged):

@@ -34,8 +34,8 @@ def listing(model: str, wei: object) -> dict[str, object]:
     }
 
 
-def asked(model: str, listed: object) -> tuple[Sequence[str], DGridError]:
-    """What a gateway that lists a model so is asked, and how that ends."""
+def asked(model: str, listed: object, *, path: str = "") -> tuple[Sequence[str], DGridError]:
+    """What a gateway that lists a model so is asked, and how that ends. `path` stands behind its registered address."""
     paths: list[str] = []
 
     async def handle(request: Request) -> Reply:
@@ -51,7 +51,7 @@ def asked(model: str, listed: object) -> tuple[Sequence[str], DGridError]:
         canary = KeptCanary(5, 0, body, model, False, Address(bytes(20)), 0, "key")
         try:
             with pytest.raises(DGridError) as found:
-                await asker.ask(Door(f"http://127.0.0.1:{server.port}", ACCOUNT), canary)
+                await asker.ask(Door(f"http://127.0.0.1:{server.port}{path}", ACCOUNT), canary)
             return found.value
         finally:
             for opened in (asker, http):
@@ -68,8 +68,9 @@ def test_a_model_whose_price_is_beyond_all_measure_is_not_asked() -> None:
     assert error.code == "insufficient_budget"
 
 
-def test_a_model_at_a_usual_price_is_asked_by_its_name() -> None:
-    paths, error = asked("dgrid-mini", listing("dgrid-mini", str(90 * WEI)))
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+def test_a_model_at_a_usual_price_is_asked_by_its_name(path: str) -> None:
+    paths, error = asked("dgrid-mini", listing("dgrid-mini", str(90 * WEI)), path=path)
     assert paths == ["GET /v1/models", "POST /v1/chat/completions"]
     assert not isinstance(error, CheckFailed)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from dgrid.author.accounts import Account, payable, solvent
+from dgrid.author.accounts import Account, solvent
 from dgrid.author.chance import Chance
 from dgrid.author.generator import WriteBody
 from dgrid.author.journal import Journal, KeptCanary, Served
@@ -174,11 +174,13 @@ class AuthorLoop:
         self.journal.give_up_before(epoch)
         if self._share_gone(epoch, now_ms) >= SEND_UNTIL_BPS:
             return
-        for canary in self.journal.due(epoch, now_ms=now_ms):
+        due = self.journal.due(epoch, now_ms=now_ms)
+        doors = self._doors() if due else {}
+        for canary in due:
             name = canary.gateway, canary.epoch, canary.place
-            if name in self._sending or sum(of == canary.gateway for of, _, _ in self._sending) >= SENT_AT_ONCE:
-                continue
-            if (door := self._door(canary)) is not None:
+            door = doors.get((canary.gateway, canary.account % len(self.accounts)))
+            is_full = sum(of == canary.gateway for of, _, _ in self._sending) >= SENT_AT_ONCE
+            if door is not None and name not in self._sending and not is_full:
                 task = asyncio.create_task(self._send(canary, door))
                 self._sending[name] = task
                 task.add_done_callback(partial(self._forget, name))
@@ -193,12 +195,15 @@ class AuthorLoop:
         if batch is not None and not batch.is_committed and batch.root == root:
             self.journal.note_committed(epoch)
 
-    def _door(self, canary: KeptCanary) -> Door | None:
-        view, account = self.desk.watcher.finalized, self.accounts[canary.account % len(self.accounts)]
-        urls = {member.address: member.endpoint for member in gateways_to_pay(view)}
-        if canary.gateway not in urls or account.channel(canary.gateway) not in payable(view):
-            return None
-        return Door(urls[canary.gateway], account)
+    def _doors(self) -> dict[tuple[Address, int], Door]:
+        """By gateway and account, as far as it can pay there. It looks through all channels: once for all canaries."""
+        view = self.desk.watcher.finalized
+        able = solvent(view, self.accounts)
+        return {
+            (member.address, at): Door(member.endpoint, self.accounts[at])
+            for member in gateways_to_pay(view)
+            for at in able[member.address]
+        }
 
     async def _send(self, canary: KeptCanary, door: Door) -> None:
         self.journal.note_sending(canary)

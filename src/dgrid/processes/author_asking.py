@@ -23,15 +23,14 @@ from dgrid.core.errors import CheckFailed, InsufficientBudget, NetworkUnreachabl
 from dgrid.core.money import BPS
 from dgrid.wire.http import HttpClient
 
+TOKENS: Final = 1_000  # more than nearly all requests have
+TOKENS_PRICED: Final = 10**6  # a price is for so many
+PRICE_DIGITS_MAX: Final = 39
+
 
 def write_body(messages: list[dict[str, str]], *, model: str, streamed: bool, options: dict[str, Any]) -> bytes:
     """The body of a chat request as the SDK writes it."""
     return chat_order(messages, model=model, streamed=streamed, options=options).body
-
-
-TOKENS: Final = 1_000  # more than nearly all requests have
-TOKENS_PRICED: Final = 10**6  # a price is for so many
-PRICE_DIGITS_MAX: Final = 39
 
 
 class Pricing(msgspec.Struct):
@@ -69,10 +68,10 @@ class Asker:
 
     async def ask(self, door: Door, canary: KeptCanary) -> Served:
         """The answer with its checked receipt. Raises DGridError, CheckFailed; InsufficientBudget before it asks."""
+        client = self._client(door.url, door.account)
         if canary.model not in VIRTUAL_NAMES:
-            await self._require_price(door.url, canary)
-        order = Order(canary.body, canary.model, canary.streamed, canary.idempotency_key)
-        stream = self._client(door.url, door.account).relay(order)
+            await self._require_price(client.terms.gateway_urls[0], canary)
+        stream = client.relay(Order(canary.body, canary.model, canary.streamed, canary.idempotency_key))
         async for _ in stream:
             pass
         answer, document = stream.answer, stream.answer.document

@@ -103,7 +103,7 @@ class Models:
         return [worse.high_bps < better.low_bps for worse, better in itertools.pairwise(self.standings)]
 
     def held(self, truths: Sequence[float]) -> float:
-        """How many of the intervals hold the truth, in basis points."""
+        """The share of the intervals that hold the truth, which is given in basis points like them."""
         pairs = zip(self.standings, truths, strict=True)
         return fmean(one.low_bps <= truth <= one.high_bps for one, truth in pairs)
 

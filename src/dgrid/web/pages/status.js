@@ -28,7 +28,7 @@ function dgai(wei, digits = 6) {
 }
 
 /** The same with as many decimals as it needs. */
-const price = (wei) => (wei == null ? "–" : dgai(wei, 6).replace(/\.0+$|(?<=\.\d+)0+$/, ""));
+const price = (wei) => (wei == null ? "–" : dgai(wei, 6).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
 
 // --- pieces of the page ---
 

@@ -7,7 +7,7 @@ each other.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,7 +35,7 @@ class TrafficReader:
     def __init__(self, records: Records, *, domain: Domain, own: Collection[bytes]) -> None:
         """`own` are the author's payers."""
         self._records, self._domain, self._own = records, domain, own
-        self._counted: tuple[list[bytes], Traffic] = [], Traffic()  # the last epochs: who waits for traffic looks often
+        self._counted: tuple[Sequence[bytes], Traffic] = (), Traffic()  # the last epochs: who waits for traffic looks often
 
     async def before(self, epoch: int) -> Traffic:
         """Each gateway's last epoch of the few before this one; what no archive has at the moment is left out."""
@@ -50,7 +50,7 @@ class TrafficReader:
                 found.append(await self._records.epoch(anchor))
             except (CheckFailed, NetworkUnreachable):
                 continue
-        digests = [records.anchor.digest for records in found]
+        digests = tuple(records.anchor.digest for records in found)
         if digests != self._counted[0]:
             self._counted = digests, await asyncio.to_thread(traffic_of, found, self._domain, own=self._own)
         return self._counted[1]

@@ -35,7 +35,7 @@ class TrafficReader:
     def __init__(self, records: Records, *, domain: Domain, own: Collection[bytes]) -> None:
         """`own` are the author's payers."""
         self._records, self._domain, self._own = records, domain, own
-        self._counted: tuple[Sequence[bytes], Traffic] = (), Traffic()  # the last epochs: who waits for traffic looks often
+        self._counted: tuple[Sequence[bytes], Traffic] = (), Traffic()  # kept: who waits for traffic looks often
 
     async def before(self, epoch: int) -> Traffic:
         """Each gateway's last epoch of the few before this one; what no archive has at the moment is left out."""

@@ -9,10 +9,10 @@ from tests.author.writing import write_body
 from dgrid.author.accounts import accounts_of
 from dgrid.author.journal import KeptCanary
 from dgrid.author.working import Door
-from dgrid.core.errors import CheckFailed, DGridError, Unavailable
+from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable, Unavailable
 from dgrid.core.identity import Address
 from dgrid.core.money import WEI
-from dgrid.processes.author_asking import Asker
+from dgrid.processes.author_asking import PRICE_LIMITS, Asker
 from dgrid.wire.http import HttpClient
 from dgrid.wire.server import Reply, Request, Server, json_reply, problem_reply
 from dgrid.wire.signatures import SigningKey
@@ -44,7 +44,7 @@ def asked(model: str, listed: object, *, path: str = "") -> tuple[Sequence[str],
         return problem_reply(Unavailable("not now")) if request.method == "POST" else json_reply(listed)
 
     async def run() -> DGridError:
-        server, http = Server(handle, host="127.0.0.1", port=0), HttpClient()
+        server, http = Server(handle, host="127.0.0.1", port=0), HttpClient(PRICE_LIMITS)
         await server.start()
         asker = Asker(http, lambda: MOST_WEI)
         body = write_body([{"role": "user", "content": "Who?"}], model=model, streamed=False, options={})
@@ -73,6 +73,13 @@ def test_a_model_at_a_usual_price_is_asked_by_its_name(path: str) -> None:
     paths, error = asked("dgrid-mini", listing("dgrid-mini", str(90 * WEI)), path=path)
     assert paths == ["GET /v1/models", "POST /v1/chat/completions"]
     assert not isinstance(error, CheckFailed)
+
+
+def test_a_list_without_end_is_not_read() -> None:
+    listed = {**listing("dgrid-mini", str(90 * WEI)), "more": "x" * PRICE_LIMITS.reply_bytes}
+    paths, error = asked("dgrid-mini", listed)
+    assert paths == ["GET /v1/models"]
+    assert isinstance(error, NetworkUnreachable)
 
 
 def test_whom_a_virtual_name_leads_to_the_gateway_decides() -> None:

@@ -24,7 +24,7 @@ from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import AuthorConfig
 from dgrid.core.errors import DGridError, RouteNotFound
 from dgrid.core.identity import Address, to_hex
-from dgrid.processes.author_asking import Asker, write_body
+from dgrid.processes.author_asking import PRICE_LIMITS, Asker, write_body
 from dgrid.processes.chain_side import ChainSide, background, chain_side, until_done
 from dgrid.processes.life import now_ms, run_until_signal
 from dgrid.settlement.archives import LIMITS, Archives, doors_of
@@ -71,9 +71,11 @@ def opened_loop(
 ) -> AuthorLoop:
     """All that works together, to be closed with `stack`."""
     watcher, key = side.watcher, config.key()
-    http = HttpClient(LIMITS, allow=loopback_only if config.dev else any_address)
-    stack.push_async_callback(http.close)
-    asker = Asker(http, lambda: WORTHS * watcher.finalized.parameters_at(now_ms()).request_value_max_wei)
+    allow = loopback_only if config.dev else any_address
+    http, prices = HttpClient(LIMITS, allow=allow), HttpClient(PRICE_LIMITS, allow=allow)
+    for client in (http, prices):
+        stack.push_async_callback(client.close)
+    asker = Asker(prices, lambda: WORTHS * watcher.finalized.parameters_at(now_ms()).request_value_max_wei)
     stack.push_async_callback(asker.close)
     archives = Archives(http, lambda: doors_of(watcher.latest, urls=config.archive_urls), domain=side.domain)
     records = Records(lambda: watcher.finalized, archives)

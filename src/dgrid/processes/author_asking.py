@@ -21,11 +21,12 @@ from dgrid.client.flow import Order
 from dgrid.client.requests import chat_order
 from dgrid.core.errors import CheckFailed, InsufficientBudget, NetworkUnreachable, NodeFault
 from dgrid.core.money import BPS
-from dgrid.wire.http import HttpClient
+from dgrid.wire.http import ClientLimits, HttpClient
 
 TOKENS: Final = 1_000  # more than nearly all requests have
 TOKENS_PRICED: Final = 10**6  # a price is for so many
 PRICE_DIGITS_MAX: Final = 39
+PRICE_LIMITS: Final = ClientLimits(first_byte_s=10, total_s=20, reply_bytes=4 * 1024 * 1024)  # some thousand models
 
 
 def write_body(messages: list[dict[str, str]], *, model: str, streamed: bool, options: dict[str, Any]) -> bytes:
@@ -60,9 +61,9 @@ class Models(msgspec.Struct):
 
 @dataclass(slots=True)
 class Asker:
-    """One author's clients. `most_wei` is what a request of TOKENS may cost."""
+    """One author's clients; `prices` looks at lists of models. `most_wei` is what a request of TOKENS may cost."""
 
-    http: HttpClient
+    prices: HttpClient
     most_wei: Callable[[], int]
     _clients: dict[tuple[str, str], AsyncClient] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ class Asker:
 
     async def _require_price(self, url: str, canary: KeptCanary) -> None:
         try:
-            reply = await self.http.request("GET", f"{url}/v1/models")
+            reply = await self.prices.request("GET", f"{url}/v1/models")
             listed = msgspec.json.decode(await reply.read(), type=Models).data
             fees = [one.pricing.fee_wei() for one in listed if one.id == canary.model and one.pricing]
         except NodeFault as error:

@@ -96,3 +96,8 @@ def test_a_price_has_the_decimals_it_needs_and_free_is_nought() -> None:
 def test_an_address_that_somebody_registered_leads_nowhere_but_to_a_web_page() -> None:
     urls = {"http://g": True, "https://g": True, "javascript:alert(1)": False, "data:text/html,x": False, "": False}
     assert said(*(f"isWeb({json.dumps(url)})" for url in urls), "isWeb(null)") == [*urls.values(), False]
+
+
+@pytest.mark.parametrize("written", ["http://g:7420", "http://g:7420/", "http://g:7420/v1", "http://g:7420/v1/"])
+def test_a_gateway_s_address_leads_to_its_receipts_however_it_is_written(written: str) -> None:
+    assert said(f"originOf({json.dumps(written)})") == ["http://g:7420"]

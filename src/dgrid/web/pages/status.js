@@ -18,6 +18,7 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const percent = (bps) => (bps == null ? "–" : `${(bps / 100).toFixed(bps > 0 && bps < 1000 ? 1 : 0)} %`);
 const milliseconds = (ms) => (ms == null ? "–" : `${Math.round(ms)} ms`);
 const isWeb = (url) => /^https?:\/\//.test(url ?? "");
+const originOf = (url) => url.replace(/\/+(v1\/*)?$/, "");
 
 /** Wei as DGAI with `digits` decimals, cut and not rounded, without floating point. */
 function dgai(wei, digits = 6) {
@@ -76,7 +77,7 @@ function receiptOf(change) {
   if (change.receipt) return link(short(change.receipt), `/v1/receipts/${change.receipt}`);
   const place = `${change.epoch}.${change.lane}.${change.sequence}`;
   if (!isWeb(change.gateway_url)) return cell(`${place} at ${short(change.gateway)}`, "mono");
-  return link(`${place} at ${short(change.gateway)}`, `${change.gateway_url}/v1/receipts/${place}`);
+  return link(`${place} at ${short(change.gateway)}`, `${originOf(change.gateway_url)}/v1/receipts/${place}`);
 }
 
 /** A row under its titles; what stands under a title that a narrow screen leaves out is left out with it. */

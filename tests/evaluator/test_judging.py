@@ -150,10 +150,11 @@ def test_a_measurement_that_never_ends_leaves_the_scores_while_there_is_time() -
 
 def test_an_answer_that_judges_stumble_over_costs_its_scores_and_neither_the_report_nor_more_answers() -> None:
     asked: list[Repeat] = []
-    found = report(given(identity=True), Scale(), asked=asked, judges=StumblingJudges())
+    among = [*PEERS, *others("wrong", "wrong too")]
+    found = report(given(identity=True), Scale(), asked=asked, among=among, judges=StumblingJudges())
     assert (found.verdict, found.task, found.identity) == (Verdict.JUDGED, TaskType.EXTRACT, FOUND)
     assert {found.format_bps, found.accuracy_bps, found.consistency_bps} == {NOT_SCORED}
-    assert 0 < len(asked) <= len(PEERS)
+    assert sum(one.peer.model != "dgrid-mini" for one in asked) == 1
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNDISCLOSED, Verdict.ALTERED])

@@ -134,13 +134,14 @@ class Bench:
         if not given.duty.quality:
             return Scores(task_of(chat)), PeerAnswers()
         original, lot = original_of(given, content), given.duty.leaf.receipt + self.evaluator
-        scores, answers = Scores(task_of(chat)), PeerAnswers()
+        scores: Scores | None = Scores(task_of(chat))
+        answers = PeerAnswers()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
-            if not scores.agreed:
+            if scores is not None and not scores.agreed:
                 found = await self._asked(original, peers, within_s=within_s * REPEATS_SHARE)
                 answers += showable(found, given) if given.duty.leaf.is_public else found
                 scores = await self._read(chat, content.answer, answers)
-        return scores, answers
+        return scores or Scores(task_of(chat)), answers
 
     async def _asked(self, original: Original, peers: Sequence[Peer], *, within_s: float) -> PeerAnswers:
         """A request may hold what no reader of JSON can repeat, as 1e999: then nobody is asked."""
@@ -150,13 +151,13 @@ class Bench:
             logger.info("a request cannot be asked again: %s", error.code)
             return PeerAnswers()
 
-    async def _read(self, chat: ChatRequest, answer: str, answers: PeerAnswers) -> Scores:
-        """A text that our judges stumble over costs its scores: not the report, and no second round of answers."""
+    async def _read(self, chat: ChatRequest, answer: str, answers: PeerAnswers) -> Scores | None:
+        """None for a text that our judges stumble over: it costs its scores, not the report, and no more answers."""
         try:
             return await self.judges.score(chat, answer, peers=answers)
         except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
             logger.error("an answer cannot be scored: %s", type(error).__name__)
-            return Scores(task_of(chat))
+            return None
 
     async def _measured(self, given: ShownDuty, content: Content, *, until_s: float) -> Identity | None:
         """What takes too long costs this figure: without an end it would cost the whole report."""

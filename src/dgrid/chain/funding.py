@@ -13,7 +13,9 @@ from dgrid.core.money import WEI
 
 GAS_MONEY_WEI = 100 * WEI
 NONCE_ATTEMPTS = 100
+NONCE_TAKEN = "underpriced", "nonce", "already imported"  # words of anvil's refusals
 MINED_POLLS, MINED_POLL_S = 500, 0.02
+INDEXED_POLLS = 50  # by then a chain that counts a transaction also finds its receipt
 
 
 class NotDevChain(DGridError):
@@ -52,30 +54,40 @@ async def transfer_dev(rpc: Rpc, token: Contract, *, to: Address, amount_wei: in
 async def send_dev(rpc: Rpc, contract: Contract, *, function: str, arguments: Sequence[Any]) -> None:
     """A call by the dev chain's first account, mined. Raises Reverted, ChainUnavailable.
 
-    Many newcomers may come at once. The chain signs and counts nonces, but gives one nonce to several that ask in the
-    same moment; it refuses all but the first of them, or takes one and drops it later. Those ask again.
+    Many newcomers may come at once, and some find the same nonce free. The chain refuses all but the first of them, or
+    takes one and drops it later. Those ask again.
     """
     data = contract.encode(function, arguments)
     call = {"from": to_hex(DEV_ACCOUNT.address), "to": to_hex(contract.address), "data": to_hex(data)}
     for _ in range(NONCE_ATTEMPTS):
+        nonce = await _count(rpc, "pending")
         try:
-            sent = await rpc.call("eth_sendTransaction", [call])
+            sent = await rpc.call("eth_sendTransaction", [{**call, "nonce": hex(nonce)}])
         except RpcError as error:
-            if "underpriced" not in error.message and "nonce" not in error.message:
+            if not any(word in error.message for word in NONCE_TAKEN):
                 raise revert_of(error) from None
             await asyncio.sleep(MINED_POLL_S)
         else:
-            if await _mined(rpc, sent):
+            if await _mined(rpc, sent, nonce=nonce):
                 return
     raise ChainUnavailable("the dev chain's first account is too busy")
 
 
-async def _mined(rpc: Rpc, transaction: str) -> bool:
-    """Waits until it is mined; False if the chain dropped it. Raises ChainUnavailable."""
+async def _count(rpc: Rpc, block: str) -> int:
+    return int(await rpc.call("eth_getTransactionCount", [to_hex(DEV_ACCOUNT.address), block]), 16)
+
+
+async def _mined(rpc: Rpc, transaction: str, *, nonce: int) -> bool:
+    """Waits until its nonce is used; False if another one took it. Raises ChainUnavailable.
+
+    That the chain does not know it proves nothing: what goes into a block is for a moment neither waiting nor mined.
+    """
+    polls_since_used = 0
     for _ in range(MINED_POLLS):
+        polls_since_used += await _count(rpc, "latest") > nonce
         if await rpc.call("eth_getTransactionReceipt", [transaction]) is not None:
             return True
-        if await rpc.call("eth_getTransactionByHash", [transaction]) is None:
+        if polls_since_used > INDEXED_POLLS:
             return False
         await asyncio.sleep(MINED_POLL_S)
     raise ChainUnavailable("the dev chain does not mine")

@@ -24,7 +24,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import DGridError, StorageUnavailable
+from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.money import BPS
 from dgrid.settlement.archives import Archives
@@ -235,11 +235,7 @@ class AuthorLoop:
         desk, batch = self.desk, self.journal.opened(gateway, epoch)
         network = desk.domain.chain_id, desk.domain.verifying_contract
         blob = encode_quality(Canaries(*network, desk.key.address, gateway, epoch, batch.committed, batch.canaries))
-
-        async def publish() -> None:
-            if not await desk.archives.put(blob, key=desk.key):
-                raise StorageUnavailable("no archive takes the canaries")
-
+        publish = partial(desk.archives.lay, blob, key=desk.key, what="canaries")
         await court.open_canaries(
             desk.sender, desk.contracts, gateway=gateway, epoch=epoch, blob_id=blob_id(blob), publish=publish
         )

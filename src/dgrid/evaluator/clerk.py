@@ -8,6 +8,7 @@ others may commit to what they read.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import time_ns
 
 import msgspec
@@ -17,7 +18,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.judging import Opening
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Sender
-from dgrid.core.errors import NotYet, StorageUnavailable
+from dgrid.core.errors import NotYet
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.journal import Commitment, Journal
 from dgrid.evaluator.planning import Commit, FixSeed, Penalize, Pull, Reveal
@@ -61,12 +62,8 @@ class Clerk:
         """Publishes the reports and opens the commitment. Raises StorageUnavailable, Reverted, ChainUnavailable."""
         fixed = self.journal.commitment(step.round)
         assert fixed is not None, "only what was fixed is revealed"
-
-        async def publish() -> None:
-            if not await self.archives.put(fixed.blob, key=self.key):
-                raise StorageUnavailable("no archive takes the reports")
-
         opening = Opening(fixed.reports_root, fixed.blob_id)
+        publish = partial(self.archives.lay, fixed.blob, key=self.key, what="reports")
         await court.reveal(
             self.sender, self.contracts, round_=step.round, opening=opening, salt=fixed.salt, publish=publish
         )

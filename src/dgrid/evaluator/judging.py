@@ -134,13 +134,13 @@ class Bench:
         if not given.duty.quality:
             return Scores(task_of(chat)), PeerAnswers()
         original, lot = original_of(given, content), given.duty.leaf.receipt + self.evaluator
-        scores: Scores | None = Scores(task_of(chat))
-        answers = PeerAnswers()
+        scores, answers = None, PeerAnswers()
         for peers in chosen_peers(await self.peers(), original, lot=lot):
-            if scores is not None and not scores.agreed:
-                found = await self._asked(original, peers, within_s=within_s * REPEATS_SHARE)
-                answers += showable(found, given) if given.duty.leaf.is_public else found
-                scores = await self._read(chat, content.answer, answers)
+            found = await self._asked(original, peers, within_s=within_s * REPEATS_SHARE)
+            answers += showable(found, given) if given.duty.leaf.is_public else found
+            scores = await self._read(chat, content.answer, answers)
+            if scores is None or scores.agreed:
+                break
         return scores or Scores(task_of(chat)), answers
 
     async def _asked(self, original: Original, peers: Sequence[Peer], *, within_s: float) -> PeerAnswers:

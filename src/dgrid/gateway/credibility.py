@@ -51,7 +51,7 @@ class CredibilityReader:
         posted = view.quality_roots.get(view.last_quality_round)
         if posted is None or posted == self.posted:
             return
-        table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
+        table = await self._table(posted)
         self.posted, self.table = posted, table
         self.changes[table.round] = table.changes[:CHANGES_KEPT]
         self._publish(Credibility.of(table.round, table.credibility))
@@ -65,13 +65,16 @@ class CredibilityReader:
         number = next((number for number in latest if number not in self.changes), None)
         if number is None:
             return
-        posted = roots[number]
         try:
-            table = checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
+            table = await self._table(roots[number])
         except CheckFailed:
             self.changes[number] = ()  # what no archive has is not asked for again; what none answers for is
             raise
         self.changes[number] = table.changes[:CHANGES_KEPT]
+
+    async def _table(self, posted: PostedQuality) -> QualityTable:
+        """The table behind a root, from an archive. Raises NetworkUnreachable, CheckFailed."""
+        return checked_table(await self._archives.fetch(posted.root.blob_id), posted, court=self._court)
 
 
 def checked_table(blob: bytes, posted: PostedQuality, *, court: Court) -> QualityTable:

@@ -57,16 +57,12 @@ class PayingAsker:
         raise failure
 
     async def _replied(self, door: GatewayDoor, peer: Peer, body: bytes) -> Reply:
-        client = self._client(door)
-        self.purse.allowance.note(door.gateway)
-        stream = client.relay(Order(body, peer.model, streamed=False))
-        async for _ in stream:
-            pass
-        document, receipt_id = stream.answer.document, stream.answer.receipt_id
+        answer = await self._answered(door, body, model=peer.model)
+        document, receipt_id = answer.document, answer.receipt_id
         if document is None:
             raise CheckFailed("the answer has no receipt")
         try:
-            content = decode_content(await client.fetch(f"/v1/receipts/{receipt_id}/content"))
+            content = decode_content(await self._client(door).fetch(f"/v1/receipts/{receipt_id}/content"))
         except ValueError as error:
             raise CheckFailed(f"the gateway shows no content: {error}") from None
         return Reply(document, content)
@@ -87,11 +83,16 @@ class PayingAsker:
         return sorted(self.purse.doors(self.view()), key=lambda door: door.gateway == repeat.served_by)
 
     async def _asked(self, door: GatewayDoor, repeat: Repeat) -> PeerAnswer:
+        answer = await self._answered(door, repeat.body, model=repeat.peer.model)
+        return checked_answer(answer, repeat, gateway=door.gateway)
+
+    async def _answered(self, door: GatewayDoor, body: bytes, *, model: str) -> Answer:
+        """A whole answer, counted as asked of the gateway. Raises DGridError."""
         self.purse.allowance.note(door.gateway)
-        stream = self._client(door).relay(Order(repeat.body, repeat.peer.model, streamed=False))
+        stream = self._client(door).relay(Order(body, model, streamed=False))
         async for _ in stream:
             pass
-        return checked_answer(stream.answer, repeat, gateway=door.gateway)
+        return stream.answer
 
 
 def checked_answer(answer: Answer, repeat: Repeat, *, gateway: Address) -> PeerAnswer:

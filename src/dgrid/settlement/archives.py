@@ -14,7 +14,7 @@ import msgspec
 
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
-from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
+from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable, StorageUnavailable
 from dgrid.core.identity import ZERO_ADDRESS, Address, address_from_hex, to_hex
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.blob import blob_id as id_of
@@ -161,6 +161,11 @@ class Archives:
         found = await _most(asked, enough=max(enough, len(doors) // 2 + 1))
         promises = {promise.archive: promise for promise in found}
         return [promises[archive] for archive in sorted(promises)]
+
+    async def lay(self, blob: bytes, *, key: SigningKey, what: str) -> None:
+        """Stores a blob that counts only where it lies somewhere. Raises StorageUnavailable if no archive takes it."""
+        if not await self.put(blob, key=key):
+            raise StorageUnavailable(f"no archive takes the {what}")
 
     async def _put_one(self, door: ArchiveDoor, name: bytes, blob: bytes, header: dict[str, str]) -> Promise | None:
         try:

@@ -12,7 +12,7 @@ from typing import Final
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.case_view import Case
 from dgrid.chain.view import ChainView, PostedQuality
-from dgrid.core.errors import DGridError, StorageUnavailable
+from dgrid.core.errors import DGridError
 from dgrid.core.identity import to_hex
 from dgrid.core.keccak import ZERO_HASH
 from dgrid.evaluator.cases.sampling import Sampler, gaps_in
@@ -117,8 +117,7 @@ class Jury:
     async def publish(self, samples: Samples) -> bytes:
         """Lays a set at the archives; the id of its blob. Raises StorageUnavailable."""
         blob = encode_quality(samples)
-        if not await self._bar.archives.put(blob, key=self._bar.key):
-            raise StorageUnavailable("no archive takes the samples")
+        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
         return blob_id(blob)
 
     @property

@@ -1,8 +1,9 @@
 """What an evaluator has met, found and promised, on disk before anybody hears of it.
 
-Killed at any step it goes on from here: reports are not made twice, a secret is drawn once, and the commitment of a
-round is fixed the moment it is written, whatever the chain does afterwards. Which transactions left is the sender's own
-journal's to know; what the chain took is the chain's to say. Bounded: rounds long posted are forgotten.
+Killed at any step it goes on from here: reports are not made twice, a secret is drawn once, the commitment of a round
+is fixed the moment it is written, whatever the chain does afterwards, and no gateway is allowed a question's fee twice.
+Which transactions left is the sender's own journal's to know; what the chain took is the chain's to say. Bounded:
+rounds long posted are forgotten, and a gateway has one row.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,11 @@ CREATE TABLE IF NOT EXISTS signatures (
     round INTEGER PRIMARY KEY,
     root BLOB NOT NULL,
     signature BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS allowances (
+    gateway BLOB PRIMARY KEY,
+    before_wei TEXT,  -- what its channel had been paid when it was first looked at; NULL until then
+    asked_wei TEXT NOT NULL
 ) STRICT;
 """
 _PLACE: Final = "gateway = ? AND epoch = ? AND lane = ? AND sequence = ?"
@@ -202,6 +208,34 @@ class Journal:
         """Whether this evaluator computed the same root for its round, and signed it."""
         known = self.signature(root.round)
         return known is not None and known.root == root
+
+    # --- allowances ---------------------------------------------------------------------------------------------------
+
+    def add_asked(self, gateway: bytes, budget_wei: int) -> None:
+        """One more question that leaves for a gateway, and may cost so much."""
+        before_wei, asked_wei = self._allowance(gateway)
+        self._keep_allowance(gateway, before_wei, asked_wei + budget_wei)
+
+    def may_draw_wei(self, gateway: bytes, *, paid_in_wei: int) -> int:
+        """What a gateway's questions may cost so far, and what its channel had been paid when it was first looked at,
+        which is now where it was not before.
+        """
+        before_wei, asked_wei = self._allowance(gateway)
+        if before_wei is None:
+            before_wei = paid_in_wei
+            self._keep_allowance(gateway, before_wei, asked_wei)
+        return before_wei + asked_wei
+
+    def _allowance(self, gateway: bytes) -> tuple[int | None, int]:
+        query = "SELECT before_wei, asked_wei FROM allowances WHERE gateway = ?"
+        before_wei, asked_wei = self._db.execute(query, (gateway,)).fetchone() or (None, 0)
+        return None if before_wei is None else int(before_wei), int(asked_wei)
+
+    def _keep_allowance(self, gateway: bytes, before_wei: int | None, asked_wei: int) -> None:
+        values = gateway, None if before_wei is None else str(before_wei), str(asked_wei)
+        self._db.execute("INSERT OR REPLACE INTO allowances VALUES (?, ?, ?)", values)
+
+    # --- what is over -------------------------------------------------------------------------------------------------
 
     def forget_before(self, number: int) -> None:
         """Forgets the rounds before this one: nobody asks for them any more."""

@@ -1,15 +1,15 @@
 """What an evaluator pays its re-runs from: a channel at every gateway, with an API key of its own for each.
 
 A key is shown to one gateway only, which could spend what lies in its channel and nothing else: so deposits are small,
-and filled up when half is used, as long as no more was drawn than what was asked may cost. Refuses to deposit what the
+and filled up when half is used, as long as no more was drawn than what was asked may cost. So a gateway that draws for
+what was never asked gets one deposit in all, however often the evaluator begins anew. Refuses to deposit what the
 evaluator does not hold. A gateway without a channel is not asked.
 """
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 
-from dgrid.chain.channels import ChannelTerms, channel_config, channel_state, deposit, gateways_to_pay
+from dgrid.chain.channels import ChannelState, ChannelTerms, channel_config, channel_state, deposit, gateways_to_pay
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.rpc import Rpc
@@ -19,6 +19,7 @@ from dgrid.core.errors import InsufficientBudget
 from dgrid.core.identity import Address, api_key_of, api_key_tag, channel_salt, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import amount_text
+from dgrid.evaluator.journal import Journal
 from dgrid.wire.messages import ChannelConfig
 from dgrid.wire.signatures import SigningKey
 
@@ -34,24 +35,24 @@ class GatewayDoor:
     api_key: str
 
 
+@dataclass(frozen=True, slots=True)
 class Allowance:
-    """What each gateway may have drawn since this process began: for each question that it was asked the most that one
-    may cost. Nothing is kept on disk, so what lay in a channel then is not asked after.
+    """What each gateway may have drawn: for each question that it was asked the most that one may cost.
+
+    On disk before the question leaves: killed between the two, a gateway is allowed one fee too many, and none too few.
+    What was paid in before the first count (the journal is new, or was lost) may have been asked for, and is allowed.
     """
 
-    def __init__(self, budget_wei: int) -> None:
-        self._budget_wei = budget_wei
-        self._asked: Counter[bytes] = Counter()
-        self._drawn_wei: dict[bytes, int] = {}  # at the first look
+    journal: Journal
+    budget_wei: int
 
     def note(self, gateway: bytes) -> None:
-        """One more question that leaves for a gateway."""
-        self._asked[gateway] += 1
+        """One more question that leaves for a gateway. Raises sqlite3.Error, and then it must not leave."""
+        self.journal.add_asked(gateway, self.budget_wei)
 
-    def covers(self, gateway: bytes, drawn_wei: int, *, spare_wei: int) -> bool:
-        """Whether a gateway has drawn no more than it may, and what was open before."""
-        since_wei = drawn_wei - self._drawn_wei.setdefault(gateway, drawn_wei)
-        return since_wei <= self._asked[gateway] * self._budget_wei + spare_wei
+    def covers(self, gateway: bytes, state: ChannelState) -> bool:
+        """Whether a gateway has drawn no more than it may. Ask before anything is paid in."""
+        return state.drawn_wei <= self.journal.may_draw_wei(gateway, paid_in_wei=state.deposited_wei)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Purse:
             # The latest state, not the final one, so that nothing is paid in twice.
             state = await channel_state(self.rpc, self.contracts, config=config)
             missing_wei = self.deposit_wei - (state.deposited_wei - state.drawn_wei)
-            if not self.allowance.covers(member.address, state.drawn_wei, spare_wei=self.deposit_wei):
+            if not self.allowance.covers(member.address, state):
                 logger.warning("%s draws more than it was asked for: it gets no more", to_hex(member.address))
             elif 2 * missing_wei > self.deposit_wei:
                 await self._pay_in(config, missing_wei)

@@ -78,15 +78,14 @@ class Own:
     side: ChainSide
     encryption: EncryptionKey
     forcing: Forcing
-    allowance: Allowance
+    journal: Journal
     tally: Tally = field(default_factory=Tally)
 
     @property
     def purse(self) -> Purse:
-        side, config = self.side, self.config
-        return Purse(
-            side.rpc, side.contracts, side.sender, config.key(), int(config.deposit_wei), config.dev, self.allowance
-        )
+        side, config, deposit_wei = self.side, self.config, int(self.config.deposit_wei)
+        allowance = Allowance(self.journal, int(config.repeat_wei_max))
+        return Purse(side.rpc, side.contracts, side.sender, config.key(), deposit_wei, config.dev, allowance)
 
     def http(self, limits: ClientLimits) -> HttpClient:
         return HttpClient(limits, allow=loopback_only if self.config.dev else any_address)
@@ -102,7 +101,9 @@ class Own:
 async def _live(config: EvaluatorConfig) -> None:
     encryption, forcing = EncryptionKey.kept_in(config.folder), Forcing(runnable_models(config))
     async with chain_side(config) as side, AsyncExitStack() as stack:
-        own = Own(config, side, encryption, forcing, Allowance(int(config.repeat_wei_max)))
+        journal = Journal(config.folder / FILE_NAME)
+        stack.callback(journal.close)
+        own = Own(config, side, encryption, forcing, journal)
         stack.push_async_callback(forcing.stop)
         loop = opened_loop(own, stack)
         service = EvaluatorService(side.sender.address, loop.journal, side.watcher, own.tally)
@@ -116,11 +117,10 @@ async def _live(config: EvaluatorConfig) -> None:
 
 def opened_loop(own: Own, stack: AsyncExitStack) -> EvaluatorLoop:
     """All that works together, to be closed with `stack`."""
-    config, side, key, domain = own.config, own.side, own.config.key(), own.side.court
+    side, key, domain = own.side, own.config.key(), own.side.court
     watcher, contracts = side.watcher, side.contracts
-    http, journal = own.http(LIMITS), Journal(config.folder / FILE_NAME)
+    http, journal = own.http(LIMITS), own.journal
     stack.push_async_callback(http.close)
-    stack.callback(journal.close)
     archives, quality = own.archives(http)
     reader = DisclosureReader(archives, domain, own.encryption, key.address)
     bench = opened_bench(own, stack, quality=quality)

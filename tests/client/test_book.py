@@ -1,5 +1,6 @@
 """A channel's book: on disk before a voucher leaves, one line a change, and the same whenever it is opened again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -76,6 +77,50 @@ def test_a_line_that_is_there_in_part_takes_nothing_along(
         again = ChannelBook(file)
         again.promise("e", 5, deadline_ms=0)
         assert state(ChannelBook(file)) == state(again)
+
+
+@given(steps=st.lists(st.builds(Step, NAMES, st.integers(0, 10**30), st.integers(1, 50), st.booleans()), min_size=3))
+def test_a_damaged_line_takes_nothing_of_what_follows_it(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    """Whichever it is: all that is used stays, and every promise but its own."""
+    file = tmp_path_factory.mktemp("book") / "one.jsonl"
+    one = ChannelBook(file)
+    for step in steps:
+        do(one, step)
+    lines = file.read_bytes().splitlines(keepends=True)
+    for at, line in enumerate(lines[:-1]):
+        file.write_bytes(b"".join([*lines[:at], line[:7], b"\0\n", *lines[at + 1 :]]))
+        used_wei, promised = state(ChannelBook(file))
+        assert used_wei == one.used_wei
+        assert promised.keys() >= one.promises.keys() - {json.loads(line).get("request")}
+
+
+def test_damage_is_said_and_a_last_line_that_is_there_in_part_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "one.jsonl"
+    one = ChannelBook(file)
+    for name in "abc":
+        one.promise(name, FEE_WEI, deadline_ms=1)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    ChannelBook(file)
+    assert not caplog.records
+    file.write_bytes(whole[:9] + b"\0" + whole[10:])
+    ChannelBook(file)
+    assert "1 damaged lines of 4 are passed over" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"nonsense", b"\0" * 80, b"\0\n\0\n", b"[" * 100_000, b'{"used_wei":"-1"}\n'])
+def test_a_book_of_which_no_line_can_be_read_is_not_taken_for_an_empty_one(tmp_path: Path, data: bytes) -> None:
+    file = book_file(tmp_path, CHANNEL)
+    file.parent.mkdir()
+    file.write_bytes(data)
+    with pytest.raises(StorageUnavailable, match="damaged") as refused:
+        ChannelBook(file)
+    assert "move it away" in refused.value.hint
+    assert file.read_bytes() == data
 
 
 def test_a_change_is_one_line_however_many_requests_are_under_way(tmp_path: Path) -> None:

@@ -144,9 +144,24 @@ def test_a_lost_book_starts_at_what_the_chain_drew(tmp_path: Path) -> None:
     payer.raise_used(500)
     payer.raise_used(400)
     assert payer.used_wei == 500
-    book_file(tmp_path, payer.channel_id).parent.mkdir(exist_ok=True)
-    book_file(tmp_path, payer.channel_id).write_bytes(b"nonsense")
+    payer.sign(ORDER)
+    book_file(tmp_path, payer.channel_id).unlink()
     assert wallet(tmp_path).used_wei == 0
+
+
+def test_a_damaged_line_loses_neither_what_was_used_nor_what_is_under_way(tmp_path: Path) -> None:
+    """A lower voucher than those signed before buys nothing, and receipts that count on would be refused."""
+    payer = wallet(tmp_path)
+    payer.settle(billed(payer, opened(payer.sign(ORDER))))
+    payer.settle(billed(payer, opened(payer.sign(ORDER)), paid_before=payer.used_wei))
+    payer.sign(ORDER)
+    book = book_file(tmp_path, payer.channel_id)
+    lines = book.read_bytes().splitlines(keepends=True)
+    for at in range(len(lines) - 1):
+        book.write_bytes(b"".join([*lines[:at], b"\0" * len(lines[at]), b"\n", *lines[at + 1 :]]))
+        again = wallet(tmp_path)
+        assert again.used_wei == payer.used_wei
+        assert again.ceiling_wei >= payer.ceiling_wei
 
 
 def test_asking_with_vouchers_needs_no_key_and_ends_with_a_checked_receipt(tmp_path: Path) -> None:

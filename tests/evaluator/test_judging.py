@@ -47,7 +47,7 @@ class StumblingJudges:
 class Scale:
     """Measures, or fails."""
 
-    def __init__(self, found: Identity | None = FOUND, *, broken: bool = False, hangs: bool = False) -> None:
+    def __init__(self, found: Identity | None = FOUND, *, broken: Exception | None = None, hangs: bool = False) -> None:
         self.found, self.broken, self.hangs = found, broken, hangs
         self.asked: list[bytes] = []
 
@@ -55,8 +55,8 @@ class Scale:
         self.asked.append(digest)
         if self.hangs:
             await asyncio.Event().wait()
-        if self.broken:
-            raise EngineError("the child died")
+        if self.broken is not None:
+            raise self.broken
         return self.found
 
 
@@ -138,8 +138,9 @@ def test_a_leaf_drawn_for_its_identity_alone_is_not_scored_and_costs_no_peer() -
     assert found.identity == FOUND
 
 
-def test_a_measurement_that_fails_leaves_the_scores() -> None:
-    found = report(given(identity=True), Scale(broken=True))
+@pytest.mark.parametrize("error", [EngineError("the child died"), ZeroDivisionError("a fault of ours")])
+def test_a_measurement_that_fails_leaves_the_scores(error: Exception) -> None:
+    found = report(given(identity=True), Scale(broken=error))
     assert (found.identity, found.accuracy_bps) == (None, 10_000)
 
 

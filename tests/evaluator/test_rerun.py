@@ -149,6 +149,20 @@ def test_what_fails_or_comes_too_late_is_absent() -> None:
     assert (len(found.same_model), found.other_models) == (1, ())
 
 
+def test_a_fault_of_ours_over_one_peers_answer_costs_that_answer_alone_and_its_words_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def ask(repeat: Repeat) -> PeerAnswer:
+        if repeat.peer.digest == MICRO:
+            raise ValueError("what the user said")
+        return PeerAnswer(repeat.peer, repeat.peer.node.rjust(32, b"\0"), "Oslo")
+
+    found = answers_of(ask)
+    assert (len(found.same_model), len(found.other_models)) == (1, 1)
+    assert "ValueError < test_rerun.py" in caplog.text
+    assert "what the user said" not in caplog.text
+
+
 def test_no_more_are_asked_at_once_than_allowed() -> None:
     running: list[int] = []
     most: list[int] = []

@@ -20,6 +20,7 @@ from dgrid.evaluator.journal import Journal
 from dgrid.evaluator.judging import Bench, ShownDuty
 from dgrid.evaluator.planning import is_over, judges_until_s, rounds_under_way
 from dgrid.evaluator.tally import Tally
+from dgrid.machine.traces import trace_of
 from dgrid.poq.draw import Duty, duties
 from dgrid.poq.evidence import DrawnEpoch
 from dgrid.settlement.evidence import LeafPlace
@@ -195,7 +196,7 @@ class Docket:
             logger.info("epoch %d of %s: cannot %s yet: %s", draw.epoch, to_hex(draw.gateway), kind, error)
             self._rest(name)
         except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be somebody's content)
-            logger.error("%s failed: %s", name[0], type(error).__name__)
+            logger.error("%s failed: %s", name[0], trace_of(error))
             self._rest(name)
 
     def _rest(self, name: Name) -> None:

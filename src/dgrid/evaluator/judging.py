@@ -15,6 +15,7 @@ from dgrid.core.errors import DGridError, RequestError
 from dgrid.core.identity import Address
 from dgrid.evaluator.disclosures import Shown
 from dgrid.evaluator.rerun import Original, Peer, PeerAnswers, Repeater, chosen_peers
+from dgrid.machine.traces import trace_of
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.rules import CostReference
@@ -156,7 +157,7 @@ class Bench:
         try:
             return await self.judges.score(chat, answer, peers=answers)
         except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
-            logger.error("an answer cannot be scored: %s", type(error).__name__)
+            logger.error("an answer cannot be scored: %s", trace_of(error))
             return None
 
     async def _measured(self, given: ShownDuty, content: Content, *, until_s: float) -> Identity | None:
@@ -168,7 +169,9 @@ class Bench:
                 return await self.measuring.measure(given.document.dispatch.model_digest, content)
         except (DGridError, TimeoutError) as error:
             logger.warning("the claimed model could not be run: %s", str(error) or "it took too long")
-            return None
+        except Exception as error:  # noqa: BLE001 (as above)
+            logger.error("an answer cannot be measured: %s", trace_of(error))
+        return None
 
 
 def showable(peers: PeerAnswers, given: ShownDuty) -> PeerAnswers:

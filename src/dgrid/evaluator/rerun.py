@@ -18,6 +18,7 @@ import msgspec
 from dgrid.core.errors import DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.machine.traces import trace_of
 from dgrid.settlement.grounds import fields_asked_again
 from dgrid.wire.grounds import Compared
 
@@ -125,7 +126,9 @@ class Repeater:
                 return await self._ask(repeat)
             except DGridError as error:
                 logger.info("no answer of %s to compare with: %s", to_hex(peer.node), error.code)
-                return None
+            except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be somebody's content)
+                logger.error("asking %s failed: %s", to_hex(peer.node), trace_of(error))
+            return None
 
 
 async def _within(asked: Sequence[Awaitable[PeerAnswer | None]], seconds: float) -> list[PeerAnswer | None]:

@@ -4,8 +4,10 @@ Request and answer of a public leaf lie open, and its evaluators show the peers'
 encoder everything that they say of it but the identity follows. Needs nobody's help but the chain, the archives and an
 encoder. Refuses to judge whom an evaluator asked: answers that were left out leave no trace. Refuses to name whoever
 may have looked before anything lay open: "undisclosed" is only held against those few who say it of what came in time.
+What our own judges stumble over is held against nobody.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +20,7 @@ from dgrid.evaluator.judges.by_encoder import EncoderJudges
 from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Scores
 from dgrid.evaluator.rerun import OTHER_MODELS_MAX, SAME_MODEL_MAX, Peer, PeerAnswer, PeerAnswers
+from dgrid.machine.traces import trace_of
 from dgrid.poq.dimensions import cost_score
 from dgrid.poq.draw import Duty
 from dgrid.poq.panels import panels
@@ -32,6 +35,8 @@ from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.grounds import Compared, Grounds, Method
 from dgrid.wire.openai import ChatRequest, decode_chat
 from dgrid.wire.quality import NOT_SCORED, Content, LeafKey, Report, Reports, Verdict
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE_BPS: Final = 200
 """Other processors multiply otherwise. Between two ways of one of them a cosine differed by up to 0.006 (5,000 pairs),
@@ -57,7 +62,7 @@ class Rescored:
     """What became of the reports on public leaves. A score within the tolerance is taken to follow."""
 
     reports: int  # scored again
-    unread: int  # that could not be: the content lies open nowhere, or perhaps came late; or no encoder answers
+    unread: int  # that could not be: not open, or perhaps late; no encoder answers, or our own judges stumble
     unfounded: tuple[Unfounded, ...]
 
 
@@ -89,16 +94,13 @@ class Rescorer:
             key = duty.leaf.key
             if not duty.leaf.is_public:
                 reasons = [LEAKS] if report.grounds else []
-            elif key not in contents or (report.verdict == Verdict.UNDISCLOSED and key not in lying_open):
-                unread += 1
-                continue
             else:
-                try:
-                    reasons = await self._reasons(Said(duty, report, grounds, *contents[key]))
-                except EngineError:
+                is_open = key in contents and (report.verdict != Verdict.UNDISCLOSED or key in lying_open)
+                found = await self._read(Said(duty, report, grounds, *contents[key])) if is_open else None
+                if found is None:
                     unread += 1
                     continue
-                reports += 1
+                reasons, reports = found, reports + 1
             if reasons:
                 unfounded.append(Unfounded(duty.round, duty.evaluator, key, "; ".join(reasons)))
         return Rescored(reports, unread, tuple(unfounded))
@@ -122,6 +124,16 @@ class Rescorer:
                 contents = await self.reader.public_contents(drawn)
                 found.update({key: (drawn.documents[key], content) for key, content in contents.items()})
         return found
+
+    async def _read(self, said: Said) -> list[str] | None:
+        """Why a report does not follow; None where that cannot be said."""
+        try:
+            return await self._reasons(said)
+        except EngineError:
+            return None
+        except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
+            logger.error("a report cannot be scored again: %s", trace_of(error))
+            return None
 
     async def _reasons(self, said: Said) -> list[str]:
         """Why a report does not follow; empty when it does. Raises EngineError."""

@@ -1,1 +1,3 @@
-"""What the machine under every role gives: files of SQLite, and an end with the parent. Knows nothing of DGrid."""
+"""What the machine under every role gives: files of SQLite, an end with the parent, places in tracebacks. Knows nothing
+of DGrid.
+"""

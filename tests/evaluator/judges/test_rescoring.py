@@ -23,7 +23,7 @@ from dgrid.evaluator.judges.by_encoder import EncoderJudges
 from dgrid.evaluator.judges.by_rules import RuleJudges
 from dgrid.evaluator.judging import Bench, FoundedReport, Judges, ShownDuty
 from dgrid.evaluator.rerun import Repeater
-from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer, Said
+from dgrid.evaluator.rescoring import DENIES, LEAKS, TOLERANCE_BPS, Rescored, Rescorer, Said, bare
 from dgrid.poq.rules import BUILT_IN_REFERENCES
 from dgrid.settlement.evidence import documents_of
 from dgrid.settlement.recomputing import recompute
@@ -41,6 +41,13 @@ class NoEncoder:
 
     async def vectors(self, texts: Sequence[str]) -> Vectors:
         raise EngineError("there is none here")
+
+
+class StumblingEncoder:
+    """Meets a text that nobody thought of; its words hold it."""
+
+    async def vectors(self, texts: Sequence[str]) -> Vectors:
+        raise ZeroDivisionError(texts[0])
 
 
 @dataclass
@@ -235,6 +242,39 @@ def test_without_an_encoder_what_rests_on_one_is_left_open(loop: asyncio.Runner,
     again = loop.run(rescored(found.judged, NoEncoder()))
     assert again.unfounded == ()
     assert again.unread > 0
+
+
+def test_what_our_own_judges_stumble_over_is_held_against_nobody_and_the_rest_is_scored(
+    loop: asyncio.Runner, encoder: EncoderClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = loop.run(a_round(Peers(SAYING), EncoderJudges(encoder, RuleJudges())))
+    by_encoder = [
+        one
+        for key in evaluators()
+        for one in public_reports(found, key.address)
+        if one.grounds is not None and one.grounds.answers
+    ]
+    liar = public_reports(found, evaluators()[0].address)[0].report.key
+
+    def change(one: FoundedReport) -> FoundedReport:
+        lie = msgspec.structs.replace(one.report, verdict=int(Verdict.ALTERED))
+        return FoundedReport(bare(lie)) if one.report.key == liar else one
+
+    found.open(change, liar=evaluators()[0].address)
+    again = loop.run(rescored(found.judged, StumblingEncoder()))
+    assert [one.key for one in again.unfounded] == [liar], "who lies of what needs no encoder is named all the same"
+    assert len(by_encoder) - 1 <= again.unread <= len(by_encoder)
+    assert "ZeroDivisionError < test_rescoring.py" in caplog.text
+    assert not any(text in caplog.text for text in SAYING.values())
+
+
+def test_whom_its_encoder_made_stumble_is_not_named_by_those_who_do_not() -> None:
+    """What it says by rules instead follows for everybody."""
+    found = asyncio.run(a_round(Peers(SAYING), EncoderJudges(StumblingEncoder(), RuleJudges())))
+    found.open()
+    again = asyncio.run(rescored(found.judged, NoEncoder()))
+    assert again.unfounded == ()
+    assert again.reports == sum(len(public_reports(found, key.address)) for key in evaluators()) > 0
 
 
 def test_a_leaf_that_nobody_disclosed_is_left_open(by_rules: Round) -> None:

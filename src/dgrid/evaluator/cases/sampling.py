@@ -17,6 +17,7 @@ from dgrid.core.errors import CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.judging import Measuring
 from dgrid.evaluator.rerun import Peer
+from dgrid.machine.traces import trace_of
 from dgrid.settlement.evidence import is_signed
 from dgrid.settlement.samples import Question, SampleTerms, record_of, sample_questions
 from dgrid.wire.documents import ReceiptDocument
@@ -77,6 +78,9 @@ class Sampler:
                 identity = await self.measuring.measure(peer.digest, reply.content)
             except DGridError as error:
                 logger.info("no sample of %s: %s", to_hex(peer.node), error.message)
+                return None
+            except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the node's)
+                logger.error("sampling %s failed: %s", to_hex(peer.node), trace_of(error))
                 return None
         return Sample(record_of(reply.document), reply.content, identity)
 

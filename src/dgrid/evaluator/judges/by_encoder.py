@@ -12,6 +12,7 @@ from dgrid.evaluator.judges.agreement import judge_accuracy, judge_consistency
 from dgrid.evaluator.judges.likeness import likeness
 from dgrid.evaluator.judging import Judges, Scores
 from dgrid.evaluator.rerun import PeerAnswers
+from dgrid.machine.traces import trace_of
 from dgrid.poq.formats import format_score
 from dgrid.poq.tasks import question_of, task_of
 from dgrid.wire.answers import choices_of
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EncoderJudges:
-    """Scores by likeness; by `otherwise` while the encoder does not answer."""
+    """Scores by likeness; by `otherwise` while the encoder does not answer, or where reading by it stumbles."""
 
     encoder: Encoder
     otherwise: Judges
@@ -34,7 +35,9 @@ class EncoderJudges:
             return await self.score_by_encoder(chat, answer, peers=peers)
         except EngineError as error:
             logger.warning("judging without the encoder: %s", error.message)
-            return await self.otherwise.score(chat, answer, peers=peers)
+        except Exception as error:  # noqa: BLE001 (a fault of ours; its words may be the answer's)
+            logger.error("an answer cannot be scored by the encoder: %s", trace_of(error))
+        return await self.otherwise.score(chat, answer, peers=peers)
 
     async def score_by_encoder(self, chat: ChatRequest, answer: str, *, peers: PeerAnswers) -> Scores:
         """The same by the encoder alone. Raises EngineError where it does not answer."""

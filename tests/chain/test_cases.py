@@ -21,7 +21,8 @@ from dgrid.chain.cases import Accusation
 from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
-from dgrid.core.identity import Address
+from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.settlement.cases import root_charge
@@ -54,14 +55,19 @@ async def seen(room: Courtroom, holds: Callable[[ChainView], bool]) -> ChainView
     return await room.network.watcher.until(holds, timeout_s=30)
 
 
-async def posted(room: Courtroom) -> QualityRoot:
-    """A round of which most evaluators signed some root."""
+async def signable(room: Courtroom) -> QualityRoot:
+    """A judged round over which some root can be posted now."""
     await room.serve(100)
     draw = await room.draw(100)
     await judge(room, draw.round)
     _, _, _, posts = await room.windows(draw.round)
     await room.pass_until(posts)
-    root = some_root(room, draw.round)
+    return some_root(room, draw.round)
+
+
+async def posted(room: Courtroom) -> QualityRoot:
+    """A round of which most evaluators signed some root."""
+    root = await signable(room)
     poster = await room.net.sender("anyone", dgai_wei=100 * WEI)
     signed = room.sign(root, *SIGNERS)
     await court.post_quality(poster, room.net.contracts, root=root, releases=(), signatures=signed)
@@ -146,6 +152,33 @@ def test_an_overturned_root_does_not_count_and_costs_those_who_signed_it(on_devn
         another = await net.sender("another", dgai_wei=0)  # one sender posts one root once
         await court.post_quality(another, net.contracts, root=root, releases=(), signatures=again)
         assert root.round in (await seen(room, lambda view: bool(view.quality_roots))).quality_roots
+
+    on_devnet(main)
+
+
+FORWARDER = "602e8060095f395ff33660019003806001" + "5f375f5f825f5f73{court}5af1602c575f5ffd5b00"
+"""Calls the court with all but the first byte of what it is called with, and fails where that fails."""
+
+
+def test_who_signed_a_root_that_a_contract_posted_is_a_failed_check_and_no_fault(on_devnet: OnDevnet) -> None:
+    """An evaluator that stumbled over it would never dispute the root."""
+
+    async def main(net: Devnet) -> None:
+        room, contract = await courtroom(net, *EVALUATORS), net.contracts.quality_court
+        await net.pass_time(3)
+        root = await signable(room)
+        poster = await net.sender("anyone", dgai_wei=0)
+        made = await poster.create(bytes.fromhex(FORWARDER.format(court=contract.address.hex())), label="forwarder")
+        receipt = await net.rpc.call("eth_getTransactionReceipt", ["0x" + made.hash.hex()])
+        signatures = sorted((one.evaluator, one.signature) for one in room.sign(root, *SIGNERS))
+        data = to_hex(b"\0" + contract.encode("post", [root, [], signatures]))
+        (account,) = (await net.rpc.call("eth_accounts", []))[:1]
+        call = {"from": account, "to": receipt["contractAddress"], "gas": hex(5_000_000), "data": data}
+        await net.rpc.call("eth_sendTransaction", [call])
+        view = await seen(room, lambda view: bool(view.quality_roots))
+        assert view.quality_roots[root.round].root == root
+        with pytest.raises(CheckFailed, match="by a contract's call"):
+            await cases.signatures_of(net.rpc, net.contracts, posted=view.quality_roots[root.round])
 
     on_devnet(main)
 

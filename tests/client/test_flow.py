@@ -91,6 +91,15 @@ def test_a_dead_gateway_is_passed_over(way: Asking) -> None:
 
 
 @every_way
+@pytest.mark.parametrize("none", ["x", "ftp://x", "http://x:abc", "http://.", "http://[::1"])
+def test_a_gateway_that_registered_no_url_is_passed_over(way: Asking, none: str) -> None:
+    with serving(Gateway()) as urls:
+        assert way([none, *urls])[1].verified
+    with pytest.raises(NetworkUnreachable):
+        way([none])
+
+
+@every_way
 def test_a_gateway_without_nodes_is_passed_over(way: Asking) -> None:
     with serving(Gateway(refusal=NoNodeAvailable("none")), Gateway()) as urls:
         _, answer = way(urls)

@@ -38,6 +38,7 @@ def lies(stage: Stage, signed: SignedRoot) -> dict[str, Callable[[], Reply]]:
         "no hex": lambda: shown(signed, signature="zz"),
         "no signature": lambda: shown(signed, signature=7),
         "no JSON": lambda: Reply(200, b"\xff"),
+        "depth without end": lambda: Reply(200, b'{"root":{"a":' + b"[" * 8_000),
         "too much": lambda: Reply(200, b" " * (DOCUMENT_BYTES_MAX + 1)),
         "nothing": lambda: Reply(503, b""),
     }

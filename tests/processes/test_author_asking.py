@@ -34,6 +34,9 @@ def listing(model: str, wei: object) -> dict[str, object]:
     }
 
 
+DEEP = Reply(200, b'{"more":' + b"[" * 100_000)
+
+
 def asked(model: str, listed: object, *, path: str = "") -> tuple[Sequence[str], DGridError]:
     """What a gateway that lists a model so is asked, and how that ends. `path` stands behind its registered address."""
     paths: list[str] = []
@@ -41,7 +44,8 @@ def asked(model: str, listed: object, *, path: str = "") -> tuple[Sequence[str],
     async def handle(request: Request) -> Reply:
         paths.append(f"{request.method} {request.path}")
         assert (request.method == "GET") == (not request.header(b"authorization")), "a look does not say whose it is"
-        return problem_reply(Unavailable("not now")) if request.method == "POST" else json_reply(listed)
+        looked = listed if isinstance(listed, Reply) else json_reply(listed)
+        return problem_reply(Unavailable("not now")) if request.method == "POST" else looked
 
     async def run() -> DGridError:
         server, http = Server(handle, host="127.0.0.1", port=0), HttpClient(PRICE_LIMITS)
@@ -89,5 +93,11 @@ def test_whom_a_virtual_name_leads_to_the_gateway_decides() -> None:
 @pytest.mark.parametrize("listed", [{}, {"data": []}, [], *(listing("dgrid-mini", wei) for wei in ("x", 7, None, ""))])
 def test_a_price_that_is_none_is_not_paid(listed: object) -> None:
     paths, error = asked("dgrid-mini", listed)
+    assert len(paths) == 1
+    assert isinstance(error, CheckFailed)
+
+
+def test_a_list_nested_without_end_is_no_list() -> None:
+    paths, error = asked("dgrid-mini", DEEP)
     assert len(paths) == 1
     assert isinstance(error, CheckFailed)

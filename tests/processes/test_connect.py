@@ -18,10 +18,11 @@ from dgrid.client.book import used_by_channel
 from dgrid.client.kept import kept_receipt, kept_refused, kept_request
 from dgrid.client.payments import Wallets
 from dgrid.config import ChainConfig, WalletConfig
-from dgrid.core.errors import InsufficientBudget, ModelNotFound
+from dgrid.core.errors import InsufficientBudget, ModelNotFound, NetworkUnreachable
 from dgrid.processes.chain_side import background
-from dgrid.processes.connect import ConnectOptions, KeepingWallets, Proxy, connected, keep_bounded
+from dgrid.processes.connect import ConnectOptions, KeepingWallets, Proxy, _gateway_at, connected, keep_bounded
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.http import HttpClient
 from dgrid.wire.server import PortTaken, Reply, Request, Server, json_reply
 from dgrid.wire.verification import verify_receipt
 
@@ -183,6 +184,23 @@ def test_a_taken_port_is_found_before_any_gateway_is_asked_or_money_sent(tmp_pat
 
     asyncio.run(run())
     assert asked == []
+
+
+@pytest.mark.parametrize("said", [b"[]", b"{}", b'{"gateway":7}', b'{"gateway":"0x"}', b'{"more":' + b"[" * 100_000])
+def test_what_is_no_gateway_at_a_configured_url_is_a_typed_error(said: bytes) -> None:
+    async def handle(_request: Request) -> Reply:
+        return Reply(200, said)
+
+    async def run() -> None:
+        server, http = Server(handle, host="127.0.0.1", port=0), HttpClient()
+        await server.start()
+        for url in (f"http://127.0.0.1:{server.port}", "no url"):
+            with pytest.raises(NetworkUnreachable, match="no gateway answers"):
+                await _gateway_at(url, http)
+        await http.close()
+        await server.stop()
+
+    asyncio.run(run())
 
 
 def test_the_book_shows_what_was_used(tmp_path: Path) -> None:

@@ -270,6 +270,21 @@ def test_only_http_urls_are_taken(url: str) -> None:
         Origin.of(url)
 
 
+NO_URLS = ("", "x", "ftp://x/", "http://", "http://[::1", "http://x:99999", "http://x:abc", "http://.")
+
+
+@pytest.mark.parametrize("url", [*NO_URLS, "http://\ud800", "http://" + "a" * 99, "x" * 100_000])
+def test_whatever_somebody_registers_as_its_endpoint_is_at_worst_not_reached(url: str) -> None:
+    async def main() -> None:
+        client = HttpClient(LIMITS)
+        with pytest.raises(NodeUnreachable) as refused:
+            await client.request("GET", url + "/v1/offer")
+        assert len(refused.value.message) < 500
+        await client.close()
+
+    asyncio.run(main())
+
+
 def test_a_header_cannot_smuggle_a_second_one() -> None:
     async def talk(client: HttpClient, url: str) -> None:
         with pytest.raises(ValueError, match="line break"):

@@ -7,6 +7,7 @@ roles' business; a call that comes too early or too late is Reverted.
 import time
 from dataclasses import dataclass
 
+from dgrid.chain.abi import AbiError
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Contracts
@@ -19,6 +20,7 @@ from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
+from dgrid.wire.messages import QualityRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,16 @@ async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> Transac
 
 
 async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
-    """Who signed a posted root, from the transaction that posted it. Raises ChainUnavailable, CheckFailed."""
+    """Who signed a posted root, from the transaction that posted it. Raises CheckFailed when a contract made the call,
+    ChainUnavailable.
+    """
     data = await data_of(rpc, posted.transaction)
     if data is None:
         raise CheckFailed("the chain does not know the transaction that posted the root")
-    _, _, signatures = contracts.quality_court.decode_call("post", data)
+    try:
+        root, _, signatures = contracts.quality_court.decode_call("post", data)
+    except AbiError:
+        root, signatures = None, ()
+    if root is None or QualityRoot(*root) != posted.root:
+        raise CheckFailed("the root was posted by a contract's call; who signed it cannot be seen")
     return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in signatures]

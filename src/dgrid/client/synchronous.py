@@ -137,7 +137,7 @@ class _Driver:
     def _advance(self, step: Send | Read | Pause) -> Step:
         try:
             value = self._do(step)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: what is no URL
             return self._flow.throw(NetworkUnreachable(reason_of(error)))
         return self._flow.send(value)
 

@@ -29,6 +29,7 @@ from dgrid.poq.rounds import judge, releases
 from dgrid.settlement.archives import Archives
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.rounds import canaries_in, draws_of, in_rounds, posted_before, root_of, rules_of
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.http import HttpClient
 from dgrid.wire.messages import QualityRoot
 from dgrid.wire.quality import QualityTable, encode_quality
@@ -49,6 +50,9 @@ class SignatureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     root: dict[str, Any]
     signature: str
     blob_id: str
+
+
+_decoder = msgspec.json.Decoder(SignatureDocument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ class Concluder:
         body = await reply.read()
         if reply.status != 200 or len(body) > DOCUMENT_BYTES_MAX:
             raise NodeMisbehaved(f"it answers {reply.status}")
-        said = msgspec.json.decode(body, type=SignatureDocument)
+        said = decode_with(_decoder, body)
         if QualityRoot.from_json(said.root) != root:
             raise CheckFailed("it computed another root")
         signature = bytes.fromhex(said.signature.removeprefix("0x"))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from dgrid.core.errors import ChainUnavailable, DGridError, NotYet
+from dgrid.machine.traces import trace_of
 from dgrid.telemetry import Counter
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ class Tally:
     )
 
     async def tried(self, name: str, deed: Awaitable[None]) -> None:
-        """Does a step and counts how it ended; what cannot be done yet is no refusal."""
+        """Does a step and counts how it ended. What cannot be done yet is no refusal; a fault of ours ends this step
+        alone.
+        """
         try:
             await deed
         except (NotYet, ChainUnavailable) as error:
@@ -39,6 +42,9 @@ class Tally:
         except DGridError as error:
             self.refused.add(1, error.code)
             logger.info("%s: %s", name, error.message)
+        except Exception as error:  # noqa: BLE001 (its words may be somebody's content)
+            self.refused.add(1, DGridError.code)
+            logger.error("%s failed: %s", name, trace_of(error))
         else:
             self.steps.add(1, name)
 

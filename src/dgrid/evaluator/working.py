@@ -7,7 +7,6 @@ other evaluators, and whoever is slow there must not make this one miss a window
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,8 +31,6 @@ from dgrid.evaluator.planning import (
     recent_rounds,
 )
 from dgrid.evaluator.tally import Tally
-
-logger = logging.getLogger(__name__)
 
 TICK_S: Final = 0.5
 REST_S: Final = 2.0
@@ -134,16 +131,10 @@ class EvaluatorLoop:
         if not isinstance(step, Conclude):
             await self._tried(step)
         elif self._concluding is None or self._concluding.done():
-            self._concluding = asyncio.ensure_future(self._conclude(step))
+            self._concluding = asyncio.ensure_future(self._tried(step))
 
     async def _tried(self, step: Step) -> None:
         await self.tally.tried(type(step).__name__, self._do(step))
-
-    async def _conclude(self, step: Conclude) -> None:
-        try:
-            await self._tried(step)
-        except Exception:  # a fault of ours in one round must not end the others'
-            logger.exception("round %d cannot be concluded", step.round)
 
     async def _do(self, step: Step) -> None:
         match step:

@@ -21,6 +21,7 @@ from dgrid.client.flow import Order
 from dgrid.client.requests import chat_order
 from dgrid.core.errors import CheckFailed, InsufficientBudget, NetworkUnreachable, NodeFault
 from dgrid.core.money import BPS
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.http import ClientLimits, HttpClient
 
 TOKENS: Final = 1_000  # more than nearly all requests have
@@ -59,6 +60,9 @@ class Models(msgspec.Struct):
     data: list[ListedModel]
 
 
+_models = msgspec.json.Decoder(Models)
+
+
 @dataclass(slots=True)
 class Asker:
     """One author's clients; `prices` looks at lists of models. `most_wei` is what a request of TOKENS may cost."""
@@ -85,7 +89,7 @@ class Asker:
     async def _require_price(self, url: str, canary: KeptCanary) -> None:
         try:
             reply = await self.prices.request("GET", f"{url}/v1/models")
-            listed = msgspec.json.decode(await reply.read(), type=Models).data
+            listed = decode_with(_models, await reply.read()).data
             fees = [one.pricing.fee_wei() for one in listed if one.id == canary.model and one.pricing]
         except NodeFault as error:
             raise NetworkUnreachable(error.message) from None

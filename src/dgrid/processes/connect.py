@@ -41,6 +41,7 @@ from dgrid.core.keccak import keccak
 from dgrid.core.money import amount_text
 from dgrid.processes.chain_side import background
 from dgrid.processes.home import HOST
+from dgrid.wire.decoding import decode_with
 from dgrid.wire.documents import ReceiptDocument
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.openai import decode_chat
@@ -186,13 +187,21 @@ async def _until_final(rpc: Rpc, contracts: Contracts, name: ChannelId) -> None:
     await asyncio.sleep(NOTICE_S)
 
 
+class Parameters(msgspec.Struct):
+    """What a gateway says of itself, as far as it is needed here."""
+
+    gateway: str
+
+
+_parameters = msgspec.json.Decoder(Parameters)
+
+
 async def _gateway_at(url: str, http: HttpClient) -> Address:
     """The address of the gateway behind a URL. Vouchers name it, so a false one gains nothing."""
     try:
         reply = await http.request("GET", f"{url}/v1/network/parameters")
-        found = msgspec.json.decode(await reply.read())
-        return address_from_hex(found["gateway"])
-    except (DGridError, ValueError, KeyError, TypeError) as error:
+        return address_from_hex(decode_with(_parameters, await reply.read()).gateway)
+    except (DGridError, ValueError) as error:
         raise NetworkUnreachable(f"no gateway answers at {url}: {error}") from None
 
 

@@ -21,6 +21,7 @@ import msgspec
 from dgrid.core.errors import NodeMisbehaved, NodeUnreachable
 from dgrid.wire.reasons import reason_of
 
+URL_SHOWN = 200
 ORIGINS_KNOWN = 1024  # URLs whose parts are remembered: a role asks the same few again and again
 HEADERS_KNOWN = 64
 JOINED_BYTES_MAX = 64 * 1024  # a longer body is written behind its head: to join them would copy it
@@ -63,7 +64,7 @@ class Origin(msgspec.Struct, frozen=True):
         """The origin of a URL, and its path with the query. Raises ValueError."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not an http URL: {url}")
+            raise ValueError(f"not an http URL: {url[:URL_SHOWN]}")
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -289,12 +290,16 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         first_byte_s: float | None = None,
     ) -> ClientReply:
-        """Sends a request; returns once the reply's headers are here. Raises NodeUnreachable or NodeMisbehaved.
+        """Sends a request; returns once the reply's headers are here. Raises NodeUnreachable or NodeMisbehaved; the
+        first also for what is no URL, since who registers an endpoint may write any text.
 
         A request on a kept connection that the peer has just closed is sent once more on a fresh one, if no byte of a
         reply had come.
         """
-        origin, target = Origin.of(url)
+        try:
+            origin, target = Origin.of(url)
+        except ValueError as error:
+            raise NodeUnreachable(str(error)) from None
         data = _head(method, target, origin, headers, len(body)), body
         wait_s = first_byte_s or self.limits.first_byte_s
         if (kept := self._kept(origin)) is not None:
@@ -333,7 +338,7 @@ class HttpClient:
                 _, connection = await loop.create_connection(
                     lambda: Connection(self.limits), origin.host, origin.port, ssl=context
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
             raise NodeUnreachable(f"cannot connect to {origin.host}:{origin.port}: {reason_of(error)}") from error
         self._check_address(connection, origin)
         return connection

@@ -20,6 +20,8 @@ def reason_of(error: Exception) -> str:
             return "it does not speak TLS"
         case socket.gaierror():
             return "no host of that name is known"
+        case UnicodeError():
+            return "no host can have that name"
         case ConnectionRefusedError():
             return "nothing listens there"
         case ConnectionError():

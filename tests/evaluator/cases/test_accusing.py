@@ -22,7 +22,7 @@ from dgrid.chain.case_events import Outcome, Refund, Subject
 from dgrid.chain.case_view import Case, Ending, Hearing, Vote
 from dgrid.chain.cases import Accusation
 from dgrid.chain.view import PostedQuality
-from dgrid.core.errors import CheckFailed, DGridError, NetworkUnreachable
+from dgrid.core.errors import CheckFailed, NetworkUnreachable
 from dgrid.core.identity import Address, Hash
 from dgrid.evaluator.cases import accusing
 from dgrid.evaluator.taking_turns import APART_S, place_in_turn
@@ -161,6 +161,22 @@ def test_a_wrong_root_is_disputed_without_waiting_for_those_who_signed_it() -> N
     run(judged, main, me=last, agrees=False)
 
 
+def test_a_wrong_root_whose_signers_cannot_be_told_is_disputed_all_the_same() -> None:
+    judged = a_judged_epoch()
+    activate(judged, 1)
+
+    async def unseen(_: PostedQuality) -> frozenset[Address]:
+        raise CheckFailed("the root was posted by a contract's call")
+
+    async def main(office: Office) -> None:
+        office.accuser.signers = unseen
+        async with asyncio.timeout(APART_S):
+            await office.accuser._dispute(office.posted)
+        assert list(office.accuser.accusations) == [root_charge(ROUND)]
+
+    run(judged, main, agrees=False)
+
+
 def test_a_leaf_stays_hidden_though_its_blob_is_anchored_under_an_earlier_epoch_too() -> None:
     judged = hiding()
     view, place, earlier = judged.view, (GATEWAY.address, EPOCH), (GATEWAY.address, EPOCH - 1)
@@ -214,11 +230,15 @@ def last_in_turn(judged: Judged) -> int:
     return found[0]
 
 
-@pytest.mark.parametrize(("failure", "tries"), [(NetworkUnreachable("no archive answers"), 2), (CheckFailed("no"), 1)])
-def test_a_root_is_read_again_where_archives_did_not_answer(
-    failure: DGridError, tries: int, monkeypatch: pytest.MonkeyPatch
+FAILURES = [(NetworkUnreachable("no archive answers"), 2), (OSError("the disk is full"), 2), (CheckFailed("no"), 1)]
+
+
+@pytest.mark.parametrize(("failure", "tries"), FAILURES)
+def test_a_root_is_read_again_where_archives_did_not_answer_or_a_fault_may_pass(
+    failure: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accusing, "AGAIN_S", 0.01)
+    for pause in ("AGAIN_S", "FAULT_AGAIN_S"):
+        monkeypatch.setattr(accusing, pause, 0.01)
     tried: list[PostedQuality] = []
 
     async def work(posted: PostedQuality) -> None:

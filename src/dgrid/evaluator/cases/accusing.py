@@ -24,6 +24,7 @@ from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.jury import Bar, Jury
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.taking_turns import APART_S, place_in_turn
+from dgrid.machine.traces import trace_of
 from dgrid.settlement.binding import SEED_MS_MAX, is_bound, seed_of
 from dgrid.settlement.cases import (
     ChargeReader,
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLING_S: Final = 20.0  # for one set of replies; the next evaluator's turn comes after it
 AGAIN_S: Final = 3.0  # after archives did not answer
+FAULT_AGAIN_S: Final = 30.0  # after a fault of ours
 BRINGING_MS: Final = SEED_MS_MAX // 2  # to ask and to open the case, while the root still counts
 SETS_MAX: Final = 4  # more would find a seldom cheat sooner, but jurors must measure all of them in time
 
@@ -113,7 +115,9 @@ class Accuser:
     async def _guarded(
         self, kind: str, posted: PostedQuality, work: Callable[[PostedQuality], Awaitable[None]]
     ) -> None:
-        """Works once, and again while the archives do not answer: who silences them for a moment gains no more."""
+        """Works once, and again while the archives do not answer: who silences them for a moment gains no more. Again
+        also after a fault of ours, for a full disk passes.
+        """
         try:
             await work(posted)
         except DGridError as error:
@@ -121,6 +125,10 @@ class Accuser:
             if isinstance(error, NetworkUnreachable):
                 await asyncio.sleep(AGAIN_S)
                 self._read.pop(kind, None)
+        except Exception as error:  # noqa: BLE001 (its words may be somebody's content)
+            logger.error("reading round %d for accusations failed: %s", posted.root.round, trace_of(error))
+            await asyncio.sleep(FAULT_AGAIN_S)
+            self._read.pop(kind, None)
 
     async def _accuse_hidden(self, posted: PostedQuality) -> None:
         """Accuses each gateway of one hidden leaf: juries are dear."""

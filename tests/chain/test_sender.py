@@ -112,6 +112,19 @@ def test_gas_above_the_ceiling_is_refused(on_devnet: OnDevnet) -> None:
     on_devnet(main)
 
 
+def test_what_no_node_passes_on_is_not_journaled(on_devnet: OnDevnet) -> None:
+    """It would never be mined, nor anything after it."""
+
+    async def main(net: Devnet) -> None:
+        sender = await net.sender("payer")
+        with pytest.raises(TransactionRefused, match="130001 bytes"):
+            await sender.create(bytes(130_001), label="too much")
+        assert not sender.is_sent("too much")
+        await approve(sender, net.contracts, spender=sender.address, amount_wei=1)
+
+    on_devnet(main)
+
+
 def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(
     on_devnet: OnDevnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

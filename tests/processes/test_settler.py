@@ -15,6 +15,7 @@ from dgrid.chain.events import Role
 from dgrid.core.identity import to_hex
 from dgrid.core.money import WEI
 from dgrid.settlement.anchoring import Anchorer, AnchorOrder
+from dgrid.settlement.archives import Promise
 from dgrid.settlement.closing import ClosedEpoch
 from dgrid.settlement.signed_roots import SignedRoot
 
@@ -81,6 +82,23 @@ def test_where_a_root_was_anchored_is_told_once(on_devnet: OnDevnet, caplog: pyt
     on_devnet(main)
 
 
+def test_a_root_that_no_transaction_has_room_for_holds_up_no_other_gateways(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        (closed,) = await closed_epochs(network, 40)
+        first = msgspec.structs.replace(closed.root, gateway=bytes(19) + b"\x01")
+        endless = (Promise(net.key("archive-1").address, b"\x01" * 200_000),)
+        network.queue.accept(AnchorOrder(first, bytes(65), endless))
+        network.queue.accept(await signed_order(network, closed))
+        await network.loop.step()
+        where = network.books.key.address, 40
+        await network.watcher.until(lambda view: where in view.roots, timeout_s=30)
+        (waiting,) = [row for row in network.queue.waiting() if row.order.root.gateway == first.gateway]
+        assert "it would have" in waiting.reason
+
+    on_devnet(main)
+
+
 def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         network = await settling(net, archives=1)
@@ -92,7 +110,11 @@ def test_bad_orders_are_refused(on_devnet: OnDevnet) -> None:
             assert (await settler.ask("POST", "/v1/anchors", b"{}"))[0] == 400
             assert (await settler.ask("POST", "/v1/anchors", b"\xff"))[0] == 400
             assert (await settler.ask("GET", "/v1/anchors/0x12/1"))[0] == 400
-            assert (await settler.ask("GET", f"/v1/anchors/{to_hex(bytes(20))}/1"))[0] == 404
+            for epoch in ("1", str(2**63), "9" * 4_000):
+                assert (await settler.ask("GET", f"/v1/anchors/{to_hex(bytes(20))}/{epoch}"))[0] == 404
+            early = msgspec.structs.replace(order.root, epoch=2**53 - 1)
+            early_order = AnchorOrder(early, SignedRoot.by(network.books.key, early, domain=net.domain).signature, ())
+            assert (await settler.ask("POST", "/v1/anchors", body_of(early_order)))[0] == 425
             assert (await settler.ask("POST", "/v1/anchors", body_of(order)))[0] == 202
             other = msgspec.structs.replace(order.root, pot=order.root.pot + 1)
             signature = SignedRoot.by(network.books.key, other, domain=net.domain).signature

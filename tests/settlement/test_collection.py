@@ -134,6 +134,31 @@ def test_a_row_that_the_contract_refuses_does_not_block_the_others_nor_repeat(
     on_devnet(main)
 
 
+def test_a_row_that_no_transaction_has_room_for_does_not_block_the_others_nor_repeat(
+    on_devnet: OnDevnet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A gateway may write any signature into its blob; a wallet contract might take it."""
+
+    async def main(net: Devnet) -> None:
+        network = await settling(net, archives=1)
+        good = await network.open_channel("payer-1", amount_wei=10 * WEI)
+        bad = await network.open_channel("payer-2", amount_wei=10 * WEI)
+        network.books.answer(40, network.work(good, "node-1", tokens_in=50_000, tokens_out=1))
+        network.books.answer(40, network.work(bad, "node-1", tokens_in=90_000, tokens_out=1))
+        endless = msgspec.structs.replace(network.voucher("payer-2", bad, 10 * WEI), signature=b"\x01" * 200_000)
+        await network.anchor(40, network.voucher("payer-1", good, 10 * WEI), endless)
+        await network.loop.step()
+        fee = network.books.receipts[0].shares.fee
+        await network.watcher.until(
+            lambda view: sorted(one.drawn_wei for one in view.channels.values()) == [0, fee], timeout_s=30
+        )
+        before = caplog.text.count("it would have")
+        await network.loop.step()
+        assert caplog.text.count("it would have") == before == 1
+
+    on_devnet(main)
+
+
 @pytest.mark.parametrize("price_wei", [20 * WEI, 10**6 * WEI])
 def test_epochs_worth_more_than_a_machine_word_holds_are_collected_like_any_other(
     tmp_path: Path, price_wei: int

@@ -36,7 +36,7 @@ Before = Callable[[], Awaitable[None]]
 
 
 class TransactionRefused(DGridError):
-    """The transaction would take more gas than our own ceiling allows."""
+    """The transaction would take more gas, or more bytes, than our own ceilings allow."""
 
     code = "transaction_refused"
 
@@ -47,6 +47,7 @@ class Ceilings:
 
     gas: int = 15_000_000
     fee_wei: int = 500 * 10**9  # a unit of gas
+    data_bytes: int = 130_000  # above 128 KiB no node passes it on: it would never be mined, nor what follows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,8 @@ class Sender:
         return count
 
     async def _gas(self, intent: Intent) -> int:
+        if len(intent.data) > self._ceilings.data_bytes:
+            raise TransactionRefused(f"it would have {len(intent.data)} bytes, more than {self._ceilings.data_bytes}")
         try:
             calls: list[Call] = [("eth_estimateGas", [self._shown(intent), "pending"])]
             (estimate,) = await self._rpc.reached(calls, lambda said: int(said, 16), what=f"the gas of {intent.label}")

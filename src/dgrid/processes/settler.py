@@ -10,11 +10,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import ChainEvent, Role
 from dgrid.chain.funding import fund_dev
-from dgrid.chain.rpc import RpcError
-from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.watcher import ChainWatcher
 from dgrid.config import SettlerConfig
 from dgrid.core.errors import (
@@ -23,6 +20,7 @@ from dgrid.core.errors import (
     IdempotencyConflict,
     InvalidRequest,
     InvalidSignature,
+    NotYet,
     RouteNotFound,
 )
 from dgrid.core.identity import Address, address_from_hex, to_hex
@@ -47,6 +45,7 @@ ANCHORS = "/v1/anchors"
 TICK_S = 1.0
 ANSWER_AFTER_MS = 2_000  # archives come first: they are paid to keep
 FINAL_S = 30.0
+EPOCH_DIGITS_MAX = 18  # that are looked at: more are no epoch, and no database takes them
 
 
 def run(config: SettlerConfig) -> None:
@@ -119,9 +118,6 @@ class SettlerLoop:
         except ChainUnavailable as error:
             logger.debug("the chain is away: %s", error.message)
             return
-        except (Reverted, RpcError, TransactionRefused) as error:
-            logger.warning("the chain refuses: %s", error.message)
-            return
         if block is not None:  # until the drawing is final, the view would call the same rows due
             with contextlib.suppress(TimeoutError):
                 await watcher.until(lambda _view: watcher.block >= block, timeout_s=FINAL_S)
@@ -167,6 +163,7 @@ class SettlerService:
                 hint="`dgrid stake gateway` adds to its stake, `dgrid unjail gateway` ends a jail whose time is over; "
                 "what it began later, or too long ago, waits meanwhile",
             )
+        self._require_begun(order.root.epoch)
         try:
             row = self.queue.accept(order)
         except IdempotencyConflict:
@@ -174,6 +171,11 @@ class SettlerService:
             raise
         self.wake()
         return json_reply(_row_json(row), 202)
+
+    def _require_begun(self, epoch: int) -> None:
+        """A root that no chain takes for years would be kept, and looked at, all that while: as many as it likes."""
+        if epoch > self.watcher.clock.epoch_at(max(now_ms(), 1000 * self.watcher.latest_s)):
+            raise NotYet(f"epoch {epoch} has not begun")
 
     async def _report(self, order: AnchorOrder) -> None:
         """A gateway that signed two roots for one epoch gave both away here."""
@@ -185,7 +187,7 @@ class SettlerService:
     def _show(self, path: str) -> Reply:
         try:
             gateway, _, epoch = path.partition("/")
-            row = self.queue.row(address_from_hex(gateway), int(epoch))
+            row = self.queue.row(address_from_hex(gateway), int(epoch[:EPOCH_DIGITS_MAX]))
         except ValueError as error:
             raise InvalidRequest(f"not a gateway and an epoch: {error}") from None
         if row is None:

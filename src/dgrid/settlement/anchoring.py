@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from dgrid.chain.contracts import Contracts, Reverted
+from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender
 from dgrid.chain.view import ChainView
-from dgrid.core.errors import IdempotencyConflict, InvalidRequest
+from dgrid.core.errors import ChainUnavailable, DGridError, IdempotencyConflict, InvalidRequest
 from dgrid.core.identity import Address, address_from_hex, to_hex
 from dgrid.machine.database import open_database
 from dgrid.settlement.archives import Promise, PromiseJson
@@ -197,7 +197,9 @@ class Anchorer:
                 receipt = await self._sender.send(
                     self._contracts.settlement, "anchor", row.order.arguments(), label=label
                 )
-            except Reverted as error:
+            except ChainUnavailable:
+                raise
+            except DGridError as error:  # whatever one gateway's root is refused for is nothing to the others'
                 stuck.add(root.gateway)
                 self._again_s[root.gateway] = now_s + RETRY_S
                 if error.message != row.reason:

@@ -7,7 +7,7 @@ from dgrid.chain.backlog import Backlog
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.sender import Sender, TransactionReceipt
 from dgrid.chain.view import Anchor, ChainView
-from dgrid.core.errors import DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, ChannelId, to_hex
 from dgrid.settlement.claims import refusal
 from dgrid.settlement.collection import ROWS_AT_ONCE, CollectionRow, Collections
@@ -49,18 +49,29 @@ class Collector:
         return {place: anchor for place, anchor in found if not self._collections.is_absorbed(anchor.digest)}
 
     async def collect(self, view: ChainView) -> int | None:
-        """Draws what is due; the block of the last drawing, None without one. Raises ChainUnavailable, Reverted."""
+        """Draws what is due; the block of the last drawing, None without one. Raises ChainUnavailable."""
         now_s = int(time.monotonic())
         rows = [row for row in self._collections.due(view) if not self._is_refused(row, now_s)]
-        block = None
-        for at in range(0, len(rows), ROWS_AT_ONCE):
-            batch = rows[at : at + ROWS_AT_ONCE]
-            arguments = [row.arguments() for row in batch]
-            label = f"collect:{time.time_ns()}"  # the contract draws nothing twice
+        drawn = [await self._draw(rows[at : at + ROWS_AT_ONCE]) for at in range(0, len(rows), ROWS_AT_ONCE)]
+        return _latest(drawn)
+
+    async def _draw(self, batch: list[CollectionRow]) -> int | None:
+        """Draws rows in one transaction. What is refused as a whole is drawn row by row: a gateway puts what it likes
+        into its blob, and one row that no chain takes must hold up nobody else's. Raises ChainUnavailable.
+        """
+        arguments, label = [row.arguments() for row in batch], f"collect:{time.time_ns()}"  # nothing is drawn twice
+        try:
             receipt = await self._sender.send(self._contracts.settlement, "collect", [arguments], label=label)
-            self._note(batch, receipt)
-            block = receipt.block_number
-        return block
+        except ChainUnavailable:
+            raise
+        except DGridError as error:
+            if len(batch) > 1:
+                drawn = [await self._draw([row]) for row in batch]
+                return _latest(drawn)
+            self._put_off(batch[0], error.message)
+            return None
+        self._note(batch, receipt)
+        return receipt.block_number
 
     def _is_refused(self, row: CollectionRow, now_s: int) -> bool:
         total, until_s = self._refused.get((row.channel_id, row.lane), (-1, 0))
@@ -72,8 +83,14 @@ class Collector:
             decoded = self._contracts.decode_log(log)
             if decoded is None or decoded.name != "RowRefused":
                 continue
-            row = batch[decoded.arguments["index"]]
-            self._refused[(row.channel_id, row.lane)] = row.total_wei, int(time.monotonic()) + RETRY_S
-            logger.warning("channel %s: %s", to_hex(row.channel_id), refusal(decoded.arguments["reason"]))
+            self._put_off(batch[decoded.arguments["index"]], refusal(decoded.arguments["reason"]))
             refused += 1
         logger.info("collected from %d channels in block %d", len(batch) - refused, receipt.block_number)
+
+    def _put_off(self, row: CollectionRow, reason: str) -> None:
+        self._refused[(row.channel_id, row.lane)] = row.total_wei, int(time.monotonic()) + RETRY_S
+        logger.warning("channel %s: %s", to_hex(row.channel_id), reason)
+
+
+def _latest(blocks: list[int | None]) -> int | None:
+    return max((block for block in blocks if block is not None), default=None)

@@ -24,6 +24,7 @@ from dgrid.wire.grounds import COMPARED_MAX, GROUNDS_BYTES_MAX
 from dgrid.wire.messages import EvaluatorReports
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.quality import (
+    AMOUNT_BYTES,
     LEAVES_MAX,
     REPORTS_MAX,
     Canaries,
@@ -32,6 +33,7 @@ from dgrid.wire.quality import (
     DisclosedLeaf,
     Disclosure,
     LeafKey,
+    PayoutKind,
     QualityTable,
     Reports,
     canary_item,
@@ -42,6 +44,7 @@ from dgrid.wire.signatures import recover
 from dgrid.wire.typed import Domain
 from dgrid.wire.verification import verify_receipt
 
+PAYOUT_KINDS = frozenset(PayoutKind)
 LeafPlace = tuple[int, int]  # lane and sequence, within a known epoch
 
 
@@ -246,12 +249,16 @@ def _score(canary: Canary) -> int:
 
 
 def open_table(data: bytes, court: Domain, *, judged_round: int) -> QualityTable:
-    """The table of a round. Its name on chain says that it is the one. Raises NotEvidence."""
+    """The table of a round, each pay-out of which names an account and an amount. Its name on chain says that it is the
+    one. Raises NotEvidence.
+    """
     blob = _decoded(data)
     if not isinstance(blob, QualityTable):
         raise NotEvidence("the blob holds no quality table")
     _same("the table's network", (blob.chain_id, blob.court), (court.chain_id, court.verifying_contract))
     _same("the table's round", blob.round, judged_round)
+    if not all(row.kind in PAYOUT_KINDS and len(row.total) == AMOUNT_BYTES for row in (*blob.payouts, *blob.waiting)):
+        raise NotEvidence("a pay-out of the table names no account, or no amount")
     return blob
 
 

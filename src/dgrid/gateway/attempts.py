@@ -10,6 +10,7 @@ from dgrid.gateway.dispatch import NodeReply
 from dgrid.gateway.orders import Decision, Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import Bill
+from dgrid.wire.exchange import REQUEST_ID
 from dgrid.wire.messages import Privacy
 from dgrid.wire.server import Headers, Request
 
@@ -60,7 +61,7 @@ def headers_of(attempts: Attempts) -> Headers:
     assert decision is not None
     receipt_id = order.receipt_id.encode()
     return [
-        (b"x-request-id", receipt_id),
+        (REQUEST_ID, receipt_id),
         (b"x-dgrid-receipt-id", receipt_id),
         (b"x-dgrid-node", decision.seller.name.encode()),
         (b"x-dgrid-model", decision.seller.model.encode()),

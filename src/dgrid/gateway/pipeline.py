@@ -35,6 +35,7 @@ from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import HoldRequest, StoredAnswer
 from dgrid.telemetry import Metrics
 from dgrid.wire.answers import Answer
+from dgrid.wire.failures import Failures
 from dgrid.wire.server import Reply, Request
 from dgrid.wire.typed import Domain
 
@@ -69,6 +70,7 @@ class Parts:
     ledger: Ledger
     domain: Domain
     metrics: Metrics
+    failures: Failures
     now_ms: Callable[[], int]
     spawn: Callable[[Coroutine[object, object, None]], object]
 
@@ -86,6 +88,7 @@ class Pipeline:
         """A request's answer, whole or as a stream. Raises DGridError while nothing has been sent."""
         parts = self._parts
         order = parts.admission.admit(request)
+        request.order_id = order.request_id
         if (replay := self._replay(order)) is not None:
             return replay
         self._enter(order)
@@ -165,7 +168,8 @@ class Pipeline:
         if fault.param is None:
             self._parts.router.loads.of(node).failed(self._parts.now_ms())
         self._parts.metrics.node_faults.add(1, fault.code)
-        logger.info("node 0x%s failed: %s: %s", node.hex(), fault.code, fault.message)
+        request_id = attempts.order.receipt_id
+        logger.info("node 0x%s failed request %s: %s: %s", node.hex(), request_id, fault.code, fault.message)
 
     def _hang_up(self, attempts: Attempts) -> None:
         if attempts.upstream is not None:
@@ -239,7 +243,7 @@ class Pipeline:
 
     async def _events(self, attempts: Attempts, opened: Opened) -> AsyncIterator[bytes]:
         """The stream as the client gets it; ends with a receipt, or with an error and no fee."""
-        relay, billed = opened.relay, False
+        parts, relay, billed = self._parts, opened.relay, False
         try:
             self._check_client(attempts)
             yield relay.send(opened.opening)
@@ -249,15 +253,16 @@ class Pipeline:
             tail = await self._bill_stream(attempts, opened)
             billed = True
             yield tail
-        except NodeFault as fault:
-            self._blame(attempts, fault, is_stream=True)
-            yield error_event(fault) + STREAM_END
         except DGridError as error:
-            yield error_event(error) + STREAM_END
+            if isinstance(error, NodeFault):
+                self._blame(attempts, error, is_stream=True)
+                error.hint = error.hint or "nothing of it is billed: ask again"
+            parts.metrics.requests.add(1, error.code)
+            yield self._broken(attempts, error) + STREAM_END
         except ClientGone:
             pass
         finally:
-            self._parts.router.loads.of(opened_node(attempts)).in_flight -= 1
+            parts.router.loads.of(opened_node(attempts)).in_flight -= 1
             if not billed:
                 self._hang_up(attempts)
                 self._release(attempts.order)
@@ -288,6 +293,12 @@ class Pipeline:
         parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return tail
 
+    def _broken(self, attempts: Attempts, error: DGridError) -> bytes:
+        """The event that tells of a stream that cannot go on; the log has it under the same name."""
+        request_id = attempts.order.receipt_id
+        self._parts.failures.note(error, request_id)
+        return error_event(error, request_id)
+
     def _last_events(self, attempts: Attempts, relay: Relay, bill: Bill) -> bytes:
         """What follows the answer: the usage where it was asked for, and the error where the node broke off."""
         upstream, options = attempts.upstream, attempts.order.chat.stream_options
@@ -296,7 +307,7 @@ class Pipeline:
         usage = usage_event(relay.first_payload, bill) if options is not None and options.include_usage else b""
         if upstream.done.partial:
             cut = NodeUnreachable("the node broke off", hint="what it delivered and signed was billed")
-            return usage + error_event(cut)
+            return usage + self._broken(attempts, cut)
         return usage
 
     # --- what both share ---

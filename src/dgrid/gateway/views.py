@@ -80,7 +80,7 @@ class Views:
         if name in VIRTUAL_MODELS:
             return self._virtual(name)
         if name not in market.models:
-            raise ModelNotFound(f"no node offers the model {name}", param="model")
+            raise ModelNotFound(f"no node offers the model {name}", hint="`/v1/models` lists them", param="model")
         return self._model(market.models[name])
 
     def _model(self, market: ModelMarket) -> Json:

@@ -145,8 +145,11 @@ def _out_of_range(param: str, wanted: str) -> InvalidRequest:
 
 
 def _param(message: str) -> str | None:
-    _, found, path = message.rpartition("`$.")
-    return path.rstrip("`") if found else None
+    """Where msgspec found fault: the place it names, and the field it missed there."""
+    _, _, place = message.rpartition("`$.")
+    _, _, missed = message.partition("missing required field `")
+    where = (place.rstrip("`") if place != message else "", missed.partition("`")[0])
+    return ".".join(filter(None, where)) or None
 
 
 class ChoiceDelta(msgspec.Struct, gc=False):

@@ -285,7 +285,7 @@ class Conversation(asyncio.Protocol):
             except Exception:
                 request_id = request.order_name or new_request_id()
                 logger.exception("unhandled error in request %s", request_id, extra={"path": request.path})
-                reply = problem_reply(DGridError("internal error"), request_id)
+                reply = problem_reply(DGridError("internal error", hint="the log has it by request_id"), request_id)
             body = b"" if request.method == "HEAD" else reply.body
             if isinstance(body, bytes):
                 self._write(_head(reply, _framing(request, reply.body)) + body)
@@ -296,7 +296,7 @@ class Conversation(asyncio.Protocol):
         except ConnectionError:
             self._transport.abort()
         except Exception:
-            logger.exception("the reply to request %s broke off", request.order_name, extra={"path": request.path})
+            logger.exception("a reply broke off: %s", request.order_name or "no order", extra={"path": request.path})
             self._transport.abort()
         finally:
             self._next(request)

@@ -16,10 +16,10 @@ from dgrid.client import Answer, ApiKey, AsyncClient, Client
 from dgrid.client.problems import error_of
 from dgrid.client.transcript import StreamBroken
 from dgrid.core.errors import (
-    ModelNotFound,
     CheckFailed,
     DGridError,
     InvalidApiKey,
+    ModelNotFound,
     NetworkUnreachable,
     NoNodeAvailable,
     ReceiptNotFound,

@@ -11,12 +11,15 @@ import openai
 import pytest
 from openai import APIError, APIStatusError, AsyncOpenAI
 from tests.gateway.stage import API_KEY, Stage, play, until
+from tests.gateway.test_hostile_nodes import KEY, Liar, chunk, data, joined_by, streamed
 from tests.wire.talking import exchange
 
 from dgrid.engines.scripted import Script
+from dgrid.gateway.pipeline import Limits
 
 QUESTION: Any = [{"role": "user", "content": "Who lives in Oslo? xyzzy"}]
 SECRET = "xyzzy"
+IN_FLIGHT = Limits().in_flight_of_channel_max
 Talk = Callable[[AsyncOpenAI], Awaitable[Any]]
 
 
@@ -43,8 +46,8 @@ def lines_of(caplog: pytest.LogCaptureFixture, request_id: str | None) -> list[s
 
 
 async def listen(stream: Any, said: list[str]) -> None:
-    async for chunk in stream:
-        said.append(chunk.choices[0].delta.content or "")
+    async for piece in stream:
+        said.append(piece.choices[0].delta.content or "")
 
 
 def asking(**fields: Any) -> Talk:
@@ -243,41 +246,39 @@ def test_a_node_that_is_gone_is_a_server_error_with_the_remedy(tmp_path: Path) -
     play(tmp_path, scenes)
 
 
-@pytest.mark.parametrize(
-    ("script", "timeout_s", "remedy"),
-    [(Script(fails_after=3), 10.0, "signed was billed"), (Script(token_delay_s=0.9), 1.5, "nothing of it is billed")],
-    ids=["cut", "stalled"],
-)
+@pytest.mark.parametrize("billed", [True, False])
 def test_a_stream_that_breaks_raises_in_the_midst_under_the_name_it_began_with(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, script: Script, timeout_s: float, remedy: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, billed: bool
 ) -> None:
     async def scenes(stage: Stage) -> None:
+        await joined_by(stage, Liar(lambda *_: streamed(data(chunk("Maria", streamed=True)), then_break=True)))
+        node = stage.nodes[0].key if billed else KEY
+        wish = {"provider": {"only": ["0x" + node.address.hex()]}}
         async with client_of(stage) as client:
-            stream, said = await chat(client, stream=True), list[str]()
-            with pytest.raises(APIError, match=remedy) as raised:
+            stream, said = await chat(client, stream=True, extra_body=wish), list[str]()
+            with pytest.raises(APIError) as raised:
                 await listen(stream, said)
         assert "".join(said).startswith("Maria")
         assert raised.value.code == "node_unreachable"
+        assert ("signed was billed" if billed else "nothing of it is billed") in raised.value.message
         request_id = stream.response.headers["x-request-id"]
         assert raised.value.body["request_id"] == request_id  # type: ignore[index]
         assert any(line.endswith("failed: 502 node_unreachable") for line in lines_of(caplog, request_id))
+        await until(lambda: stage.account().held_wei == 0)
+        assert (stage.account().spent_wei > 0) == billed
 
     with caplog.at_level(logging.INFO, "dgrid"):
-        play(tmp_path, scenes, script, timeout_s=timeout_s)
+        play(tmp_path, scenes, Script(fails_after=3))
 
 
 def test_too_many_at_once_is_a_rate_limit_with_the_time_to_wait(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        async with client_of(stage) as client:
-            running = [asyncio.ensure_future(chat(client, seed=at)) for at in range(256)]
-            await until(lambda: stage.service.ledger.open_holds == 256)
-            error = await refused(stage, chat)
-            assert (type(error), error.code) == (openai.RateLimitError, "rate_limited")
-            assert int(error.response.headers["retry-after"]) >= 1
-            assert error.request_id
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-        await until(lambda: stage.service.ledger.open_holds == 0)
+        running = [asyncio.ensure_future(stage.ask(seed=at)) for at in range(IN_FLIGHT)]
+        await until(lambda: stage.service.ledger.open_holds == IN_FLIGHT)
+        error = await refused(stage, chat)
+        assert (type(error), error.code) == (openai.RateLimitError, "rate_limited")
+        assert int(error.response.headers["retry-after"]) >= 1
+        assert error.request_id
+        await asyncio.gather(*running)
 
-    play(tmp_path, scenes, Script(first_delay_s=20))
+    play(tmp_path, scenes, Script(first_delay_s=3.0))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAIError
+from openai import APIError, APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.chat import ChatCompletionUserMessageParam
 from tests.client.serving import WORDS, Gateway, serving
 from tests.client.test_payments import wallet
@@ -101,11 +101,13 @@ def test_an_answer_whose_receipt_does_not_hold_is_withheld(tmp_path: Path) -> No
 def test_a_stream_whose_receipt_does_not_hold_ends_with_an_error(tmp_path: Path) -> None:
     async def talk(openai: AsyncOpenAI) -> None:
         stream = await openai.chat.completions.create(model="auto", messages=QUESTION, stream=True)
-        with pytest.raises(OpenAIError, match="does not hold"):
+        with pytest.raises(APIError, match="does not hold") as raised:
             async for _ in stream:
                 pass
+        assert raised.value.body["request_id"] in gateway.documents  # type: ignore[index]
 
-    through([Gateway(change_reply=cheat)], tmp_path, talk)
+    gateway = Gateway(change_reply=cheat)
+    through([gateway], tmp_path, talk)
 
 
 def test_a_gateway_that_is_out_of_budget_is_passed_over(tmp_path: Path) -> None:

@@ -287,8 +287,9 @@ async def _relayed(
             if isinstance(step, Piece) and step.data:
                 yield step.data
     except DGridError as error:
-        logger.warning("request %s failed: %s: %s", request_id, error.code, error.message)
-        yield b"data: " + problem_body(error, request_id) + b"\n\n"
+        name = error.request_id or request_id
+        logger.warning("request %s failed: %s: %s", name, error.code, error.message)
+        yield b"data: " + problem_body(error, name) + b"\n\n"
         return
     _log(stream)
 

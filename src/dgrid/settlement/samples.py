@@ -54,6 +54,11 @@ class Question:
     seed: int
 
 
+def fresh_salt(salt: bytes) -> bytes:
+    """What a juror's own set follows from, of the salt that seals its vote: its blob shows this, and not that."""
+    return keccak(b"DGrid fresh samples" + salt)
+
+
 def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
     """What a set's request of this number is made from."""
     return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))

@@ -1,8 +1,8 @@
 """An evaluator's loop in court: look at the final chain, find for the cases it sits in, do the next step.
 
 Runs beside the loop that judges rounds, with the same sender. Finding goes on beside; a vote is on disk before its
-commitment is sent, and what is on disk is what is opened. What it rests on is shown to nobody before all votes are in.
-Whatever fails rests for a moment and is planned again.
+commitment is sent, and what is on disk is what is opened. What it rests on lies there too, and is shown to nobody while
+votes are taken. Whatever fails rests for a moment and is planned again.
 """
 
 import asyncio
@@ -149,6 +149,7 @@ class CaseLoop:
     _settled: set[bytes] = field(default_factory=set)
     _enrolling: set[Seat] = field(default_factory=set)  # sent; the final chain does not show it yet
     _opened: set[Seat] = field(default_factory=set)
+    _showing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -171,7 +172,7 @@ class CaseLoop:
     async def close(self) -> None:
         """Calls everything off; what was found is on disk."""
         await self.accuser.close()
-        tasks = list(self._finding.values())
+        tasks = [*self._finding.values(), *([] if self._showing is None else [self._showing])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -246,8 +247,17 @@ class CaseLoop:
         return posted is not None and self.accuser.agrees(posted.root)
 
     async def _try(self, step: CaseStep) -> None:
-        """A step's success shows in the view a little later, so that it rests after that too."""
+        """A step's success shows in the view a little later, so that it rests after that too.
+
+        Once a vote is open, archives are waited for beside: a slow one must make this evaluator miss no window.
+        """
         self._resting[step] = asyncio.get_running_loop().time() + REST_S
+        if not isinstance(step, Show):
+            await self._tried(step)
+        elif self._showing is None or self._showing.done():
+            self._showing = asyncio.ensure_future(self._tried(step))
+
+    async def _tried(self, step: CaseStep) -> None:
         await self.tally.tried(type(step).__name__, self._do(step))
 
     async def _open(self, step: OpenCase) -> None:

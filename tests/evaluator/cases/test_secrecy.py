@@ -26,6 +26,7 @@ from dgrid.evaluator.cases.planning import Unseal
 from dgrid.evaluator.rerun import Peer
 from dgrid.processes.archive import ArchiveService
 from dgrid.settlement.hearings import windows_of_hearing
+from dgrid.settlement.samples import open_fresh
 from dgrid.wire.quality import Samples, decode_quality
 from dgrid.wire.server import Reply, Request, Server
 
@@ -103,6 +104,12 @@ def test_while_votes_are_taken_no_archive_holds_and_no_count_tells_what_anybody_
             Address(blob.author): name for name, blob in blobs.items()
         }
         assert sum("guilty" in line for line in counted(room)) == len(votes)
+        terms = members(room)[0].loop.jury._bar.sampler.terms
+        for name, blob in blobs.items():
+            data = room.network.stores[0].get(name)
+            assert data is not None
+            held = open_fresh(data, room.case, member=Address(blob.author), view=room.view, stage=0, terms=terms)
+            assert len(held) == room.view.parameters.last.case_samples
 
     in_court(tmp_path, main)
 

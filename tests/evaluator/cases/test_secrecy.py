@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.evaluator.cases.courtroom import FAR, NEAR, WEIGHTS, Courtroom, CourtSeat, in_court
+from tests.evaluator.cases.courtroom import FAR, NEAR, WEIGHTS, ByEvidence, Courtroom, CourtSeat, in_court
 from tests.evaluator.cases.office import POSTED_MS, SALT, Office, run, taking
 from tests.evaluator.cases.test_asking import cheating, honest
+from tests.settlement.books import MODEL
 from tests.settlement.judged import DIGEST, Judged
 from tests.wire.making import NODE
 
@@ -25,6 +26,7 @@ from dgrid.evaluator.cases.journal import FixedVote
 from dgrid.evaluator.cases.planning import Unseal
 from dgrid.evaluator.rerun import Peer
 from dgrid.processes.archive import ArchiveService
+from dgrid.settlement.cases import Flag
 from dgrid.settlement.hearings import windows_of_hearing
 from dgrid.settlement.samples import open_fresh
 from dgrid.wire.quality import Samples, decode_quality
@@ -162,6 +164,26 @@ def test_what_a_member_fetches_does_not_tell_what_its_own_replies_were(cheats: b
 
     run(Judged(), main, ask=cheating() if cheats else honest(), archive=archive)
     assert asked == [f"GET /v1/blobs/{to_hex(EVIDENCE)}"]
+
+
+@pytest.mark.parametrize("evidence", [FAR, NEAR])
+def test_when_a_vote_comes_does_not_tell_what_the_members_own_replies_were(tmp_path: Path, evidence: bytes) -> None:
+    """It measures what the accuser shows also where its own replies convict, which takes as long."""
+
+    async def main(room: Courtroom) -> None:
+        room.node.evidence = FAR
+        opener = room.seats["evaluator-1"]
+        flag = Flag(room.node.address, MODEL, WEIGHTS, {})
+        assert await opener.loop.accuser._ask(flag, await room.post())
+        room.node.evidence = evidence
+        await room.until(lambda view: bool(view.cases) and room.case.hearing.is_complete)
+        await room.until(lambda view: room._have_found())
+        measuring = [seat.loop.jury._bar.sampler.measuring for seat in members(room)]
+        count = room.view.parameters.last.case_samples
+        assert measuring == [ByEvidence(2 * count)] * len(measuring)
+        assert all(fixed(room, seat).guilty for seat in members(room))
+
+    in_court(tmp_path, main)
 
 
 # --- what breaks ------------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
+LATE: Final = "not in time"
+MEASURING: Final = 0.9  # of the time for asking: for what was asked before
 ROUNDS_KEPT: Final = 2 * ROOTS_READ_AGAIN  # whose hidden leaves are remembered
 
 
@@ -76,7 +78,7 @@ class Jury:
 
     async def find(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
         """What is to be voted. `peer` is the accused node with the model in question, where it is known; `salt` seals
-        the vote.
+        the vote; asking ends `within_s`, all of it in twice that time or so.
         """
         match case.subject:
             case Subject.IDENTITY:
@@ -89,14 +91,15 @@ class Jury:
     # --- identity -----------------------------------------------------------------------------------------------------
 
     async def _identity(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
-        """All is fetched at once: fetched only where the fresh replies do not convict, it would tell archives so."""
+        """Does all of it whatever the fresh replies show: else what it fetches, and when it votes, would tell."""
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(self._fresh(case, peer, salt=salt, within_s=within_s))
-            fetching = group.create_task(self._sworn(case))
+            fetching = group.create_task(self._sworn(case, within_s=within_s))
             weighing = group.create_task(self._refunds_are_due(case))
+        swore_falsely = await self._swore_falsely(case, fetching.result(), within_s=within_s * MEASURING)
         fresh, asked = asking.result(), terms_of(self.view, case).case_samples
         convicts_afresh = fresh is not None and self._convicts_afresh(fresh, asked)
-        guilty = weighing.result() and (convicts_afresh or await self._swore_falsely(case, fetching.result()))
+        guilty = weighing.result() and (convicts_afresh or swore_falsely)
         if fresh is None:
             return Finding(guilty)
         blob = encode_quality(fresh)
@@ -139,22 +142,24 @@ class Jury:
         """Published constants: no vote changes them."""
         return IdentityRules()
 
-    async def _swore_falsely(self, case: Case, contents: list[Content]) -> bool:
+    async def _swore_falsely(self, case: Case, contents: list[Content], *, within_s: float) -> bool:
         """Whether what the node signed before the case convicts it, by this member's own measurement."""
         try:
-            gaps = await self._bar.sampler.gaps(case.matter, contents)
-        except DGridError as error:
-            logger.info("case %s: the opener's samples cannot be measured: %s", to_hex(case.id), error.message)
+            async with asyncio.timeout(within_s):
+                gaps = await self._bar.sampler.gaps(case.matter, contents)
+        except (DGridError, TimeoutError) as error:
+            logger.info("case %s: the opener's samples cannot be measured: %s", to_hex(case.id), str(error) or LATE)
             return False
         return self._evidence(case.matter, gaps) >= self._identity_rules.sworn_micros
 
-    async def _sworn(self, case: Case) -> list[Content]:
-        """What the opener shows and members count; nothing where that cannot be had, or does not hold."""
+    async def _sworn(self, case: Case, *, within_s: float) -> list[Content]:
+        """What the opener shows and members count; nothing where that cannot be had in time, or does not hold."""
         try:
-            blob = await self._bar.archives.fetch(case.evidence)
+            async with asyncio.timeout(within_s):
+                blob = await self._bar.archives.fetch(case.evidence)
             return await asyncio.to_thread(open_sworn, blob, case, view=self.view, terms=self._bar.sampler.terms)
-        except DGridError as error:
-            logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
+        except (DGridError, TimeoutError) as error:
+            logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), str(error) or LATE)
             return []
 
     async def _refunds_are_due(self, case: Case) -> bool:

@@ -5,57 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.stage import GATEWAY_KEY, Answered, Stage, StagedArchives, play, until
-from tests.gateway.staged_court import COURT
+from tests.gateway.stage import GATEWAY_KEY, Stage, StagedArchives, play, until
+from tests.gateway.staged_reports import KEYS, drawable, drawn, opened, signed
 
-from dgrid.chain.judging import Opening
-from dgrid.chain.view import DrawnEvaluator
 from dgrid.core.errors import RateLimited
 from dgrid.core.identity import Address, to_hex
-from dgrid.core.keccak import keccak
 from dgrid.gateway.judging_views import WAITING_MAX, OpenedReports
-from dgrid.store.ledger_rows import EpochState
-from dgrid.wire.blob import blob_id
-from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EvaluatorReports
-from dgrid.wire.quality import Change, Identity, LeafKey, Report, Reports, Verdict, encode_quality, reports_root
-from dgrid.wire.signatures import SigningKey
-
-KEYS = [SigningKey(keccak(bytes([at]))) for at in (1, 2, 3)]
-
-
-def drawable() -> tuple[DrawnEvaluator, ...]:
-    models = (keccak(b"weights"),)
-    return tuple(DrawnEvaluator(Address(key.address), 10**21, bytes(32), models) for key in KEYS)
+from dgrid.wire.quality import Change, Identity, LeafKey, Report, Verdict
 
 
 async def judging(stage: Stage, receipt_id: str) -> Any:
     return (await stage.get(f"/v1/receipts/{receipt_id}/judging")).json
-
-
-async def drawn(stage: Stage, answer: Answered) -> tuple[LeafKey, ReceiptDocument, int]:
-    """Ends the running epoch; a receipt of it and its place, and the round for which the epoch was drawn."""
-    epoch = stage.clock.epoch_at(stage.now_ms())
-    stage.now_ms.ahead_ms += stage.clock.length_s * 1000 + 1000
-    await until(lambda: (row := stage.service.reader.epoch(epoch)) is not None and row.state is EpochState.ANCHORED)
-    draws = stage.court.view.draws
-    await until(lambda: (Address(GATEWAY_KEY.address), epoch) in draws)
-    document = ReceiptDocument.decode((await stage.get(f"/v1/receipts/{answer.receipt_id}")).body)
-    key = LeafKey(GATEWAY_KEY.address, *document.receipt.place.position)
-    return key, document, draws[Address(GATEWAY_KEY.address), epoch].round
-
-
-def signed(key: SigningKey, judged_round: int, *reports: Report) -> Reports:
-    digest = COURT.digest(EvaluatorReports(key.address, judged_round, reports_root(reports)).struct_hash())
-    return Reports(COURT.chain_id, COURT.verifying_contract, key.address, judged_round, reports, key.sign(digest))
-
-
-def opened(stage: Stage, by: SigningKey, reports: Reports) -> None:
-    """The evaluator opened this on chain, and an archive has it."""
-    blob = encode_quality(reports)
-    stage.archives.blobs[blob_id(blob)] = blob
-    opening = Opening(reports_root(reports.reports), blob_id(blob))
-    stage.court.view.openings[reports.round, Address(by.address)] = opening
 
 
 def test_a_young_receipt_is_in_no_root_yet(tmp_path: Path) -> None:

@@ -109,10 +109,10 @@ def test_a_crowd_that_asks_for_the_same_costs_one_fetch_and_has_bounds(tmp_path:
         opened(stage, KEYS[0], reports)
         archives.blobs = stage.archives.blobs
         reader, evaluator = OpenedReports(stage.court, archives), Address(KEYS[0].address)
-        crowd = [asyncio.create_task(reader.report(5, evaluator, key)) for _ in range(WAITING_MAX)]
+        crowd = [asyncio.create_task(reader.report(5, evaluator, key=key)) for _ in range(WAITING_MAX)]
         await until(lambda: archives.asked == 1)
         with pytest.raises(RateLimited):
-            await reader.report(5, evaluator, key)
+            await reader.report(5, evaluator, key=key)
         archives.gate.set()
         assert await asyncio.gather(*crowd) == [(reports.reports[0], "")] * WAITING_MAX
         assert archives.asked == 1

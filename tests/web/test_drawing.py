@@ -90,7 +90,7 @@ def test_a_judged_receipt_s_page_says_who_found_what_and_where_its_root_is(tmp_p
         assert "0x" + "77" * 32 in page
         assert f"dgrid proof {answer.receipt_id}</code>" in page
         page = await browser.draw(f"/status/receipts/{hidden.receipt_id}")
-        assert "never will be" in page
+        assert "never will be: who asked lets nobody else read it" in page
         assert "dgrid proof" not in page
 
     browse(tmp_path, scenes)

@@ -68,7 +68,7 @@ class JudgingViews:
 
     async def _member(self, evaluator: Address, judged_round: int, key: LeafKey) -> Json:
         """One of those who were to judge; without a report, `absence` says why."""
-        report, absence = await self._opened.report(judged_round, evaluator, key)
+        report, absence = await self._opened.report(judged_round, evaluator, key=key)
         return {"evaluator": to_hex(evaluator), "absence": absence, **finding(report)}
 
     def _findings(self, key: LeafKey) -> list[Json]:
@@ -96,7 +96,7 @@ class OpenedReports:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    async def report(self, judged_round: int, evaluator: Address, key: LeafKey) -> tuple[Report | None, str]:
+    async def report(self, judged_round: int, evaluator: Address, *, key: LeafKey) -> tuple[Report | None, str]:
         """An evaluator's report on a leaf, or why there is none. Raises RateLimited."""
         opening = self._court.view.openings.get((judged_round, evaluator))
         if opening is None:

@@ -148,7 +148,7 @@ function aboutFate({ judging, draw }, { receipt: { usage, place } }, committee) 
   const drawnFor = `It was drawn for ${purposes.join(" and ")}, and the chain named who judges it.`;
   if (!committee.length) return `${drawnFor} No evaluator was there that can run this model, so nobody did.`;
   if (judging === "drawn") return `${drawnFor} They judge apart, and show what they found only when all have committed to it.`;
-  return `${drawnFor} Cost follows from the receipt, the rest is what each found; a dash: there was nothing to measure it by.`;
+  return `${drawnFor} Cost sets fee and time against the model's reference; a dash: there was nothing to measure by.`;
 }
 
 function drawJudging(signed, judging) {

@@ -1,6 +1,6 @@
 // The pieces that pages are drawn of. Everything is put in as text, nothing as markup. Asks this gateway alone.
 
-import { percent, short } from "./values.js";
+import { between, percent, short } from "./values.js";
 
 const GOOD = new Set(["serving", "anchored", "claimable", "running", "active"]);
 const BAD = new Set(["ejected", "unreachable", "convicted"]);
@@ -31,7 +31,8 @@ export function drawn(name, attributes, ...children) {
 
 /** A name and what it is: a text, or an element. */
 export const fact = ([name, value, className]) =>
-  made("div", { class: className ?? "" }, made("dt", { text: name }), made("dd", {}, value instanceof Node ? value : String(value)));
+  made("div", { class: className ?? "" }, made("dt", { text: name }),
+    made("dd", {}, value instanceof Node ? value : String(value)));
 
 /** A text to take along: one click copies it, and where a browser refuses that, selects it. */
 export function copied(text) {
@@ -60,28 +61,24 @@ export const state = (name) => cell(name.replaceAll("_", " "), `state ${tone(nam
 export const command = (text) => made("td", {}, made("code", { text }));
 export const link = (text, href) => made("td", { class: "mono" }, made("a", { href, text }));
 
-/** An interval as a bar from 0 to 100 %, its mean as a mark; what nobody has judged yet as an empty one. */
-export function bar({ credibility_bps: mean, low_bps: low, high_bps: high }, repute = "proven", about = aboutInterval(mean, low, high)) {
+/** What lies between two shares of 10,000 as a bar, with a mark at the mean; empty where nothing is known. */
+export function bar(about, { low, high, mean, repute = "proven" } = {}) {
   const x = (bps) => (bps / 10000) * BAR_WIDTH;
   const size = { width: BAR_WIDTH, height: BAR_HEIGHT, viewBox: `0 0 ${BAR_WIDTH} ${BAR_HEIGHT}`, preserveAspectRatio: "none" };
   const range = { class: "range", x: x(low), width: Math.max(2, x(high) - x(low)), height: BAR_HEIGHT, rx: 3 };
   const mark = { class: "mark", x: Math.min(BAR_WIDTH - 2, x(mean)), width: 2, height: BAR_HEIGHT };
   return drawn("svg", { class: `bar ${repute}`, ...size, role: "img", "aria-label": about },
     drawn("rect", { class: "track", width: BAR_WIDTH, height: BAR_HEIGHT, rx: 3 }),
-    ...(low == null ? [] : [drawn("rect", range)]), ...(mean == null ? [] : [drawn("rect", mark)]));
+    ...(high == null ? [] : [drawn("rect", range)]), ...(mean == null ? [] : [drawn("rect", mark)]));
 }
 
-const aboutInterval = (mean, low, high) =>
-  (mean == null ? "not judged yet" : `${percent(mean)}, between ${percent(low)} and ${percent(high)}`);
-
-/** The same as a cell, with its figures. */
-export function interval(belief, repute = "proven") {
-  const { credibility_bps: mean, low_bps: low, high_bps: high } = belief;
-  const about = aboutInterval(mean, low, high);
+/** What is believed, as a bar with its figures. */
+export function interval({ credibility_bps: mean, low_bps: low, high_bps: high }, repute = "proven") {
+  if (mean == null) return made("td", { title: "not judged yet" }, bar("not judged yet", { repute }), made("span", { text: "–" }));
+  const about = `${percent(mean)}, between ${percent(low)} and ${percent(high)}`;
   const title = repute === "doubtful" ? `${about}: below its peers, so it gets next to nothing` : about;
-  const bounds = mean == null ? "" : `${(low / 100).toFixed(0)} to ${percent(high)}`;
-  const shown = mean == null ? bar({}, repute, about) : bar(belief, repute, about);
-  return made("td", { title }, shown, made("span", { text: percent(mean) }), made("span", { class: "bounds", text: bounds }));
+  return made("td", { title }, bar(about, { low, high, mean, repute }), made("span", { text: percent(mean) }),
+    made("span", { class: "bounds", text: between(low, high) }));
 }
 
 // --- tables ---

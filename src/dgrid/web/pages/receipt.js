@@ -1,7 +1,9 @@
 // Draws one receipt in plain words from the gateway's public endpoints. It shows no content, and checks no signature.
 
 import { NotRead, bar, byId, cell, copied, drawn, fact, fill, hash, interval, made, number, read } from "./pieces.js";
-import { counted, decimalsOf, dgai, grouped, isWeb, millionths, milliseconds, originOf, percent, price, short } from "./values.js";
+import {
+  between, counted, decimalsOf, dgai, grouped, isWeb, millionths, milliseconds, originOf, percent, price, short,
+} from "./values.js";
 
 const AGAIN_MS = 4000;
 const PER_PRICE = 1_000_000n;
@@ -11,7 +13,7 @@ const OTHERS = 100; // changes that are looked through for other gateways
 const TOO_EARLY = 425;
 const SHOWN = 1; // the last of the privacies that let a committee read
 const SHARED = 4 | 8; // flags: no node worked for it alone
-const FINAL = new Set(["judged", "not drawn"]);
+const SETTLED_MS = 600_000; // after its root: what is not known of a judged one by then is known no more
 
 const PRIVACY = [
   "Who asked lets its judges read what was said, should it be drawn.",
@@ -46,6 +48,12 @@ const CAUSES = {
   identity: "Read with the claimed model, it scored",
 };
 
+const SCORES = ["accuracy_bps", "consistency_bps", "format_bps", "cost_bps"];
+const VERDICTS = {
+  undisclosed: "was not shown the answer in time",
+  altered: "was shown another answer than was signed",
+};
+
 const name = decodeURIComponent(location.pathname.split("/").pop());
 const moment = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const strong = (text) => made("strong", { text });
@@ -55,14 +63,21 @@ const bpsOf = (wei, of) => (of === "0" ? 0 : Number((BigInt(wei) * 10000n) / Big
 
 const mayBeDrawn = ({ privacy, flags }) => privacy <= SHOWN && !(flags & SHARED);
 
+function isFinal({ judging, findings, anchor }) {
+  const known = findings.length > 0 || Date.now() - anchor?.anchored_at_ms > SETTLED_MS;
+  return judging === "not drawn" || (judging === "judged" && known);
+}
+
 // --- what it says ---
 
 function drawStory({ model, receipt: { usage, shares } }) {
   const notes = FLAGS.filter(([bit]) => usage.flags & bit).map(([, text]) => text);
   const first = usage.ttftMs < usage.totalMs ? `, the first word after ${milliseconds(usage.ttftMs)}` : "";
   byId("story").replaceChildren(
-    "On ", moment(usage.servedAt), " somebody asked ", strong(model), ", and got ", strong(counted(usage.tokensOut, "token")),
-    ` in ${milliseconds(usage.totalMs)}${first}, for `, strong(`${price(shares.fee, 18)} DGAI`), `. ${[...notes, PRIVACY[usage.privacy], "This page never shows it."].join(" ")}`);
+    `On ${moment(usage.servedAt)} somebody asked `, strong(model),
+    ", and got ", strong(counted(usage.tokensOut, "token")), ` in ${milliseconds(usage.totalMs)}${first}`,
+    ", for ", strong(`${price(shares.fee, 18)} DGAI`), ". ",
+    [...notes, PRIVACY[usage.privacy], "This page never shows it."].join(" "));
 }
 
 /** Who had a part in it, in the order of the request. */
@@ -80,13 +95,14 @@ function drawSteps({ receipt: { usage, place } }, { judging, anchor, draw }) {
   const steps = [["Answered and signed", moment(usage.servedAt), true],
     ["In a root on the chain", anchor ? moment(anchor.anchored_at_ms) : `after epoch ${place.epoch}`, anchor]];
   const spared = judging === "not drawn";
-  if (mayBeDrawn(usage)) steps.push(["Draw", !draw ? "some blocks after the root" : spared ? "not drawn" : "drawn to be judged", draw]);
-  if (mayBeDrawn(usage) && !spared) {
-    steps.push(["Judged", draw ? `round ${draw.round}` : "if drawn", judging === "judged"]);
+  if (mayBeDrawn(usage)) {
+    steps.push(["Draw", !draw ? "some blocks after the root" : spared ? "not drawn" : "drawn to be judged", draw]);
+    if (!spared) steps.push(["Judged", draw ? `round ${draw.round}` : "if drawn", judging === "judged"]);
   }
   const next = steps.findIndex(([, , done]) => !done);
   byId("steps").replaceChildren(...steps.map(([title, about, done], at) =>
-    made("li", { class: done ? "done" : at === next ? "next" : "" }, strong(title), made("span", { class: "quiet", text: about }))));
+    made("li", { class: done ? "done" : at === next ? "next" : "" },
+      strong(title), made("span", { class: "quiet", text: about }))));
 }
 
 function drawCost({ receipt: { usage, shares }, dispatch, nodeReceipt }) {
@@ -122,15 +138,13 @@ function splitBar(shares) {
 
 function drawKnown({ label, model, receipt: { parties } }, nodes) {
   const { credibilityLowBps: low, credibilityHighBps: high } = label;
-  const nothing = low === 0 && high === 10000;
-  const then = nothing
-    ? made("td", {}, bar({}), made("span", { text: "–" }), made("span", { class: "bounds", text: "nothing was known of it" }))
-    : made("td", {}, bar({ low_bps: low, high_bps: high }, "proven", `between ${percent(low)} and ${percent(high)}`),
-      made("span", { text: `${(low / 100).toFixed(0)} to ${percent(high)}` }));
+  const then = low === 0 && high === 10000
+    ? [bar("nothing was known"), made("span", { text: "–" }), made("span", { class: "bounds", text: "nothing was known of it" })]
+    : [bar(between(low, high), { low, high }), made("span", { text: between(low, high) })];
   const node = nodes.find((one) => one.address === parties.node);
   const now = node?.credibility.find((one) => one.task === "all" && one.model === model);
   const silence = cell(node ? "not judged yet" : "it is registered no more", "quiet");
-  fill("known", [[cell("When it was chosen"), then], [cell("Now"), now ? interval(now) : silence]]);
+  fill("known", [[cell("When it was chosen"), made("td", {}, ...then)], [cell("Now"), now ? interval(now) : silence]]);
   byId("price-then").textContent = label.costPositionBps === 10000
     ? "that of the cheapest for this model" : `${percent(label.costPositionBps)} of the cheapest for this model`;
   byId("checks").replaceChildren(...label.validity.map((one) => made("li", { text: CHECKS[one] ?? one })));
@@ -138,22 +152,22 @@ function drawKnown({ label, model, receipt: { parties } }, nodes) {
 
 // --- what became of it ---
 
-function aboutFate({ judging, draw }, { receipt: { usage, place } }, committee) {
-  const purposes = draw && [draw.quality && "its quality", draw.identity && "whether the claimed model wrote it"].filter(Boolean);
+function aboutFate({ judging, draw, committee }, { usage, place }) {
   if (usage.privacy > SHOWN) return "No, and it never will be: who asked lets nobody else read it.";
   if (!mayBeDrawn(usage)) return "No, and it never will be: no node worked for it alone.";
   if (judging === "not anchored") return `Not yet: what is judged is drawn once the root of epoch ${place.epoch} is on the chain.`;
-  if (judging === "waits for the draw") return "Not yet: the block whose hash decides what is drawn is still to come.";
-  if (judging === "not drawn") return "No. The chain drew others of its epoch: its seed was fixed after the root, so nobody could choose.";
-  const drawnFor = `It was drawn for ${purposes.join(" and ")}, and the chain named who judges it.`;
-  if (!committee.length) return `${drawnFor} No evaluator was there that can run this model, so nobody did.`;
-  if (judging === "drawn") return `${drawnFor} They judge apart, and show what they found only when all have committed to it.`;
-  return `${drawnFor} Cost sets fee and time against the model's reference; a dash: there was nothing to measure by.`;
+  if (!draw) return "Not yet: the block whose hash decides what is drawn is still to come.";
+  if (judging === "not drawn") return "No: the chain drew others. The draw's seed came after the root, so nobody could choose.";
+  const purposes = [draw.quality && "its quality", draw.identity && "whether the claimed model wrote it"].filter(Boolean);
+  const chosen = `It was drawn for ${purposes.join(" and ")}, and the chain named who judges it.`;
+  if (!committee.length) return `${chosen} No evaluator was there that can run this model, so nobody did.`;
+  if (judging === "drawn") return `${chosen} They judge apart, and show what they found only when all have committed to it.`;
+  return `${chosen} Cost sets fee and time against the model's reference; a dash: there was nothing to measure by.`;
 }
 
 function drawJudging(signed, judging) {
   const { committee, findings } = judging;
-  byId("fate").textContent = aboutFate(judging, signed, committee);
+  byId("fate").textContent = aboutFate(judging, signed.receipt);
   byId("committee-part").hidden = !committee.length;
   byId("findings-part").hidden = !findings.length;
   fill("committee", committee.map(member));
@@ -164,40 +178,45 @@ function drawJudging(signed, judging) {
 /** One evaluator: its scores, or why there are none. */
 function member(one) {
   if (one.verdict !== "judged") {
-    const why = one.verdict ? { undisclosed: "was not shown the answer in time", altered: "was shown another answer than was signed" }[one.verdict]
-      : one.absence;
-    return made("tr", {}, hash(one.evaluator), made("td", { class: "quiet wrap", colspan: 5, text: why }));
+    const why = made("td", { class: "quiet wrap", colspan: 5, text: VERDICTS[one.verdict] ?? one.absence });
+    return made("tr", {}, hash(one.evaluator), why);
   }
-  const scores = ["accuracy_bps", "consistency_bps", "format_bps", "cost_bps"].map((key) => score(one[key]));
-  return [hash(one.evaluator), ...scores, number(one.gap_micros == null ? "–" : `${(one.gap_micros / 1e6).toFixed(4)} nats`)];
+  const gap = one.gap_micros == null ? "–" : `${(one.gap_micros / 1e6).toFixed(4)} nats`;
+  return [hash(one.evaluator), ...SCORES.map((key) => score(one[key])), number(gap)];
 }
 
 const score = (bps) => (bps == null ? cell("–", "quiet")
-  : made("td", {}, bar({ low_bps: 0, high_bps: bps }, "proven", percent(bps)), made("span", { text: percent(bps) })));
+  : made("td", {}, bar(percent(bps), { low: 0, high: bps }), made("span", { text: percent(bps) })));
 
 // --- how it is held fast ---
 
 function drawPlace({ receipt: { place } }, { anchor }, proof) {
-  const at = `${place.epoch}.${place.lane}.${place.sequence}`;
+  const facts = [["Place", `${place.epoch}.${place.lane}.${place.sequence} (epoch, lane, number)`]];
+  if (proof) {
+    const hashes = proof.leafPath.length + proof.lanePath.length;
+    facts.push(["In its lane", `${grouped(place.sequence + 1)} of ${grouped(proof.lane.count)}`],
+      ["Way to the root", hashes === 1 ? "1 hash" : `${hashes} hashes`]);
+  }
+  if (anchor) {
+    facts.push(["Block", anchor.block], ["Records root", whole(anchor.records_root)], ["Transaction", whole(anchor.transaction)]);
+  }
+  byId("place").replaceChildren(...facts.map(fact));
   byId("written").textContent = anchor
-    ? "All receipts of the epoch lie in one tree, and its root is on the chain. Leaving one out, or changing one, gives another root."
-    : `In no root yet: epoch ${place.epoch} has to end first, then its root goes to the chain. The gateway has signed the place already.`;
-  const siblings = proof && proof.leafPath.length + proof.lanePath.length;
-  byId("place").replaceChildren(...[
-    ["Place", `${at} (epoch, lane, number)`],
-    ...(proof ? [["In its lane", `${place.sequence + 1} of ${proof.lane.count}`], ["Way to the root", counted(siblings, "hash").replace(/hashs$/, "hashes")]] : []),
-    ...(anchor ? [["Block", String(anchor.block)], ["Records root", whole(anchor.records_root)], ["Transaction", whole(anchor.transaction)]] : []),
-  ].map(fact));
+    ? "All receipts of the epoch lie in one tree, and its root is on the chain. Without one of them the root is another."
+    : `In no root yet: epoch ${place.epoch} has to end first, then its root goes to the chain. The place is signed already.`;
 }
 
 function drawSignatures({ receipt: { parties, usage, shares }, dispatch, dispatchSeal, nodeSeal, seal }) {
   const row = (who, address, says, one) => [
-    made("td", {}, made("span", { text: `${who} ` }), hexed(address)), cell(says, "wrap"),
+    made("td", {}, `${who} `, hexed(address)), cell(says, "wrap"),
     cell(one.count === 1 ? "nothing else" : counted(one.count - 1, "other message")), hash(one.signature)];
+  const order = `the order: this request, for this node, at ${price(dispatch.inPrice)} and ${price(dispatch.outPrice)} DGAI a million`;
+  const answer = "its answer: hashes of the order, of the text and of the evidence, and its token counts";
+  const bill = `the bill: ${usage.tokensIn} + ${usage.tokensOut} tokens, ${price(shares.fee, 18)} DGAI, who gets what, the label, the place`;
   fill("signatures", [
-    row("Gateway", parties.gateway, `the order: this request, for this node, at ${price(dispatch.inPrice)} and ${price(dispatch.outPrice)} DGAI a million`, dispatchSeal),
-    row("Node", parties.node, "its answer: hashes of the order, of the text and of the evidence, and its token counts", nodeSeal),
-    row("Gateway", parties.gateway, `the bill: ${usage.tokensIn} + ${usage.tokensOut} tokens, ${price(shares.fee, 18)} DGAI, who gets what, the label, the place`, seal),
+    row("Gateway", parties.gateway, order, dispatchSeal),
+    row("Node", parties.node, answer, nodeSeal),
+    row("Gateway", parties.gateway, bill, seal),
   ]);
 }
 
@@ -225,16 +244,24 @@ async function drawMissing() {
   document.title = "DGrid · no such receipt";
   byId("name").textContent = name;
   byId("missing").hidden = false;
+  const about = byId("missing-about");
   if (name.includes(".")) {
-    byId("missing-about").textContent = "Nothing was written at this place, which is epoch, lane and number. Each gateway has its own places.";
+    about.textContent = "Nothing was written at this place: epoch, lane and number. Each gateway has its own places.";
     return;
   }
-  byId("missing-about").textContent = "A receipt stays with the gateway that gave the answer. If another one did, ask it:";
+  about.textContent = "A receipt stays with the gateway that gave the answer. If another one did, ask it:";
+  const origins = await otherGateways();
+  const links = origins.map((origin) => made("a", { href: `${origin}/status/receipts/${name}`, text: origin }));
+  const nobody = made("span", { class: "quiet", text: "no other gateway is known here" });
+  byId("elsewhere").replaceChildren(...(links.length ? links : [nobody]).map((one) => made("li", {}, one)));
+}
+
+/** Where other gateways are, as far as what they wrote was judged lately. */
+async function otherGateways() {
   const { changes } = await read(`/v1/network/quality?limit=${OTHERS}`).catch(() => ({ changes: [] }));
   const origins = new Set(changes.map((one) => one.gateway_url).filter(isWeb).map(originOf));
   origins.delete(location.origin);
-  const links = [...origins].map((origin) => made("li", {}, made("a", { href: `${origin}/status/receipts/${name}`, text: origin })));
-  byId("elsewhere").replaceChildren(...(links.length ? links : [made("li", { class: "quiet", text: "no other gateway is known here" })]));
+  return [...origins];
 }
 
 // --- again until nothing more happens to it ---
@@ -263,12 +290,13 @@ async function drawSince(signed) {
   drawJudging(signed, judging);
   drawPlace(signed, judging, proof);
   drawCommands(id, judging.committee.length > 0);
-  return FINAL.has(judging.judging);
+  return isFinal(judging);
 }
 
 function excuse(error) {
   if (error.status === TOO_EARLY) return "This receipt is being written down: one moment.";
-  return error instanceof NotRead ? `This gateway does not answer (${error.message}). Trying again.` : `This page fails: ${error.message}`;
+  if (error instanceof NotRead) return `This gateway does not answer (${error.message}). Trying again.`;
+  return `This page fails: ${error.message}`;
 }
 
 let signed = null;

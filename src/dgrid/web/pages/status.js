@@ -106,7 +106,8 @@ function drawEpochs({ epochs }) {
 
 function drawReceipts({ receipts }) {
   fill("receipts", receipts.map((one) => [
-    link(short(one.id), `/status/receipts/${one.id}`), cell(new Date(one.served_at_ms).toLocaleTimeString()), cell(one.model), hash(one.node), number(`${one.tokens_in} + ${one.tokens_out}`),
+    link(short(one.id), `/status/receipts/${one.id}`), cell(new Date(one.served_at_ms).toLocaleTimeString()), cell(one.model),
+    hash(one.node), number(`${one.tokens_in} + ${one.tokens_out}`),
     number(dgai(one.fee_wei)), number(one.epoch), state(one.state),
   ]), "no receipt yet");
 }

@@ -5,6 +5,7 @@ const WEI_DECIMALS = 18;
 export const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-4)}` : hex || "–");
 export const counted = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 export const percent = (bps, digits = bps > 0 && bps < 100 ? 1 : 0) => (bps == null ? "–" : `${(bps / 100).toFixed(digits)} %`);
+export const between = (low, high) => `${(low / 100).toFixed(0)} to ${percent(high)}`;
 export const millionths = (micros) => (micros / 1e6).toFixed(2).replace("-", "−");
 export const milliseconds = (ms) => (ms == null ? "–" : `${grouped(Math.round(ms))} ms`);
 export const isWeb = (url) => /^https?:\/\//.test(url ?? "");

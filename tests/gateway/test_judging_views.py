@@ -10,7 +10,7 @@ from tests.gateway.staged_reports import KEYS, drawable, drawn, opened, signed
 
 from dgrid.core.errors import RateLimited
 from dgrid.core.identity import Address, to_hex
-from dgrid.gateway.judging_views import WAITING_MAX, OpenedReports
+from dgrid.gateway.judging_views import BLOBS_KEPT, WAITING_MAX, OpenedReports
 from dgrid.wire.quality import Change, Identity, LeafKey, Report, Verdict
 
 
@@ -116,5 +116,33 @@ def test_a_crowd_that_asks_for_the_same_costs_one_fetch_and_has_bounds(tmp_path:
         archives.gate.set()
         assert await asyncio.gather(*crowd) == [(reports.reports[0], "")] * WAITING_MAX
         assert archives.asked == 1
+
+    play(tmp_path, scenes)
+
+
+def test_an_archive_that_never_answers_holds_nobody(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        archives, key = SlowArchives(), LeafKey(GATEWAY_KEY.address, 1, 0, 0)
+        opened(stage, KEYS[0], signed(KEYS[0], 5))
+        reader = OpenedReports(stage.court, archives, fetch_s=0.05)
+        found = await reader.report(5, Address(KEYS[0].address), key=key)
+        assert found == (None, "no archive answers with its reports now")
+
+    play(tmp_path, scenes)
+
+
+def test_only_the_latest_blobs_are_kept(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        archives, key = SlowArchives(), LeafKey(GATEWAY_KEY.address, 1, 0, 0)
+        archives.gate.set()
+        archives.blobs = stage.archives.blobs
+        reader, evaluator = OpenedReports(stage.court, archives), Address(KEYS[0].address)
+        for judged_round in range(BLOBS_KEPT + 1):
+            opened(stage, KEYS[0], signed(KEYS[0], judged_round))
+            await reader.report(judged_round, evaluator, key=key)
+        await reader.report(BLOBS_KEPT, evaluator, key=key)
+        assert archives.asked == BLOBS_KEPT + 1
+        await reader.report(0, evaluator, key=key)
+        assert archives.asked == BLOBS_KEPT + 2
 
     play(tmp_path, scenes)

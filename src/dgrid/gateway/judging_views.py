@@ -90,8 +90,8 @@ class JudgingViews:
 class OpenedReports:
     """What evaluators opened, from any archive: one blob at a time, so that a crowd of askers costs no more."""
 
-    def __init__(self, court: Court, archives: Archives) -> None:
-        self._court, self._archives = court, archives
+    def __init__(self, court: Court, archives: Archives, *, fetch_s: float = FETCH_S) -> None:
+        self._court, self._archives, self._fetch_s = court, archives, fetch_s
         self._kept: OrderedDict[tuple[bytes, EvaluatorReports], dict[LeafKey, Report]] = OrderedDict()
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -120,12 +120,13 @@ class OpenedReports:
         self._waiting += 1
         try:
             async with self._turn:
-                return self._kept.get((blob_id, said)) or await self._fetched(blob_id, said)
+                kept = self._kept.get((blob_id, said))  # who was before may have fetched it
+                return kept if kept is not None else await self._fetched(blob_id, said)
         finally:
             self._waiting -= 1
 
     async def _fetched(self, blob_id: bytes, said: EvaluatorReports) -> dict[LeafKey, Report]:
-        async with asyncio.timeout(FETCH_S):
+        async with asyncio.timeout(self._fetch_s):
             blob = await self._archives.fetch(blob_id)
         opened: Reports = await asyncio.to_thread(open_reports, blob, self._court.domain, said=said)
         found = self._kept[blob_id, said] = {one.key: one for one in opened.reports}

@@ -14,6 +14,7 @@ from dgrid.core.identity import Address, address_from_hex, from_hex
 from dgrid.core.places import Place
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.facts import ChainFacts, Channel
+from dgrid.gateway.judging_views import JudgingViews
 from dgrid.gateway.pipeline import Pipeline
 from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.views import Views
@@ -72,6 +73,7 @@ class Rooms:
     admission: Admission
     views: Views
     quality: QualityViews
+    judging: JudgingViews
     chain: ChainFacts
     metrics: Metrics
     is_ready: Callable[[], bool]
@@ -91,6 +93,7 @@ class GatewayApi:
             Route("GET", "/v1/receipts", Access.OWNER, self._receipts),
             Route("GET", "/v1/receipts/*", Access.PUBLIC, self._receipt),
             Route("GET", "/v1/receipts/*/proof", Access.PUBLIC, self._proof),
+            Route("GET", "/v1/receipts/*/judging", Access.PUBLIC, self._judging),
             Route("GET", "/v1/receipts/*/content", Access.OWNER, self._content),
             Route("GET", "/v1/account", Access.OWNER, self._account),
             Route("GET", "/v1/network/nodes", Access.PUBLIC, self._nodes),
@@ -168,6 +171,9 @@ class GatewayApi:
 
     async def _proof(self, _request: Request, name: str) -> Reply:
         return json_reply(await self._rooms.views.proof(receipt_id(name)))
+
+    async def _judging(self, _request: Request, name: str) -> Reply:
+        return json_reply(await self._rooms.judging.judging(receipt_id(name)))
 
     async def _content(self, request: Request, name: str) -> Reply:
         content = self._rooms.views.content(receipt_id(name), asks=self._caller(request))

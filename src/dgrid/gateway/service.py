@@ -23,6 +23,7 @@ from dgrid.gateway.debts import Debts
 from dgrid.gateway.disclosing import Bureau, Discloser
 from dgrid.gateway.dispatch import Desk, Dispatcher
 from dgrid.gateway.exposure import Exposure
+from dgrid.gateway.judging_views import JudgingViews
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
 from dgrid.gateway.presence import Presence
@@ -245,6 +246,7 @@ class GatewayService:
             admission,
             Views(sources),
             QualityViews(sources),
+            JudgingViews(sources, self._partners.archives),
             chain,
             self.metrics,
             self._is_ready,

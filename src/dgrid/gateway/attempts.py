@@ -1,7 +1,9 @@
 """One request and the nodes that have been asked for it: what the pipeline's steps hand to each other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -25,6 +27,7 @@ class Attempts(msgspec.Struct):
     client: Request
     excluded: frozenset[bytes] = frozenset()
     decision: Decision | None = None
+    sending: asyncio.Task[Any] | None = None  # waits for `upstream`
     upstream: NodeReply | None = None
     relay: Relay | None = None
     asked_ms: int = 0  # when the node of `decision` was asked

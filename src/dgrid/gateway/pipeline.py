@@ -5,6 +5,7 @@ A request is held for before any byte leaves, retried elsewhere only while nothi
 before its caller sees the last byte. Whatever ends without a receipt is released and costs nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from dgrid.gateway.admit import Admission
 from dgrid.gateway.attempts import Attempts, Opened, bill_of, headers_of, opened_node
 from dgrid.gateway.bill import Case, Cashier, Times, wire_hash
 from dgrid.gateway.counting import Counts
-from dgrid.gateway.dispatch import Dispatcher, told
-from dgrid.gateway.orders import Order, Plan
+from dgrid.gateway.dispatch import Dispatcher, NodeReply, told
+from dgrid.gateway.orders import Decision, Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import (
     STREAM_END,
@@ -134,8 +135,7 @@ class Pipeline:
             load, attempts.asked_ms = parts.router.loads.of(decision.seller.node), parts.now_ms()
             load.in_flight += 1
             try:
-                attempts.upstream = await parts.dispatcher.send(attempts.order, attempts.plan, decision=decision)
-                self._check_client(attempts)
+                attempts.upstream = await self._send(attempts, decision)
                 return await ask(attempts)
             except NodeFault as fault:
                 load.in_flight -= 1
@@ -148,6 +148,21 @@ class Pipeline:
                 load.in_flight -= 1
                 self._hang_up(attempts)
                 raise
+
+    async def _send(self, attempts: Attempts, decision: Decision) -> NodeReply:
+        """The node's reply once it begins. A client that hangs up meanwhile ends the wait, and with it the node's work.
+
+        Raises NodeFault, ClientGone.
+        """
+        self._check_client(attempts)
+        attempts.sending = asyncio.current_task()
+        try:
+            return await self._parts.dispatcher.send(attempts.order, attempts.plan, decision=decision)
+        except asyncio.CancelledError:
+            self._check_client(attempts)
+            raise
+        finally:
+            attempts.sending = None
 
     def _may_retry(self, attempts: Attempts) -> bool:
         """Whether another node may be asked: there is one, the request had not its share, nor have all together."""
@@ -182,9 +197,11 @@ class Pipeline:
 
     def _client_gone(self, attempts: Attempts) -> None:
         """Before the first word nothing is owed. Of a stream the node may sign what it has delivered so far."""
-        if attempts.upstream is None:
+        if attempts.sending is not None:
+            attempts.sending.cancel()
+        elif attempts.upstream is None:
             return
-        if attempts.relay is not None and attempts.relay.began:
+        elif attempts.relay is not None and attempts.relay.began:
             attempts.relay.client_left()
             attempts.upstream.cancel()
         else:

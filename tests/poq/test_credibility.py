@@ -115,7 +115,8 @@ def test_a_newcomer_starts_at_the_lower_quartile_which_flagged_nodes_do_not_lowe
     bad = [row(bytes([100 + at]) * 20, 0.01) for at in range(20)]
     flagged = frozenset((one.node, one.model) for one in bad)
     assert priors([*rows, *bad], KNOWN, flagged=flagged)[""].mean_bps == 6_000
-    assert priors(rows[:3], KNOWN, flagged=frozenset()) == {}
+    assert priors(rows[:3], KNOWN, flagged=frozenset()) == {}, "three make no population"
+    assert priors(rows[:4], KNOWN, flagged=frozenset())[""].mean_bps == 5_000
 
 
 def change(score: int, *, task: str = "json", weight: int = MICROS) -> Change:

@@ -160,6 +160,7 @@ def test_reports_that_their_evaluator_did_not_open_count_for_nothing(
     assert (ROUND, key.address) not in found.evidence.openings
     assert len(found.refused) == 1
     assert reason in found.refused[0]
+    assert not found.missing, "it lies there for all to see"
 
 
 def test_an_epoch_whose_records_are_nowhere_is_left_out_and_the_round_goes_on() -> None:
@@ -199,6 +200,7 @@ def test_a_report_blob_that_is_nowhere_counts_as_not_opened() -> None:
     found = collect(judged, empty=1)
     assert (ROUND, key.address) not in found.evidence.openings
     assert (ROUND, key.address) in found.evidence.committed
+    assert found.missing == {key.address}
     assert "no archive holds" in found.refused[0]
 
 

@@ -103,7 +103,12 @@ def test_a_member_below_the_minimum_is_not_active() -> None:
     joined = MemberRegistered(AT, Role.NODE, A, 100, "http://x", bytes(32), bytes(32), 0)
     view = fold(ChainView(minimum_stake_wei=50), [joined])
     assert [member.address for member in view.active(Role.NODE)] == [A]
-    assert not apply(view, StakeChanged(AT, Role.NODE, A, 49)).active(Role.NODE)
+    assert view.is_active(Role.NODE, A)
+    assert not view.is_active(Role.NODE, B)
+    assert not view.is_active(Role.GATEWAY, A)
+    short = apply(view, StakeChanged(AT, Role.NODE, A, 49))
+    assert not short.active(Role.NODE)
+    assert not short.is_active(Role.NODE, A)
 
 
 def test_when_a_member_ceased_to_be_active_is_known_until_it_is_again() -> None:

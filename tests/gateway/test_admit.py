@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.gateway.door import BODY, FIELDS, NOW_MS, admission, asked, custodial, with_key
 from tests.gateway.stage import API_KEY, CHANNELS, DOMAIN, GATEWAY_KEY, PAYER_KEY, StagedChain
 
 from dgrid.core.errors import (
@@ -20,7 +21,7 @@ from dgrid.core.errors import (
 from dgrid.core.identity import api_key_tag, model_id
 from dgrid.core.keccak import salted_hash
 from dgrid.core.money import WEI
-from dgrid.gateway.admit import DEADLINE_AHEAD_MS_MAX, Admission, Door
+from dgrid.gateway.admit import DEADLINE_AHEAD_MS_MAX
 from dgrid.gateway.facts import Channel
 from dgrid.gateway.orders import Order
 from dgrid.store.ledger_rows import OrderDigest
@@ -28,28 +29,8 @@ from dgrid.wire.exchange import Request
 from dgrid.wire.messages import Grade, InferenceRequest, Privacy, Voucher
 from dgrid.wire.signatures import SigningKey
 
-NOW_MS = 1_800_000_000_000
 SALT = b"\x33" * 32
 AUTHORIZER_KEY = SigningKey(b"\x05" * 32)
-FIELDS: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Who?"}]}
-BODY = msgspec.json.encode(FIELDS)
-
-
-def admission(chain: StagedChain, *, fence: int = 1) -> Admission:
-    return Admission(Door(GATEWAY_KEY.address, DOMAIN, CHANNELS, chain, fence, lambda: NOW_MS))
-
-
-def asked(headers: dict[bytes, bytes], body: bytes = BODY) -> Request:
-    return Request("POST", "/v1/chat/completions", b"", headers, body, "127.0.0.1")
-
-
-def with_key(body: bytes = BODY, **headers: str) -> Request:
-    named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return asked({b"authorization": f"Bearer {API_KEY}".encode(), **named}, body)
-
-
-def custodial(chain: StagedChain) -> Channel:
-    return chain.open_channel(api_key_tag(API_KEY), authorizer=GATEWAY_KEY.address)
 
 
 def paid(

@@ -137,6 +137,15 @@ def test_a_change_moves_its_task_and_all_together_and_no_other() -> None:
     assert (by_task["chat"].samples, by_task["chat"].round) == (50, 0)
 
 
+def test_rows_stand_in_order_of_node_model_and_task_whoever_was_heard_first() -> None:
+    known = Beliefs([row(bytes([at]) * 20, 0.8) for at in (3, 1)], KNOWN, priors={}, round_=7, rounds_passed=1)
+    for task in ("json", "chat"):
+        known.learn(change(0, task=task))
+    keys = [(one.node, one.model, one.task) for one in known.rows({})]
+    assert keys == sorted(keys)
+    assert len(keys) == 5
+
+
 def test_doubt_widens_every_row_of_its_node_and_model_and_moves_no_mean() -> None:
     plain, doubtful = beliefs().rows({}), beliefs().rows({(NODE, MODEL): Doubt(30 * MICROS, 1_500**2)})
     assert all(

@@ -20,7 +20,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.funding import fund_dev
 from dgrid.chain.parameters import Parameters
 from dgrid.chain.view import Opening
-from dgrid.core.identity import ZERO_ADDRESS, Address
+from dgrid.core.identity import ZERO_ADDRESS, Address, to_hex
 from dgrid.core.keccak import keccak
 from dgrid.core.money import BPS, WEI
 from dgrid.wire.quality import PayoutAccount, PayoutKind, PayoutRow, amount_of
@@ -137,10 +137,12 @@ def test_a_draw_keeps_who_stood_ready_to_judge(on_devnet: OnDevnet) -> None:
         again = await net.sender("another", dgai_wei=0)
         with pytest.raises(Reverted, match="SeedAlreadyFixed"):
             await court.fix_seed(again, net.contracts, gateway=room.gateway, epoch=100)
-        digest = view.roots[(room.gateway, 100)].digest
-        deciding = await net.rpc.block(view.roots[(room.gateway, 100)].block + 3)
+        anchor = view.roots[(room.gateway, 100)]
+        deciding = await net.rpc.block(anchor.block + 3)
         assert deciding is not None
-        assert draw.seed == keccak(digest + deciding.hash)
+        assert draw.seed == keccak(anchor.digest + deciding.hash)
+        brought = await net.rpc.call("eth_getTransactionReceipt", [to_hex(anchor.transaction)])
+        assert int(brought["blockNumber"], 16) == anchor.block
 
     on_devnet(main)
 

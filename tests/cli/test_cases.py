@@ -49,9 +49,11 @@ def test_a_verdict_is_told_with_who_voted_how_and_where_the_money_went() -> None
     assert shown["verdict"] == "guilty"
     assert [one["vote"] for one in shown["members"]] == ["guilty", "guilty", "sealed"]
     assert data["ending"]["slashed_wei"] == str(500 * WEI)
+    shown["members"][0]["samples"] = {"replies": 20, "reason": None}
     told = _told({**data, "samples": {"replies": 0, "reason": "the blob holds no samples"}})
     assert "0 replies count, for the blob holds no samples" in told
-    assert "evaluator-1  guilty" in told
+    assert f"evaluator-1  guilty  {to_hex(b'e' * 32)}: 20 replies count\n" in told
+    assert f"guilty  {to_hex(b'f' * 32)}\n" in told
     assert "convicted: slashed 500 DGAI, refunded 1 DGAI" in told
     assert _row(data)[4:6] == ("convicted", "2 of 3 guilty")
 

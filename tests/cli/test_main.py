@@ -16,7 +16,8 @@ from tests.cli.conftest import Dgrid
 from dgrid import __version__
 from dgrid.cli import main
 from dgrid.cli.main import PANELS, app, flags_first
-from dgrid.cli.terminal import columns, dgai, home_path, short
+from dgrid.cli.terminal import columns, dgai, home_path, report, short
+from dgrid.core.errors import ModelNotFound
 
 HEAVY = ("uvloop", "httptools", "eth_abi", "xllamacpp", "numpy", "asyncio")
 HELP_CPU_S_MAX = 0.6  # twice what it should take: the machine may be busy
@@ -47,6 +48,18 @@ def test_every_value_that_is_typed_has_a_name() -> None:
         if not getattr(parameter, "is_flag", False) and not parameter.metavar
     ]
     assert not unnamed
+
+
+def test_an_error_of_a_gateway_shows_the_name_that_its_operator_can_look_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = ModelNotFound("no such model")
+    error.request_id = "req_1"
+    for as_json in (False, True):
+        assert report(error, as_json=as_json) == ModelNotFound.exit_code
+        assert "req_1" in capsys.readouterr().err
+        assert report(ModelNotFound("no such model"), as_json=as_json) == ModelNotFound.exit_code
+        assert "request" not in capsys.readouterr().err
 
 
 def test_a_value_of_the_wrong_kind_is_refused_in_its_own_words(dgrid: Dgrid) -> None:

@@ -40,7 +40,7 @@ class Gateway:
 
     async def handle(self, request: Request) -> Reply:
         if self.refusal is not None:
-            return problem_reply(self.refusal)
+            return problem_reply(self.refusal, self.refusal.request_id)
         if request.path == "/v1/chat/completions":
             self.asked.append(request)
             if (known := self.remembered.get(request.header(b"idempotency-key"))) is not None:

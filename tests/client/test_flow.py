@@ -19,11 +19,13 @@ from dgrid.core.errors import (
     CheckFailed,
     DGridError,
     InvalidApiKey,
+    ModelNotFound,
     NetworkUnreachable,
     NoNodeAvailable,
     ReceiptNotFound,
 )
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.problems import problem_body
 
 KEY = ApiKey("dg-test")
 DEAD = "http://127.0.0.1:1"
@@ -220,6 +222,16 @@ def test_what_is_no_gateway_is_a_typed_error() -> None:
 
 def test_an_error_page_nested_without_end_is_still_a_typed_error() -> None:
     assert isinstance(error_of(500, b'{"unknown":' + b"[" * 100_000), NetworkUnreachable)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("req_1", "req_1"), ("0x" + "ab" * 32, "0x" + "ab" * 32), ("x\r\nset-cookie: a", ""), ("x" * 200, "")],
+    ids=["a name", "a receipt's", "a line break", "too long"],
+)
+def test_an_error_keeps_the_name_of_its_request_unless_it_would_break_a_header_or_a_log(told: str, kept: str) -> None:
+    error = error_of(404, problem_body(ModelNotFound("no such model"), told))
+    assert (type(error), error.request_id) == (ModelNotFound, kept)
 
 
 @pytest.mark.parametrize("name", ["", "0x12", "../network/epochs", "0x" + "ab" * 31 + "\r\nx: y"])

@@ -164,6 +164,9 @@ def test_an_answer_that_does_not_end_well_is_an_error(ask: Ask, parts: tuple[byt
         (401, {}, EngineUnavailable),
         (503, {"error": {"message": "loading"}}, EngineUnavailable),
         (500, {"error": {"message": "x" * 10_000}}, EngineError),
+        (500, {"error": {"message": "image input is not supported"}}, InvalidRequest),
+        (500, {"error": {"message": "Failed to parse tools: Missing tool function: {}"}}, InvalidRequest),
+        (500, {"error": {"message": "Failed to parse messages: Missing tool call type"}}, InvalidRequest),
         (302, {}, EngineError),
     ],
 )

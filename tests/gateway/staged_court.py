@@ -38,7 +38,7 @@ class StagedCourt:
         self.view = replace(self.view, parameters=ParameterHistory.of(parameters))
 
     def anchored(self, root: EpochRoot) -> None:
-        anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms())
+        anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms(), b"\x77" * 32)
         self.view.roots[Address(root.gateway), root.epoch] = anchor
 
     def draw(self, epoch: int, *, seed: bytes = b"\x05" * 32) -> None:

@@ -158,10 +158,13 @@ def test_a_request_that_nodes_find_wrong_is_the_callers_to_mend_and_costs_no_nod
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_an_answer_that_a_stop_text_ends_at_once_is_empty_and_no_fault(tmp_path: Path, *, stream: bool) -> None:
+@pytest.mark.parametrize("wish", [{"stop": ["Maria"]}, {"logit_bias": {"0": 100}}], ids=["stop", "bias"])
+def test_an_answer_that_its_caller_ends_at_once_is_empty_and_no_fault(
+    tmp_path: Path, wish: dict[str, Any], *, stream: bool
+) -> None:
     async def scenes(stage: Stage) -> None:
         for _ in range(4):
-            answer = await stage.ask(stream=stream, stop=["Maria"])
+            answer = await stage.ask(stream=stream, **wish)
             assert (answer.status, b'"error"' in answer.body) == (200, False)
         assert (await stage.ask(stream=stream)).status == 502
 

@@ -42,7 +42,7 @@ def test_a_client_that_hangs_up_in_mid_stream_pays_for_the_signed_prefix_only(tm
     play(tmp_path, scenes, Script(pieces=WORDS, token_delay_s=0.02))
 
 
-def test_a_client_that_hangs_up_before_the_first_word_pays_nothing(tmp_path: Path) -> None:
+def test_a_client_that_hangs_up_before_the_first_word_pays_nothing_and_the_node_stops(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
         for stream in (True, False):
             _, writer = await begin(stage, stream=stream)
@@ -52,8 +52,9 @@ def test_a_client_that_hangs_up_before_the_first_word_pays_nothing(tmp_path: Pat
             await until(lambda: stage.nodes[0].stand.presence.in_flight == 0)
             assert (stage.account().spent_wei, stage.account().held_wei) == (0, 0)
             assert stage.service.router.loads.of(stage.nodes[0].key.address).in_flight == 0
+        assert stage.nodes[0].engine.cancelled == 2
 
-    play(tmp_path, scenes, Script(first_delay_s=1.0))
+    play(tmp_path, scenes, Script(first_delay_s=3600.0), timeout_s=600.0)
 
 
 def test_a_second_node_takes_over_before_the_first_word(tmp_path: Path) -> None:

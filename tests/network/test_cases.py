@@ -110,6 +110,9 @@ def test_who_sells_a_small_model_as_a_larger_one_loses_its_stake_and_its_traffic
     shown = [trial.network.dgrid("cases", "show", to_hex(case.id), "--json").json for case in (convicted, acquitted)]
     assert [one["samples"]["reason"] for one in shown] == [None, "the blob holds no samples"]
     assert shown[0]["samples"]["replies"] >= view.parameters.last.case_samples
+    members = [member for case in shown for member in case["hearings"][0]["members"] if member["samples"]]
+    assert members, "nobody shows what it found"
+    assert all(member["samples"]["reason"] is None for member in members)
 
 
 def convicted_of_hiding(trial: Trial, gateway: Address) -> ChainView | None:

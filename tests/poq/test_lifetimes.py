@@ -12,7 +12,7 @@ from statistics import fmean
 import pytest
 from tests.poq.world import RULES, Evaluator, Node, World, digest, honest
 
-from dgrid.chain.parameters import Parameters
+from dgrid.chain.parameters import Parameters, tunable
 from dgrid.core.identity import model_id
 from dgrid.core.money import BPS
 from dgrid.evaluator.cases.accusing import SETS_MAX
@@ -24,6 +24,7 @@ from dgrid.wire.quality import SAMPLES_MAX, Identity, SuspicionRow
 
 MEASURED: dict[str, list[int]] = json.loads(Path(__file__).with_name("measured_gaps.json").read_text())["gaps_micros"]
 HONEST = [gap for name, gaps in MEASURED.items() if name.split(" as ")[0] == name.split(" as ")[1] for gap in gaps]
+SWAPS = [name for name in MEASURED if len(set(name.split(" as "))) == 2]
 KNOWN = RULES.identity
 THRESHOLD, FAR = KNOWN.gap_micros, KNOWN.far * KNOWN.gap_micros
 SAMPLES, JURORS, EVALUATORS, COMMITTEE = 20, 3, 8, 3
@@ -42,8 +43,13 @@ def highest_rate(tries: int) -> float:
     return float(1 - 0.05 ** (1 / tries))
 
 
-def needed(share_bps: int) -> int:
-    return -(-share_bps * SAMPLES // 10_000)
+def far_of(swap: str) -> float:
+    """How often a reply is far off where one model is sold as another."""
+    return sum(gap > FAR for gap in MEASURED[swap]) / len(MEASURED[swap])
+
+
+def needed(share_bps: int, *, asked: int = SAMPLES) -> int:
+    return -(-share_bps * asked // BPS)
 
 
 def sworn_chance(far: float) -> float:
@@ -112,16 +118,35 @@ def test_hostile_accusers_have_one_set_each_a_round_and_hardly_ever_one_that_con
     assert 100 * ROUNDS_A_YEAR * one < 1e-6
 
 
-@pytest.mark.parametrize("swap", [name for name in MEASURED if len(set(name.split(" as "))) == 2])
+@pytest.mark.parametrize("swap", SWAPS)
 def test_every_swap_of_the_built_in_models_is_convicted_by_most_jurors(swap: str) -> None:
-    gaps = MEASURED[swap]
-    far = sum(gap > FAR for gap in gaps) / len(gaps)
+    far = far_of(swap)
     juror = at_least(needed(KNOWN.far_bps), SAMPLES, chance=far)
     assert juror > 0.95
     assert at_least(2, JURORS, chance=juror) > 0.99
     assert sworn_chance(far) > 0.999
     assert sworn_chance(far / 2) > 0.9
     assert sworn_chance(far / 3) > 0.65  # who cheats on a third of the requests
+
+
+def test_no_vote_makes_a_juror_ask_so_few_that_one_missing_reply_acquits() -> None:
+    """Fewer than `fresh_min` replies convict nobody, however far off: the least number there is leaves one over."""
+
+    def convicts_without_one(asked: int) -> bool:
+        return convicts((FAR + 1,) * (asked - 1), THRESHOLD, asked=asked, rules=KNOWN)
+
+    bounds = tunable("case_samples").bounds
+    assert bounds.minimum == next(asked for asked in range(1, bounds.maximum) if convicts_without_one(asked))
+    assert all(map(convicts_without_one, range(bounds.minimum, bounds.maximum + 1)))
+
+
+def test_whatever_number_of_requests_is_voted_jurors_convict_a_swap_and_no_honest_node() -> None:
+    """One reply of each juror is missing, and two of three convict."""
+    bounds, rate = tunable("case_samples").bounds, highest_rate(len(HONEST))
+    for asked in range(bounds.minimum, bounds.maximum + 1):
+        enough = needed(KNOWN.far_bps, asked=asked)
+        assert all(at_least(2, 3, chance=at_least(enough, asked - 1, chance=far_of(swap))) > 0.9 for swap in SWAPS)
+        assert at_least(enough, asked, chance=rate) <= at_least(needed(KNOWN.far_bps), SAMPLES, chance=rate)
 
 
 def test_the_evidence_is_a_likelihood_ratio_that_an_honest_node_rarely_drives_up() -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from openai import APIStatusError, AsyncOpenAI, OpenAIError
+from openai import APIError, APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.chat import ChatCompletionUserMessageParam
 from tests.client.serving import WORDS, Gateway, serving
 from tests.client.test_payments import wallet
@@ -91,18 +92,22 @@ def test_an_answer_whose_receipt_does_not_hold_is_withheld(tmp_path: Path) -> No
             await openai.chat.completions.create(model="auto", messages=QUESTION)
         assert raised.value.status_code == 422
         assert raised.value.code == "check_failed"
+        assert raised.value.request_id in gateway.documents, "the receipt that does not hold"
 
-    through([Gateway(change_reply=cheat)], tmp_path, talk)
+    gateway = Gateway(change_reply=cheat)
+    through([gateway], tmp_path, talk)
 
 
 def test_a_stream_whose_receipt_does_not_hold_ends_with_an_error(tmp_path: Path) -> None:
     async def talk(openai: AsyncOpenAI) -> None:
         stream = await openai.chat.completions.create(model="auto", messages=QUESTION, stream=True)
-        with pytest.raises(OpenAIError, match="does not hold"):
+        with pytest.raises(APIError, match="does not hold") as raised:
             async for _ in stream:
                 pass
+        assert raised.value.body["request_id"] in gateway.documents  # type: ignore[index]
 
-    through([Gateway(change_reply=cheat)], tmp_path, talk)
+    gateway = Gateway(change_reply=cheat)
+    through([gateway], tmp_path, talk)
 
 
 def test_a_gateway_that_is_out_of_budget_is_passed_over(tmp_path: Path) -> None:
@@ -125,13 +130,34 @@ def test_a_gateways_refusal_reaches_the_client_as_it_is(tmp_path: Path) -> None:
     through([Gateway(refusal=ModelNotFound("no such model"))], tmp_path, talk)
 
 
-def test_a_path_that_no_payment_covers_is_refused(tmp_path: Path) -> None:
+def test_a_gateways_refusal_keeps_the_name_that_its_operator_knows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = ModelNotFound("no such model")
+    refusal.request_id = "req_of_the_gateway"
+
     async def talk(openai: AsyncOpenAI) -> None:
         with pytest.raises(APIStatusError) as raised:
-            await openai.embeddings.create(model="auto", input="x")
-        assert raised.value.status_code == 404
+            await openai.chat.completions.create(model="huge", messages=QUESTION)
+        assert raised.value.request_id == "req_of_the_gateway"
+        assert raised.value.response.json()["error"]["request_id"] == "req_of_the_gateway"
 
-    through([Gateway()], tmp_path, talk)
+    with caplog.at_level(logging.INFO):
+        through([Gateway(refusal=refusal)], tmp_path, talk)
+    assert "request req_of_the_gateway failed: 404 model_not_found" in caplog.messages
+
+
+def test_what_the_proxy_itself_refuses_has_a_name_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(openai: AsyncOpenAI) -> None:
+        with pytest.raises(NotFoundError, match="POST /v1/chat/completions") as raised:
+            await openai.embeddings.create(model="auto", input="x")
+        assert f"request {raised.value.request_id} failed: 404 route_not_found" in caplog.messages
+        with pytest.raises(BadRequestError) as wrong:
+            await openai.chat.completions.create(model="auto", messages=QUESTION, n=100)
+        assert wrong.value.request_id
+
+    with caplog.at_level(logging.INFO):
+        through([Gateway()], tmp_path, talk)
 
 
 def test_every_request_carries_a_body_as_the_client_wrote_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.evidence import NotEvidence
-from dgrid.settlement.samples import SampleTerms, open_sworn, sample_questions
+from dgrid.settlement.samples import SampleTerms, open_fresh, open_sworn, sample_questions
 from dgrid.wire.blob import decode_record
 from dgrid.wire.messages import ChannelConfig, Flag
 from dgrid.wire.quality import SAMPLES_MAX, Content, Sample, Samples, encode_quality
@@ -52,12 +52,15 @@ class Asking:
     sets: int = 1
     flags: int = 0
     drawn_again: int | None = None  # which request is asked under a seed of the asker's choice
+    before: int = 0  # other requests that the gateway has answered
 
 
 def samples(**changes: Any) -> Samples:
     asking = Asking(**changes)
     books = Books(GATEWAY, DOMAIN, b"t" * 20, CLOCK.genesis_s, CLOCK.length_s)
     books.deadline_s = CLOCK.opens_at_ms(asking.epoch) // 1000 + asking.late_s
+    for _ in range(asking.before):
+        books.answer(asking.epoch, Work(CHANNEL, b"i" * 32, asking.node, 40, 2))
     questions = sample_questions(SEEDS, model=MODEL, numbers=range(asking.sets * COUNT), write=write_sample)
     found = []
     for number, question in enumerate(questions):
@@ -100,7 +103,7 @@ def test_so_do_several_one_after_the_other_and_no_part_of_one() -> None:
 
 Lie = Callable[[Samples], Samples]
 LIES: dict[str, tuple[Lie, str]] = {
-    "another's": (lambda blob: msgspec.structs.replace(blob, author=b"x" * 20), "not the opener's"),
+    "another's": (lambda blob: msgspec.structs.replace(blob, author=b"x" * 20), "another evaluator's"),
     "another node's": (lambda blob: msgspec.structs.replace(blob, node=b"x" * 20), "another node or model"),
     "another model's": (lambda blob: msgspec.structs.replace(blob, model_digest=bytes(32)), "another node or model"),
     "of another chain": (lambda blob: msgspec.structs.replace(blob, chain_id=1), "another network"),
@@ -198,6 +201,40 @@ def test_nothing_counts_of_an_opener_that_did_not_commit_and_open_in_the_roots_r
 def test_other_bytes_are_no_samples() -> None:
     with pytest.raises(NotEvidence):
         open_sworn(b"junk", case_of(), view=BLANK, terms=TERMS)
+
+
+FRESH = case_of(hearings=(Hearing(0, SEED), Hearing(0, keccak(b"appeal"))))
+
+
+def fresh(blob: Samples, *, member: Address = OPENER, stage: int = 0) -> list[Content]:
+    """What a hearing's member shows, read by who doubts its vote."""
+    return open_fresh(encode_quality(blob), FRESH, member=member, view=VIEW, stage=stage, terms=TERMS)
+
+
+@pytest.mark.parametrize("came", [COUNT, 7, 0])
+def test_whoever_doubts_a_members_vote_can_check_what_it_rests_on(came: int) -> None:
+    blob = samples()
+    some = msgspec.structs.replace(blob, samples=blob.samples[COUNT - came :])
+    assert fresh(some) == [one.content for one in some.samples]
+
+
+def test_no_member_can_show_what_it_did_not_ask_in_that_hearing() -> None:
+    blob, again = samples(), samples(before=COUNT).samples[1]
+    for lie, reason in (
+        (msgspec.structs.replace(blob, salt=keccak(b"more")), "none of the requests"),
+        (samples(sets=2), "more than"),
+        (samples(drawn_again=3), "none of the requests"),
+        (samples(flags=int(Flag.PARTIAL)), "not whole"),
+        (samples(node=OTHER), "another node"),
+        (msgspec.structs.replace(blob, samples=(*blob.samples[1:], blob.samples[1])), "shown twice"),
+        (msgspec.structs.replace(blob, samples=(*blob.samples[1:], again)), "once more"),
+    ):
+        with pytest.raises(NotEvidence, match=reason):
+            fresh(lie)
+    with pytest.raises(NotEvidence, match="not of this hearing"):
+        fresh(blob, stage=1)
+    with pytest.raises(NotEvidence, match="another evaluator's"):
+        fresh(blob, member=Address(b"m" * 20))
 
 
 def test_requests_follow_from_their_chance_alone_and_force_no_format() -> None:

@@ -35,7 +35,7 @@ def test_what_is_no_json_is_said_to_be_none(data: bytes) -> None:
         ({"n": 0}, "n"),
         ({"n": 9}, "n"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"max_completion_tokens": -5}, "max_tokens"),
+        ({"max_completion_tokens": -5}, "max_completion_tokens"),
         ({"temperature": 2.1}, "temperature"),
         ({"temperature": -0.1}, "temperature"),
         ({"top_p": 0}, "top_p"),
@@ -43,15 +43,29 @@ def test_what_is_no_json_is_said_to_be_none(data: bytes) -> None:
         ({"dgrid": {"seed": 2**63}}, "dgrid.seed"),
         ({"top_logprobs": 21}, "top_logprobs"),
         ({"stop": ["x"] * 17}, "stop"),
+        ({"stop": ""}, "stop"),
+        ({"stop": ["x", ""]}, "stop"),
+        ({"logit_bias": {"5": "x"}}, "logit_bias[...]"),
         ({"models": ["m"] * 17}, "models"),
         ({"model": 5}, "model"),
         ({"stream": "yes"}, "stream"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"content": "x"}]}, "messages[0].role"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         decode_chat(body(**fields))
+    assert raised.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("data", "param"),
+    [(b"{}", "model"), (b'{"model":"a"}', "messages"), (b"[]", None), (b'{"model":"`$.x"}', "messages")],
+)
+def test_a_field_that_is_missing_is_named(data: bytes, param: str | None) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        decode_chat(data)
     assert raised.value.param == param
 
 

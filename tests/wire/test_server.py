@@ -13,6 +13,14 @@ from dgrid.core.errors import ModelNotFound, RateLimited
 from dgrid.wire.server import PortTaken, Reply, Request, Server, json_reply
 
 
+def name_in(reply: bytes) -> str:
+    """What a reply calls its request, in its header and in its body."""
+    head, _, body = reply.partition(b"\r\n\r\n")
+    name: str = json.loads(body)["error"]["request_id"]
+    assert f"\r\nx-request-id: {name}\r\n".encode() in head
+    return name
+
+
 def test_a_request_arrives_whole() -> None:
     async def talk(port: int) -> None:
         reply = await exchange(port, post(b"x" * 1000, b"X-Name: value", b"connection: close"))
@@ -184,10 +192,26 @@ def test_an_unforeseen_error_says_nothing_of_itself(caplog: pytest.LogCaptureFix
         reply = await exchange(port, GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
         assert b" 500 " in reply
         assert b"secret" not in reply
+        assert f"unhandled error in request {name_in(reply)}" in caplog.text
 
     with caplog.at_level(logging.ERROR):
         served(talk, fail)
-    assert "unhandled error" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(post(b"x" * 1001), "413 request_too_large"), (GET[:9], "408 request_timeout"), (b"\0", "400 invalid_request")],
+    ids=["too large", "too slow", "no request"],
+)
+def test_what_no_handler_sees_has_a_name_in_the_reply_and_in_the_log(
+    caplog: pytest.LogCaptureFixture, sent: bytes, code: str
+) -> None:
+    async def talk(port: int) -> None:
+        reply = await exchange(port, sent)
+        assert f"request {name_in(reply)} failed: {code}" in caplog.messages
+
+    with caplog.at_level(logging.INFO):
+        served(talk)
 
 
 def test_pieces_are_sent_as_they_come() -> None:

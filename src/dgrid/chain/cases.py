@@ -15,7 +15,7 @@ from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
 from dgrid.chain.origins import data_of
 from dgrid.chain.rpc import Rpc
-from dgrid.chain.sender import Sender, TransactionReceipt
+from dgrid.chain.sender import Before, Sender, TransactionReceipt
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
@@ -73,12 +73,20 @@ async def commit_vote(
 
 
 async def reveal_vote(
-    sender: Sender, contracts: Contracts, *, case: bytes, stage: int, opening: tuple[bool, bytes, bytes]
+    sender: Sender,
+    contracts: Contracts,
+    *,
+    case: bytes,
+    stage: int,
+    opening: tuple[bool, bytes, bytes],
+    publish: Before | None = None,
 ) -> TransactionReceipt:
-    """As a member: (guilty, evidence, salt) of its vote. Raises Reverted (TooLate, WrongOpening), ChainUnavailable."""
-    return await sender.send(
-        contracts.cases, "revealVote", [case, *opening], label=f"reveal-vote:{to_hex(case)}:{stage}"
-    )
+    """As a member: (guilty, evidence, salt) of its vote. `publish` shows the evidence, once the window is open.
+
+    Raises Reverted (TooEarly, TooLate, WrongOpening), ChainUnavailable, and what `publish` raises.
+    """
+    label = f"reveal-vote:{to_hex(case)}:{stage}"
+    return await sender.send(contracts.cases, "revealVote", [case, *opening], label=label, before=publish)
 
 
 async def appeal(sender: Sender, contracts: Contracts, *, case: bytes, bond_wei: int) -> TransactionReceipt:

@@ -310,7 +310,11 @@ class Parameters:
         "The share of the seats that convicts.", "cases", within=Bounds(5_001, BPS, 1_000), dev=6_666, bsc=6_666
     )
     case_samples: int = _count(
-        "How many fresh requests each member makes.", "evaluators", within=Bounds(1, 64, 10), dev=20, bsc=20
+        "How many fresh requests each member makes.",
+        "evaluators",
+        within=Bounds(16, 64, 10),  # fewer than fifteen replies convict nobody, and one may stay out
+        dev=20,
+        bsc=20,
     )
     node_slash_bps: int = _bps(
         "What a node loses of its stake that ran another model than it sold.",

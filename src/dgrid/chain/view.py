@@ -46,6 +46,7 @@ from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
 from dgrid.core.epochs import EpochClock
 from dgrid.core.identity import Address, ChannelId, Hash, ListingId, ModelId
+from dgrid.core.keccak import ZERO_HASH
 from dgrid.core.money import BPS, Price
 from dgrid.wire.messages import ChannelConfig, EpochRoot
 
@@ -122,6 +123,7 @@ class Anchor:
     digest: Hash
     block: int
     timestamp_ms: int
+    transaction: bytes = ZERO_HASH  # that brought it
 
 
 UNSEEN = Facts(genesis_s=0, epoch_seconds=1, base_share_bps=BPS, withdraw_delay_s=0, treasury=bytes(20))
@@ -350,7 +352,7 @@ def _change_settlement(draft: ChainView, event: Anchored | Collected | Claimed |
     match event:
         case Anchored(at, root, digest):
             gateway = Address(root.gateway)
-            draft.roots[(gateway, root.epoch)] = Anchor(root, digest, at.block, at.timestamp_ms)
+            draft.roots[(gateway, root.epoch)] = Anchor(root, digest, at.block, at.timestamp_ms, at.transaction)
             draft.last_epochs[gateway] = root.epoch
         case Collected():
             draft.collected[event.gateway] = draft.collected.get(event.gateway, 0) + event.amount_wei

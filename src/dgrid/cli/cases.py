@@ -50,7 +50,7 @@ def list_cases(context: typer.Context) -> None:
 def show(context: typer.Context, case: CaseId) -> None:
     """Show one case: who sat, how each member voted and by which evidence, and where the money went.
 
-    Of a node's case also how many of the replies that its accuser shows count, by the same checks as the members'.
+    Of a node's case also how many of the replies that its accuser and its members show count, by the members' checks.
 
     Example: `dgrid cases show 0x5c8f12ab`
     """
@@ -154,12 +154,17 @@ def _told(one: dict[str, Any]) -> str:
     for hearing in one["hearings"]:
         verdict = f": {hearing['verdict']}" if hearing["verdict"] else ""
         lines += ["", f"{hearing['stage']} hearing, {len(hearing['members'])} of {hearing['size']} seats{verdict}"]
-        lines += [f"  {_name(one)}  {one['vote']}  {one['evidence'] or ''}".rstrip() for one in hearing["members"]]
+        lines += [f"  {_voted(member)}" for member in hearing["members"]]
     if (ending := one["ending"]) is not None:
         parts = ("slashed", "refunded", "rewarded", "burned")
         money = ", ".join(f"{name} {dgai(int(ending[f'{name}_wei']))}" for name in parts)
         lines += ["", f"{ending['outcome']}: {money}"]
     return "\n".join(lines)
+
+
+def _voted(member: dict[str, Any]) -> str:
+    evidence = f"{member['evidence'] or ''}{_counted(member['samples'])}"
+    return f"{_name(member)}  {member['vote']}  {evidence}".rstrip()
 
 
 def _counted(samples: dict[str, Any] | None) -> str:

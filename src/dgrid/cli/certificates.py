@@ -9,10 +9,10 @@ from typing import Any
 from dgrid.cli.terminal import NOTHING, columns, many, percentage, short
 from dgrid.core.identity import Address, to_hex
 from dgrid.settlement.certificate import Certificate, Member
-from dgrid.wire.quality import NOT_SCORED, CredibilityRow, Report, Verdict
+from dgrid.settlement.findings import SCORES, finding
+from dgrid.wire.quality import CredibilityRow
 
 Json = dict[str, Any]
-SCORES = "accuracy", "consistency", "format", "cost"
 
 
 def findings_data(made: Certificate, names: Mapping[Address, str]) -> Json:
@@ -32,21 +32,12 @@ def findings_data(made: Certificate, names: Mapping[Address, str]) -> Json:
 
 
 def _member(member: Member, names: Mapping[Address, str]) -> Json:
-    report = None if member.opened is None else member.opened.report
     return {
         "evaluator": to_hex(member.evaluator),
         "name": names.get(Address(member.evaluator)),
-        "verdict": None if report is None else Verdict(report.verdict).name.lower(),
         "absence": member.absence,
-        **{f"{name}_bps": _score(report, name) for name in SCORES},
-        "gap_micros": report.identity.gap_micros if report is not None and report.identity is not None else None,
+        **finding(None if member.opened is None else member.opened.report),
     }
-
-
-def _score(report: Report | None, name: str) -> int | None:
-    """A score in basis points; None where the evaluator gave none."""
-    found: int = NOT_SCORED if report is None else getattr(report, f"{name}_bps")
-    return None if found == NOT_SCORED else found
 
 
 def _belief(row: CredibilityRow) -> Json:

@@ -5,8 +5,9 @@ Read from the chain; a leaf's place comes from any archive. Nothing is sent here
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from dgrid.cli.signers import key_names
 from dgrid.cli.wallet_config import chain_config
 from dgrid.core.errors import CaseNotFound, DGridError, InvalidRequest, NotYet, ReceiptNotFound
 from dgrid.core.identity import ZERO_ADDRESS, Address, from_hex, to_hex
+from dgrid.core.keccak import ZERO_HASH
 from dgrid.engines.catalog import Catalog
 from dgrid.processes.sample_requests import write_sample
 from dgrid.settlement.cases import leaf_matter, refunds_of, root_charge
 from dgrid.settlement.hearings import can_be_appealed, is_decided, is_guilty, terms_of, windows_of_hearing
 from dgrid.settlement.reading import NetworkReader, reading
-from dgrid.settlement.samples import SampleTerms, open_sworn
-from dgrid.wire.quality import LeafKey
+from dgrid.settlement.samples import SampleTerms, open_fresh, open_sworn
+from dgrid.wire.quality import Content, LeafKey
 
 Json = dict[str, Any]
 Names = Mapping[Address, str]
@@ -66,17 +68,37 @@ async def _one_case(home: Path, text: str) -> Json:
     async with reading(chain_config(home)) as network:
         case = the_case(network.view, text)
         shown = case_data(network.view, case, names=key_names(home), now_s=await _now_s(network))
-        return {**shown, "samples": await _samples(network, case)}
+        if case.subject is not Subject.IDENTITY:
+            return {**shown, "samples": None}
+        await _look_at_votes(network, case, shown["hearings"])
+        sworn = partial(open_sworn, view=network.view, terms=_sample_terms(network))
+        return {**shown, "samples": await _samples(network, case, blob_id=case.evidence, read=sworn)}
 
 
-async def _samples(network: NetworkReader, case: Case) -> Json | None:
-    """How many replies a node's accuser shows that members count, or why they count none."""
-    if case.subject is not Subject.IDENTITY:
-        return None
-    terms = SampleTerms(network.domain, network.quality.court, write_sample)
+def _sample_terms(network: NetworkReader) -> SampleTerms:
+    return SampleTerms(network.domain, network.quality.court, write_sample)
+
+
+async def _look_at_votes(network: NetworkReader, case: Case, hearings: list[Json]) -> None:
+    """Adds to each opened vote what its evidence shows."""
+    for stage, (hearing, told) in enumerate(zip(case.hearings, hearings, strict=True)):
+        fresh = partial(open_fresh, view=network.view, stage=stage, terms=_sample_terms(network))
+        members = dict(zip(hearing.seats, told["members"], strict=True))
+        named = {seat: vote.evidence for seat, vote in hearing.votes.items() if vote.evidence != ZERO_HASH}
+        looks = [
+            _samples(network, case, blob_id=blob_id, read=partial(fresh, member=seat))
+            for seat, blob_id in named.items()
+        ]
+        for seat, found in zip(named, await asyncio.gather(*looks), strict=True):
+            members[seat]["samples"] = found
+
+
+async def _samples(
+    network: NetworkReader, case: Case, *, blob_id: bytes, read: Callable[[bytes, Case], list[Content]]
+) -> Json:
+    """How many of the accused's replies an evaluator shows, or why none counts."""
     try:
-        blob = await network.archives.fetch(case.evidence)
-        counted = await asyncio.to_thread(open_sworn, blob, case, view=network.view, terms=terms)
+        counted = await asyncio.to_thread(read, await network.archives.fetch(blob_id), case)
     except DGridError as error:
         return {"replies": 0, "reason": error.message}
     return {"replies": len(counted), "reason": None}
@@ -162,7 +184,8 @@ def _member(hearing: Hearing, seat: Address, names: Names) -> Json:
     vote = hearing.votes.get(seat)
     said = "guilty" if vote is not None and vote.guilty else "not guilty"
     state = said if vote is not None else "sealed" if seat in hearing.sealed else "silent"
-    return {**_party(seat, names), "vote": state, "evidence": None if vote is None else to_hex(vote.evidence)}
+    evidence = None if vote is None else to_hex(vote.evidence)
+    return {**_party(seat, names), "vote": state, "evidence": evidence, "samples": None}
 
 
 def _party(address: Address, names: Names) -> Json:

@@ -49,12 +49,15 @@ class Terminal:
 def report(error: DGridError, *, as_json: bool) -> int:
     """Shows an error on standard error; the exit code it ends with."""
     if as_json:
-        shown = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        named = {"request_id": error.request_id} if error.request_id else {}
+        shown = {"error": {"code": error.code, "message": error.message, "hint": error.hint, **named}}
         print(json.dumps(shown), file=sys.stderr, flush=True)
     else:
         print(f"dgrid: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"       {error.hint}", file=sys.stderr, flush=True)
+        if error.request_id:
+            print(f"       the gateway's name for the request: {error.request_id}", file=sys.stderr, flush=True)
     return error.exit_code
 
 

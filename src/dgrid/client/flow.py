@@ -176,8 +176,12 @@ class _Exchange:
         document = yield from fetch_document(self.terms, answer.receipt_id, url=self.url)
         receipt_id = answer.receipt_id
         checks = check_exchange(document, self.transcript, sent=self.order.body, receipt_id=receipt_id)
-        require(checks, receipt_id=receipt_id)
-        self.terms.payment.settle(self.url, document)
+        try:
+            require(checks, receipt_id=receipt_id)
+            self.terms.payment.settle(self.url, document)
+        except CheckFailed as error:
+            error.request_id = receipt_id
+            raise
         return replace(answer, document=document, checks=checks)
 
 

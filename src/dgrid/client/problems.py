@@ -1,17 +1,22 @@
 """A gateway's error object as the error it stands for. The reverse of `wire/problems`."""
 
+import re
 from functools import cache
+from typing import Final
 
 import msgspec
 
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.wire.decoding import decode_with
 
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it goes on into headers and logs
+
 
 class _Error(msgspec.Struct):
     message: str = ""
     param: str | None = None
     code: str | None = None
+    request_id: str = ""
 
 
 class _Availability(msgspec.Struct):
@@ -32,8 +37,12 @@ def error_of(status: int, body: bytes, *, who: str = "gateway") -> DGridError:
         found = decode_with(_decoder, body)
     except ValueError:
         return NetworkUnreachable(f"the {who} answered {status} and no more", hint=f"is it a DGrid {who}?")
-    kind = _kinds().get(found.error.code or "", DGridError)
-    return kind(found.error.message, param=found.error.param, retry_after_ms=found.availability.retry_after_ms)
+    said = found.error
+    error = _kinds().get(said.code or "", DGridError)(
+        said.message, param=said.param, retry_after_ms=found.availability.retry_after_ms
+    )
+    error.request_id = said.request_id if REQUEST_ID.fullmatch(said.request_id) else ""
+    return error
 
 
 @cache

@@ -9,6 +9,7 @@ DGridError
 │   ├── RequestTooLarge       413 request_too_large
 │   ├── RequestTimeout        408 request_timeout
 │   ├── RouteNotFound         404 route_not_found
+│   ├── MethodNotAllowed      405 method_not_allowed
 │   ├── ModelNotFound         404 model_not_found
 │   ├── ReceiptNotFound       404 receipt_not_found
 │   ├── CaseNotFound          404 case_not_found
@@ -49,6 +50,8 @@ class DGridError(Exception):
     kind: ClassVar[str] = "server_error"
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+
+    request_id: str = ""  # what a gateway that told us the error calls the request
 
     def __init__(self, message: str, *, hint: str = "", param: str | None = None, retry_after_ms: int = 0) -> None:
         super().__init__(message)
@@ -98,6 +101,14 @@ class RouteNotFound(RequestError):
     status = 404
     code = "route_not_found"
     exit_code = 5
+
+
+class MethodNotAllowed(RequestError):
+    """The path is there, for other methods: `allow` lists them."""
+
+    status = 405
+    code = "method_not_allowed"
+    allow = ""
 
 
 class ModelNotFound(RequestError):

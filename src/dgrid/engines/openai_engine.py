@@ -26,6 +26,7 @@ from dgrid.engines.events import STREAM_END, EventScanner
 from dgrid.wire.http import ClientLimits, ClientReply, HttpClient
 
 ERROR_TEXT_MAX: Final = 300
+LLAMA_BLAMES_ITSELF: Final = ("input is not supported", "Failed to parse tools", "Failed to parse messages")  # with 500
 EVENTS_SPARE: Final = 64  # events beyond one a token: roles, usage, empty deltas
 QUEUED_EVENTS_MAX: Final = 256
 LOOK_S: Final = 2.0  # how long an engine may take to say that it is there
@@ -310,7 +311,7 @@ def refusal(status: int, body: bytes) -> DGridError:
     message = str(said.get("message", ""))[:ERROR_TEXT_MAX] or f"status {status}"
     if said.get("type") == "exceed_context_size_error" or said.get("code") == "context_length_exceeded":
         return ContextLengthExceeded(message, param="messages")
-    if status in (400, 413, 422) or "input is not supported" in message:  # llama.cpp blames itself for a picture
+    if status in (400, 413, 422) or any(words in message for words in LLAMA_BLAMES_ITSELF):
         return InvalidRequest(f"the engine refuses the request: {message}")
     if status in (401, 403, 404, 429, 503):
         return EngineUnavailable(f"the engine does not serve: {message}")

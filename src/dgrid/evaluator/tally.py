@@ -27,7 +27,9 @@ class Tally:
         default_factory=lambda: Counter("dgrid_evaluator_repeats_total", "Answers of peers that came.")
     )
     votes: Counter = field(
-        default_factory=lambda: Counter("dgrid_evaluator_votes_total", "Votes in cases, by what was found.", "vote")
+        default_factory=lambda: Counter(
+            "dgrid_evaluator_votes_total", "Votes opened in cases, by what was found.", "vote"
+        )
     )
 
     async def tried(self, name: str, deed: Awaitable[None]) -> None:

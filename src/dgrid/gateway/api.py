@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs
 
-from dgrid.core.errors import DGridError, InvalidRequest, RouteNotFound
+from dgrid.core.errors import DGridError, InvalidRequest, MethodNotAllowed, RouteNotFound
 from dgrid.core.identity import Address, address_from_hex, from_hex
 from dgrid.core.places import Place
 from dgrid.gateway.admit import Admission
 from dgrid.gateway.facts import ChainFacts, Channel
+from dgrid.gateway.judging_views import JudgingViews
 from dgrid.gateway.pipeline import Pipeline
 from dgrid.gateway.quality_views import QualityViews
 from dgrid.gateway.views import Views
 from dgrid.telemetry import Metrics
-from dgrid.wire.server import Reply, Request, json_reply, problem_reply
+from dgrid.wire.exchange import REQUEST_ID
+from dgrid.wire.failures import Failures, new_request_id
+from dgrid.wire.server import Reply, Request, json_reply
 
 LISTED = 20
 LISTED_MAX = 1000
 PLACE = re.compile(r"([0-9]{1,12})\.([0-9]{1,12})\.([0-9]{1,12})")
+WHAT_THERE_IS = "ask POST /v1/chat/completions or GET /v1/models; a base URL ends with /v1"
 DEGRADED = (b"x-dgrid-degraded", b"chain")
 
 
@@ -55,6 +59,11 @@ class Route:
         fits = path.startswith(head) and path.endswith(tail) and inside and "/" not in inside
         return inside if fits else None
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it answers to: whoever gives a document also tells of it."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
@@ -64,9 +73,11 @@ class Rooms:
     admission: Admission
     views: Views
     quality: QualityViews
+    judging: JudgingViews
     chain: ChainFacts
     metrics: Metrics
     is_ready: Callable[[], bool]
+    failures: Failures
     pages: Sequence[Callable[[str], Reply | None]] = ()
 
 
@@ -82,6 +93,7 @@ class GatewayApi:
             Route("GET", "/v1/receipts", Access.OWNER, self._receipts),
             Route("GET", "/v1/receipts/*", Access.PUBLIC, self._receipt),
             Route("GET", "/v1/receipts/*/proof", Access.PUBLIC, self._proof),
+            Route("GET", "/v1/receipts/*/judging", Access.PUBLIC, self._judging),
             Route("GET", "/v1/receipts/*/content", Access.OWNER, self._content),
             Route("GET", "/v1/account", Access.OWNER, self._account),
             Route("GET", "/v1/network/nodes", Access.PUBLIC, self._nodes),
@@ -94,8 +106,14 @@ class GatewayApi:
             Route("GET", "/readyz", Access.PUBLIC, self._ready),
             Route("GET", "/metrics", Access.PUBLIC, self._metrics),
         )
-        self._exact = {(route.method, route.path): route for route in self.routes if "*" not in route.path}
-        self._open = tuple(route for route in self.routes if "*" in route.path)
+        self._exact = {
+            (method, route.path): route.answer if route.access is Access.PAYER else named(route.answer)
+            for route in self.routes
+            if "*" not in route.path
+            for method in route.methods
+        }
+        self._open = tuple((route, named(route.answer)) for route in self.routes if "*" in route.path)
+        self._named_page = named(self._page)
 
     async def handle(self, request: Request) -> Reply:
         """One request. Errors become replies here: the outer edge."""
@@ -104,27 +122,29 @@ class GatewayApi:
             reply = await answer(request, argument)
         except DGridError as error:
             self._rooms.metrics.requests.add(1, error.code)
-            reply = problem_reply(error)
+            reply = self._rooms.failures.reply(error, request)
         if self._rooms.chain.state.is_degraded:
             reply.headers.append(DEGRADED)
         return reply
 
     def _find(self, request: Request) -> tuple[Answer, str]:
-        """What answers a request, and the path's argument. Raises RouteNotFound."""
-        route = self._exact.get((request.method, request.path))
-        if route is not None:
-            return route.answer, ""
-        for route in self._open:
-            argument = route.argument(request.path) if route.method == request.method else None
+        """What answers a request, and the path's argument. Raises MethodNotAllowed."""
+        answer = self._exact.get((request.method, request.path))
+        if answer is not None:
+            return answer, ""
+        for route, named_answer in self._open:
+            argument = route.argument(request.path) if request.method in route.methods else None
             if argument is not None:
-                return route.answer, argument
-        return self._page, ""
+                return named_answer, argument
+        if allowed := [route.methods for route in self.routes if route.argument(request.path) is not None]:
+            raise not_allowed(request, ", ".join(method for methods in allowed for method in methods))
+        return self._named_page, ""
 
     async def _page(self, request: Request, _: str) -> Reply:
         for page in self._rooms.pages:
-            if request.method == "GET" and (reply := page(request.path)) is not None:
+            if request.method in ("GET", "HEAD") and (reply := page(request.path)) is not None:
                 return reply
-        raise RouteNotFound(f"there is no {request.method} {request.path[:80]} here")
+        raise RouteNotFound(f"there is no {request.method} {request.path[:80]} here", hint=WHAT_THERE_IS)
 
     def _caller(self, request: Request) -> Channel:
         return self._rooms.admission.channel_of_key(request.header(b"authorization"))
@@ -151,6 +171,9 @@ class GatewayApi:
 
     async def _proof(self, _request: Request, name: str) -> Reply:
         return json_reply(await self._rooms.views.proof(receipt_id(name)))
+
+    async def _judging(self, _request: Request, name: str) -> Reply:
+        return json_reply(await self._rooms.judging.judging(receipt_id(name)))
 
     async def _content(self, request: Request, name: str) -> Reply:
         content = self._rooms.views.content(receipt_id(name), asks=self._caller(request))
@@ -186,6 +209,24 @@ class GatewayApi:
 
     async def _metrics(self, _request: Request, _: str) -> Reply:
         return Reply(200, self._rooms.metrics.text(), content_type=b"text/plain; version=0.0.4")
+
+
+def named(answer: Answer) -> Answer:
+    """The answer under a name of its own. A completion needs none: it is called as its receipt."""
+
+    async def answered(request: Request, argument: str) -> Reply:
+        reply = await answer(request, argument)
+        reply.headers.append((REQUEST_ID, new_request_id().encode()))
+        return reply
+
+    return answered
+
+
+def not_allowed(request: Request, allow: str) -> MethodNotAllowed:
+    """Why a path that is there does not answer."""
+    error = MethodNotAllowed(f"{request.path[:80]} does not answer to {request.method}", hint=f"it does to {allow}")
+    error.allow = allow
+    return error
 
 
 def receipt_id(text: str) -> bytes:

@@ -1,7 +1,9 @@
 """One request and the nodes that have been asked for it: what the pipeline's steps hand to each other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -10,6 +12,7 @@ from dgrid.gateway.dispatch import NodeReply
 from dgrid.gateway.orders import Decision, Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import Bill
+from dgrid.wire.exchange import REQUEST_ID
 from dgrid.wire.messages import Privacy
 from dgrid.wire.server import Headers, Request
 
@@ -24,6 +27,7 @@ class Attempts(msgspec.Struct):
     client: Request
     excluded: frozenset[bytes] = frozenset()
     decision: Decision | None = None
+    sending: asyncio.Task[Any] | None = None  # waits for `upstream`
     upstream: NodeReply | None = None
     relay: Relay | None = None
     asked_ms: int = 0  # when the node of `decision` was asked
@@ -60,7 +64,7 @@ def headers_of(attempts: Attempts) -> Headers:
     assert decision is not None
     receipt_id = order.receipt_id.encode()
     return [
-        (b"x-request-id", receipt_id),
+        (REQUEST_ID, receipt_id),
         (b"x-dgrid-receipt-id", receipt_id),
         (b"x-dgrid-node", decision.seller.name.encode()),
         (b"x-dgrid-model", decision.seller.model.encode()),

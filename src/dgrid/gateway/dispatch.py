@@ -7,6 +7,7 @@ beyond the request's deadline. It looks into no answer; `verify` does.
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ from dgrid.wire.seals import Seal
 logger = logging.getLogger(__name__)
 
 REFUSAL_BYTES_MAX = 16 * 1024
+REFUSAL_WORDS_MAX = 200
+CODE = re.compile(r"[a-z_]{1,40}")
 BYTES_BESIDES_TOKENS = 64 * 1024
 BYTES_A_TOKEN = 1024
 BYTES_A_TOKEN_SHOWN = 4096  # with log-probabilities, for each alternative
@@ -248,12 +251,13 @@ def told(faults: Sequence[NodeFault]) -> DGridError:
     """What the caller hears: where all nodes say that the request itself is at fault, asking again is no use."""
     last = faults[-1]
     if last.param not in CALLERS_FAULT or any(fault.param != last.param for fault in faults):
+        last.hint = last.hint or f"nodes asked: {len(faults)}; ask again, or another model"
         return last
-    return CALLERS_FAULT[last.param](last.message.removeprefix(f"the node refuses: {last.param}: "))
+    return CALLERS_FAULT[last.param](last.hint)
 
 
 async def refusal_of(reply: ClientReply) -> NodeFault:
-    """Why a node does not serve: what its problem object says, shortened."""
+    """Why a node does not serve: the code in its problem object, and as a hint its words, which no log may hold."""
     body = b""
     try:
         async for piece in reply.pieces():
@@ -264,6 +268,7 @@ async def refusal_of(reply: ClientReply) -> NodeFault:
         refusal = msgspec.json.decode(body, type=_Refusal).error
     except (ValueError, NodeFault):
         return NodeMisbehaved(f"the node answers with status {reply.status} and no reason")
-    fault = NodeRefused(f"the node refuses: {refusal.code}: {refusal.message[:200]}")
+    code = refusal.code if refusal.code is not None and CODE.fullmatch(refusal.code) else "without a code"
+    fault = NodeRefused(f"the node refuses: {code}", hint=refusal.message[:REFUSAL_WORDS_MAX])
     fault.param = refusal.code if refusal.code in NOT_ITS_FAULT else None
     return fault

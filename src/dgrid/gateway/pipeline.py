@@ -5,6 +5,7 @@ A request is held for before any byte leaves, retried elsewhere only while nothi
 before its caller sees the last byte. Whatever ends without a receipt is released and costs nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from dgrid.gateway.admit import Admission
 from dgrid.gateway.attempts import Attempts, Opened, bill_of, headers_of, opened_node
 from dgrid.gateway.bill import Case, Cashier, Times, wire_hash
 from dgrid.gateway.counting import Counts
-from dgrid.gateway.dispatch import Dispatcher, told
-from dgrid.gateway.orders import Order, Plan
+from dgrid.gateway.dispatch import Dispatcher, NodeReply, told
+from dgrid.gateway.orders import Decision, Order, Plan
 from dgrid.gateway.relay import Relay
 from dgrid.gateway.replies import (
     STREAM_END,
@@ -35,6 +36,7 @@ from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_rows import HoldRequest, StoredAnswer
 from dgrid.telemetry import Metrics
 from dgrid.wire.answers import Answer
+from dgrid.wire.failures import Failures
 from dgrid.wire.server import Reply, Request
 from dgrid.wire.typed import Domain
 
@@ -69,6 +71,7 @@ class Parts:
     ledger: Ledger
     domain: Domain
     metrics: Metrics
+    failures: Failures
     now_ms: Callable[[], int]
     spawn: Callable[[Coroutine[object, object, None]], object]
 
@@ -86,6 +89,7 @@ class Pipeline:
         """A request's answer, whole or as a stream. Raises DGridError while nothing has been sent."""
         parts = self._parts
         order = parts.admission.admit(request)
+        request.order_id = order.request_id
         if (replay := self._replay(order)) is not None:
             return replay
         self._enter(order)
@@ -131,8 +135,7 @@ class Pipeline:
             load, attempts.asked_ms = parts.router.loads.of(decision.seller.node), parts.now_ms()
             load.in_flight += 1
             try:
-                attempts.upstream = await parts.dispatcher.send(attempts.order, attempts.plan, decision=decision)
-                self._check_client(attempts)
+                attempts.upstream = await self._send(attempts, decision)
                 return await ask(attempts)
             except NodeFault as fault:
                 load.in_flight -= 1
@@ -145,6 +148,21 @@ class Pipeline:
                 load.in_flight -= 1
                 self._hang_up(attempts)
                 raise
+
+    async def _send(self, attempts: Attempts, decision: Decision) -> NodeReply:
+        """The node's reply once it begins. A client that hangs up meanwhile ends the wait, and with it the node's work.
+
+        Raises NodeFault, ClientGone.
+        """
+        self._check_client(attempts)
+        attempts.sending = asyncio.current_task()
+        try:
+            return await self._parts.dispatcher.send(attempts.order, attempts.plan, decision=decision)
+        except asyncio.CancelledError:
+            self._check_client(attempts)
+            raise
+        finally:
+            attempts.sending = None
 
     def _may_retry(self, attempts: Attempts) -> bool:
         """Whether another node may be asked: there is one, the request had not its share, nor have all together."""
@@ -165,7 +183,8 @@ class Pipeline:
         if fault.param is None:
             self._parts.router.loads.of(node).failed(self._parts.now_ms())
         self._parts.metrics.node_faults.add(1, fault.code)
-        logger.info("node 0x%s failed: %s: %s", node.hex(), fault.code, fault.message)
+        request_id = attempts.order.receipt_id
+        logger.info("node 0x%s failed request %s: %s: %s", node.hex(), request_id, fault.code, fault.message)
 
     def _hang_up(self, attempts: Attempts) -> None:
         if attempts.upstream is not None:
@@ -178,9 +197,11 @@ class Pipeline:
 
     def _client_gone(self, attempts: Attempts) -> None:
         """Before the first word nothing is owed. Of a stream the node may sign what it has delivered so far."""
-        if attempts.upstream is None:
+        if attempts.sending is not None:
+            attempts.sending.cancel()
+        elif attempts.upstream is None:
             return
-        if attempts.relay is not None and attempts.relay.began:
+        elif attempts.relay is not None and attempts.relay.began:
             attempts.relay.client_left()
             attempts.upstream.cancel()
         else:
@@ -239,7 +260,7 @@ class Pipeline:
 
     async def _events(self, attempts: Attempts, opened: Opened) -> AsyncIterator[bytes]:
         """The stream as the client gets it; ends with a receipt, or with an error and no fee."""
-        relay, billed = opened.relay, False
+        parts, relay, billed = self._parts, opened.relay, False
         try:
             self._check_client(attempts)
             yield relay.send(opened.opening)
@@ -249,15 +270,16 @@ class Pipeline:
             tail = await self._bill_stream(attempts, opened)
             billed = True
             yield tail
-        except NodeFault as fault:
-            self._blame(attempts, fault, is_stream=True)
-            yield error_event(fault) + STREAM_END
         except DGridError as error:
-            yield error_event(error) + STREAM_END
+            if isinstance(error, NodeFault):
+                self._blame(attempts, error, is_stream=True)
+                error.hint = error.hint or "nothing of it is billed: ask again"
+            parts.metrics.requests.add(1, error.code)
+            yield self._broken(attempts, error) + STREAM_END
         except ClientGone:
             pass
         finally:
-            self._parts.router.loads.of(opened_node(attempts)).in_flight -= 1
+            parts.router.loads.of(opened_node(attempts)).in_flight -= 1
             if not billed:
                 self._hang_up(attempts)
                 self._release(attempts.order)
@@ -288,6 +310,12 @@ class Pipeline:
         parts.metrics.answered(priced.fee_wei, verified.tokens_in, tokens_out=verified.tokens_out, total_ms=total_ms)
         return tail
 
+    def _broken(self, attempts: Attempts, error: DGridError) -> bytes:
+        """The event that tells of a stream that cannot go on; the log has it under the same name."""
+        request_id = attempts.order.receipt_id
+        self._parts.failures.note(error, request_id)
+        return error_event(error, request_id)
+
     def _last_events(self, attempts: Attempts, relay: Relay, bill: Bill) -> bytes:
         """What follows the answer: the usage where it was asked for, and the error where the node broke off."""
         upstream, options = attempts.upstream, attempts.order.chat.stream_options
@@ -296,7 +324,7 @@ class Pipeline:
         usage = usage_event(relay.first_payload, bill) if options is not None and options.include_usage else b""
         if upstream.done.partial:
             cut = NodeUnreachable("the node broke off", hint="what it delivered and signed was billed")
-            return usage + error_event(cut)
+            return usage + self._broken(attempts, cut)
         return usage
 
     # --- what both share ---

@@ -87,6 +87,6 @@ def stream_tail(receipt_id: str) -> bytes:
     return b": receipt " + receipt_id.encode() + b"\n\n" + STREAM_END
 
 
-def error_event(error: DGridError) -> bytes:
+def error_event(error: DGridError, request_id: str) -> bytes:
     """A clean end of a stream that cannot go on."""
-    return event(problem_body(error))
+    return event(problem_body(error, request_id))

@@ -23,6 +23,7 @@ from dgrid.gateway.debts import Debts
 from dgrid.gateway.disclosing import Bureau, Discloser
 from dgrid.gateway.dispatch import Desk, Dispatcher
 from dgrid.gateway.exposure import Exposure
+from dgrid.gateway.judging_views import JudgingViews
 from dgrid.gateway.outbox import Outbox
 from dgrid.gateway.pipeline import Limits, Parts, Pipeline
 from dgrid.gateway.presence import Presence
@@ -41,6 +42,7 @@ from dgrid.store.ledger import Ledger
 from dgrid.store.ledger_reading import LedgerReader
 from dgrid.store.ledger_rows import EpochState
 from dgrid.telemetry import Gauge, Metrics
+from dgrid.wire.failures import Failures
 from dgrid.wire.frames import SignedReceipt
 from dgrid.wire.http import AddressRule, ClientLimits, HttpClient, any_address
 from dgrid.wire.server import Reply, Request
@@ -88,7 +90,7 @@ class GatewayService:
         pages: Sequence[Page] = (),
     ) -> None:
         self._settings, self._partners, self._now_ms, self._pages = settings, partners, now_ms, pages
-        self.metrics = Metrics()
+        self.metrics, self.failures = Metrics(), Failures()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
         key, chain = settings.key, partners.chain
@@ -232,6 +234,7 @@ class GatewayService:
             self.ledger,
             settings.domain,
             self.metrics,
+            self.failures,
             self._now_ms,
             self.spawn,
         )
@@ -243,9 +246,11 @@ class GatewayService:
             admission,
             Views(sources),
             QualityViews(sources),
+            JudgingViews(sources, self._partners.archives),
             chain,
             self.metrics,
             self._is_ready,
+            self.failures,
             self._pages,
         )
         return GatewayApi(rooms)

@@ -94,8 +94,8 @@ def verify(asked: Asked, delivery: Delivery, *, counts: Counts, domain: Domain) 
 
 
 def is_blank(answer: Answer, order: Order) -> bool:
-    """Nothing was said, and no stop text of the caller's can have ended it before its first letter."""
-    return answer.is_empty and not (order.chat.stop and answer.finish_reasons)
+    """Nothing was said, and no stop text or bias of the caller's can have ended it before its first letter."""
+    return answer.is_empty and not ((order.chat.stop or order.chat.logit_bias) and answer.finish_reasons)
 
 
 def flags_of(order: Order, delivery: Delivery) -> int:

@@ -80,7 +80,7 @@ class Views:
         if name in VIRTUAL_MODELS:
             return self._virtual(name)
         if name not in market.models:
-            raise ModelNotFound(f"no node offers the model {name}", param="model")
+            raise ModelNotFound(f"no node offers the model {name}", hint="`/v1/models` lists them", param="model")
         return self._model(market.models[name])
 
     def _model(self, market: ModelMarket) -> Json:
@@ -124,10 +124,10 @@ class Views:
 
     async def receipt(self, request_id: bytes, *, asks: Channel | None) -> bytes:
         """receipt.json, with the salt for its owner. Raises ReceiptNotFound, or NotYet while it is being signed."""
-        stored = self._stored(request_id)
+        stored = stored_receipt(self._from.reader, request_id)
         if stored.seal is None:
             await self._wait_for_seal()
-            stored = self._stored(request_id)
+            stored = stored_receipt(self._from.reader, request_id)
         if stored.seal is None:
             raise NotYet("the receipt is not signed yet", retry_after_ms=100)
         is_owner = asks is not None and asks.channel_id == stored.channel_id
@@ -147,17 +147,9 @@ class Views:
         except TimeoutError:
             return
 
-    def _stored(self, request_id: bytes) -> StoredReceipt:
-        stored = self._from.reader.receipt(request_id)
-        if stored is None:
-            raise ReceiptNotFound(
-                f"no receipt {to_hex(request_id)} was written here", hint="ask the gateway that gave the answer"
-            )
-        return stored
-
     def content(self, request_id: bytes, *, asks: Channel) -> bytes:
         """What a receipt's hashes cover, as judges get it, for its owner while it is kept. Raises ReceiptNotFound."""
-        stored = self._stored(request_id)
+        stored = stored_receipt(self._from.reader, request_id)
         receipt, is_owner = InferenceReceipt.unpacked(stored.record.receipt), asks.channel_id == stored.channel_id
         kept = self._from.contents.get(receipt.place.position, receipt.struct_hash()) if is_owner else None
         if kept is None:
@@ -169,7 +161,7 @@ class Views:
 
     async def proof(self, request_id: bytes) -> Json:
         """The way from a receipt to its epoch's root. Raises ReceiptNotFound, NotYet before the epoch is anchored."""
-        stored = self._stored(request_id)
+        stored = stored_receipt(self._from.reader, request_id)
         row = self._from.reader.epoch(stored.epoch)
         if row is None or row.state is not EpochState.ANCHORED:
             closes_ms = self._from.clock.closes_at_ms(stored.epoch)
@@ -281,6 +273,16 @@ class Views:
             "ceiling_wei": str(money.ceiling_wei),
             "withdrawing": channel.is_leaving,
         }
+
+
+def stored_receipt(reader: LedgerReader, request_id: bytes) -> StoredReceipt:
+    """What the ledger has of a request. Raises ReceiptNotFound."""
+    stored = reader.receipt(request_id)
+    if stored is None:
+        raise ReceiptNotFound(
+            f"no receipt {to_hex(request_id)} was written here", hint="ask the gateway that gave the answer"
+        )
+    return stored
 
 
 def steps(path: tuple[TreeNode, ...]) -> list[list[str]]:

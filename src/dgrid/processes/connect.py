@@ -42,6 +42,8 @@ from dgrid.core.money import amount_text
 from dgrid.processes.chain_side import background
 from dgrid.processes.home import HOST
 from dgrid.wire.documents import ReceiptDocument
+from dgrid.wire.exchange import REQUEST_ID
+from dgrid.wire.failures import Failures, new_request_id
 from dgrid.wire.http import ClientLimits, HttpClient
 from dgrid.wire.openai import decode_chat
 from dgrid.wire.problems import problem_body
@@ -58,6 +60,7 @@ NOTICE_S = 1.0  # how long a gateway may take to notice
 TRY_AGAIN_S = 15.0
 REQUESTS_KEPT = 50_000
 TIDY_S = 600.0
+WHAT_IS_PASSED = "it passes on POST /v1/chat/completions and GET /v1/models; a base URL ends with /v1"
 PASSED_HEADERS = ("idempotency-key",)
 Announce = Callable[[str, dict[str, Any]], None]
 
@@ -241,16 +244,23 @@ class Proxy:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
+        self._failures = Failures()
 
     async def handle(self, request: Request) -> Reply:
-        """One request of a local client. Whatever key it sends is ignored."""
+        """One request of a local client. Whatever key it sends is ignored. An error keeps the gateway's request id."""
+        try:
+            return await self._answer(request)
+        except DGridError as error:
+            return self._failures.reply(error, request)
+
+    async def _answer(self, request: Request) -> Reply:
         if (request.method, request.path) == ("POST", "/v1/chat/completions"):
             return await self._chat(request)
         if request.method == "GET" and (request.path == "/v1/models" or request.path.startswith("/v1/models/")):
-            return Reply(200, await self._client.fetch(request.path))
+            return Reply(200, await self._client.fetch(request.path), [(REQUEST_ID, new_request_id().encode())])
         if request.method == "GET" and request.path == "/healthz":
             return json_reply({"status": "ok"})
-        raise RouteNotFound(f"this proxy has no {request.method} {request.path[:80]}")
+        raise RouteNotFound(f"this proxy has no {request.method} {request.path[:80]}", hint=WHAT_IS_PASSED)
 
     async def _chat(self, request: Request) -> Reply:
         chat = decode_chat(request.body)
@@ -261,21 +271,25 @@ class Proxy:
         assert isinstance(opened, Opened)
         passed = [(name.encode(), value.encode()) for name, value in opened.headers.items() if name.startswith("x-")]
         if chat.stream:
-            return Reply(200, _relayed(steps, stream), passed, b"text/event-stream")
+            request_id = opened.headers.get(REQUEST_ID.decode(), "")
+            return Reply(200, _relayed(steps, stream, request_id=request_id), passed, b"text/event-stream")
         body = b"".join([step.data async for step in steps if isinstance(step, Piece)])
         _log(stream)
         return Reply(200, body, passed)
 
 
-async def _relayed(steps: AsyncIterator[Opened | Piece], stream: AsyncStream) -> AsyncIterator[bytes]:
+async def _relayed(
+    steps: AsyncIterator[Opened | Piece], stream: AsyncStream, *, request_id: str
+) -> AsyncIterator[bytes]:
     """The stream as it comes; a receipt that does not hold ends it with an error instead of [DONE]."""
     try:
         async for step in steps:
             if isinstance(step, Piece) and step.data:
                 yield step.data
     except DGridError as error:
-        logger.warning("%s: %s", error.code, error.message)
-        yield b"data: " + problem_body(error) + b"\n\n"
+        name = error.request_id or request_id
+        logger.warning("request %s failed: %s: %s", name, error.code, error.message)
+        yield b"data: " + problem_body(error, name) + b"\n\n"
         return
     _log(stream)
 

@@ -17,7 +17,7 @@ From a draw to its pay-out:
 - `recomputing` audits a round; `lateness` and `disputes` say whether its root is wrong, `finality` whether an epoch is
   past all doubt, and `payouts` what is owed;
 - `certifying` makes a `certificate`, which `certificate_checks` holds to its word, written as in `plain`; `fates` says
-  how far judging has come with a receipt;
+  how far judging has come with a receipt, `findings` what an evaluator found of it;
 - `cases` says what members are charged with, `binding` and `samples` what convicts a node, `hearings` when each step
   of a case is; `appealing` takes a verdict further.
 

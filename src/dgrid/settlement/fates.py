@@ -6,10 +6,11 @@ Read from the chain and any archive; asks no gateway. A certificate says all of 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from dgrid.chain.view import Anchor
+from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address
 from dgrid.poq.draw import drawn_for
+from dgrid.poq.evidence import DrawnEpoch, LeafFacts
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
 from dgrid.settlement.records import EpochRecords, Records
@@ -68,7 +69,11 @@ def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceR
     key = LeafKey(receipt.parties.gateway, *receipt.place.position)
     if (document := drawn.documents.get(key)) is None:
         return Fate.REFUSED
-    rules = draw_rules(reader.view.parameters.at(drawn.draw.round))
-    if not any(drawn_for(leaf_facts(key, document), drawn.facts, rules=rules)):
+    return fate_of(leaf_facts(key, document), drawn.facts, view=reader.view)
+
+
+def fate_of(leaf: LeafFacts, draw: DrawnEpoch, *, view: ChainView) -> Fate:
+    """The fate of a leaf whose epoch's seed is fixed."""
+    if not any(drawn_for(leaf, draw, rules=draw_rules(view.parameters.at(draw.round)))):
         return Fate.SPARED
-    return Fate.JUDGED if reader.view.last_quality_round >= drawn.draw.round else Fate.DRAWN
+    return Fate.JUDGED if view.last_quality_round >= draw.round else Fate.DRAWN

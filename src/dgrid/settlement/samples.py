@@ -18,6 +18,7 @@ from dgrid.chain.case_events import Outcome
 from dgrid.chain.case_view import Case
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
+from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.settlement.binding import is_bound
 from dgrid.settlement.evidence import NotEvidence, is_signed, require
@@ -54,6 +55,11 @@ class Question:
     seed: int
 
 
+def fresh_salt(salt: bytes) -> bytes:
+    """What a juror's own set follows from, of the salt that seals its vote: its blob shows this, and not that."""
+    return keccak(b"DGrid fresh samples" + salt)
+
+
 def sample_chance(seed: bytes, salt: bytes, *, index: int) -> bytes:
     """What a set's request of this number is made from."""
     return keccak(b"DGrid sample" + seed + salt + index.to_bytes(4, "big"))
@@ -85,23 +91,13 @@ def record_of(document: ReceiptDocument) -> Record:
 
 def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) -> list[Content]:
     """What the opener of a case about a node's model asked it beforehand. Raises NotEvidence unless all of it holds."""
-    try:
-        blob = decode_quality(data)
-    except CheckFailed as error:
-        raise NotEvidence(error.message) from None
-    if not isinstance(blob, Samples):
-        raise NotEvidence("the blob holds no samples")
-    require(blob.author == case.opener, "the samples are not the opener's")
-    require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
-    here = terms.court.chain_id, terms.court.verifying_contract
-    require((blob.chain_id, blob.court) == here, "the samples are of another network")
+    blob = _samples_of(case.opener, data, case=case, terms=terms)
     seeds = blob.seed, blob.salt
     bound = is_bound(view, case.opener, seeds=seeds, at_ms=case.opened_ms)
     require(bound, "its opener had not committed to this salt before the seed existed")
     count, asked = terms_of(view, case).case_samples, len(blob.samples)
     require(0 < asked <= SAMPLES_MAX and asked % count == 0, f"the samples are not whole sets of {count}")
-    documents = [_document(sample, terms) for sample in blob.samples]
-    require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
+    documents = _documents_of(blob, terms)
     questions = sample_questions(seeds, model=blob.model, numbers=range(asked), write=terms.write)
     since_ms = _since_ms(view, case)
     for sample, document, question in zip(blob.samples, documents, questions, strict=True):
@@ -110,11 +106,50 @@ def open_sworn(data: bytes, case: Case, *, view: ChainView, terms: SampleTerms) 
     return [sample.content for sample in blob.samples]
 
 
-def _document(sample: Sample, terms: SampleTerms) -> ReceiptDocument:
+def open_fresh(
+    data: bytes, case: Case, *, member: Address, view: ChainView, stage: int, terms: SampleTerms
+) -> list[Content]:
+    """What a member asked the node in a hearing, as far as it came. Raises NotEvidence unless all of it holds.
+
+    It is for who doubts a vote, and binds nobody: a member could keep replies back, and try salts.
+    """
+    blob = _samples_of(member, data, case=case, terms=terms)
+    require(blob.seed == case.hearings[stage].seed, "the samples are not of this hearing")
+    count = terms_of(view, case).case_samples
+    require(len(blob.samples) <= count, f"the samples are more than {count}")
+    documents = _documents_of(blob, terms)
+    asked = sample_questions((blob.seed, blob.salt), model=blob.model, numbers=range(count), write=terms.write)
+    questions = {question.seed: question for question in asked}
+    for sample, document in zip(blob.samples, documents, strict=True):
+        question = questions.pop(document.dispatch.seed, None)
+        if question is None:
+            raise NotEvidence("a reply is to none of the requests, or to one of them once more")
+        _check(sample, document, case=case, question=question)
+    return [sample.content for sample in blob.samples]
+
+
+def _samples_of(author: Address, data: bytes, *, case: Case, terms: SampleTerms) -> Samples:
+    """One evaluator's samples of the accused."""
     try:
-        return ReceiptDocument.of(sample.record, domain=terms.domain)
+        blob = decode_quality(data)
+    except CheckFailed as error:
+        raise NotEvidence(error.message) from None
+    if not isinstance(blob, Samples):
+        raise NotEvidence("the blob holds no samples")
+    require(blob.author == author, "the samples are another evaluator's")
+    require((blob.node, blob.model_digest) == (case.accused, case.matter), "the samples are of another node or model")
+    here = terms.court.chain_id, terms.court.verifying_contract
+    require((blob.chain_id, blob.court) == here, "the samples are of another network")
+    return blob
+
+
+def _documents_of(blob: Samples, terms: SampleTerms) -> list[ReceiptDocument]:
+    try:
+        documents = [ReceiptDocument.of(sample.record, domain=terms.domain) for sample in blob.samples]
     except ValueError as error:
         raise NotEvidence(f"malformed receipt: {error}") from None
+    require(len({one.receipt.request_id for one in documents}) == len(documents), "a reply is shown twice")
+    return documents
 
 
 def _check(sample: Sample, document: ReceiptDocument, *, case: Case, question: Question) -> None:

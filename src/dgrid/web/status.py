@@ -1,5 +1,6 @@
-"""The status page of a gateway: nodes, models, receipts, epochs, and how to check each of them."""
+"""A gateway's pages: its status, and any receipt in plain words. Static: they read the public endpoints."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,22 +15,31 @@ _HEADERS: Headers = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
 ]
-_FILES = {
-    "/status": ("status.html", b"text/html; charset=utf-8"),
-    "/status/status.css": ("status.css", b"text/css; charset=utf-8"),
-    "/status/status.js": ("status.js", b"text/javascript; charset=utf-8"),
-    "/status/icon.svg": ("icon.svg", b"image/svg+xml"),
+_TYPES = {
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
 }
+_FILES = {
+    "/status": "status.html",
+    **{f"/status/{name}": name for name in ("status.css", "icon.svg")},
+    **{f"/status/{name}.js": f"{name}.js" for name in ("status", "receipt", "pieces", "values")},
+}
+_RECEIPT = re.compile(r"/status/receipts/(0x[0-9a-f]{64}|[0-9]{1,12}\.[0-9]{1,12}\.[0-9]{1,12})", re.ASCII)
 
 
 def status_reply(path: str) -> Reply | None:
-    """The page or one of its parts, also for who comes to the bare address; None where the path is none of them."""
+    """A page or one of its parts, also for who comes to the bare address; None where the path is none of them.
+
+    A receipt's page is there for every id or place; whether this gateway wrote such a receipt, the page asks itself.
+    """
     if path == "/":
         return Reply(302, b"", [(b"location", b"/status")])
-    if path not in _FILES:
+    name = "receipt.html" if _RECEIPT.fullmatch(path) else _FILES.get(path)
+    if name is None:
         return None
-    name, content_type = _FILES[path]
-    return Reply(200, _read(name), list(_HEADERS), content_type)
+    return Reply(200, _read(name), list(_HEADERS), _TYPES[Path(name).suffix])
 
 
 @cache

@@ -19,6 +19,7 @@ import httptools
 
 from dgrid.core.errors import DGridError, InvalidRequest, RequestTimeout, RequestTooLarge
 from dgrid.wire.exchange import Handler, Reply, Request, problem_reply
+from dgrid.wire.failures import Failures, new_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class House:
     open: set["Conversation"] = field(default_factory=set)
     leaving: set["Conversation"] = field(default_factory=set)  # the client is gone, its request not yet at its end
     empty: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: Failures = field(default_factory=Failures)
 
     def left(self, conversation: "Conversation") -> None:
         """A conversation has come to its end."""
@@ -259,7 +261,7 @@ class Conversation(asyncio.Protocol):
         """
         if self._transport.is_closing():
             return
-        reply = problem_reply(error)
+        reply = self._house.failures.reply(error)
         body = cast(bytes, reply.body)
         self._transport.write(_head(reply, b"connection: close\r\ncontent-length: %d" % len(body)) + body)
         self._transport.write_eof()
@@ -277,12 +279,13 @@ class Conversation(asyncio.Protocol):
             try:
                 reply = await self._house.handler(request)
             except DGridError as error:
-                reply = problem_reply(error)
+                reply = problem_reply(error, error.request_id)
             except ConnectionError:
                 raise
             except Exception:
-                logger.exception("unhandled error", extra={"path": request.path})
-                reply = problem_reply(DGridError("internal error"))
+                request_id = request.order_name or new_request_id()
+                logger.exception("unhandled error in request %s", request_id, extra={"path": request.path})
+                reply = problem_reply(DGridError("internal error", hint="the log has it by request_id"), request_id)
             body = b"" if request.method == "HEAD" else reply.body
             if isinstance(body, bytes):
                 self._write(_head(reply, _framing(request, reply.body)) + body)
@@ -293,7 +296,7 @@ class Conversation(asyncio.Protocol):
         except ConnectionError:
             self._transport.abort()
         except Exception:
-            logger.exception("a reply broke off", extra={"path": request.path})
+            logger.exception("a reply broke off: %s", request.order_name or "no order", extra={"path": request.path})
             self._transport.abort()
         finally:
             self._next(request)

@@ -80,6 +80,7 @@ class ChatRequest(msgspec.Struct, gc=False):
     n: int | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
+    logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     response_format: dict[str, Any] | None = None
@@ -121,14 +122,22 @@ def _check_ranges(request: ChatRequest) -> None:
     if request.n is not None and not 1 <= request.n <= CHOICES_MAX:
         raise _out_of_range("n", f"1 to {CHOICES_MAX} choices")
     if request.completion_limit is not None and request.completion_limit < 1:
-        raise _out_of_range("max_tokens", "at least 1 token")
+        name = "max_tokens" if request.max_completion_tokens is None else "max_completion_tokens"
+        raise _out_of_range(name, "at least 1 token")
     if (seed := request.wanted_seed) is not None and not -(2**63) <= seed < 2**63:
         raise _out_of_range("seed" if request.seed is not None else "dgrid.seed", "a 64-bit integer")
-    if isinstance(request.stop, list) and len(request.stop) > STOPS_MAX:
-        raise _out_of_range("stop", f"at most {STOPS_MAX} stop texts")
+    if request.stop is not None:
+        _check_stop(request.stop)
     if request.models and len(request.models) > FALLBACKS_MAX:
         raise _out_of_range("models", f"at most {FALLBACKS_MAX} fallback models")
     _check_sampling(request)
+
+
+def _check_stop(stop: str | list[str]) -> None:
+    """An empty stop text would end every answer before its first letter."""
+    texts = [stop] if isinstance(stop, str) else stop
+    if len(texts) > STOPS_MAX or "" in texts:
+        raise _out_of_range("stop", f"at most {STOPS_MAX} stop texts, none of them empty")
 
 
 def _check_sampling(request: ChatRequest) -> None:
@@ -145,8 +154,11 @@ def _out_of_range(param: str, wanted: str) -> InvalidRequest:
 
 
 def _param(message: str) -> str | None:
-    _, found, path = message.rpartition("`$.")
-    return path.rstrip("`") if found else None
+    """Where msgspec found fault: the place it names, and the field it missed there."""
+    _, _, place = message.rpartition("`$.")
+    _, _, missed = message.partition("missing required field `")
+    where = (place.rstrip("`") if place != message else "", missed.partition("`")[0])
+    return ".".join(filter(None, where)) or None
 
 
 class ChoiceDelta(msgspec.Struct, gc=False):

@@ -66,11 +66,15 @@ def write_body(chance: bytes, model: str) -> bytes:
     return msgspec.json.encode({"model": model, "messages": messages})
 
 
+@dataclass
 class ByEvidence:
     """Finds what the paper node put into its evidence."""
 
+    measured: int = 0
+
     async def measure(self, digest: bytes, content: Content) -> Identity | None:
         assert digest == WEIGHTS
+        self.measured += 1
         gap = 400_000 if content.evidence == FAR else 1_000
         return Identity(10, gap, gap, 0, -200_000)
 

@@ -26,8 +26,8 @@ from dgrid.evaluator.rerun import Peer
 from dgrid.settlement.archives import ArchiveDoor, Archives, stored_digest
 from dgrid.settlement.samples import SampleTerms
 from dgrid.wire.http import HttpClient
+from dgrid.wire.server import Handler, Request, Server
 from dgrid.wire.server import Reply as HttpReply
-from dgrid.wire.server import Request, Server
 from dgrid.wire.signatures import SigningKey
 
 POSTED_MS = 1_700_000_180_000
@@ -69,16 +69,18 @@ class Office:
 
 
 @contextlib.asynccontextmanager
-async def office(judged: Judged, *, me: int, agrees: bool, ask: AskNode = unreachable) -> AsyncIterator[Office]:
+async def office(
+    judged: Judged, *, me: int, agrees: bool, ask: AskNode = unreachable, archive: Handler = taking
+) -> AsyncIterator[Office]:
     key = evaluators()[me]
     async with reading(judged) as found, contextlib.AsyncExitStack() as stack:
         http = HttpClient()
         stack.push_async_callback(http.close)
         sampler = Sampler(key.address, ask, ByEvidence(), SampleTerms(DOMAIN, COURT, write_body), WEI)
-        archive = Server(taking, host="127.0.0.1", port=0)
-        await archive.start()
-        stack.push_async_callback(archive.stop)
-        door = ArchiveDoor(f"http://127.0.0.1:{archive.port}")
+        server = Server(archive, host="127.0.0.1", port=0)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        door = ArchiveDoor(f"http://127.0.0.1:{server.port}")
         jury = Jury(Bar(key, found.quality, Archives(http, lambda: [door], domain=DOMAIN), sampler, TOKEN))
 
         async def signers(_: PostedQuality) -> frozenset[Address]:
@@ -96,9 +98,10 @@ def run(
     me: int = 0,
     agrees: bool = True,
     ask: AskNode = unreachable,
+    archive: Handler = taking,
 ) -> None:
     async def whole() -> None:
-        async with office(judged, me=me, agrees=agrees, ask=ask) as made:
+        async with office(judged, me=me, agrees=agrees, ask=ask, archive=archive) as made:
             await main(made)
 
     asyncio.run(whole())

@@ -20,12 +20,14 @@ from dgrid.evaluator.cases.planning import (
     FixCaseSeed,
     OpenCase,
     Seat,
+    Show,
     SlashSigners,
     Unseal,
     enrolling_in,
     finds_until_s,
     may_sit,
     plan_cases,
+    shows_until_s,
 )
 from dgrid.evaluator.cases.planning import Vote as CastVote
 from dgrid.evaluator.taking_turns import APART_S
@@ -58,9 +60,11 @@ def windows(case: Case) -> HearingWindows:
     return windows_of_hearing(view_of(case), case)
 
 
-def next_step(case: Case, now_s: int, *, fixed: bool = False, me: Address = ME) -> CaseStep | None:
+def next_step(
+    case: Case, now_s: int, *, fixed: bool = False, me: Address = ME, final_s: int | None = None
+) -> CaseStep | None:
     stages = frozenset({(CASE, case.stage)} if fixed else ())
-    return plan_cases(CaseSight(me, view_of(case), now_s, fixed=stages))
+    return plan_cases(CaseSight(me, view_of(case), now_s, final_s=final_s, fixed=stages))
 
 
 def test_someone_fixes_the_seed_and_one_after_the_other() -> None:
@@ -146,6 +150,39 @@ def test_it_opens_its_vote_once_and_in_time() -> None:
     assert next_step(case, times.unseal_until_s, fixed=True) is None
     opened = case_of(replace(SEATED, sealed=frozenset(JURY), votes={ME: Vote(False, b"")}))
     assert next_step(opened, times.vote_until_s, fixed=True) is None
+
+
+def test_it_opens_nothing_while_blocks_that_take_votes_could_still_be_replaced_unless_the_chain_stands_still() -> None:
+    case = case_of(replace(SEATED, sealed=frozenset(JURY)))
+    times = windows(case)
+    seconds = range(times.vote_until_s, times.unseal_until_s)
+    waits = [at for at in seconds if next_step(case, at, fixed=True, final_s=times.vote_until_s - 1) is None]
+    assert waits == list(range(times.vote_until_s, times.vote_until_s + len(waits)))
+    assert 0 < 2 * len(waits) <= shows_until_s(view_of(case), case) - times.vote_until_s
+    assert all(next_step(case, at, fixed=True, final_s=times.vote_until_s) is not None for at in seconds)
+    assert next_step(case, times.vote_until_s - 1, fixed=True, final_s=times.vote_until_s) is None
+
+
+def test_an_opening_waits_for_an_archive_for_a_while_only() -> None:
+    case = case_of(replace(SEATED, sealed=frozenset(JURY)))
+    times, view = windows(case), view_of(case)
+    seconds = range(times.vote_until_s, times.unseal_until_s)
+    late = [step.is_late for at in seconds if isinstance(step := next_step(case, at, fixed=True), Unseal)]
+    assert late == [at >= shows_until_s(view, case) for at in seconds]
+    assert {True, False} == set(late)
+
+
+def test_it_shows_what_an_opened_vote_rests_on_for_as_long_as_the_case_goes_on() -> None:
+    appealed = (replace(SEATED, votes={ME: Vote(True, b"")}), Hearing(OPENED_S * 1000, b"t" * 32, ENROL_UNTIL_S, 5))
+    case = case_of(*appealed, subject=Subject.QUALITY_ROOT)
+    unshown = frozenset({(CASE, 0), (b"d" * 32, 0)})
+
+    def shows(case: Case, me: Address = ME) -> CaseStep | None:
+        return plan_cases(CaseSight(me, view_of(case), ENROL_UNTIL_S - 1, unshown=unshown))
+
+    assert shows(case) == Show(CASE, 0)
+    assert shows(case, OTHER) is None  # it has opened nothing: what it found may still be of use to a liar
+    assert shows(replace(case, ending=Ending(Outcome.CONVICTED, 0, 0, 0, 0, OPENED_S * 1000))) is None
 
 
 def test_a_verdict_is_carried_out_after_the_time_for_an_appeal() -> None:

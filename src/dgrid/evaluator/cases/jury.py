@@ -1,7 +1,8 @@
 """What one member finds in a case, by itself: fresh replies, the node's own word from before, or what all can compute.
 
 It says guilty only where it found so itself, and not guilty where something cannot be had. So no failure of this
-machine, of an archive or of a gateway convicts anybody.
+machine, of an archive or of a gateway convicts anybody. And it lays nothing at the archives: what it found is for
+nobody to see before the votes are opened.
 """
 
 import asyncio
@@ -35,13 +36,15 @@ from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.hearings import terms_of
 from dgrid.settlement.quality import QualityReader
 from dgrid.settlement.rounds import rules_of
-from dgrid.settlement.samples import open_sworn
+from dgrid.settlement.samples import fresh_salt, open_sworn
 from dgrid.wire.blob import blob_id
 from dgrid.wire.quality import Content, Samples, encode_quality
 from dgrid.wire.signatures import SigningKey
 
 logger = logging.getLogger(__name__)
 
+LATE: Final = "not in time"
+MEASURING: Final = 0.9  # of the time for asking: for what was asked before
 ROUNDS_KEPT: Final = 2 * ROOTS_READ_AGAIN  # whose hidden leaves are remembered
 
 
@@ -51,6 +54,7 @@ class Finding:
 
     guilty: bool
     evidence: bytes = ZERO_HASH
+    blob: bytes = b""  # to be shown when the vote is opened; empty where all can have it already
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,8 @@ class Jury:
         self._hidden: dict[bytes, list[Hidden]] = {}  # by the root's digest
 
     async def find(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
-        """What is to be voted. `peer` is the accused node with the model in question, where it is known.
-
-        Raises DGridError only where evidence cannot be published: then nothing was found that others could check.
+        """What is to be voted. `peer` is the accused node with the model in question, where it is known; `salt` seals
+        the vote; asking ends `within_s`, all of it in twice that time or so.
         """
         match case.subject:
             case Subject.IDENTITY:
@@ -88,15 +91,25 @@ class Jury:
     # --- identity -----------------------------------------------------------------------------------------------------
 
     async def _identity(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Finding:
-        asked = terms_of(self.view, case).case_samples
+        """Does all of it whatever the fresh replies show: else what it fetches, and when it votes, would tell."""
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(self._fresh(case, peer, salt=salt, within_s=within_s))
+            fetching = group.create_task(self._sworn(case, within_s=within_s))
+            weighing = group.create_task(self._refunds_are_due(case))
+        swore_falsely = await self._swore_falsely(case, fetching.result(), within_s=within_s * MEASURING)
+        fresh, asked = asking.result(), terms_of(self.view, case).case_samples
+        convicts_afresh = fresh is not None and self._convicts_afresh(fresh, asked)
+        guilty = weighing.result() and (convicts_afresh or swore_falsely)
+        if fresh is None:
+            return Finding(guilty)
+        blob = encode_quality(fresh)
+        return Finding(guilty, blob_id(blob), blob)
+
+    async def _fresh(self, case: Case, peer: Peer | None, *, salt: bytes, within_s: float) -> Samples | None:
         if peer is None:
-            fresh, evidence = None, ZERO_HASH
-        else:
-            seeds, numbers = (case.hearing.seed, salt), range(asked)
-            fresh = await self._bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=within_s)
-            evidence = await self.publish(fresh)
-        guilty = (fresh is not None and self._convicts_afresh(fresh, asked)) or await self._swore_falsely(case)
-        return Finding(guilty and await self._refunds_are_due(case), evidence)
+            return None
+        seeds, numbers = (case.hearing.seed, fresh_salt(salt)), range(terms_of(self.view, case).case_samples)
+        return await self._bar.sampler.take(peer, seeds=seeds, numbers=numbers, within_s=within_s)
 
     def would_convict(self, samples: Samples) -> bool:
         """Whether every juror will convict on a set, if a case is opened on it."""
@@ -117,27 +130,37 @@ class Jury:
     async def publish(self, samples: Samples) -> bytes:
         """Lays a set at the archives; the id of its blob. Raises StorageUnavailable."""
         blob = encode_quality(samples)
-        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
+        await self.lay(blob)
         return blob_id(blob)
+
+    async def lay(self, blob: bytes) -> None:
+        """Lays an encoded set at the archives. Raises StorageUnavailable."""
+        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
 
     @property
     def _identity_rules(self) -> IdentityRules:
         """Published constants: no vote changes them."""
         return IdentityRules()
 
-    async def _swore_falsely(self, case: Case) -> bool:
+    async def _swore_falsely(self, case: Case, contents: list[Content], *, within_s: float) -> bool:
         """Whether what the node signed before the case convicts it, by this member's own measurement."""
         try:
-            contents = await self._sworn(case)
-            gaps = await self._bar.sampler.gaps(case.matter, contents)
-            return self._evidence(case.matter, gaps) >= self._identity_rules.sworn_micros
-        except DGridError as error:
-            logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), error.message)
+            async with asyncio.timeout(within_s):
+                gaps = await self._bar.sampler.gaps(case.matter, contents)
+        except (DGridError, TimeoutError) as error:
+            logger.info("case %s: the opener's samples cannot be measured: %s", to_hex(case.id), str(error) or LATE)
             return False
+        return self._evidence(case.matter, gaps) >= self._identity_rules.sworn_micros
 
-    async def _sworn(self, case: Case) -> list[Content]:
-        blob = await self._bar.archives.fetch(case.evidence)
-        return await asyncio.to_thread(open_sworn, blob, case, view=self.view, terms=self._bar.sampler.terms)
+    async def _sworn(self, case: Case, *, within_s: float) -> list[Content]:
+        """What the opener shows and members count; nothing where that cannot be had in time, or does not hold."""
+        try:
+            async with asyncio.timeout(within_s):
+                blob = await self._bar.archives.fetch(case.evidence)
+            return await asyncio.to_thread(open_sworn, blob, case, view=self.view, terms=self._bar.sampler.terms)
+        except (DGridError, TimeoutError) as error:
+            logger.info("case %s: the opener's samples count for nothing: %s", to_hex(case.id), str(error) or LATE)
+            return []
 
     async def _refunds_are_due(self, case: Case) -> bool:
         if not case.refunds:

@@ -16,9 +16,11 @@ from dgrid.core.identity import Address
 from dgrid.core.money import BPS
 from dgrid.evaluator.taking_turns import turn_s
 from dgrid.settlement.appealing import verdicts
-from dgrid.settlement.hearings import is_decided, windows_of_hearing
+from dgrid.settlement.hearings import HearingWindows, is_decided, windows_of_hearing
 
 LATEST_FINDING_BPS: Final = 6_500  # of the window for votes: what is not found by then is not found
+LATEST_FINAL_BPS: Final = 2_500  # of the window for openings: so long they wait for a chain that makes nothing final
+LATEST_SHOWING_BPS: Final = 5_000  # likewise: so long they wait for an archive that takes their evidence
 CASES_AT_ONCE: Final = 8  # in which one evaluator sits
 OPENER_FIRST_S: Final = 60  # before others slash the signers of a root that it had overturned
 
@@ -50,6 +52,17 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Unseal:
+    """Lay the evidence at the archives, then open the vote; with `is_late` open it at once, for silence costs stake."""
+
+    case: bytes
+    stage: int
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Lay evidence at the archives that none had taken when the vote was opened."""
+
     case: bytes
     stage: int
 
@@ -73,7 +86,7 @@ class SlashSigners:
     case: bytes
 
 
-CaseStep = OpenCase | FixCaseSeed | Enrol | Vote | Unseal | AppealRoot | Execute | SlashSigners
+CaseStep = OpenCase | FixCaseSeed | Enrol | Vote | Unseal | Show | AppealRoot | Execute | SlashSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,9 @@ class CaseSight:
     me: Address
     view: ChainView  # final
     now_s: int
+    final_s: int | None = None  # the time of the view's block; None: now
     fixed: frozenset[Seat] = frozenset()  # stages in which this evaluator's vote is on disk
+    unshown: frozenset[Seat] = frozenset()  # those whose evidence no archive has yet
     enrolling: frozenset[Seat] = frozenset()  # where it has asked for a seat that the view does not show yet
     signed: frozenset[bytes] = frozenset()  # cases about a root that it signed
     charges: frozenset[Charge] = frozenset()  # what it can prove
@@ -110,7 +125,17 @@ def enrolling_in(view: ChainView, *, evaluator: Address, now_s: int) -> set[Seat
 def finds_until_s(view: ChainView, case: Case) -> int:
     """When a member's finding must be there, so that its vote still gets onto the chain."""
     windows = windows_of_hearing(view, case)
-    return windows.enrol_until_s + (windows.vote_until_s - windows.enrol_until_s) * LATEST_FINDING_BPS // BPS
+    return _within_s(windows.enrol_until_s, windows.vote_until_s, bps=LATEST_FINDING_BPS)
+
+
+def shows_until_s(view: ChainView, case: Case) -> int:
+    """Until when an opening waits for an archive to take its evidence."""
+    windows = windows_of_hearing(view, case)
+    return _within_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_SHOWING_BPS)
+
+
+def _within_s(from_s: int, until_s: int, *, bps: int) -> int:
+    return from_s + (until_s - from_s) * bps // BPS
 
 
 def may_sit(view: ChainView, case: Case, *, evaluator: Address) -> bool:
@@ -126,10 +151,20 @@ def _unsealings(sight: CaseSight) -> Iterator[CaseStep]:
     """What was voted is opened in its window, and in no other."""
     for case in sight.view.open_cases():
         windows, hearing = windows_of_hearing(sight.view, case), case.hearing
-        is_time = windows.vote_until_s <= sight.now_s < windows.unseal_until_s
+        is_time = _takes_no_vote(sight, windows) and sight.now_s < windows.unseal_until_s
         is_sealed = sight.me in hearing.sealed and sight.me not in hearing.votes
         if is_time and is_sealed and (case.id, case.stage) in sight.fixed:
-            yield Unseal(case.id, case.stage)
+            yield Unseal(case.id, case.stage, is_late=sight.now_s >= shows_until_s(sight.view, case))
+
+
+def _takes_no_vote(sight: CaseSight, windows: HearingWindows) -> bool:
+    """Whether what is shown now can be copied by no vote any more, not even in blocks that replace the last ones.
+
+    A chain that stands still is waited for only for a while: who stays silent is slashed.
+    """
+    final_s = sight.now_s if sight.final_s is None else sight.final_s
+    latest_s = _within_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_FINAL_BPS)
+    return sight.now_s >= (windows.vote_until_s if final_s >= windows.vote_until_s else latest_s)
 
 
 def _votes(sight: CaseSight) -> Iterator[CaseStep]:
@@ -192,6 +227,14 @@ def _signers(sight: CaseSight) -> Iterator[CaseStep]:
             yield SlashSigners(case.id)
 
 
+def _showings(sight: CaseSight) -> Iterator[CaseStep]:
+    """For as long as the case goes on, whoever doubts a vote may ask for what it rests on."""
+    for case in sight.view.open_cases():
+        for stage, hearing in enumerate(case.hearings):
+            if (case.id, stage) in sight.unshown and sight.me in hearing.votes:
+                yield Show(case.id, stage)
+
+
 Rule = Callable[[CaseSight], Iterator[CaseStep]]
 RULES: Final[tuple[Rule, ...]] = (
     _unsealings,
@@ -202,4 +245,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _accusations,
     _executions,
     _signers,
+    _showings,
 )

@@ -1,13 +1,15 @@
 """An evaluator's loop in court: look at the final chain, find for the cases it sits in, do the next step.
 
 Runs beside the loop that judges rounds, with the same sender. Finding goes on beside; a vote is on disk before its
-commitment is sent, and what is on disk is what is opened. Whatever fails rests for a moment and is planned again.
+commitment is sent, and what is on disk is what is opened. What it rests on lies there too, and is shown to nobody while
+votes are taken. Whatever fails rests for a moment and is planned again.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, assert_never
 
 from dgrid.chain import cases
@@ -15,10 +17,10 @@ from dgrid.chain.case_events import Subject
 from dgrid.chain.case_view import Case
 from dgrid.chain.contracts import Contracts, Reverted
 from dgrid.chain.court import EvaluatorSignature
-from dgrid.chain.sender import Sender
+from dgrid.chain.sender import Before, Sender
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError, StorageUnavailable
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
@@ -32,6 +34,7 @@ from dgrid.evaluator.cases.planning import (
     FixCaseSeed,
     OpenCase,
     Seat,
+    Show,
     SlashSigners,
     Unseal,
     Vote,
@@ -39,6 +42,7 @@ from dgrid.evaluator.cases.planning import (
     finds_until_s,
     plan_cases,
     seats_of,
+    shows_until_s,
 )
 from dgrid.evaluator.rerun import Peer
 from dgrid.evaluator.tally import Tally
@@ -52,6 +56,7 @@ TICK_S: Final = 0.5
 REST_S: Final = 2.0
 STEPS_AT_ONCE: Final = 16
 FINDING_S_MAX: Final = 600.0
+SHOWING_S_MAX: Final = 30.0
 
 PeersOf = Callable[[], Awaitable[tuple[Peer, ...]]]
 
@@ -91,12 +96,13 @@ class CourtDesk:
         await cases.commit_vote(self.sender, self.contracts, case=case, stage=stage, commitment=sealed)
         logger.info("voted in case %s", to_hex(case))
 
-    async def unseal(self, case: bytes, stage: int) -> None:
-        """Raises Reverted, ChainUnavailable."""
+    async def unseal(self, case: bytes, stage: int, *, publish: Before | None) -> FixedVote:
+        """Opens what was voted, after `publish`. Raises Reverted, ChainUnavailable, and what `publish` raises."""
         fixed = self._fixed(case, stage)
         opening = fixed.guilty, fixed.evidence, fixed.salt
-        await cases.reveal_vote(self.sender, self.contracts, case=case, stage=stage, opening=opening)
+        await cases.reveal_vote(self.sender, self.contracts, case=case, stage=stage, opening=opening, publish=publish)
         logger.info("opened the vote in case %s: %s", to_hex(case), "guilty" if fixed.guilty else "not guilty")
+        return fixed
 
     async def slash_signers(self, case: Case, view: ChainView) -> None:
         """Raises ChainUnavailable, CheckFailed; a signer that is slashed already is passed over."""
@@ -142,6 +148,8 @@ class CaseLoop:
     _resting: dict[CaseStep, float] = field(default_factory=dict)
     _settled: set[bytes] = field(default_factory=set)
     _enrolling: set[Seat] = field(default_factory=set)  # sent; the final chain does not show it yet
+    _opened: set[Seat] = field(default_factory=set)
+    _showing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -164,7 +172,7 @@ class CaseLoop:
     async def close(self) -> None:
         """Calls everything off; what was found is on disk."""
         await self.accuser.close()
-        tasks = list(self._finding.values())
+        tasks = [*self._finding.values(), *([] if self._showing is None else [self._showing])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -203,8 +211,8 @@ class CaseLoop:
                     found = await self.jury.find(case, peer, salt=salt, within_s=within_s / 2)
         except (DGridError, TimeoutError) as error:
             logger.warning("case %s: nothing could be found: %s", to_hex(case.id), error)
-        vote = self.desk.journal.fix(FixedVote(case.id, case.stage, found.guilty, found.evidence, salt))
-        self.tally.votes.add(1, "guilty" if vote.guilty else "not guilty")
+        vote = FixedVote(case.id, case.stage, found.guilty, found.evidence, salt)
+        self.desk.journal.fix(vote, blob=found.blob)
 
     async def _accused_peer(self, case: Case) -> Peer | None:
         if case.subject is not Subject.IDENTITY:
@@ -223,7 +231,9 @@ class CaseLoop:
             self.desk.me,
             self.view,
             now_s,
+            final_s=self.watcher.final_s,
             fixed=frozenset(stage for stage in stages if journal.vote(*stage) is not None),
+            unshown=journal.unshown(),
             enrolling=frozenset(self._enrolling),
             signed=frozenset(case.id for case in self.view.open_cases() if self.desk.appeals and self._signed(case)),
             charges=frozenset(self.accuser.accusations),
@@ -237,8 +247,17 @@ class CaseLoop:
         return posted is not None and self.accuser.agrees(posted.root)
 
     async def _try(self, step: CaseStep) -> None:
-        """A step's success shows in the view a little later, so that it rests after that too."""
+        """A step's success shows in the view a little later, so that it rests after that too.
+
+        Once a vote is open, archives are waited for beside: a slow one must make this evaluator miss no window.
+        """
         self._resting[step] = asyncio.get_running_loop().time() + REST_S
+        if not isinstance(step, Show):
+            await self._tried(step)
+        elif self._showing is None or self._showing.done():
+            self._showing = asyncio.ensure_future(self._tried(step))
+
+    async def _tried(self, step: CaseStep) -> None:
         await self.tally.tried(type(step).__name__, self._do(step))
 
     async def _open(self, step: OpenCase) -> None:
@@ -251,6 +270,27 @@ class CaseLoop:
         except Reverted:
             self.accuser.withdraw(step.charge)
             raise
+
+    async def _unseal(self, step: Unseal) -> None:
+        """The finding is counted once it is no secret any more: anybody may read what an evaluator counts."""
+        seat = step.case, step.stage
+        left_s = shows_until_s(self.view, self.view.cases[step.case]) - self.time.read()
+        publish = partial(self._show, seat, within_s=min(SHOWING_S_MAX, max(0.0, left_s)))
+        vote = await self.desk.unseal(*seat, publish=None if step.is_late else publish)
+        if seat not in self._opened:
+            self._opened.add(seat)
+            self.tally.votes.add(1, "guilty" if vote.guilty else "not guilty")
+
+    async def _show(self, seat: Seat, *, within_s: float) -> None:
+        """Lays what a vote rests on at the archives, unless it lies there. Raises StorageUnavailable."""
+        if (blob := self.desk.journal.blob(*seat)) is None:
+            return
+        try:
+            async with asyncio.timeout(within_s):
+                await self.jury.lay(blob)
+        except TimeoutError:
+            raise StorageUnavailable("no archive takes the samples in time") from None
+        self.desk.journal.shown(*seat)
 
     async def _do(self, step: CaseStep) -> None:
         sender, contracts = self.desk.sender, self.desk.contracts
@@ -267,7 +307,9 @@ class CaseLoop:
             case Vote():
                 await self.desk.vote(step.case, step.stage)
             case Unseal():
-                await self.desk.unseal(step.case, step.stage)
+                await self._unseal(step)
+            case Show():
+                await self._show((step.case, step.stage), within_s=SHOWING_S_MAX)
             case Execute():
                 await cases.execute(sender, contracts, case=step.case)
             case SlashSigners():

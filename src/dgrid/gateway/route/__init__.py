@@ -96,7 +96,7 @@ class Router:
         """The sellers in reach, and the one to ask first. Raises NoNodeAvailable."""
         found = self._reachable(model, wishes)
         if not found.sellers:
-            raise no_node(model, "every node that offers it is ruled out by the request's wishes")
+            raise no_node(model, "every node that offers it is ruled out by the request's wishes (`provider`, `dgrid`)")
         first = choose(found, wishes, moment=moment, excluded=frozenset())
         if first is None:
             raise no_node(model, NOBODY_LEFT)
@@ -136,7 +136,9 @@ class Router:
         counted = self.counts.prompt(field.sellers[0].tokenizer, chat)
         if counted is not None and counted >= context:
             raise ContextLengthExceeded(
-                f"the prompt has {counted} tokens; the model's context has {context}", param="messages"
+                f"the prompt has {counted} tokens; the model's context has {context}",
+                hint="shorten the messages",
+                param="messages",
             )
         return room_of(chat, counted=counted, body_bytes=len(order.body), context=context)
 

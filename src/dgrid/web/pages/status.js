@@ -1,111 +1,17 @@
-// Draws the status page from the gateway's public endpoints. Everything is put in as text, nothing as markup.
-"use strict";
+// Draws the status page from the gateway's public endpoints.
+
+import { byId, cell, command, copied, fact, fill, hash, interval, link, made, number, read, state, table } from "./pieces.js";
+import { counted, dgai, isWeb, millionths, milliseconds, originOf, percent, price, short } from "./values.js";
 
 const REFRESH_MS = 2000;
-const WEI_DECIMALS = 18;
 const REASONS = 8;
-const GOOD = new Set(["serving", "anchored", "claimable", "running", "active"]);
-const BAD = new Set(["ejected", "unreachable", "convicted"]);
-const SVG = "http://www.w3.org/2000/svg";
-const BAR_WIDTH = 110;
-const BAR_HEIGHT = 10;
-
-// --- values as text ---
-
-const byId = (id) => document.getElementById(id);
-const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-4)}` : hex || "–");
-const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-const percent = (bps) => (bps == null ? "–" : `${(bps / 100).toFixed(bps > 0 && bps < 1000 ? 1 : 0)} %`);
-const milliseconds = (ms) => (ms == null ? "–" : `${Math.round(ms)} ms`);
-const isWeb = (url) => /^https?:\/\//.test(url ?? "");
-const originOf = (url) => url.replace(/\/+(v1\/*)?$/, "");
-
-/** Wei as DGAI with `digits` decimals, cut and not rounded, without floating point. */
-function dgai(wei, digits = 6) {
-  const padded = String(wei ?? "0").padStart(WEI_DECIMALS + 1, "0");
-  if (/^0+$/.test(padded)) return "0";
-  const whole = padded.slice(0, -WEI_DECIMALS).replace(/\B(?=(\d{3})+$)/g, ",");
-  return digits ? `${whole}.${padded.slice(-WEI_DECIMALS).slice(0, digits)}` : whole;
-}
-
-/** The same with as many decimals as it needs. */
-const price = (wei) => (wei == null ? "–" : dgai(wei, 6).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
-
-// --- pieces of the page ---
-
-function made(name, { text, ...attributes } = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text != null) element.textContent = text;
-  element.append(...children);
-  return element;
-}
-
-function drawn(name, attributes, ...children) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
-const cell = (text, className = "") => made("td", { class: className, text: text ?? "–" });
-const number = (text) => cell(text, "number");
-const hash = (hex) => made("td", { class: "hash", title: hex || "", text: short(hex) });
-const tone = (name) => (GOOD.has(name) ? "good" : BAD.has(name) ? "bad" : "warn");
-const state = (name) => cell(name, `state ${tone(name)}`);
-const command = (text) => made("td", {}, made("code", { text }));
-const link = (text, href) => made("td", { class: "mono" }, made("a", { href, text }));
-
-/** An interval as a bar from 0 to 100 %, its mean as a mark; what nobody has judged yet as an empty one. */
-function interval({ credibility_bps: mean, low_bps: low, high_bps: high }, repute = "proven") {
-  const x = (bps) => (bps / 10000) * BAR_WIDTH;
-  const about = mean == null ? "not judged yet" : `${percent(mean)}, between ${percent(low)} and ${percent(high)}`;
-  const size = { width: BAR_WIDTH, height: BAR_HEIGHT, viewBox: `0 0 ${BAR_WIDTH} ${BAR_HEIGHT}`, preserveAspectRatio: "none" };
-  const bar = drawn("svg", { class: `bar ${repute}`, ...size, role: "img", "aria-label": about },
-    drawn("rect", { class: "track", width: BAR_WIDTH, height: BAR_HEIGHT, rx: 3 }));
-  if (mean != null) {
-    bar.append(drawn("rect", { class: "range", x: x(low), width: Math.max(2, x(high) - x(low)), height: BAR_HEIGHT, rx: 3 }),
-      drawn("rect", { class: "mark", x: Math.min(BAR_WIDTH - 2, x(mean)), width: 2, height: BAR_HEIGHT }));
-  }
-  const title = repute === "doubtful" ? `${about}: below its peers, so it gets next to nothing` : about;
-  const bounds = mean == null ? "" : `${(low / 100).toFixed(0)} to ${percent(high)}`;
-  return made("td", { title }, bar, made("span", { text: percent(mean) }), made("span", { class: "bounds", text: bounds }));
-}
 
 /** The receipt behind a change: here, at the gateway that wrote it, or by its place alone. */
 function receiptOf(change) {
-  if (change.receipt) return link(short(change.receipt), `/v1/receipts/${change.receipt}`);
+  if (change.receipt) return link(short(change.receipt), `/status/receipts/${change.receipt}`);
   const place = `${change.epoch}.${change.lane}.${change.sequence}`;
   if (!isWeb(change.gateway_url)) return cell(`${place} at ${short(change.gateway)}`, "mono");
-  return link(`${place} at ${short(change.gateway)}`, `${originOf(change.gateway_url)}/v1/receipts/${place}`);
-}
-
-/** A row under its titles; what stands under a title that a narrow screen leaves out is left out with it. */
-function line(heads, cells) {
-  cells.forEach((one, at) => heads[at].classList.contains("side") && one.classList.add("side"));
-  return made("tr", {}, ...cells);
-}
-
-function table(titles, rows) {
-  const heads = titles.map(([text, className]) => made("th", { class: className ?? "", text }));
-  const body = made("tbody", {}, ...rows.map((cells) => line(heads, cells)));
-  return made("table", {}, made("thead", {}, made("tr", {}, ...heads)), body);
-}
-
-/** Puts rows into a table; a row is a list of cells, or a whole one made already. */
-function fill(id, rows, emptyText) {
-  const heads = [...byId(id).tHead.rows[0].cells];
-  const ready = rows.map((row) => (row instanceof Node ? row : line(heads, row)));
-  const nothing = made("tr", { class: "empty" }, made("td", { colspan: heads.length, text: emptyText }));
-  const focused = document.activeElement?.dataset.key;
-  byId(id).tBodies[0].replaceChildren(...(ready.length ? ready : [nothing]));
-  if (focused) document.querySelector(`#${id} [data-key="${focused}"]`)?.focus();
-}
-
-async function read(path) {
-  const reply = await fetch(path);
-  if (!reply.ok) throw new Error(`${path}: ${reply.status}`);
-  return reply.json();
+  return link(`${place} at ${short(change.gateway)}`, `${originOf(change.gateway_url)}/status/receipts/${place}`);
 }
 
 // --- nodes, and why each is believed what it is ---
@@ -122,9 +28,6 @@ function opener(address) {
   return made("td", {}, button);
 }
 
-const fact = ([name, text, className]) =>
-  made("div", { class: className ?? "" }, made("dt", { text: name }), made("dd", { text }));
-
 function reasons(node, changes) {
   const facts = [["Address", node.address], ["Served at", node.endpoint], ["Region", node.region ?? "–"],
     ["Model", node.model ?? "–", "narrow"], ["State", node.state, "narrow"], ["Samples", node.samples, "narrow"],
@@ -133,7 +36,7 @@ function reasons(node, changes) {
     ["Paid out to it so far", `${dgai(node.paid_wei)} DGAI`]];
   const tasks = node.credibility.map((row) => [cell(row.task), interval(row, node.repute), number(row.samples)]);
   const moves = changes.map((one) => [number(one.round), cell(one.task), cell(one.cause), number(percent(one.score_bps)),
-    number((one.weight_micros / 1e6).toFixed(2)), receiptOf(one)]);
+    number(millionths(one.weight_micros)), receiptOf(one)]);
   const inside = made("td", { colspan: byId("nodes").tHead.rows[0].cells.length }, made("dl", { class: "facts" }, ...facts.map(fact)));
   const kinds = [["Task"], ["Credibility"], ["Samples", "number"]];
   const titles = [["Round", "number side"], ["Task"], ["Cause"], ["Score", "number"], ["Weight", "number side"], ["Receipt"]];
@@ -162,7 +65,7 @@ async function drawNodes({ nodes }) {
 
 function drawEvaluators({ evaluators }) {
   fill("evaluators", evaluators.map((one) => [
-    hash(one.address), state(one.active ? "active" : "inactive"), number(one.tasks), number((one.balance_micros / 1e6).toFixed(2)),
+    hash(one.address), state(one.active ? "active" : "inactive"), number(one.tasks), number(millionths(one.balance_micros)),
     number(one.missed), number(one.rounds_withheld ? `${one.rounds_opened}, ${one.rounds_withheld} withheld` : one.rounds_opened),
     number(dgai(one.earned_wei, 4)), number(dgai(one.stake_wei, 0)),
   ]), "no evaluator is registered yet");
@@ -173,7 +76,7 @@ function drawQuality({ latest, rounds, changes, canaries_opened: canaries }) {
   byId("round-about").textContent = latest ? `${counted(latest.nodes, "node")} judged so far` : "nothing judged yet";
   fill("changes", changes.map((change) => [
     number(change.round), hash(change.node), cell(change.model), cell(change.task), cell(change.cause),
-    number(percent(change.score_bps)), number((change.weight_micros / 1e6).toFixed(2)), receiptOf(change),
+    number(percent(change.score_bps)), number(millionths(change.weight_micros)), receiptOf(change),
   ]), "nothing was judged lately");
   fill("rounds", rounds.map((round) => [
     number(round.round), cell(new Date(round.posted_at_ms).toLocaleTimeString()), hash(round.credibility_root),
@@ -203,14 +106,15 @@ function drawEpochs({ epochs }) {
 
 function drawReceipts({ receipts }) {
   fill("receipts", receipts.map((one) => [
-    link(short(one.id), `/v1/receipts/${one.id}`), cell(one.model), hash(one.node), number(`${one.tokens_in} + ${one.tokens_out}`),
+    link(short(one.id), `/status/receipts/${one.id}`), cell(new Date(one.served_at_ms).toLocaleTimeString()), cell(one.model),
+    hash(one.node), number(`${one.tokens_in} + ${one.tokens_out}`),
     number(dgai(one.fee_wei)), number(one.epoch), state(one.state),
   ]), "no receipt yet");
 }
 
 function drawParameters(parameters) {
   byId("gateway").textContent = parameters.gateway;
-  byId("base-url").textContent = `${location.origin}/v1`;
+  if (!byId("base-url").firstElementChild) byId("base-url").replaceChildren(copied(`${location.origin}/v1`));
   const { genesis_s: genesis, length_s: length } = parameters.epoch;
   const now = Math.floor(Date.now() / 1000);
   byId("epoch").textContent = Math.max(0, Math.floor((now - genesis) / length));

@@ -1,4 +1,8 @@
+from random import Random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.devnet import Devnet, OnDevnet
 
 from dgrid.chain.channels import (
@@ -8,11 +12,31 @@ from dgrid.chain.channels import (
     channel_state,
     deposit,
     finalize_withdraw,
+    gateways_to_pay,
     open_channel,
     request_withdraw,
 )
 from dgrid.chain.contracts import Reverted
+from dgrid.chain.events import MemberRegistered, Moment, Role
+from dgrid.chain.view import ChainView, fold
+from dgrid.core.identity import Address
 from dgrid.core.money import WEI
+
+
+@given(st.lists(st.integers(0, 3), max_size=20), st.randoms(use_true_random=False))
+def test_money_is_kept_at_the_gateways_with_the_most_stake(stakes: list[int], order: Random) -> None:
+    """Whoever reads the chain keeps it at the same ones."""
+    names = [Address(bytes([at]) * 20) for at in range(len(stakes))]
+    joined = [
+        MemberRegistered(Moment(1, 0, 1_000, bytes(32)), Role.GATEWAY, name, stake_wei, "", bytes(32), bytes(32), 0)
+        for name, stake_wei in zip(names, stakes, strict=True)
+    ]
+    order.shuffle(joined)
+    chosen = [member.address for member in gateways_to_pay(fold(ChainView(), joined))]
+    most_first = [
+        name for most in (3, 2, 1) for name, stake_wei in zip(names, stakes, strict=True) if stake_wei == most
+    ]
+    assert chosen == most_first[:16]
 
 
 def terms(net: Devnet) -> ChannelTerms:

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given
@@ -7,11 +8,15 @@ from dgrid.chain.ballots import ProposalExecuted, Voted
 from dgrid.chain.events import (
     AuthorSet,
     ChainEvent,
+    Claimed,
+    Collected,
     CommissionSet,
     Committed,
+    Convicted,
     Deposited,
     Drawn,
     Jailed,
+    Kind,
     LineChanged,
     LineLowering,
     Listed,
@@ -103,7 +108,12 @@ def test_a_member_below_the_minimum_is_not_active() -> None:
     joined = MemberRegistered(AT, Role.NODE, A, 100, "http://x", bytes(32), bytes(32), 0)
     view = fold(ChainView(minimum_stake_wei=50), [joined])
     assert [member.address for member in view.active(Role.NODE)] == [A]
-    assert not apply(view, StakeChanged(AT, Role.NODE, A, 49)).active(Role.NODE)
+    assert view.is_active(Role.NODE, A)
+    assert not view.is_active(Role.NODE, B)
+    assert not view.is_active(Role.GATEWAY, A)
+    short = apply(view, StakeChanged(AT, Role.NODE, A, 49))
+    assert not short.active(Role.NODE)
+    assert not short.is_active(Role.NODE, A)
 
 
 def test_when_a_member_ceased_to_be_active_is_known_until_it_is_again() -> None:
@@ -151,6 +161,39 @@ def test_a_withdrawal_called_off_leaves_the_channel_open() -> None:
     view = fold(ChainView(), [Deposited(AT, CHANNEL, 9, 9, CONFIG), WithdrawRequested(AT, CHANNEL, 9, 5_000)])
     assert view.channels[CHANNEL].withdraw_requested_ms == 1_000
     assert apply(view, WithdrawRequested(AT, CHANNEL, 0, 0)).channels[CHANNEL].withdraw_requested_ms is None
+
+
+def test_a_channel_holds_what_was_deposited_less_what_was_withdrawn_and_drawn() -> None:
+    begun: list[ChainEvent] = [Deposited(AT, CHANNEL, 9, 9, CONFIG), WithdrawRequested(AT, CHANNEL, 5, 5_000)]
+    paid_out: list[ChainEvent] = [Drawn(AT, CHANNEL, 0, 2, 2), Withdrawn(AT, CHANNEL, 4), Drawn(AT, CHANNEL, 1, 1, 3)]
+    view = fold(ChainView(), [*begun, *paid_out, Drawn(AT, CHANNEL, 1, 1, 4)])
+    channel = view.channels[CHANNEL]
+    assert (channel.deposited_wei, channel.drawn_wei, channel.balance_wei) == (5, 4, 1)
+    assert (channel.withdraw_wei, channel.withdraw_requested_ms, channel.withdraw_available_ms) == (0, None, None)
+    assert view.drawn_in_lane == {(CHANNEL, 0): 2, (CHANNEL, 1): 2}
+
+
+@given(st.lists(st.tuples(addresses, addresses, st.sampled_from(Kind), amounts), max_size=12))
+def test_each_gateway_and_payee_is_known_by_all_that_ever_moved(
+    moves: list[tuple[Address, Address, Kind, int]],
+) -> None:
+    view, claimed = ChainView(), Counter[tuple[Address, Kind, int, Address]]()
+    collected, received = Counter[Address](), Counter[tuple[Address, Kind]]()
+    for gateway, payee, kind, amount in moves:
+        party = gateway, kind, 0, payee
+        claimed[party] += amount
+        collected[gateway] += amount
+        received[payee, kind] += amount
+        paid = Claimed(AT, gateway, payee, kind, 0, amount, claimed[party])
+        view = fold(view, [Collected(AT, gateway, CHANNEL, 1, 0, amount, amount), paid])
+    assert (view.collected, view.received, view.claimed) == (collected, received, claimed)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_a_conviction_voids_from_the_earliest_epoch_that_was_ever_named(epochs: list[int]) -> None:
+    view = fold(ChainView(), [Convicted(AT, A, epoch, 0, B, 1) for epoch in epochs])
+    assert [epoch for epoch in range(10) if view.is_void(A, epoch)] == list(range(min(epochs), 10))
+    assert not view.is_void(B, 9)
 
 
 def test_a_draw_keeps_the_evaluators_of_its_moment_in_ascending_order() -> None:

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.stage import API_KEY, DOMAIN, GATEWAY_KEY, Stage, play, until
+from msgspec.structs import replace
+from tests.gateway.stage import API_KEY, CHANNELS, DOMAIN, GATEWAY_KEY, Stage, play, until
 
 from dgrid.core.identity import from_hex
 from dgrid.core.merkle import TreeNode, lane_item, leaf, root_of_path
 from dgrid.settlement.audit import AuditTerms, audit_epoch
+from dgrid.store.blobs import BlobStore
 from dgrid.store.ledger_rows import EpochState
 from dgrid.wire.blob import EpochBlob
 from dgrid.wire.documents import ReceiptDocument
-from dgrid.wire.messages import EpochRoot
+from dgrid.wire.messages import EpochRoot, Voucher
 from dgrid.wire.signatures import recover
 
 
@@ -50,6 +52,41 @@ def test_an_epoch_s_root_holds_every_receipt_and_proves_each(tmp_path: Path) -> 
             lane = root_of_path(start, index=proof["sequence"], count=proof["lane"]["count"], path=path)
             top = leaf(lane_item(0, 7, lane), lane.total)
             assert root_of_path(top, index=0, count=root.lane_count, path=()) == TreeNode(root.records_root, root.pot)
+
+    play(tmp_path, scenes)
+
+
+def test_an_epoch_s_blob_lets_anybody_collect_what_each_channel_spent(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        await stage.ask()
+        await stage.ask()
+        over(stage)
+        await closed(stage)
+        (root,) = stage.chain.roots.values()
+        (voucher,) = EpochBlob.decode(stage.archives.blobs[root.blob_id]).header.vouchers
+        (channel,) = stage.chain.channels.values()
+        amount_wei = int.from_bytes(voucher.max_claimable, "big")
+        assert voucher.config == channel.config.packed()
+        assert amount_wei == stage.account().spent_wei == root.pot
+        signed = CHANNELS.digest(Voucher(channel.channel_id, amount_wei).struct_hash())
+        assert recover(signed, voucher.signature) == GATEWAY_KEY.address
+
+    play(tmp_path, scenes)
+
+
+def test_what_the_archives_keep_and_the_chain_shows_leaves_the_gateway_s_disk(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        blobs = BlobStore(stage.folder / "epochs", capacity_bytes=10**9)
+        stage.settlers.anchors = False
+        await stage.ask()
+        over(stage)
+        await until(lambda: [row.state for row in stage.service.reader.epochs(1)] == [EpochState.HANDED_OVER])
+        assert list(blobs.ids()) == list(stage.archives.blobs)
+        stage.settlers.anchors = True
+        over(stage)
+        over(stage)
+        await closed(stage)
+        await until(lambda: not list(blobs.ids()))
 
     play(tmp_path, scenes)
 
@@ -168,6 +205,21 @@ def test_an_epoch_waits_for_its_archives_and_its_settler(tmp_path: Path) -> None
         await until(lambda: stage.service.reader.epochs(1)[0].state is EpochState.STORED)
         stage.settlers.down = False
         await closed(stage)
+
+    play(tmp_path, scenes)
+
+
+def test_another_root_on_the_chain_is_never_taken_for_the_gateway_s_own(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        stage.settlers.anchors = False
+        await stage.ask()
+        over(stage)
+        await until(lambda: [row.state for row in stage.service.reader.epochs(1)] == [EpochState.HANDED_OVER])
+        (root,) = stage.settlers.taken
+        stage.chain.roots[root.epoch] = replace(root, pot=root.pot + 1)
+        closer = stage.service.closer
+        await until(lambda: closer._failures.get(root.epoch, 0) > 0)
+        assert await states(stage) == ["handed_over"]
 
     play(tmp_path, scenes)
 

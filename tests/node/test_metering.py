@@ -52,6 +52,14 @@ def test_an_unknown_gateway_and_one_without_a_line_are_not_served(parts: NodePar
 
 
 @in_loop
+def test_credit_is_given_to_a_registered_gateway_with_a_line(parts: NodeParts) -> None:
+    assert parts.stand.meter.gives_credit(GATEWAY)
+    assert not parts.stand.meter.gives_credit(b"\x09" * 20)
+    parts.chain.line_wei = 0
+    assert not parts.stand.meter.gives_credit(GATEWAY)
+
+
+@in_loop
 def test_stops_at_the_credit_line_and_goes_on_once_debt_is_settled(parts: NodeParts) -> None:
     meter, gateway = parts.stand.meter, parts.gateway
     big = node_receipt(tokens_in=9_000, tokens_out=5_000)
@@ -95,9 +103,49 @@ def test_work_without_receipts_is_bounded_in_number_and_lost_after_a_while(parts
         receipt = NodeReceipt(number.to_bytes(32, "big"), bytes(32), bytes(32), 1, 1)
         meter.record(work_for(receipt, value_wei=0))
     with pytest.raises(AcknowledgeFirst):
-        meter.reserve(GATEWAY, 1, now_ms=NOW_MS)
+        meter.reserve(GATEWAY, 1, now_ms=NOW_MS + UNACKNOWLEDGED_AGE_MS)
     meter.reserve(GATEWAY, 1, now_ms=NOW_MS + UNACKNOWLEDGED_AGE_MS + 1)
     assert not meter.account(GATEWAY).work
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(("record", "acknowledge", "wait")), st.integers(0, 4)), max_size=20)
+
+
+@given(STEPS)
+def test_the_books_hold_the_work_that_is_open_and_its_worth_is_its_sum(steps: list[tuple[str, int]]) -> None:
+    async def run() -> None:
+        parts, now_ms = make_node(), NOW_MS
+        meter, books = parts.stand.meter, parts.stand.books
+        for step, number in steps:
+            receipt = node_receipt(number)
+            if step == "record":
+                meter.record(work_for(receipt, value_wei=number, done_ms=now_ms))
+            elif step == "acknowledge":
+                meter.acknowledge(GATEWAY, [parts.gateway.acknowledge(receipt)])
+            else:
+                now_ms += UNACKNOWLEDGED_AGE_MS + 1
+                meter.reserve(GATEWAY, 0, now_ms=now_ms)
+            books.flush()
+            account = meter.account(GATEWAY)
+            assert {work.node_receipt_hash for work in books.work()} == account.work.keys()
+            assert account.open_wei == sum(work.value_wei for work in account.work.values())
+
+    asyncio.run(run())
+
+
+@given(st.permutations(range(4)))
+def test_a_restarted_node_loses_the_oldest_work_first_however_it_was_written(order: list[int]) -> None:
+    async def run() -> None:
+        parts = make_node()
+        for number in order:
+            parts.stand.books.add_work(work_for(node_receipt(number), done_ms=NOW_MS + number))
+        parts.stand.books.flush()
+        meter = parts.with_books(parts.stand.books).stand.meter
+        for lost in range(1, 4):
+            meter.reserve(GATEWAY, 0, now_ms=NOW_MS + UNACKNOWLEDGED_AGE_MS + lost)
+            assert [work.done_ms - NOW_MS for work in meter.account(GATEWAY).work.values()] == list(range(lost, 4))
+
+    asyncio.run(run())
 
 
 @given(shares=st.lists(st.integers(1, 5000), min_size=1, max_size=8), order=st.randoms(use_true_random=False))
@@ -150,30 +198,55 @@ def test_another_receipt_at_the_same_place_is_evidence(parts: NodeParts) -> None
         parts.stand.meter.acknowledge(GATEWAY, [signed, twin])
 
 
-@in_loop
-def test_a_receipt_that_bills_far_fewer_tokens_ends_the_service(parts: NodeParts) -> None:
-    receipt = node_receipt(tokens_out=400)
-    parts.stand.meter.record(work_for(receipt))
-    with pytest.raises(TotalShort, match="bills 100 of 400"):
-        parts.stand.meter.acknowledge(GATEWAY, [parts.gateway.acknowledge(receipt, tokens_out=100)])
+@pytest.mark.parametrize("which", ["tokens_in", "tokens_out"])
+def test_a_receipt_that_bills_far_fewer_tokens_ends_the_service(which: str) -> None:
+    @in_loop
+    def check(parts: NodeParts) -> None:
+        receipt = node_receipt(tokens_in=400, tokens_out=400)
+        parts.stand.meter.record(work_for(receipt))
+        with pytest.raises(TotalShort, match="bills 100 of 400"):
+            parts.stand.meter.acknowledge(GATEWAY, [parts.gateway.acknowledge(receipt, **{which: 100})])
+
+    check()
+
+
+def cut(parts: NodeParts, number: int, *, delivered: int) -> None:
+    """An answer of 10,000 tokens, of which the client took so many."""
+    meter, gateway = parts.stand.meter, parts.gateway
+    receipt = node_receipt(number, tokens_out=10_000)
+    meter.record(work_for(receipt))
+    signed = gateway.acknowledge(receipt, tokens_out=delivered)
+    usage = InferenceReceipt.unpacked(signed.receipt).usage
+    meter.acknowledge(GATEWAY, [bent(signed, gateway, usage=msgspec.structs.replace(usage, flags=Flag.PARTIAL))])
 
 
 @in_loop
 def test_a_client_that_leaves_early_pays_for_what_reached_it(parts: NodeParts) -> None:
-    meter, gateway = parts.stand.meter, parts.gateway
     parts.chain.line_wei = 10**24
-
-    def cut(number: int) -> None:
-        receipt = node_receipt(number, tokens_out=10_000)
-        meter.record(work_for(receipt))
-        signed = gateway.acknowledge(receipt, tokens_out=100)
-        usage = InferenceReceipt.unpacked(signed.receipt).usage
-        meter.acknowledge(GATEWAY, [bent(signed, gateway, usage=msgspec.structs.replace(usage, flags=Flag.PARTIAL))])
-
     for number in range(10):
-        cut(number)
+        cut(parts, number, delivered=100)
     with pytest.raises(TotalShort, match="cut answers"):
-        cut(10)
+        cut(parts, 10, delivered=100)
+
+
+@in_loop
+def test_a_gateway_whose_clients_took_a_quarter_is_believed_forever(parts: NodeParts) -> None:
+    parts.chain.line_wei = 10**24
+    for number in range(30):
+        cut(parts, number, delivered=2_500)
+    with pytest.raises(TotalShort, match="cut answers"):
+        cut(parts, 30, delivered=2_499)
+
+
+@in_loop
+def test_a_receipt_is_held_to_what_the_protocol_takes_in_its_own_epoch(parts: NodeParts) -> None:
+    meter, gateway = parts.stand.meter, parts.gateway
+    parts.chain.cuts = {0: 0, 2: 0}
+    meter.record(work_for(node_receipt(1)))
+    meter.acknowledge(GATEWAY, [gateway.acknowledge(node_receipt(1), epoch=1)])
+    meter.record(work_for(node_receipt(2)))
+    with pytest.raises(TotalShort, match="part of the price"):
+        meter.acknowledge(GATEWAY, [gateway.acknowledge(node_receipt(2), epoch=2)])
 
 
 @in_loop

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.poq.world import RULES, address
@@ -45,6 +46,16 @@ def test_a_voice_far_from_the_middle_counts_no_more_than_the_bound() -> None:
     said = consensus([*calm, far], RULES.panel)
     assert said is not None
     assert said.score_bps <= 6_200 + 3 * 500
+
+
+@given(st.lists(st.tuples(st.integers(6_000, 6_000 + 3 * 500), st.integers(1, 10**8)), min_size=1, max_size=9))
+def test_however_much_a_panel_agrees_a_voice_within_three_floors_of_it_counts_whole(
+    voices: list[tuple[int, int]],
+) -> None:
+    said = consensus([Voice(address(f"e{at}"), *voice) for at, voice in enumerate(voices)], RULES.panel)
+    mean = sum(score * precision for score, precision in voices) / sum(precision for _, precision in voices)
+    assert said is not None
+    assert said.score_bps == pytest.approx(mean, abs=0.501)
 
 
 def test_the_more_precise_voice_weighs_more() -> None:

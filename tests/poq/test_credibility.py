@@ -115,7 +115,8 @@ def test_a_newcomer_starts_at_the_lower_quartile_which_flagged_nodes_do_not_lowe
     bad = [row(bytes([100 + at]) * 20, 0.01) for at in range(20)]
     flagged = frozenset((one.node, one.model) for one in bad)
     assert priors([*rows, *bad], KNOWN, flagged=flagged)[""].mean_bps == 6_000
-    assert priors(rows[:3], KNOWN, flagged=frozenset()) == {}
+    assert priors(rows[:3], KNOWN, flagged=frozenset()) == {}, "three make no population"
+    assert priors(rows[:4], KNOWN, flagged=frozenset())[""].mean_bps == 5_000
 
 
 def change(score: int, *, task: str = "json", weight: int = MICROS) -> Change:
@@ -134,6 +135,15 @@ def test_a_change_moves_its_task_and_all_together_and_no_other() -> None:
     assert (by_task["json"].samples, by_task["json"].round) == (1, 7)
     assert (by_task[""].samples, by_task[""].round) == (51, 7)
     assert (by_task["chat"].samples, by_task["chat"].round) == (50, 0)
+
+
+def test_rows_stand_in_order_of_node_model_and_task_whoever_was_heard_first() -> None:
+    known = Beliefs([row(bytes([at]) * 20, 0.8) for at in (3, 1)], KNOWN, priors={}, round_=7, rounds_passed=1)
+    for task in ("json", "chat"):
+        known.learn(change(0, task=task))
+    keys = [(one.node, one.model, one.task) for one in known.rows({})]
+    assert keys == sorted(keys)
+    assert len(keys) == 5
 
 
 def test_doubt_widens_every_row_of_its_node_and_model_and_moves_no_mean() -> None:

@@ -67,10 +67,10 @@ def test_a_committee_holds_only_those_who_declared_the_model_and_no_party() -> N
     assert committee(leaf, replace(draw, evaluators=(able, *others)), size=3) == (able,)
 
 
-def test_twice_the_stake_is_drawn_about_twice_as_often() -> None:
+@pytest.mark.parametrize("stakes", [(1, 1, 2), (1_000, 1_000, 2_000)])
+def test_twice_the_stake_is_drawn_about_twice_as_often(stakes: tuple[int, ...]) -> None:
     draw = drawn_epoch(leaves=3_000)
     models = draw.evaluators[0].models
-    stakes = (1_000, 1_000, 2_000)
     people = tuple(EvaluatorFacts(address(f"s{at}"), stake * WEI, models) for at, stake in enumerate(stakes))
     chosen = Counter(committee(leaf, replace(draw, evaluators=people), size=1)[0].address for leaf in draw.leaves)
     heavy = chosen[people[2].address] / 3_000

@@ -1,12 +1,17 @@
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
+from math import floor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.poq.world import RULES, address
+from tests.poq.world import RULES, Evaluator, Node, World, address, honest
 
 from dgrid.core.money import WEI
-from dgrid.poq.evaluator_pay import Earned, Sums, balances_after, credit, due_wei, information, new_balance, pay
+from dgrid.poq.evaluator_pay import Earned, Sums, balances_after, credit, due_wei, earned, information, new_balance, pay
+from dgrid.poq.panels import Panel, panels
+from dgrid.poq.readings import Calibrations, Reading, readings
 from dgrid.wire.quality import BalanceRow, amount_of
 
 PAY = replace(RULES.pay, pool_cap_wei=10**30)
@@ -56,6 +61,70 @@ def test_the_rest_of_the_round_counts_as_one_more_task_of_the_type(same: list[in
     alone, with_one = Sums().pooled(of_type), sums_of([same[0]]).pooled(of_type)
     assert value(alone) == value(of_type)
     assert value(with_one) == pytest.approx((value(of_type) + value(sums_of([same[0]]))) / 2, abs=1)
+
+
+def a_round(seed: int) -> tuple[tuple[Panel, ...], tuple[Reading, ...]]:
+    """One in which an evaluator committed and never opened, and another had nothing to say."""
+    people = [Evaluator(name, honest()) for name in ("e0", "e1", "e2", "e3", "hider", "idler")]
+    evidence = World([Node("mini", "dgrid-mini", 0.8)], people, seed=seed, leaves_per_round=40).evidence()
+    openings = {**evidence.openings, (evidence.round, address("idler")): ()}
+    del openings[evidence.round, address("hider")]
+    found, known = panels(replace(evidence, openings=openings), RULES), Calibrations((), RULES.calibration)
+    known.observe(found, evidence.canaries)
+    return found, readings(found, evidence.canaries, known=known, rules=RULES)
+
+
+def believed(reading: Reading) -> int:
+    return 5_000 + 100 * (reading.leaf.key.sequence % 30)
+
+
+def worth(reading: Reading, evaluator: bytes, *, others: Sequence[Reading]) -> int:
+    """The page's words in fractions: how much farther the other tasks lie from a score than its own does."""
+
+    def beyond(one: Reading) -> int:
+        return (one.reference(evaluator) or 0) - believed(one)
+
+    standard = reading.calibrations[evaluator].standardize(reading.scores[evaluator])
+    score = min(10_000, max(0, standard)) - believed(reading)
+    apart = [(score - beyond(one)) ** 2 for one in others if one.task == reading.task]
+    one_more = Fraction(sum((score - beyond(one)) ** 2 for one in others), len(others))
+    mean = (sum(apart) + one_more) / (len(apart) + 1)
+    return floor((mean - (score - beyond(reading)) ** 2) / 100 + Fraction(1, 2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_score_earns_what_the_page_says_against_the_rest_of_the_round(seed: int) -> None:
+    found, judged = a_round(seed)
+    gained = earned(judged, found, believed=believed)
+    for evaluator in map(address, ("e0", "e1", "e2", "e3")):
+        known = [one for one in judged if one.reference(evaluator) is not None]
+        expected = [
+            worth(one, evaluator, others=[other for other in known if other is not one])
+            for one in known
+            if evaluator in one.scores
+        ]
+        assert gained[evaluator].values == expected
+        assert expected
+
+
+def test_every_duty_left_undone_is_counted_once_and_by_its_kind() -> None:
+    found, judged = a_round(0)
+    gained = earned(judged, found, believed=believed)
+    duties = {
+        name: sum(one.duty.evaluator == address(name) for each in found for one in each.members)
+        for name in ("hider", "idler")
+    }
+    hider, idler = gained[address("hider")], gained[address("idler")]
+    assert (hider.missed, hider.withheld) == (0, duties["hider"])
+    assert (idler.missed, idler.withheld) == (duties["idler"], 0)
+    assert min(duties.values()) > 1
+
+
+def test_accounts_stand_in_order_of_their_evaluators() -> None:
+    known = [replace_evaluator(account(tasks=1, balance=1), at) for at in range(3)]
+    gained = {address(f"e{at}"): Earned([1]) for at in (5, 1, 4)}
+    names = [row.evaluator for row in balances_after(known, gained, rules=PAY)]
+    assert names == sorted(address(f"e{at}") for at in range(6) if at != 3)
 
 
 def account(*, tasks: int, balance: float, window: float = 1.0, paid: int = 0) -> BalanceRow:

@@ -17,6 +17,7 @@ from dgrid.poq.identity import (
     laundering,
     panel_finding,
     suspect,
+    sworn_evidence,
     threshold_of,
 )
 from dgrid.wire.quality import Identity, SuspicionRow
@@ -68,6 +69,14 @@ def test_a_flag_stands_and_its_round_is_the_first() -> None:
     assert after([300_000] * 5 + [0] * 200).flagged_round == 4
 
 
+@pytest.mark.parametrize("round_", range(3))
+def test_no_round_is_too_early_to_be_flagged_in(round_: int) -> None:
+    row = after([300_000] * 4)
+    for number in (round_, round_ + 1):
+        row = suspect(row, 300_000, threshold_micros=THRESHOLD, round_=number, rules=KNOWN)
+        assert row.flagged_round == round_
+
+
 def agreed(gaps: list[int]) -> int | None:
     return agreed_gap([finding(gap) for gap in gaps], THRESHOLD, share_bps=KNOWN.agreement_bps, rules=KNOWN)
 
@@ -79,6 +88,17 @@ def most(gaps: list[int]) -> int | None:
 def test_one_liar_neither_condemns_nor_clears() -> None:
     assert agreed([5_000, 6_000, 500_000]) is None
     assert agreed([400_000, 450_000, 1_000]) is None
+
+
+def test_a_gap_at_the_threshold_lies_within_it() -> None:
+    assert agreed([5_000, THRESHOLD, THRESHOLD]) == THRESHOLD
+    assert agreed([5_000, THRESHOLD + 1, THRESHOLD + 1]) is None
+
+
+def test_what_is_not_far_off_speaks_for_a_node() -> None:
+    far = KNOWN.far * THRESHOLD
+    assert sworn_evidence([far], THRESHOLD, rules=KNOWN) == -KNOWN.near_loss_micros
+    assert sworn_evidence([far, far + 1], THRESHOLD, rules=KNOWN) == KNOWN.far_gain_micros - KNOWN.near_loss_micros
 
 
 def test_one_liar_of_three_neither_raises_nor_takes_away_a_doubt() -> None:
@@ -108,7 +128,7 @@ def test_two_findings_among_five_make_a_doubt_and_one_does_not() -> None:
 def test_who_is_flagged_is_asked_and_an_acquittal_forgets_it_all() -> None:
     row = after([300_000] * 5)
     assert is_doubted(row, THRESHOLD, rules=KNOWN)
-    assert cleared(row) == SuspicionRow(NODE, MODEL, (), NEVER)
+    assert cleared(row) == SuspicionRow(NODE, MODEL, (), -1), "as the table writes it: never"
     assert not is_doubted(cleared(row), THRESHOLD, rules=KNOWN)
 
 
@@ -158,6 +178,7 @@ def test_laundering_shows_in_likelihood_and_misses_and_flags_nobody() -> None:
     assert (first.likelihood_micros, first.misses_micros, first.replies) == (-250_000, 0, 6)
     assert (second.likelihood_micros, second.misses_micros, second.tokens) == (-1_400_000, 300_000, 60)
     assert after([4_000] * 12).flagged_round == NEVER
+    assert laundering([(b"a" * 20, MODEL, finding(4_000, tokens=0))]) == ()
 
 
 def test_a_panels_finding_is_its_median() -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from math import sqrt
 
 import pytest
 from hypothesis import given
@@ -219,6 +220,45 @@ def test_a_small_model_is_not_paid_less_for_being_small_nor_a_lone_node_compared
     )
     known = multipliers([row("p1", 0.85), row("p2", 0.85), small])
     assert known.of(address("small"), other) == BPS
+    assert known.shortfall_bps(address("small"), other) == 0
+
+
+FOUND = st.integers(1, 200).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count)))  # good, of how many
+
+
+def mantel_haenszel(strata: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> float:
+    """What a node is below its peer, task by task, in fractions: the page's formula for answers right or wrong."""
+    difference = variance = weight = 0.0
+    for (good, count), (peers_good, peers_count) in strata:
+        shared = count * peers_count / (count + peers_count)
+        difference += shared * (good / count - peers_good / peers_count)
+        for right, of in ((good, count), (peers_good, peers_count)):
+            mean = (right + 2) / (of + 4)
+            variance += shared**2 * mean * (1 - mean) / of
+        weight += shared
+    return min(0.0, (difference + 1.645 * sqrt(variance)) / weight)
+
+
+@given(st.lists(st.tuples(FOUND, FOUND), min_size=1, max_size=4))
+def test_tasks_weigh_as_much_as_is_known_of_both_sides(strata: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    rows = [
+        evidence(name, (good - 0.5) / count, task=str(at), count=count)
+        for at, sides in enumerate(strata)
+        for name, (good, count) in zip(("node", "peer"), sides, strict=True)
+    ]
+    found = multipliers(rows).shortfall_bps(address("node"), MODEL)
+    assert found == pytest.approx(mantel_haenszel(strata) * BPS, abs=10)
+    assert found <= 0
+
+
+@pytest.mark.parametrize(
+    ("peers", "middle"), [((0.4,), 0.4), ((0.4, 0.9), 0.4), ((0.4, 0.5, 0.9), 0.5), ((0.4, 0.5, 0.8, 0.9), 0.5)]
+)
+def test_a_node_is_measured_against_the_middle_of_its_peers_and_no_star(peers: Sequence[float], middle: float) -> None:
+    rows = [row(f"p{at}", mean) for at, mean in enumerate(peers)]
+    below = row("node", 0.2)
+    expected = multipliers([below, row("peer", middle)]).shortfall_bps(address("node"), MODEL)
+    assert multipliers([below, *rows]).shortfall_bps(address("node"), MODEL) == expected < 0
 
 
 def test_a_mix_of_hard_tasks_costs_nothing() -> None:

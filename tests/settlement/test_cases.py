@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.settlement.judged import BLANK, ROUND, Judged, a_judged_epoch, a_table, evaluators, reading, signed
 from tests.wire.making import GATEWAY, NODE
 
 from dgrid.chain.case_events import REFUNDS_MAX, Outcome, Refund, Subject
-from dgrid.chain.case_view import Case, Ending, Hearing
+from dgrid.chain.case_view import Case, Ending, Hearing, Vote
 from dgrid.core.identity import Address, model_id
 from dgrid.core.keccak import keccak
 from dgrid.settlement.cases import (
@@ -119,6 +120,38 @@ def test_a_leaf_that_most_of_its_members_were_not_shown_is_hidden_and_its_payer_
     assert one.charge == (Subject.UNDISCLOSED, GATEWAY.address, leaf_matter(one.leaf.key))
     assert one.refunds(most_wei=10**30) == (Refund(Address(one.leaf.payer), one.leaf.fee_wei),)
     assert one.evidence in judged.blobs
+
+
+@pytest.mark.parametrize(
+    ("outcome", "late_ms", "other", "answered"),
+    [
+        (Outcome.OPEN, -1, {"evidence": b"x" * 32}, True),
+        (Outcome.CONVICTED, -1, {"refunds": ()}, True),
+        (Outcome.ACQUITTED, 0, {}, True),
+        (Outcome.ACQUITTED, -1, {}, False),  # no root stood: nobody could convict
+        (Outcome.ACQUITTED, 0, {"hearings": (Hearing(0),)}, False),  # nobody's silence clears it
+        (Outcome.DISMISSED, 0, {}, False),
+        (Outcome.ACQUITTED, 0, {"evidence": b"x" * 32}, False),
+        (Outcome.ACQUITTED, 0, {"refunds": ()}, False),
+        (Outcome.ACQUITTED, 0, {"matter": b"x" * 32}, False),
+    ],
+)
+def test_only_a_case_that_could_convict_clears_a_gateway_of_hiding(
+    outcome: Outcome, late_ms: int, other: dict[str, Any], *, answered: bool
+) -> None:
+    most_wei = 10**30
+    one = hidden_in(reported([Verdict.UNDISCLOSED] * 4))[0]
+    subject, accused, matter = one.charge
+    case = replace(
+        ended(outcome, opened_ms=one.posted_ms + late_ms),
+        subject=subject,
+        accused=accused,
+        matter=matter,
+        evidence=one.evidence,
+        refunds=one.refunds(most_wei=most_wei),
+        hearings=(Hearing(0, votes={Address(b"j" * 20): Vote(guilty=False, evidence=b"")}),),
+    )
+    assert one.is_answered(replace(case, **other), most_wei=most_wei) is answered
 
 
 def test_a_leaf_that_one_member_could_read_was_shown() -> None:

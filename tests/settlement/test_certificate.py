@@ -72,6 +72,15 @@ def test_a_sound_certificate_holds_and_survives_the_file() -> None:
     assert faults(Certificate.decode(sound_bytes() + b"\n")) == []
 
 
+def test_a_certificate_has_the_same_bytes_in_every_process() -> None:
+    """Though the models of an evaluator are a set, which each process orders in its own way."""
+    models = frozenset(keccak(bytes((at,))) for at in range(9))
+    first, *others = sound().draw.evaluators
+    draw = replace(sound().draw, evaluators=(replace(first, models=models), *others))
+    shown = msgspec.json.decode(replace(sound(), draw=draw).encode())["draw"]["evaluators"][0]["models"]
+    assert shown == [to_hex(model) for model in sorted(models)]
+
+
 @settings(max_examples=400)
 @given(at=st.integers(0, len(sound_bytes()) - 1), bit=st.integers(0, 7))
 def test_a_byte_flipped_anywhere_fails_with_a_reason(at: int, bit: int) -> None:

@@ -97,19 +97,25 @@ def test_the_keys_of_parties_are_the_contracts(on_devnet: OnDevnet) -> None:
         receipt = network.books.answer(9, network.work(config, "node-1", tokens_in=50_000, tokens_out=500))
         await network.anchor(9, network.voucher("payer-1", config, 10 * WEI))
         await network.loop.step()
+        node, part_wei = net.key("node-1").address, base_of(receipt.shares.node)
+
+        async def accounts() -> list[Claimable]:
+            block = await net.rpc.block("latest")
+            assert block is not None
+            return await claims.claimable(
+                network.records, net.rpc, contracts=net.contracts, now_s=block.timestamp_s, address=node
+            )
+
+        (early,) = await accounts()
+        assert (early.earned_wei, early.waiting_wei, early.proof) == (0, part_wei, None)
         await net.pass_time(20)
-        block = await net.rpc.block("latest")
-        assert block is not None
-        node = net.key("node-1").address
-        mine = await claims.claimable(
-            network.records, net.rpc, contracts=net.contracts, now_s=block.timestamp_s, address=node
-        )
-        assert [(row.party.kind, row.due_wei) for row in mine] == [(Kind.NODE, base_of(receipt.shares.node))]
+        mine = await accounts()
+        assert [(row.party.kind, row.due_wei, row.waiting_wei) for row in mine] == [(Kind.NODE, part_wei, 0)]
         await claims.claim(await net.sender("anyone", dgai_wei=0), net.contracts, rows=mine)
         key = party_key(receipt, Kind.NODE)
         claimed = await net.contracts.settlement.read(
             net.rpc, "claimedOf", [network.books.key.address, Kind.NODE, 0, key]
         )
-        assert claimed == base_of(receipt.shares.node)
+        assert claimed == part_wei
 
     on_devnet(main)

@@ -22,6 +22,7 @@ from tests.wire.making import GATEWAY, TOKEN
 from dgrid.chain.parameters import Parameters
 from dgrid.core.errors import CheckFailed, NotYet
 from dgrid.poq.rounds import judge
+from dgrid.settlement import lateness
 from dgrid.settlement.disputes import is_wrong
 from dgrid.settlement.rounds import rules_of
 from dgrid.wire.quality import NOT_SCORED, QualityTable, Verdict, amount_of
@@ -104,6 +105,14 @@ def test_who_could_not_see_a_late_blob_signed_no_wrong_root(late: tuple[int, ...
     missing = posted_without(judged, blobs_of(judged, evaluators_at=late, canaries=canaries))
     assert not wrong(judged)
     judged.blobs |= missing
+    assert not wrong(judged)
+
+
+def test_a_posted_table_tells_what_was_late_so_that_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else of many evaluators that came late those who signed without them would be found wrong."""
+    judged = a_judged_epoch()
+    judged.blobs |= posted_without(judged, blobs_of(judged, evaluators_at=(1, 2)))
+    monkeypatch.setattr(lateness, "READINGS_MAX", 1)
     assert not wrong(judged)
 
 

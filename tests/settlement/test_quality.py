@@ -10,6 +10,7 @@ import pytest
 from tests.settlement.judged import (
     AUTHOR,
     BLANK,
+    COURT,
     EPOCH,
     FACTS,
     PARAMETERS,
@@ -17,6 +18,7 @@ from tests.settlement.judged import (
     Judged,
     a_judged_epoch,
     a_table,
+    content_of,
     evaluators,
     key_of,
     other_salt,
@@ -36,7 +38,17 @@ from dgrid.settlement.grounds import shown
 from dgrid.settlement.quality import CollectedRound
 from dgrid.settlement.rounds import rounds_due, rules_of, windows_of
 from dgrid.wire.grounds import ANSWER_BYTES_MAX, COMPARED_MAX, Grounds, Method
-from dgrid.wire.quality import Canaries, Reports, TaskType
+from dgrid.wire.quality import (
+    Canaries,
+    Content,
+    DisclosedLeaf,
+    Disclosure,
+    LeafKey,
+    Reports,
+    SealedKey,
+    TaskType,
+    encode_content,
+)
 
 RULES = rules_of(BLANK, ROUND)
 
@@ -160,6 +172,7 @@ def test_reports_that_their_evaluator_did_not_open_count_for_nothing(
     assert (ROUND, key.address) not in found.evidence.openings
     assert len(found.refused) == 1
     assert reason in found.refused[0]
+    assert not found.missing, "it lies there for all to see"
 
 
 def test_an_epoch_whose_records_are_nowhere_is_left_out_and_the_round_goes_on() -> None:
@@ -199,6 +212,7 @@ def test_a_report_blob_that_is_nowhere_counts_as_not_opened() -> None:
     found = collect(judged, empty=1)
     assert (ROUND, key.address) not in found.evidence.openings
     assert (ROUND, key.address) in found.evidence.committed
+    assert found.missing == {key.address}
     assert "no archive holds" in found.refused[0]
 
 
@@ -328,6 +342,23 @@ def test_a_round_has_its_own_windows_and_rules_and_draws_it_takes_in_keep_theirs
     for judged_round, commit_s in ((ROUND, 10), (ROUND + 1, 12)):
         windows = windows_of(judged.view, judged_round)
         assert windows.reveal_from_s - windows.commit_from_s == commit_s
+
+
+def test_only_what_its_caller_made_public_lies_open_and_only_unsealed_and_unchanged() -> None:
+    judged = Judged(public=frozenset({1, 3, 5}))
+    judged.anchor()
+    draw = judged.draw()
+    contents = {at: encode_content(content_of(at)) for at in (1, 2, 3)} | {5: encode_content(content_of(2))}
+    sealed = {3: (SealedKey(b"e" * 20, b"box"),)}
+    leaves = tuple(DisclosedLeaf(0, at, content, sealed.get(at, ())) for at, content in contents.items())
+    blob = Disclosure(31337, COURT.verifying_contract, GATEWAY.address, EPOCH, draw.seed, leaves)
+    judged.view.disclosures[GATEWAY.address, EPOCH] = judged.keep(blob)
+
+    async def main() -> dict[LeafKey, Content]:
+        async with reading(judged) as found:
+            return await found.quality.public_contents(await found.quality.records_of(draw))
+
+    assert asyncio.run(main()) == {key_of(1): content_of(1)}
 
 
 def test_a_receipt_that_does_not_hold_is_nobodys_leaf() -> None:

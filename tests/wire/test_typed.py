@@ -139,6 +139,10 @@ def test_malformed_json_is_refused(name: str, value: object) -> None:
         Dispatch.from_json({**sample(), name: value})
 
 
+def test_json_carries_a_number_as_far_as_it_is_exact() -> None:
+    assert Dispatch.from_json({**sample(), "nonce": 2**53 - 1}).nonce == 2**53 - 1
+
+
 @pytest.mark.parametrize("value", [None, [], "x", {}])
 def test_json_of_another_shape_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="exactly the fields"):

@@ -1,4 +1,4 @@
-"""One network for the tests that only use it; a network of its own for each test that breaks something."""
+"""One network for the tests of a file that only use it; a network of its own for each test that breaks something."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ JUDGED = ("--gateways", "1", "--nodes", "3", "--evaluators", "3")
 UNJUDGED = ("--evaluators", "0")  # whoever judges asks and pays too: money would not come out even
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
-    """A network that tests share and leave as they found it."""
+    """A network that the tests of a file share and leave as they found it; gone before those of the next begin."""
     yield from _running(tmp_path_factory.mktemp("network"), SHARED_PORT_BASE, *UNJUDGED)
 
 

@@ -120,12 +120,6 @@ def test_down_and_up_again_resume_the_same_network(own_network: RunningNetwork) 
     assert {receipt["id"] for receipt in before} <= {receipt["id"] for receipt in receipts_of(own_network)}
 
 
-def test_starting_twice_is_refused_and_leaves_the_running_network_as_it_is(own_network: RunningNetwork) -> None:
-    assert own_network.up().code == 4
-    assert own_network.dgrid("status").code == 0
-    assert own_network.dgrid("chat", "Hello").code == 0
-
-
 def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_resumes(own_network: RunningNetwork) -> None:
     own_network.openai().chat.completions.create(model="dgrid-micro", messages=QUESTION)
     before = receipts_of(own_network)
@@ -137,8 +131,17 @@ def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_resumes(own_ne
     assert {receipt["id"] for receipt in before} <= {receipt["id"] for receipt in receipts_of(own_network)}
 
 
-def test_a_port_in_use_is_said_at_once(own_network: RunningNetwork, tmp_path: Any) -> None:
-    other = RunningNetwork(tmp_path / "other", own_network.port_base)
+# --- what a running network is not harmed by: these share one, the last of the file ---
+
+
+def test_starting_twice_is_refused_and_leaves_the_running_network_as_it_is(network: RunningNetwork) -> None:
+    assert network.up().code == 4
+    assert network.dgrid("status").code == 0
+    assert network.dgrid("chat", "Hello").code == 0
+
+
+def test_a_port_in_use_is_said_at_once(network: RunningNetwork, tmp_path: Any) -> None:
+    other = RunningNetwork(tmp_path / "other", network.port_base)
     ran = other.up()
     assert ran.code != 0
     assert "in use" in ran.err

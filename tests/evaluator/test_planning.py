@@ -23,6 +23,7 @@ from dgrid.evaluator.planning import (
     judges_until_s,
     plan,
     rounds_under_way,
+    shows_until_s,
 )
 from dgrid.evaluator.taking_turns import APART_S, place_in_turn
 from dgrid.settlement.rounds import windows_of
@@ -113,11 +114,18 @@ def test_it_does_not_commit_twice_nor_where_it_was_not_there_to_be_drawn() -> No
 
 def test_it_opens_what_it_committed_and_only_that() -> None:
     mine = replace(sight(committed(view_of(), ME), WINDOWS.reveal_from_s), fixed=frozenset({ROUND}))
-    assert plan(mine) == Reveal(ROUND)
+    assert plan(mine) == plan(replace(mine, now_s=shows_until_s(BLANK, ROUND) - 1)) == Reveal(ROUND)
     assert plan(replace(mine, fixed=frozenset())) is None  # the disk is lost, and with it the salt
     assert plan(replace(mine, view=view_of())) is None
     assert plan(replace(mine, view=opened(committed(view_of(), ME), ME))) is None
     assert plan(replace(mine, now_s=WINDOWS.open_from_s)) is None
+
+
+def test_it_opens_while_there_is_time_also_what_no_archive_has_taken() -> None:
+    mine = replace(sight(committed(view_of(), ME), shows_until_s(BLANK, ROUND)), fixed=frozenset({ROUND}))
+    waited = frozenset[Step]({Reveal(ROUND)})
+    assert plan(replace(mine, resting=waited)) == Reveal(ROUND, is_late=True)
+    assert plan(replace(mine, resting=waited, now_s=WINDOWS.open_from_s - 1)) == Reveal(ROUND, is_late=True)
 
 
 def test_who_withholds_is_reported_and_nobody_reports_itself() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.evaluator.stage import Seat, Stage, on_stage
+from tests.settlement.network import silent
 
 from dgrid.chain.view import Draw
 from dgrid.core.errors import NotYet
@@ -13,6 +15,7 @@ from dgrid.evaluator import concluding
 from dgrid.evaluator.planning import Pull
 from dgrid.evaluator.working import ChainTime
 from dgrid.processes.life import now_ms
+from dgrid.settlement.archives import Archives, doors_of
 from dgrid.wire.quality import NOT_SCORED, Report, Reports, Verdict, decode_quality
 
 
@@ -183,6 +186,28 @@ def test_a_clock_that_is_ahead_shows_no_reports_before_the_court_takes_openings(
         seat.loop.time = right
         await reveal_all(stage, draw, seat)
         assert all(store.has(fixed.blob_id) for store in stage.network.stores)
+
+    on_stage(tmp_path, main, evaluators=1)
+
+
+@pytest.mark.parametrize("answering", [0, 1])
+def test_archives_that_are_silent_may_cost_a_round_and_never_stake(tmp_path: Path, *, answering: int) -> None:
+    """What is not opened is slashed: so it is opened, where none answers without what it says."""
+
+    async def main(stage: Stage) -> None:
+        (seat,) = stage.seats.values()
+        await stage.anchor(40)
+        draw = await stage.drawn(40, seat)
+        await stage.disclose(draw)
+        await stage.judged(draw, seat)
+        await commit_all(stage, draw, seat)
+        async with silent() as door, silent() as other:
+            doors = [door, other, *doors_of(stage.view)[:answering]]
+            archives = Archives(stage.net.http, lambda: doors, domain=stage.net.domain)
+            seat.loop.clerk = replace(seat.loop.clerk, archives=archives)
+            await reveal_all(stage, draw, seat)
+        opening = stage.view.openings[draw.round, seat.me]
+        assert sum(store.has(opening.blob_id) for store in stage.network.stores) == answering
 
     on_stage(tmp_path, main, evaluators=1)
 

@@ -1,6 +1,8 @@
 """A small settling network in one test: a gateway with books, archives and a settler behind real HTTP, a real chain."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.devnet import Devnet
@@ -19,7 +21,7 @@ from dgrid.processes.archive import ArchiveService
 from dgrid.processes.chain_side import ChainSide
 from dgrid.processes.settler import SettlerLoop
 from dgrid.settlement.anchoring import AnchorOrder, AnchorQueue
-from dgrid.settlement.archives import Archives, Promise, doors_of, stored_digest
+from dgrid.settlement.archives import ArchiveDoor, Archives, Promise, doors_of, stored_digest
 from dgrid.settlement.closing import ClosedEpoch, close_epoch
 from dgrid.settlement.collecting import Collector
 from dgrid.settlement.collection import Collections
@@ -28,7 +30,7 @@ from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.store.blobs import BlobStore
 from dgrid.wire.blob import SignedVoucher
 from dgrid.wire.messages import ChannelConfig
-from dgrid.wire.server import Server
+from dgrid.wire.server import Reply, Request, Server
 from dgrid.wire.typed import Domain, channel_domain
 
 STAKE_WEI = 1000 * WEI
@@ -171,3 +173,21 @@ async def _archive(net: Devnet, watcher: ChainWatcher, name: str) -> tuple[BlobS
     net.stack.push_async_callback(server.stop)
     await _enroll(net, watcher, name, Enrolment(Role.ARCHIVE, f"http://127.0.0.1:{server.port}", STAKE_WEI))
     return store, server
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[ArchiveDoor]:
+    """An archive that takes every request and answers none."""
+    is_over = asyncio.Event()
+
+    async def handle(_request: Request) -> Reply:
+        await is_over.wait()
+        return Reply(503, b"")
+
+    server = Server(handle, host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        yield ArchiveDoor(f"http://127.0.0.1:{server.port}")
+    finally:
+        is_over.set()
+        await server.stop()

@@ -1,40 +1,19 @@
 """Archives that answer late, or never: whoever runs one must not hold up those who have others."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from tests.devnet import Devnet, OnDevnet
-from tests.settlement.network import settling
+from tests.settlement.network import settling, silent
 
-from dgrid.core.errors import NetworkUnreachable
+from dgrid.core.errors import NetworkUnreachable, StorageUnavailable
 from dgrid.core.keccak import keccak
 from dgrid.settlement import archives as client
-from dgrid.settlement.archives import ArchiveDoor, Archives, doors_of
+from dgrid.settlement.archives import Archives, doors_of
 from dgrid.settlement.signed_roots import SignedRoot
 from dgrid.wire.blob import blob_id
-from dgrid.wire.server import Reply, Request, Server
 
 EPOCH, LATE_S = 60, 30  # within which what others hold is there; the silent one is waited for much longer
-
-
-@asynccontextmanager
-async def silent() -> AsyncIterator[ArchiveDoor]:
-    """An archive that takes every request and answers none."""
-    is_over = asyncio.Event()
-
-    async def handle(_request: Request) -> Reply:
-        await is_over.wait()
-        return Reply(503, b"")
-
-    server = Server(handle, host="127.0.0.1", port=0)
-    await server.start()
-    try:
-        yield ArchiveDoor(f"http://127.0.0.1:{server.port}")
-    finally:
-        is_over.set()
-        await server.stop()
 
 
 def test_one_archive_that_never_answers_holds_neither_up_who_stores_nor_who_fetches(
@@ -56,6 +35,16 @@ def test_one_archive_that_never_answers_holds_neither_up_who_stores_nor_who_fetc
             assert len(await archives.put(closed.blob, key=network.books.key, root=root)) == len(doors) - 1
             assert await archives.fetch(blob_id(closed.blob)) == closed.blob
             assert await archives.find(blob_id(closed.blob)) == closed.blob
+
+    on_devnet(main)
+
+
+def test_silent_archives_are_waited_for_as_long_as_there_is_time(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        async with silent() as door, silent() as other, asyncio.timeout(LATE_S):
+            archives = Archives(net.http, lambda: [door, other], domain=net.domain)
+            with pytest.raises(StorageUnavailable, match="no archive takes the words"):
+                await archives.lay(b"said", key=net.key("evaluator"), what="words", within_s=1)
 
     on_devnet(main)
 

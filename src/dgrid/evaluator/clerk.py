@@ -2,7 +2,8 @@
 
 A commitment is on disk before it is sent, and what is on disk is what is opened. Reports lie at an archive before they
 are opened, for an opening without reports is worth nothing; but not before the court takes openings, for until then
-others may commit to what they read.
+others may commit to what they read. Where no archive takes them, they are opened all the same before it is too late:
+archives that are silent cost a round's work, and no stake.
 """
 
 import logging
@@ -58,16 +59,21 @@ class Clerk:
         await court.commit(self.sender, self.contracts, round_=step.round, commitment=word)
         logger.info("committed to the reports of round %d", step.round)
 
-    async def reveal(self, step: Reveal) -> None:
-        """Publishes the reports and opens the commitment. Raises StorageUnavailable, Reverted, ChainUnavailable."""
+    async def reveal(self, step: Reveal, *, within_s: int) -> None:
+        """Publishes the reports `within_s`, and opens the commitment. Raises StorageUnavailable, Reverted,
+        ChainUnavailable.
+        """
         fixed = self.journal.commitment(step.round)
         assert fixed is not None, "only what was fixed is revealed"
         opening = Opening(fixed.reports_root, fixed.blob_id)
-        publish = partial(self.archives.lay, fixed.blob, key=self.key, what="reports")
+        lay = partial(self.archives.lay, fixed.blob, key=self.key, what="reports", within_s=within_s)
+        publish = None if step.is_late else lay
         await court.reveal(
             self.sender, self.contracts, round_=step.round, opening=opening, salt=fixed.salt, publish=publish
         )
         logger.info("opened the reports of round %d", step.round)
+        if step.is_late:
+            await lay()
 
     async def penalize(self, step: Penalize) -> None:
         """Raises Reverted (nothing is withheld, or somebody was faster), ChainUnavailable."""

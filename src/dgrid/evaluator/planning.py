@@ -18,6 +18,7 @@ from dgrid.settlement.payouts import root_pays_from_s
 from dgrid.settlement.rounds import rounds_due, was_watched, windows_of
 
 LATEST_COMMIT_BPS: Final = 5_000  # of the commit window: by then what is judged is judged
+LATEST_SHOWING_BPS: Final = 5_000  # of a window for openings: so long they wait for an archive
 ROUNDS_LOOKED_AT: Final = 64
 SEEDS_AT_ONCE: Final = 16
 
@@ -26,6 +27,12 @@ def judges_until_s(view: ChainView, number: int) -> int:
     """When judging ends: the second half of the commit window is left to send what there is."""
     windows = windows_of(view, number)
     return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
+
+
+def shows_until_s(view: ChainView, number: int) -> int:
+    """Until when an opening waits for an archive to take its reports: who does not open loses stake."""
+    windows = windows_of(view, number)
+    return windows.reveal_from_s + (windows.open_from_s - windows.reveal_from_s) * LATEST_SHOWING_BPS // BPS
 
 
 def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:
@@ -50,7 +57,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
+    """Lay the reports at the archives, then open them; with `is_late` open them first, for silence costs stake."""
+
     round: int
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ def _reveals(sight: Sight) -> Iterator[Step]:
         key, windows = (number, sight.me), windows_of(sight.view, number)
         is_open = windows.reveal_from_s <= sight.now_s < windows.open_from_s
         if is_open and number in sight.fixed and key in sight.view.commitments and key not in sight.view.openings:
-            yield Reveal(number)
+            yield Reveal(number, is_late=sight.now_s >= shows_until_s(sight.view, number))
 
 
 def _commits(sight: Sight) -> Iterator[Step]:

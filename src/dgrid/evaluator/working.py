@@ -29,8 +29,10 @@ from dgrid.evaluator.planning import (
     Step,
     plan,
     recent_rounds,
+    shows_until_s,
 )
 from dgrid.evaluator.tally import Tally
+from dgrid.settlement.rounds import windows_of
 
 TICK_S: Final = 0.5
 REST_S: Final = 2.0
@@ -143,7 +145,7 @@ class EvaluatorLoop:
             case Commit():
                 await self.clerk.commit(step)
             case Reveal():
-                await self.clerk.reveal(step)
+                await self.clerk.reveal(step, within_s=self._shows_for_s(step))
             case Penalize():
                 await self.clerk.penalize(step)
             case Pull():
@@ -152,6 +154,12 @@ class EvaluatorLoop:
                 await self.concluder.conclude(step, self.watcher.finalized)
             case _:
                 assert_never(step)
+
+    def _shows_for_s(self, step: Reveal) -> int:
+        """How long archives are waited for: never into the next window, whose steps this loop has to do too."""
+        view = self.watcher.finalized
+        until_s = windows_of(view, step.round).open_from_s if step.is_late else shows_until_s(view, step.round)
+        return until_s - self.time.read()
 
     def _forget_old(self, now_s: int) -> None:
         epoch = self.watcher.clock.epoch_at(now_s * 1000)

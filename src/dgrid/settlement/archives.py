@@ -145,11 +145,18 @@ class Archives:
         return True, None
 
     async def put(
-        self, blob: bytes, *, key: SigningKey, root: SignedRoot | None = None, enough: int = 1
+        self,
+        blob: bytes,
+        *,
+        key: SigningKey,
+        root: SignedRoot | None = None,
+        enough: int = 1,
+        within_s: int | None = None,
     ) -> list[Promise]:
         """Stores a blob at all archives; the promises of those that took it, in ascending order of addresses.
 
         Once most have taken it, and `enough`, the others get as much time again: a silent one holds nobody up for long.
+        Nor do many, where it must be done `within_s`.
         An epoch's blob goes with the root that its gateway signed; without it no archive promises anything.
         """
         name = id_of(blob) if root is None else root.root.blob_id  # archives take it under its own name only
@@ -158,13 +165,15 @@ class Archives:
             header[ROOT_HEADER] = root.to_header()
         doors = list(self._doors())
         asked = [asyncio.create_task(self._put_one(door, name, blob, header)) for door in doors]
-        found = await _most(asked, enough=max(enough, len(doors) // 2 + 1))
+        found = await _most(asked, enough=max(enough, len(doors) // 2 + 1), within_s=within_s)
         promises = {promise.archive: promise for promise in found}
         return [promises[archive] for archive in sorted(promises)]
 
-    async def lay(self, blob: bytes, *, key: SigningKey, what: str) -> None:
-        """Stores a blob that counts only where it lies somewhere. Raises StorageUnavailable if no archive takes it."""
-        if not await self.put(blob, key=key):
+    async def lay(self, blob: bytes, *, key: SigningKey, what: str, within_s: int | None = None) -> None:
+        """Stores a blob that counts only where it lies somewhere. Raises StorageUnavailable if no archive takes it in
+        time.
+        """
+        if not await self.put(blob, key=key, within_s=within_s):
             raise StorageUnavailable(f"no archive takes the {what}")
 
     async def _put_one(self, door: ArchiveDoor, name: bytes, blob: bytes, header: dict[str, str]) -> Promise | None:
@@ -196,17 +205,18 @@ class Archives:
         return reply.status, await reply.read()
 
 
-async def _most(asked: Sequence["asyncio.Task[Promise | None]"], *, enough: int) -> list[Promise]:
+async def _most(asked: Sequence["asyncio.Task[Promise | None]"], *, enough: int, within_s: int | None) -> list[Promise]:
     """The promises of all; once there are enough, the others get as much time again as these took."""
     loop, waiting, found = asyncio.get_running_loop(), set(asked), list[Promise]()
-    began_s, until_s = loop.time(), math.inf
+    began_s = loop.time()
+    until_s, is_enough = math.inf if within_s is None else began_s + within_s, False
     try:
         while waiting and loop.time() < until_s:
             patience_s = None if until_s == math.inf else until_s - loop.time()
             done, waiting = await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             found += [promise for one in done if (promise := one.result()) is not None]
-            if until_s == math.inf and len(found) >= enough:
-                until_s = loop.time() + max(SLOW_S, loop.time() - began_s)
+            if not is_enough and len(found) >= enough:
+                until_s, is_enough = min(until_s, loop.time() + max(SLOW_S, loop.time() - began_s)), True
     finally:
         await _call_off(waiting)
     return found

@@ -205,7 +205,7 @@ class Courtroom:
             await seat.clerk.commit(Commit(number))
         await self.go_to(windows.reveal_from_s)
         for seat in self.seats.values():
-            await seat.clerk.reveal(Reveal(number))
+            await seat.clerk.reveal(Reveal(number), within_s=10)
         await self.go_to(windows.post_from_s)
         table = QualityTable(self.domain.chain_id, self.domain.verifying_contract, number, ZERO_HASH, *((),) * 8)
         keys = [net.key(name) for name in self.seats]

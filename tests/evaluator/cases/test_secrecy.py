@@ -192,7 +192,7 @@ def test_when_a_vote_comes_does_not_tell_what_the_members_own_replies_were(tmp_p
 async def _lay_only(seat: CourtSeat, case: bytes) -> None:
     blob = seat.votes.blob(case, 0)
     assert blob is not None
-    await seat.loop.jury.lay(blob)
+    await seat.loop.jury.lay(blob, within_s=5)
 
 
 async def _show(seat: CourtSeat, case: bytes) -> None:

@@ -106,7 +106,7 @@ def copying_bench(own: Own, stack: AsyncExitStack, *, quality: QualityReader) ->
     return CopyingBench(own, quality)
 
 
-async def no_opening(self: Clerk, step: Reveal) -> None:
+async def no_opening(self: Clerk, step: Reveal, *, within_s: int) -> None:
     """Keeps what was committed to."""
 
 

@@ -130,12 +130,12 @@ class Jury:
     async def publish(self, samples: Samples) -> bytes:
         """Lays a set at the archives; the id of its blob. Raises StorageUnavailable."""
         blob = encode_quality(samples)
-        await self.lay(blob)
+        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
         return blob_id(blob)
 
-    async def lay(self, blob: bytes) -> None:
+    async def lay(self, blob: bytes, *, within_s: int) -> None:
         """Lays an encoded set at the archives. Raises StorageUnavailable."""
-        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
+        await self._bar.archives.lay(blob, key=self._bar.key, what="samples", within_s=within_s)
 
     @property
     def _identity_rules(self) -> IdentityRules:

@@ -14,13 +14,13 @@ from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.money import BPS
+from dgrid.evaluator.planning import LATEST_SHOWING_BPS
 from dgrid.evaluator.taking_turns import turn_s
 from dgrid.settlement.appealing import verdicts
 from dgrid.settlement.hearings import HearingWindows, is_decided, windows_of_hearing
 
 LATEST_FINDING_BPS: Final = 6_500  # of the window for votes: what is not found by then is not found
 LATEST_FINAL_BPS: Final = 2_500  # of the window for openings: so long they wait for a chain that makes nothing final
-LATEST_SHOWING_BPS: Final = 5_000  # likewise: so long they wait for an archive that takes their evidence
 CASES_AT_ONCE: Final = 8  # in which one evaluator sits
 OPENER_FIRST_S: Final = 60  # before others slash the signers of a root that it had overturned
 

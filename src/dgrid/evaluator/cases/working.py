@@ -20,7 +20,7 @@ from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.sender import Before, Sender
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, CheckFailed, DGridError, StorageUnavailable
+from dgrid.core.errors import ChainUnavailable, CheckFailed, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
@@ -56,7 +56,7 @@ TICK_S: Final = 0.5
 REST_S: Final = 2.0
 STEPS_AT_ONCE: Final = 16
 FINDING_S_MAX: Final = 600.0
-SHOWING_S_MAX: Final = 30.0
+SHOWING_S_MAX: Final = 30
 
 PeersOf = Callable[[], Awaitable[tuple[Peer, ...]]]
 
@@ -280,21 +280,17 @@ class CaseLoop:
         """The finding is counted once it is no secret any more: anybody may read what an evaluator counts."""
         seat = step.case, step.stage
         left_s = shows_until_s(self.view, self.view.cases[step.case]) - self.time.read()
-        publish = partial(self._show, seat, within_s=min(SHOWING_S_MAX, max(0.0, left_s)))
+        publish = partial(self._show, seat, within_s=min(SHOWING_S_MAX, left_s))
         vote = await self.desk.unseal(*seat, publish=None if step.is_late else publish)
         if seat not in self._opened:
             self._opened.add(seat)
             self.tally.votes.add(1, "guilty" if vote.guilty else "not guilty")
 
-    async def _show(self, seat: Seat, *, within_s: float) -> None:
+    async def _show(self, seat: Seat, *, within_s: int) -> None:
         """Lays what a vote rests on at the archives, unless it lies there. Raises StorageUnavailable."""
         if (blob := self.desk.journal.blob(*seat)) is None:
             return
-        try:
-            async with asyncio.timeout(within_s):
-                await self.jury.lay(blob)
-        except TimeoutError:
-            raise StorageUnavailable("no archive takes the samples in time") from None
+        await self.jury.lay(blob, within_s=within_s)
         self.desk.journal.shown(*seat)
 
     async def _do(self, step: CaseStep) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.evaluator.stage import Seat, Stage, on_stage
-from tests.settlement.network import silent
+from tests.settlement.network import silent_archive
 
 from dgrid.chain.view import Draw
 from dgrid.core.errors import NotYet
@@ -31,6 +31,16 @@ async def commit_all(stage: Stage, draw: Draw, *seats: Seat) -> None:
     await stage.until(lambda view: all((draw.round, seat.me) in view.commitments for seat in seats), *seats)
 
 
+async def committed(stage: Stage, *seats: Seat) -> Draw:
+    """An epoch's draw that evaluators have judged, and committed to their reports of."""
+    await stage.anchor(40)
+    draw = await stage.drawn(40, seats[0])
+    await stage.disclose(draw)
+    await stage.judged(draw, *seats)
+    await commit_all(stage, draw, *seats)
+    return draw
+
+
 async def reveal_all(stage: Stage, draw: Draw, *seats: Seat) -> None:
     await stage.go_to(stage.windows(draw.round).reveal_from_s)
     await stage.until(lambda view: all((draw.round, seat.me) in view.openings for seat in seats), *seats)
@@ -44,11 +54,7 @@ async def post(stage: Stage, draw: Draw, *seats: Seat) -> None:
 def test_a_round_is_drawn_judged_committed_opened_and_posted_by_those_who_agree(tmp_path: Path) -> None:
     async def main(stage: Stage) -> None:
         seats = list(stage.seats.values())
-        await stage.anchor(40)
-        draw = await stage.drawn(40, seats[0])
-        await stage.disclose(draw)
-        await stage.judged(draw, *seats)
-        await commit_all(stage, draw, *seats)
+        draw = await committed(stage, *seats)
         await reveal_all(stage, draw, *seats)
         for seat in seats:
             wanted = {duty.leaf.key: duty for duty in await stage.duties(draw, seat.name)}
@@ -171,11 +177,7 @@ def test_a_clock_that_is_ahead_shows_no_reports_before_the_court_takes_openings(
 
     async def main(stage: Stage) -> None:
         (seat,) = stage.seats.values()
-        await stage.anchor(40)
-        draw = await stage.drawn(40, seat)
-        await stage.disclose(draw)
-        await stage.judged(draw, seat)
-        await commit_all(stage, draw, seat)
+        draw = await committed(stage, seat)
         right, ahead_s = seat.loop.time, stage.windows(draw.round).reveal_from_s + 1
         seat.loop.time = ChainTime(lambda: ahead_s, now_ms)
         for _ in range(10):
@@ -196,12 +198,8 @@ def test_archives_that_are_silent_may_cost_a_round_and_never_stake(tmp_path: Pat
 
     async def main(stage: Stage) -> None:
         (seat,) = stage.seats.values()
-        await stage.anchor(40)
-        draw = await stage.drawn(40, seat)
-        await stage.disclose(draw)
-        await stage.judged(draw, seat)
-        await commit_all(stage, draw, seat)
-        async with silent() as door, silent() as other:
+        draw = await committed(stage, seat)
+        async with silent_archive() as door, silent_archive() as other:
             doors = [door, other, *doors_of(stage.view)[:answering]]
             archives = Archives(stage.net.http, lambda: doors, domain=stage.net.domain)
             seat.loop.clerk = replace(seat.loop.clerk, archives=archives)
@@ -215,11 +213,7 @@ def test_archives_that_are_silent_may_cost_a_round_and_never_stake(tmp_path: Pat
 def test_an_evaluator_that_withholds_its_reports_is_penalized_by_another(tmp_path: Path) -> None:
     async def main(stage: Stage) -> None:
         honest, silent = stage.seats.values()
-        await stage.anchor(40)
-        draw = await stage.drawn(40, honest)
-        await stage.disclose(draw)
-        await stage.judged(draw, honest, silent)
-        await commit_all(stage, draw, honest, silent)
+        draw = await committed(stage, honest, silent)
         await reveal_all(stage, draw, honest)
         await stage.go_to(stage.windows(draw.round).open_from_s + 6)
         await stage.until(lambda view: (draw.round, silent.me) in view.penalized, honest)
@@ -235,11 +229,7 @@ def test_whoever_keeps_it_waiting_for_a_root_keeps_it_from_nothing_else(
 
     async def main(stage: Stage) -> None:
         honest, silent = stage.seats.values()
-        await stage.anchor(40)
-        draw = await stage.drawn(40, honest)
-        await stage.disclose(draw)
-        await stage.judged(draw, honest, silent)
-        await commit_all(stage, draw, honest, silent)
+        draw = await committed(stage, honest, silent)
         await reveal_all(stage, draw, honest, silent)
         await stage.go_to(stage.windows(draw.round).post_from_s)
         asked = stage.silent[silent.name] = asyncio.Event()

@@ -176,7 +176,7 @@ async def _archive(net: Devnet, watcher: ChainWatcher, name: str) -> tuple[BlobS
 
 
 @asynccontextmanager
-async def silent() -> AsyncIterator[ArchiveDoor]:
+async def silent_archive() -> AsyncIterator[ArchiveDoor]:
     """An archive that takes every request and answers none."""
     is_over = asyncio.Event()
 

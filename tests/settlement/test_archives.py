@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.devnet import Devnet, OnDevnet
-from tests.settlement.network import settling, silent
+from tests.settlement.network import settling, silent_archive
 
 from dgrid.core.errors import NetworkUnreachable, StorageUnavailable
 from dgrid.core.keccak import keccak
@@ -29,7 +29,7 @@ def test_one_archive_that_never_answers_holds_neither_up_who_stores_nor_who_fetc
         closed = network.books.close(EPOCH)
         assert closed is not None
         root = SignedRoot.by(network.books.key, closed.root, domain=net.domain)
-        async with silent() as door, asyncio.timeout(LATE_S):
+        async with silent_archive() as door, asyncio.timeout(LATE_S):
             doors = [door, *doors_of(network.watcher.latest)]
             archives = Archives(net.http, lambda: doors, domain=net.domain)
             assert len(await archives.put(closed.blob, key=network.books.key, root=root)) == len(doors) - 1
@@ -41,7 +41,7 @@ def test_one_archive_that_never_answers_holds_neither_up_who_stores_nor_who_fetc
 
 def test_silent_archives_are_waited_for_as_long_as_there_is_time(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
-        async with silent() as door, silent() as other, asyncio.timeout(LATE_S):
+        async with silent_archive() as door, silent_archive() as other, asyncio.timeout(LATE_S):
             archives = Archives(net.http, lambda: [door, other], domain=net.domain)
             with pytest.raises(StorageUnavailable, match="no archive takes the words"):
                 await archives.lay(b"said", key=net.key("evaluator"), what="words", within_s=1)
@@ -56,7 +56,7 @@ def test_what_none_holds_is_absent_only_once_more_than_half_have_said_so(
 
     async def main(net: Devnet) -> None:
         network = await settling(net)
-        async with silent() as door, silent() as other:
+        async with silent_archive() as door, silent_archive() as other:
             doors = [door, *doors_of(network.watcher.latest)]
             archives = Archives(net.http, lambda: doors, domain=net.domain)
             assert await archives.find(keccak(b"nothing")) is None

@@ -9,7 +9,7 @@ import msgspec
 from dgrid.core.errors import DGridError, NetworkUnreachable
 from dgrid.wire.decoding import decode_with
 
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it goes on into headers and logs
+PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # it goes on into headers and logs
 
 
 class _Error(msgspec.Struct):
@@ -41,7 +41,7 @@ def error_of(status: int, body: bytes, *, who: str = "gateway") -> DGridError:
     error = _kinds().get(said.code or "", DGridError)(
         said.message, param=said.param, retry_after_ms=found.availability.retry_after_ms
     )
-    error.request_id = said.request_id if REQUEST_ID.fullmatch(said.request_id) else ""
+    error.request_id = said.request_id if PLAIN_NAME.fullmatch(said.request_id) else ""
     return error
 
 

@@ -23,16 +23,21 @@ ROUNDS_LOOKED_AT: Final = 64
 SEEDS_AT_ONCE: Final = 16
 
 
+def part_way_s(from_s: int, until_s: int, *, bps: int) -> int:
+    """When so much of a window is over."""
+    return from_s + (until_s - from_s) * bps // BPS
+
+
 def judges_until_s(view: ChainView, number: int) -> int:
     """When judging ends: the second half of the commit window is left to send what there is."""
     windows = windows_of(view, number)
-    return windows.commit_from_s + (windows.reveal_from_s - windows.commit_from_s) * LATEST_COMMIT_BPS // BPS
+    return part_way_s(windows.commit_from_s, windows.reveal_from_s, bps=LATEST_COMMIT_BPS)
 
 
 def shows_until_s(view: ChainView, number: int) -> int:
     """Until when an opening waits for an archive to take its reports: who does not open loses stake."""
     windows = windows_of(view, number)
-    return windows.reveal_from_s + (windows.open_from_s - windows.reveal_from_s) * LATEST_SHOWING_BPS // BPS
+    return part_way_s(windows.reveal_from_s, windows.open_from_s, bps=LATEST_SHOWING_BPS)
 
 
 def is_over(view: ChainView, number: int, *, now_s: int, final_s: int) -> bool:

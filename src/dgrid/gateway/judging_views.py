@@ -56,7 +56,7 @@ class JudgingViews:
         purposes = drawn_for(leaf, facts, rules=rules)
         panel = committee(leaf, facts, size=rules.committee_size) if any(purposes) else ()
         return {
-            "judging": fate_of(leaf, facts, view=view),
+            "judging": fate_of(purposes, judged_round=draw.round, view=view),
             "draw": {"round": draw.round, "seed": to_hex(draw.seed), "block": draw.block, **purposes._asdict()},
             "committee": [await self._member(Address(one.address), draw.round, key) for one in panel],
             "findings": list(self._findings(key)),

@@ -9,8 +9,7 @@ from enum import StrEnum
 from dgrid.chain.view import Anchor, ChainView
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address
-from dgrid.poq.draw import drawn_for
-from dgrid.poq.evidence import DrawnEpoch, LeafFacts
+from dgrid.poq.draw import Purposes, drawn_for
 from dgrid.settlement.evidence import leaf_facts
 from dgrid.settlement.quality import DrawnRecords, QualityReader
 from dgrid.settlement.records import EpochRecords, Records
@@ -69,11 +68,14 @@ def _fate(reader: QualityReader, drawn: DrawnRecords | None, receipt: InferenceR
     key = LeafKey(receipt.parties.gateway, *receipt.place.position)
     if (document := drawn.documents.get(key)) is None:
         return Fate.REFUSED
-    return fate_of(leaf_facts(key, document), drawn.facts, view=reader.view)
+    judged_round = drawn.draw.round
+    rules = draw_rules(reader.view.parameters.at(judged_round))
+    purposes = drawn_for(leaf_facts(key, document), drawn.facts, rules=rules)
+    return fate_of(purposes, judged_round=judged_round, view=reader.view)
 
 
-def fate_of(leaf: LeafFacts, draw: DrawnEpoch, *, view: ChainView) -> Fate:
-    """The fate of a leaf whose epoch's seed is fixed."""
-    if not any(drawn_for(leaf, draw, rules=draw_rules(view.parameters.at(draw.round)))):
+def fate_of(purposes: Purposes, *, judged_round: int, view: ChainView) -> Fate:
+    """The fate of a leaf whose epoch's seed is fixed, by what that chose it for."""
+    if not any(purposes):
         return Fate.SPARED
-    return Fate.JUDGED if view.last_quality_round >= draw.round else Fate.DRAWN
+    return Fate.JUDGED if view.last_quality_round >= judged_round else Fate.DRAWN

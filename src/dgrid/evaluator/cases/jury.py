@@ -130,10 +130,10 @@ class Jury:
     async def publish(self, samples: Samples) -> bytes:
         """Lays a set at the archives; the id of its blob. Raises StorageUnavailable."""
         blob = encode_quality(samples)
-        await self._bar.archives.lay(blob, key=self._bar.key, what="samples")
+        await self.lay(blob)
         return blob_id(blob)
 
-    async def lay(self, blob: bytes, *, within_s: int) -> None:
+    async def lay(self, blob: bytes, *, within_s: int | None = None) -> None:
         """Lays an encoded set at the archives. Raises StorageUnavailable."""
         await self._bar.archives.lay(blob, key=self._bar.key, what="samples", within_s=within_s)
 

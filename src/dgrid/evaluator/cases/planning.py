@@ -13,8 +13,7 @@ from dgrid.chain.case_view import Case, Charge
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
-from dgrid.core.money import BPS
-from dgrid.evaluator.planning import LATEST_SHOWING_BPS
+from dgrid.evaluator.planning import LATEST_SHOWING_BPS, part_way_s
 from dgrid.evaluator.taking_turns import turn_s
 from dgrid.settlement.appealing import verdicts
 from dgrid.settlement.hearings import HearingWindows, is_decided, windows_of_hearing
@@ -125,17 +124,13 @@ def enrolling_in(view: ChainView, *, evaluator: Address, now_s: int) -> set[Seat
 def finds_until_s(view: ChainView, case: Case) -> int:
     """When a member's finding must be there, so that its vote still gets onto the chain."""
     windows = windows_of_hearing(view, case)
-    return _within_s(windows.enrol_until_s, windows.vote_until_s, bps=LATEST_FINDING_BPS)
+    return part_way_s(windows.enrol_until_s, windows.vote_until_s, bps=LATEST_FINDING_BPS)
 
 
 def shows_until_s(view: ChainView, case: Case) -> int:
     """Until when an opening waits for an archive to take its evidence."""
     windows = windows_of_hearing(view, case)
-    return _within_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_SHOWING_BPS)
-
-
-def _within_s(from_s: int, until_s: int, *, bps: int) -> int:
-    return from_s + (until_s - from_s) * bps // BPS
+    return part_way_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_SHOWING_BPS)
 
 
 def may_sit(view: ChainView, case: Case, *, evaluator: Address) -> bool:
@@ -163,7 +158,7 @@ def _takes_no_vote(sight: CaseSight, windows: HearingWindows) -> bool:
     A chain that stands still is waited for only for a while: who stays silent is slashed.
     """
     final_s = sight.now_s if sight.final_s is None else sight.final_s
-    latest_s = _within_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_FINAL_BPS)
+    latest_s = part_way_s(windows.vote_until_s, windows.unseal_until_s, bps=LATEST_FINAL_BPS)
     return sight.now_s >= (windows.vote_until_s if final_s >= windows.vote_until_s else latest_s)
 
 

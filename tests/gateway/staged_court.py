@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from dgrid.chain.events import Role
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
-from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator
+from dgrid.chain.view import Anchor, ChainView, Draw, DrawnEvaluator, Member
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import NetworkUnreachable
 from dgrid.core.identity import Address, Hash
@@ -36,6 +37,13 @@ class StagedCourt:
     def rule(self, parameters: Parameters) -> None:
         """Lets these count, from the first epoch on."""
         self.view = replace(self.view, parameters=ParameterHistory.of(parameters))
+
+    def enrol(self, evaluators: tuple[DrawnEvaluator, ...]) -> None:
+        """From now on these are active, and no others are drawn."""
+        self.evaluators = evaluators
+        for one in evaluators:
+            who = Role.EVALUATOR, one.address
+            self.view.members[who] = Member(*who, "", one.stake_wei, 0, bytes(32), one.encryption_key, active=True)
 
     def anchored(self, root: EpochRoot) -> None:
         anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms(), b"\x77" * 32)

@@ -63,7 +63,7 @@ async def document(stage: Stage, receipt_id: str) -> ReceiptDocument:
 
 def test_sealed_content_opens_for_its_members_alone_and_is_what_the_receipt_signed(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         whole = await stage.ask("Who lives in Oslo?")
         streamed = await stage.ask("And in Rome?", stream=True)
         epoch = await anchored(stage)
@@ -111,7 +111,7 @@ def test_a_node_never_learns_by_which_wishes_it_was_chosen(tmp_path: Path) -> No
 
 def test_public_leaves_are_open_and_those_of_no_committee_leave_no_content(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         public = await stage.ask("Who lives in Rome?", dgrid=PUBLIC)
         secret = await stage.ask("A secret", dgrid=NONE)
         for path in stage.folder.joinpath("contents").iterdir():
@@ -188,7 +188,7 @@ def test_a_disk_that_was_full_for_a_while_ends_no_disclosing(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         await stage.ask()
         with monkeypatch.context() as patched:
             patched.setattr("dgrid.gateway.disclosing.write_whole", full)
@@ -204,7 +204,7 @@ def test_killed_between_seed_and_disclosure_it_discloses_once(tmp_path: Path, st
     copy, memory = tmp_path / "copy", dict[str, Any]()
 
     async def until_killed(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         await stage.ask()
         await stage.ask(dgrid=PUBLIC)
         if step in ("anchored", "drawn"):
@@ -247,7 +247,7 @@ def test_killed_between_seed_and_disclosure_it_discloses_once(tmp_path: Path, st
 
 def test_what_is_anchored_late_in_an_epoch_is_disclosed_in_the_next(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         await stage.ask()
         stage.now_ms.ahead_ms += 3400 * 1000  # the next epoch will have run for most of its hour
         epoch = await anchored(stage)
@@ -258,9 +258,35 @@ def test_what_is_anchored_late_in_an_epoch_is_disclosed_in_the_next(tmp_path: Pa
     play(tmp_path, scenes)
 
 
+def test_a_gateway_waits_for_the_first_evaluator_before_it_lets_anything_be_drawn(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        await stage.ask()
+        epoch = await anchored(stage)
+        stage.now_ms.ahead_ms += 10_000
+        await asyncio.sleep(0.6)
+        assert stage.court.fixed == []
+        stage.court.enrol(evaluators())
+        (leaf,) = (await disclosure(stage)).leaves
+        assert stage.court.fixed == [epoch]
+        assert len(leaf.keys) == DRAWN_ALL.committee_size
+
+    play(tmp_path, scenes)
+
+
+def test_where_none_comes_the_gateway_draws_all_the_same_and_keeps_nothing(tmp_path: Path) -> None:
+    async def scenes(stage: Stage) -> None:
+        await stage.ask()
+        epoch = await anchored(stage)
+        stage.now_ms.ahead_ms += 31_000
+        await until(lambda: stage.service.contents.epochs() == [])
+        assert stage.court.fixed == [epoch]
+
+    play(tmp_path, scenes)
+
+
 def test_what_was_kept_is_deleted_when_the_round_is_over(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         await stage.ask()
         epoch = await anchored(stage)
         await disclosure(stage)
@@ -275,7 +301,7 @@ def test_what_was_kept_is_deleted_when_the_round_is_over(tmp_path: Path) -> None
 
 def test_with_nobody_to_judge_nothing_is_disclosed_and_nothing_is_kept(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators((PAYER_KEY.address, bytes(32)))  # a party to every leaf
+        stage.court.enrol(evaluators((PAYER_KEY.address, bytes(32))))  # a party to every leaf
         await stage.ask()
         await anchored(stage)
         await until(lambda: stage.service.contents.epochs() == [])
@@ -291,7 +317,7 @@ def test_an_unusable_key_of_one_member_does_not_keep_the_content_from_the_others
         good, *_ = KEYS
         broken = [Address(bytes([0xD0, at]) + bytes(18)) for at in range(2)]
         keys = (good, bytes(KEYS[good].public_key)), (broken[0], bytes(32)), (broken[1], b"short")
-        stage.court.evaluators = evaluators(*keys)
+        stage.court.enrol(evaluators(*keys))
         await stage.ask()
         await anchored(stage)
         (leaf,) = (await disclosure(stage)).leaves
@@ -303,7 +329,7 @@ def test_an_unusable_key_of_one_member_does_not_keep_the_content_from_the_others
 
 def test_an_archive_short_of_the_quorum_is_enough_once_time_runs_out(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()
+        stage.court.enrol(evaluators())
         await stage.ask()
         await anchored(stage)
         stage.archives.down = 2
@@ -318,7 +344,7 @@ def test_an_archive_short_of_the_quorum_is_enough_once_time_runs_out(tmp_path: P
 
 def test_no_more_is_sealed_for_an_evaluator_than_it_may_have_to_judge(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = evaluators()[:1]
+        stage.court.enrol(evaluators()[:1])
         stage.court.rule(replace(DRAWN_ALL, duty_cap=4))
         for at in range(9):
             await stage.ask(f"Question {at}")

@@ -28,7 +28,7 @@ def test_a_young_receipt_is_in_no_root_yet(tmp_path: Path) -> None:
 
 def test_what_nobody_may_read_is_never_drawn(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = drawable()
+        stage.court.enrol(drawable())
         answer = await stage.ask(dgrid={"privacy": "none"})
         await drawn(stage, answer)
         found = await judging(stage, answer.receipt_id)
@@ -40,7 +40,7 @@ def test_what_nobody_may_read_is_never_drawn(tmp_path: Path) -> None:
 
 def test_it_says_who_was_drawn_and_what_each_found_or_why_nothing(tmp_path: Path) -> None:
     async def scenes(stage: Stage) -> None:
-        stage.court.evaluators = drawable()
+        stage.court.enrol(drawable())
         answer = await stage.ask("Who lives in Oslo?")
         key, document, judged_round = await drawn(stage, answer)
         scores: dict[str, Any] = {"accuracy_bps": 8_100, "cost_bps": 10_000}

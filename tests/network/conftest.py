@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.network.running import RunningNetwork
+from tests.network.running import RunningNetwork, until
 
 SHARED_PORT_BASE = 17420
 OWN_PORT_BASE = 17520
@@ -39,15 +39,17 @@ def small_network(tmp_path: Path) -> Iterator[RunningNetwork]:
 
 @pytest.fixture
 def judged_network(tmp_path: Path) -> Iterator[RunningNetwork]:
-    """One gateway, three nodes and three evaluators."""
-    yield from _running(tmp_path / "home", OWN_PORT_BASE, *JUDGED)
+    """One gateway, three nodes and three evaluators, which can be drawn."""
+    yield from _running(tmp_path / "home", OWN_PORT_BASE, *JUDGED, evaluators=3)
 
 
-def _running(home: Path, port_base: int, *arguments: str) -> Iterator[RunningNetwork]:
+def _running(home: Path, port_base: int, *arguments: str, evaluators: int = 0) -> Iterator[RunningNetwork]:
+    """A network once it serves, and so many evaluators, which start last, can be drawn."""
     running = RunningNetwork(home, port_base)
     started = running.up(*arguments)
     assert started.code == 0, started.err + _logs(home)
     try:
+        until(lambda: evaluators == 0 or running.active_evaluators() >= evaluators, what="the evaluators")
         yield running
     finally:
         running.close()

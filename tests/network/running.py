@@ -105,6 +105,11 @@ class RunningNetwork:
         with urlopen(request, timeout=10) as reply:
             return int(json.load(reply)["result"], 16)
 
+    def active_evaluators(self) -> int:
+        """How many can be drawn to judge, the models that they can run declared."""
+        found = self.dgrid("evaluators", "--json").json["evaluators"]
+        return sum(one["state"] == "active" and one["models"] > 0 for one in found)
+
     def close(self) -> None:
         """Closes what the tests opened, and stops the network."""
         for client in self.clients:

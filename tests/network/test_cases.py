@@ -47,7 +47,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
         secretive = load_role(GatewayConfig, trial.home.role_file("gateway-2"), dev=True)
         trial._join("gateway", "secretive", replace(secretive, appeals=False))
         until(lambda: "impostor" in trial.serving(), what="the impostor", timeout_s=60)
-        until(lambda: trial._active_evaluators() == 4, what="the evaluators", timeout_s=60)
+        until(lambda: trial.network.active_evaluators() == 4, what="the evaluators", timeout_s=60)
         until(
             lambda: ask(trial, trial.home.key("node-1").address, count=6, gateway=1),
             what="the secretive gateway",
@@ -157,7 +157,7 @@ def test_who_keeps_a_drawn_leaf_from_its_judges_is_slashed_and_its_payer_refunde
 @pytest.mark.timeout(300)
 def test_who_signs_a_wrong_root_while_the_others_are_away_is_found_out_by_them_and_slashed(trial: Trial) -> None:
     trial._join("evaluator", "forger", trial._like("evaluator-1", EvaluatorConfig, "forger", PORT_BASE + 80))
-    until(lambda: trial._active_evaluators() == 5, what="the forger", timeout_s=60)
+    until(lambda: trial.network.active_evaluators() == 5, what="the forger", timeout_s=60)
     forger = trial.home.key("forger").address
     honest = [f"evaluator-{number}" for number in range(1, 5)]
     for name in honest:

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -38,13 +38,6 @@ def counted(network: RunningNetwork, name: str) -> int:
 
 def health(door: str) -> Any:
     return json.loads(fetched(f"{door}/healthz"))
-
-
-def serves(door: str) -> bool:
-    try:
-        return bool(health(door))
-    except URLError:
-        return False  # it is still starting: a network serves before its judges do
 
 
 def signature(door: str, number: int) -> Any:
@@ -93,7 +86,6 @@ def test_what_is_asked_is_judged_beside_other_nodes_answers_and_the_round_is_pos
 ) -> None:
     network = judged_network
     asked = network.openai()
-    until(lambda: all(map(serves, doors(network))), what="all evaluators to serve")
     for number in range(12):
         messages = [{"role": "user", "content": QUESTION.format(number=number)}]
         privacy = {"dgrid": {"privacy": "public" if number % 2 else "committee"}}
@@ -135,7 +127,6 @@ def test_a_network_that_is_stopped_between_commitment_and_opening_costs_nobody_i
     judged_network: RunningNetwork,
 ) -> None:
     network = judged_network
-    until(lambda: all(map(serves, doors(network))), what="all evaluators to serve")
     staked = {one["address"]: one["stake_wei"] for one in evaluators_of(network)}
     assert network.dgrid("chat", QUESTION.format(number=1)).code == 0
     committed = until(lambda: waiting_to_open(network), what="a commitment")

@@ -109,7 +109,7 @@ class Trial:
         count = len(HONEST_NODES) + len(CHEATING_NODES)
         until(lambda: len(self.serving()) == count, what="the nodes", timeout_s=120)
         count = len(HONEST_EVALUATORS) + len(CHEATING_EVALUATORS)
-        until(lambda: self._active_evaluators() == count, what="the evaluators", timeout_s=120)
+        until(lambda: self.network.active_evaluators() == count, what="the evaluators", timeout_s=120)
 
     def _like(self, member: str, kind: type[T], name: str, port: int) -> T:
         """A member's configuration under another name."""
@@ -131,10 +131,6 @@ class Trial:
         """The model of each node that serves, by the node's name."""
         nodes = self.network.dgrid("nodes", "--json").json["nodes"]
         return {self.name_of(node["address"]): node["model"] for node in nodes if node["state"] == "serving"}
-
-    def _active_evaluators(self) -> int:
-        found = self.network.dgrid("evaluators", "--json").json["evaluators"]
-        return sum(one["state"] == "active" and one["models"] > 0 for one in found)
 
     def sell(self, node: str, model: str) -> None:
         """Puts other weights into a node, whose operator says so."""

@@ -1,7 +1,8 @@
 """Gives the committees what they must judge, step by step, each durable before the next: drawn → sealed → disclosed →
 over.
 
-drawn: the seed of an anchored epoch is final on chain; if nobody has fixed it after a moment, this gateway does.
+drawn: the seed of an anchored epoch is final on chain; if nobody has fixed it after a moment, this gateway does. It
+waits a little longer where no evaluator is active, as when a network starts: the seed decides who can be drawn.
 sealed: the drawn leaves' contents, closed for their committees, are one blob on disk. disclosed: archives promised to
 keep the blob, and the chain names it. over: the round has ended, content would come too late, all that was kept is
 deleted. Killed anywhere, it goes on with the same blob: an epoch is sealed once and disclosed once.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from dgrid.chain.events import Role
 from dgrid.chain.view import Draw
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import CheckFailed, DGridError
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 0.25
 AGAIN_MS = 1000
 PATIENCE_MS = 1000  # after an anchor, for others to fix its seed
+EMPTY_PATIENCE_MS = 30_000  # while no evaluator is active: what is drawn then is judged by nobody
 CONTENTS_KEPT_S = 7 * 24 * 3600  # at most, where no seed is ever fixed
 RECENT_EPOCHS = 64
 
@@ -129,9 +132,10 @@ class Discloser:
 
     async def _fix_seed(self, epoch: int) -> None:
         """As soon as it may."""
-        anchor = self._court.view.roots.get((Address(self._bureau.key.address), epoch))
-        now_ms = self._bureau.now_ms()
-        if anchor is None or now_ms < anchor.timestamp_ms + PATIENCE_MS:
+        view, now_ms = self._court.view, self._bureau.now_ms()
+        anchor = view.roots.get((Address(self._bureau.key.address), epoch))
+        patience_ms = PATIENCE_MS if view.active(Role.EVALUATOR) else EMPTY_PATIENCE_MS
+        if anchor is None or now_ms < anchor.timestamp_ms + patience_ms:
             return
         self._not_before_ms[epoch] = now_ms + AGAIN_MS
         await self._court.fix_seed(epoch)

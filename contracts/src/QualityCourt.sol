@@ -48,7 +48,10 @@ contract QualityCourt is Payouts {
     error RootFinal(uint64 round, uint256 since);
     error NotDisputed(uint64 round);
 
-    event QualityPosted(uint64 indexed round, bytes32 digest, address poster, QualityRoot root);
+    /// @dev With its signatures, whoever sends it: those who signed a wrong root answer for it.
+    event QualityPosted(
+        uint64 indexed round, bytes32 digest, address poster, QualityRoot root, EvaluatorSignature[] signatures
+    );
     event Disputed(uint64 indexed round, bytes32 digest);
     event DisputeSettled(uint64 indexed round, bytes32 digest, bool overturned);
 
@@ -88,7 +91,7 @@ contract QualityCourt is Payouts {
         _last =
             Posted(digest, root.payoutsRoot, root.payoutsTotal, root.payoutsCount, root.round, uint64(block.timestamp));
 
-        emit QualityPosted(root.round, digest, msg.sender, root);
+        emit QualityPosted(root.round, digest, msg.sender, root, signatures);
         for (uint256 i = 0; i < releases.length; ++i) {
             _pull(releases[i].gateway);
         }

@@ -42,7 +42,7 @@ contract QualityCourtTest is Courtroom {
         bytes32 digest = _hashOf(root);
         EvaluatorSignature[] memory signatures = _signatures(root, 2);
         vm.expectEmit();
-        emit QualityCourt.QualityPosted(_round, digest, judge, root);
+        emit QualityCourt.QualityPosted(_round, digest, judge, root, signatures);
         vm.expectEmit();
         emit Payouts.Pulled(gateway, 20e18, 0);
         vm.prank(judge);

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,8 +161,8 @@ FORWARDER = "602e8060095f395ff33660019003806001" + "5f375f5f825f5f73{court}5af16
 """Calls the court with all but the first byte of what it is called with, and fails where that fails."""
 
 
-def test_who_signed_a_root_that_a_contract_posted_is_a_failed_check_and_no_fault(on_devnet: OnDevnet) -> None:
-    """An evaluator that stumbled over it would never dispute the root."""
+def test_who_signed_a_root_is_known_also_where_a_contract_posted_it(on_devnet: OnDevnet) -> None:
+    """Else whoever signs a wrong one could hide behind the contract's call."""
 
     async def main(net: Devnet) -> None:
         room, contract = await courtroom(net, *EVALUATORS), net.contracts.quality_court
@@ -177,8 +178,11 @@ def test_who_signed_a_root_that_a_contract_posted_is_a_failed_check_and_no_fault
         await net.rpc.call("eth_sendTransaction", [call])
         view = await seen(room, lambda view: bool(view.quality_roots))
         assert view.quality_roots[root.round].root == root
-        with pytest.raises(CheckFailed, match="by a contract's call"):
-            await cases.signatures_of(net.rpc, net.contracts, posted=view.quality_roots[root.round])
+        known = view.quality_roots[root.round]
+        found = await cases.signatures_of(net.rpc, net.contracts, posted=known)
+        assert [(one.evaluator, one.signature) for one in found] == signatures
+        with pytest.raises(CheckFailed, match="any more"):
+            await cases.signatures_of(net.rpc, net.contracts, posted=replace(known, block=known.block - 1))
 
     on_devnet(main)
 

@@ -29,11 +29,10 @@ async def anchor_call(rpc: Rpc, contracts: Contracts, *, anchor: Anchor) -> Anch
     data = await call_behind(rpc, settlement, event=EVENT, topics=topics, block=anchor.block)
     if data is None:
         raise CheckFailed(f"block {anchor.block} does not anchor the root any more")
-    shape = settlement.interface.functions["anchor"]
     try:
-        root, signature, stored = shape.inputs.decode(data[4:], 0)
+        root, signature, stored = settlement.decode_call("anchor", data)
     except AbiError:
         root, signature, stored = None, b"", ()
-    if root is None or data[:4] != shape.selector or EpochRoot(*root) != anchor.root:
+    if root is None or EpochRoot(*root) != anchor.root:
         raise CheckFailed("the root was anchored by a contract's call; the signatures that came with it cannot be seen")
     return AnchorCall(signature, tuple((Address(archive), promise) for archive, promise in stored))

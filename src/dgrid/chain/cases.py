@@ -7,20 +7,18 @@ roles' business; a call that comes too early or too late is Reverted.
 import time
 from dataclasses import dataclass
 
-from dgrid.chain.abi import AbiError
 from dgrid.chain.case_events import Refund, Subject
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
-from dgrid.chain.origins import data_of
+from dgrid.chain.origins import logs_at
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Before, Sender, TransactionReceipt
 from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
-from dgrid.wire.messages import QualityRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +114,11 @@ async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> Transac
 
 
 async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
-    """Who signed a posted root, from the transaction that posted it. Raises CheckFailed when a contract made the call,
-    ChainUnavailable.
-    """
-    data = await data_of(rpc, posted.transaction)
-    if data is None:
-        raise CheckFailed("the chain does not know the transaction that posted the root")
-    try:
-        root, _, signatures = contracts.quality_court.decode_call("post", data)
-    except AbiError:
-        root, signatures = None, ()
-    if root is None or QualityRoot(*root) != posted.root:
-        raise CheckFailed("the root was posted by a contract's call; who signed it cannot be seen")
-    return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in signatures]
+    """Who signed a posted root, whoever sent it. Raises CheckFailed (the chain has taken it back), ChainUnavailable."""
+    court, topics = contracts.quality_court, [posted.root.round.to_bytes(32, "big")]
+    logs = await logs_at(rpc, court, event="QualityPosted", topics=topics, block=posted.block)
+    events = [event.arguments for log in logs if (event := court.decode_log(log)) is not None]
+    for arguments in events:
+        if arguments["digest"] == posted.digest:
+            return [EvaluatorSignature(Address(evaluator), signed) for evaluator, signed in arguments["signatures"]]
+    raise CheckFailed(f"block {posted.block} does not post the root any more")

@@ -110,7 +110,6 @@ class PostedQuality:
     digest: Hash
     block: int
     timestamp_ms: int
-    transaction: bytes = b""  # the one that posted it
     block_hash: bytes = b""  # of the block that took it, which nobody could foresee
 
 
@@ -174,7 +173,7 @@ def change_judging(draft: JudgingView, event: CourtEvent, *, ready: Iterable[Dra
         case AuthorSet() | CanariesCommitted() | CanariesOpened():
             _change_canaries(draft, event)
         case QualityPosted(at, root, digest):
-            where = at.block, at.timestamp_ms, at.transaction, at.block_hash
+            where = at.block, at.timestamp_ms, at.block_hash
             draft.quality_roots[root.round] = PostedQuality(root, digest, *where)
         case PayoutClaimed():
             draft.paid_out[event.account] = event.claimed_wei

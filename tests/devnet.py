@@ -12,14 +12,15 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
-from dgrid.chain.contracts import Contracts
+from dgrid.chain.contracts import Contract, Contracts
 from dgrid.chain.deploy import ORDER, Deployment, create_all, creations, dev_parameters, predicted
 from dgrid.chain.devchain import DEV_ACCOUNT, DEV_CHAIN_ID, DevChain
 from dgrid.chain.funding import fund_dev
@@ -38,6 +39,8 @@ from dgrid.wire.typed import Domain, dgrid_domain
 POLL_MS = 40
 PATIENCE_S = 30.0
 PORTS = range(20_000, 32_000)
+FORWARDER = "602e8060095f395ff33660019003806001" + "5f375f5f825f5f73{contract}5af1602c575f5ffd5b00"
+"""Deploys what calls the contract with all but the first byte of its own data, and fails where that fails."""
 
 
 @dataclass
@@ -80,6 +83,19 @@ class Devnet:
         await watcher.start()
         self.stack.push_async_callback(watcher.stop)
         return watcher
+
+    async def call_through_another(self, contract: Contract, function: str, arguments: Sequence[Any]) -> None:
+        """Calls a contract by way of one that hands on what it is called with: the transaction's data is not the call.
+
+        All but the first byte of that data is, so that nobody can decode it as one.
+        """
+        code = bytes.fromhex(FORWARDER.format(contract=contract.address.hex()))
+        deployer = await self.sender("deployer", dgai_wei=0)
+        made = await deployer.create(code, label=f"forwarder to {contract.name}")
+        receipt = await self.rpc.call("eth_getTransactionReceipt", [to_hex(made.hash)])
+        data = to_hex(b"\0" + contract.encode(function, arguments))
+        call = {"from": to_hex(DEV_ACCOUNT.address), "to": receipt["contractAddress"], "gas": hex(5_000_000), "data": data}
+        await self.rpc.call("eth_sendTransaction", [call])
 
     async def balance(self, address: bytes) -> int:
         found: int = await self.contracts.dgai.read(self.rpc, "balanceOf", [address])

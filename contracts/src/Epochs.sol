@@ -52,7 +52,15 @@ abstract contract Epochs is Bonds {
     error RootVoid(address gateway, uint64 epoch);
     error ChallengeOpen(uint256 fromTimestamp, uint256 fromBlock);
 
-    event Anchored(address indexed gateway, uint64 indexed epoch, bytes32 digest, EpochRoot root);
+    /// @dev With its signature and its archives' promises, whoever sends it: each answers for what it signed.
+    event Anchored(
+        address indexed gateway,
+        uint64 indexed epoch,
+        bytes32 digest,
+        EpochRoot root,
+        bytes signature,
+        StoredSignature[] stored
+    );
 
     mapping(address gateway => Account) internal _accounts;
     mapping(address gateway => mapping(uint64 epoch => Anchor)) internal _anchors;
@@ -85,7 +93,7 @@ abstract contract Epochs is Bonds {
         account_.nextEpoch = root.epoch + 1;
         account_.pots += root.pot;
 
-        emit Anchored(root.gateway, root.epoch, digest, root);
+        emit Anchored(root.gateway, root.epoch, digest, root, signature, stored);
     }
 
     function digestOf(address gateway, uint64 epoch) external view returns (bytes32) {

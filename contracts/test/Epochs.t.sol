@@ -31,7 +31,7 @@ contract EpochsTest is World {
         bytes32 digest = exposed.hash(_root);
         (bytes memory signature, StoredSignature[] memory stored) = (book.signRoot(_root), _stored(_root.blobId, 2));
         vm.expectEmit();
-        emit Epochs.Anchored(gateway, 0, digest, _root);
+        emit Epochs.Anchored(gateway, 0, digest, _root, signature, stored);
         vm.prank(address(0xABC));
         settlement.anchor(_root, signature, stored);
         vm.assertEq(settlement.digestOf(gateway, 0), digest);

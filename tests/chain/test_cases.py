@@ -23,7 +23,7 @@ from dgrid.chain.contracts import Reverted
 from dgrid.chain.events import Role
 from dgrid.chain.view import ChainView
 from dgrid.core.errors import CheckFailed
-from dgrid.core.identity import Address, to_hex
+from dgrid.core.identity import Address
 from dgrid.core.keccak import keccak
 from dgrid.core.money import WEI
 from dgrid.settlement.cases import root_charge
@@ -157,25 +157,15 @@ def test_an_overturned_root_does_not_count_and_costs_those_who_signed_it(on_devn
     on_devnet(main)
 
 
-FORWARDER = "602e8060095f395ff33660019003806001" + "5f375f5f825f5f73{court}5af1602c575f5ffd5b00"
-"""Calls the court with all but the first byte of what it is called with, and fails where that fails."""
-
-
 def test_who_signed_a_root_is_known_also_where_a_contract_posted_it(on_devnet: OnDevnet) -> None:
     """Else whoever signs a wrong one could hide behind the contract's call."""
 
     async def main(net: Devnet) -> None:
-        room, contract = await courtroom(net, *EVALUATORS), net.contracts.quality_court
+        room = await courtroom(net, *EVALUATORS)
         await net.pass_time(3)
         root = await signable(room)
-        poster = await net.sender("anyone", dgai_wei=0)
-        made = await poster.create(bytes.fromhex(FORWARDER.format(court=contract.address.hex())), label="forwarder")
-        receipt = await net.rpc.call("eth_getTransactionReceipt", ["0x" + made.hash.hex()])
         signatures = sorted((one.evaluator, one.signature) for one in room.sign(root, *SIGNERS))
-        data = to_hex(b"\0" + contract.encode("post", [root, [], signatures]))
-        (account,) = (await net.rpc.call("eth_accounts", []))[:1]
-        call = {"from": account, "to": receipt["contractAddress"], "gas": hex(5_000_000), "data": data}
-        await net.rpc.call("eth_sendTransaction", [call])
+        await net.call_through_another(net.contracts.quality_court, "post", [root, [], signatures])
         view = await seen(room, lambda view: bool(view.quality_roots))
         assert view.quality_roots[root.round].root == root
         known = view.quality_roots[root.round]

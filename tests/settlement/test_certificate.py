@@ -63,6 +63,15 @@ def faults(certificate: Certificate) -> list[str]:
     return [check.name for check in verify_certificate(certificate) if not check.ok]
 
 
+def test_of_a_number_that_no_document_holds_there_is_no_certificate() -> None:
+    """A gateway can sign one: its fields have 64 bits."""
+    made = sound()
+    usage = msgspec.structs.replace(made.document.receipt.usage, served_at=2**60)
+    receipt = msgspec.structs.replace(made.document.receipt, usage=usage)
+    with pytest.raises(CheckFailed, match="a number that a document can hold"):
+        replace(made, document=replace(made.document, receipt=receipt)).encode()
+
+
 def test_a_sound_certificate_holds_and_survives_the_file() -> None:
     assert len(sound().members) == RULES.committee_size
     assert sum(member.opened is not None for member in sound().members) >= 1

@@ -152,20 +152,24 @@ def other_receipt(stage: Watched) -> HeldReceipt:
     return HeldReceipt(receipt, resealed)
 
 
-@pytest.mark.parametrize("is_anchored", [True, False])
-def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, *, is_anchored: bool) -> None:
+@pytest.mark.parametrize("anchored", ["by its settler", "through a contract", "not at all"])
+def test_a_second_root_for_an_epoch_is_proven(on_devnet: OnDevnet, anchored: str) -> None:
     async def main(net: Devnet) -> None:
         stage = await watched(net)
         await stage.history()
         stage.work(LIAR_EPOCH)
         books, evidence = stage.network.books, stage.watch.service.evidence
-        if is_anchored:
+        if anchored == "by its settler":
             root = (await stage.anchor(LIAR_EPOCH)).root
         else:
             closed = books.close(LIAR_EPOCH)
             assert closed is not None
             root = closed.root
-            evidence.hold_root(SignedRoot.by(books.key, root, domain=net.domain))
+            signed = SignedRoot.by(books.key, root, domain=net.domain)
+            if anchored == "not at all":
+                evidence.hold_root(signed)
+            else:
+                await stage.network.anchor_through_a_contract(closed, signed)
         other = second_root(root)
         evidence.hold_root(SignedRoot.by(books.key, other, domain=net.domain))
         await proven(stage, Number.DOUBLE)

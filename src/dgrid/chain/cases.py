@@ -13,10 +13,9 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
-from dgrid.chain.origins import logs_at
+from dgrid.chain.origins import root_event
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Before, Sender, TransactionReceipt
-from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.keccak import keccak
 
@@ -115,10 +114,6 @@ async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> Transac
 
 async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
     """Who signed a posted root, whoever sent it. Raises CheckFailed (the chain has taken it back), ChainUnavailable."""
-    court, topics = contracts.quality_court, [posted.root.round.to_bytes(32, "big")]
-    logs = await logs_at(rpc, court, event="QualityPosted", topics=topics, block=posted.block)
-    events = [event.arguments for log in logs if (event := court.decode_log(log)) is not None]
-    for arguments in events:
-        if arguments["digest"] == posted.digest:
-            return [EvaluatorSignature(Address(evaluator), signed) for evaluator, signed in arguments["signatures"]]
-    raise CheckFailed(f"block {posted.block} does not post the root any more")
+    topics = [posted.root.round.to_bytes(32, "big")]
+    found = await root_event(rpc, contracts.quality_court, event="QualityPosted", topics=topics, root=posted)
+    return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in found["signatures"]]

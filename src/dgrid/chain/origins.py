@@ -5,9 +5,13 @@ As a majority of the endpoints shows them. Says not who made a call: a contract 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from dgrid.chain.contracts import Contract
+from dgrid.chain.judging import PostedQuality
 from dgrid.chain.rpc import RawLog, Rpc, log_of
+from dgrid.chain.view import Anchor
+from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import to_hex
 
 
@@ -27,6 +31,19 @@ async def logs_at(
         lambda results: tuple(map(log_of, results[0])),
         what=f"the event {event} in block {block}",
     )
+
+
+async def root_event(
+    rpc: Rpc, contract: Contract, *, event: str, topics: Sequence[bytes], root: Anchor | PostedQuality
+) -> dict[str, Any]:
+    """The arguments of the event that brought a root to the chain, whoever sent it. Raises CheckFailed (the chain has
+    taken it back), ChainUnavailable, RpcError.
+    """
+    for log in await logs_at(rpc, contract, event=event, topics=topics, block=root.block):
+        found = contract.decode_log(log)
+        if found is not None and found.arguments["digest"] == root.digest:
+            return dict(found.arguments)
+    raise CheckFailed(f"block {root.block} does not hold the root {to_hex(root.digest)} any more")
 
 
 async def call_behind(rpc: Rpc, contract: Contract, *, event: str, topics: Sequence[bytes], block: int) -> bytes | None:

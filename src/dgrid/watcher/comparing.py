@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from dgrid.chain.anchor_calls import anchor_call
+from dgrid.chain.anchored_with import anchored_with
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import Role
 from dgrid.chain.rpc import Rpc
@@ -119,12 +119,8 @@ class Comparer:
         if anchor is None:
             return False
         if anchor.digest != held[0].root.struct_hash():
-            try:
-                call = await anchor_call(self.rpc, self.contracts, anchor=anchor)
-            except CheckFailed as error:
-                logger.warning("cannot show two roots of epoch %d: %s", anchor.root.epoch, error.message)
-                return True
-            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, call.signature)))
+            came_with = await anchored_with(self.rpc, self.contracts, anchor=anchor)
+            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, came_with.signature)))
         return True
 
 

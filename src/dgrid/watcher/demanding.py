@@ -9,14 +9,13 @@ import logging
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
-from dgrid.chain.anchor_calls import anchor_call
+from dgrid.chain.anchored_with import anchored_with
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Contracts, Reverted
 from dgrid.chain.demands import Demand, DemandState, demand_id
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.view import Anchor, ChainView
-from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
 from dgrid.settlement.proofs import LaneWay, LeafProof
@@ -167,11 +166,7 @@ class Demander:
 
     async def _convict(self, demand: Demand, anchor: Anchor) -> None:
         """Nobody showed the record: the gateway pays, and the archives that promised to keep it."""
-        try:
-            stored = (await anchor_call(self.rpc, self.contracts, anchor=anchor)).stored
-        except CheckFailed as error:
-            logger.warning("the archives of %s cannot be named: %s", demand.place, error.message)
-            stored = ()
+        stored = (await anchored_with(self.rpc, self.contracts, anchor=anchor)).stored
         charge = Charge(Number.WITHHELD, demand.gateway, demand.place.epoch, f"nobody shows {demand.place}")
         call = Challenge(charge, self.contracts.demands, "proveWithheld", (*_at(demand, anchor), stored))
         if await self.accuser.accuse(call):

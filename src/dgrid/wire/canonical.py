@@ -6,11 +6,13 @@ UTF-16 code units and writing without spaces is the whole of it; a float is refu
 
 import msgspec
 
+from dgrid.core.errors import CheckFailed
+
 JsonValue = object
 
 
 def canonical(value: JsonValue) -> bytes:
-    """The canonical bytes of a document. Raises ValueError on a float or an integer beyond 2⁵³ − 1."""
+    """The canonical bytes of a document. Raises CheckFailed on a float or an integer beyond 2⁵³ − 1."""
     return msgspec.json.encode(_ordered(value))
 
 
@@ -20,7 +22,7 @@ def _ordered(value: JsonValue) -> JsonValue:
     if isinstance(value, (list, tuple)):
         return [_ordered(item) for item in value]
     if isinstance(value, float) or (isinstance(value, int) and abs(value) > 2**53 - 1):
-        raise ValueError(f"not a canonical number: {value}")
+        raise CheckFailed(f"not a number that a document can hold: {value}")
     return value
 
 

@@ -94,7 +94,12 @@ class Devnet:
         made = await deployer.create(code, label=f"forwarder to {contract.name}")
         receipt = await self.rpc.call("eth_getTransactionReceipt", [to_hex(made.hash)])
         data = to_hex(b"\0" + contract.encode(function, arguments))
-        call = {"from": to_hex(DEV_ACCOUNT.address), "to": receipt["contractAddress"], "gas": hex(5_000_000), "data": data}
+        call = {
+            "from": to_hex(DEV_ACCOUNT.address),
+            "to": receipt["contractAddress"],
+            "gas": hex(5_000_000),
+            "data": data,
+        }
         await self.rpc.call("eth_sendTransaction", [call])
 
     async def balance(self, address: bytes) -> int:

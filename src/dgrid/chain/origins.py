@@ -15,7 +15,7 @@ from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import to_hex
 
 
-async def logs_at(
+async def _logs_at(
     rpc: Rpc, contract: Contract, *, event: str, topics: Sequence[bytes], block: int
 ) -> tuple[RawLog, ...]:
     """A block's events of one kind with these indexed arguments. Raises ChainUnavailable, RpcError."""
@@ -39,7 +39,7 @@ async def root_event(
     """The arguments of the event that brought a root to the chain, whoever sent it. Raises CheckFailed (the chain has
     taken it back), ChainUnavailable, RpcError.
     """
-    for log in await logs_at(rpc, contract, event=event, topics=topics, block=root.block):
+    for log in await _logs_at(rpc, contract, event=event, topics=topics, block=root.block):
         found = contract.decode_log(log)
         if found is not None and found.arguments["digest"] == root.digest:
             return dict(found.arguments)
@@ -51,7 +51,7 @@ async def call_behind(rpc: Rpc, contract: Contract, *, event: str, topics: Seque
 
     Raises ChainUnavailable, RpcError.
     """
-    logs = await logs_at(rpc, contract, event=event, topics=topics, block=block)
+    logs = await _logs_at(rpc, contract, event=event, topics=topics, block=block)
     if not logs:
         return None
     transaction = to_hex(logs[0].transaction_hash)

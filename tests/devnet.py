@@ -85,9 +85,8 @@ class Devnet:
         return watcher
 
     async def call_through_another(self, contract: Contract, function: str, arguments: Sequence[Any]) -> None:
-        """Calls a contract by way of one that hands on what it is called with: the transaction's data is not the call.
-
-        All but the first byte of that data is, so that nobody can decode it as one.
+        """Calls a contract through one that drops the first byte of its own data and hands on the rest, so that the
+        transaction's data does not decode as the call.
         """
         code = bytes.fromhex(FORWARDER.format(contract=contract.address.hex()))
         deployer = await self.sender("deployer", dgai_wei=0)

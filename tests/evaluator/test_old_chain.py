@@ -56,11 +56,15 @@ def lived(view: ChainView, epoch: int, *, is_settled: bool) -> None:
         view.quality_roots[epoch + 1] = posted(epoch + 1)
 
 
+MODELS: tuple[bytes, ...] = (b"m" * 32,)
+
+
 def an_old_view() -> ChainView:
     """Long settled epochs and one in the middle of its round."""
     empty = {name: type(getattr(BLANK, name))() for name in ("roots", "commitments", "openings", "quality_roots")}
     members = {(Role.EVALUATOR, one): member(one) for one in EVALUATORS}
-    view = replace(BLANK, **empty, draws=Draws(), canary_openings=ByEpoch(), members=members)
+    declared = dict.fromkeys(members, MODELS)
+    view = replace(BLANK, **empty, draws=Draws(), canary_openings=ByEpoch(), members=members, declared=declared)
     for epoch in range(PAST):
         lived(view, epoch, is_settled=True)
     lived(view, ROUND - 2, is_settled=True)

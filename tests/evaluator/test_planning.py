@@ -49,6 +49,7 @@ def view_of(*, draws: bool = True, evaluators: tuple[Address, ...] = (ME, OTHER,
     return replace(
         BLANK,
         members={(Role.EVALUATOR, one): member(one) for one in evaluators},
+        declared={(Role.EVALUATOR, one): (b"m" * 32,) for one in evaluators},
         roots=ByEpoch({(GATEWAY, 5): Anchor(root, Hash(root.struct_hash()), 10, opens_ms)}),
         draws=Draws({(GATEWAY, 5): draw} if draws else {}),
     )
@@ -78,6 +79,12 @@ def test_a_seed_is_fixed_by_one_evaluator_and_by_the_next_only_if_that_fails() -
         for one in (ME, OTHER, THIRD)
     ]
     assert sorted(at - opens_s for at in turns) == [0, APART_S, 2 * APART_S]
+
+
+def test_who_has_not_said_which_models_it_runs_fixes_no_seed() -> None:
+    """Nobody could be drawn by it where it is the first to come."""
+    view = replace(view_of(draws=False), declared={})
+    assert plan(sight(view, WINDOWS.commit_from_s + 60)) is None
 
 
 def test_a_void_root_is_never_drawn_from() -> None:

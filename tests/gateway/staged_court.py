@@ -39,11 +39,12 @@ class StagedCourt:
         self.view = replace(self.view, parameters=ParameterHistory.of(parameters))
 
     def enrol(self, evaluators: tuple[DrawnEvaluator, ...]) -> None:
-        """From now on these are active, and no others are drawn."""
+        """From now on these are active, with their models declared, and no others are drawn."""
         self.evaluators = evaluators
         for one in evaluators:
             who = Role.EVALUATOR, one.address
             self.view.members[who] = Member(*who, "", one.stake_wei, 0, bytes(32), one.encryption_key, active=True)
+            self.view.declared[who] = one.models
 
     def anchored(self, root: EpochRoot) -> None:
         anchor = Anchor(root, Hash(root.struct_hash()), 7, self.now_ms(), b"\x77" * 32)

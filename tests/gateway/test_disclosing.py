@@ -263,9 +263,12 @@ def test_a_gateway_waits_for_the_first_evaluator_before_it_lets_anything_be_draw
         await stage.ask()
         epoch = await anchored(stage)
         stage.now_ms.ahead_ms += 10_000
+        stage.court.enrol(evaluators())
+        models = dict(stage.court.view.declared)
+        stage.court.view.declared.clear()  # registered, and nobody knows yet what they can judge
         await asyncio.sleep(0.6)
         assert stage.court.fixed == []
-        stage.court.enrol(evaluators())
+        stage.court.view.declared.update(models)
         (leaf,) = (await disclosure(stage)).leaves
         assert stage.court.fixed == [epoch]
         assert len(leaf.keys) == DRAWN_ALL.committee_size

@@ -10,7 +10,7 @@ from tests.watcher.stage import EPOCHS, LIAR_EPOCH, WATCHDOG, Watched, watched
 
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Reverted
-from dgrid.chain.demands import DemandState
+from dgrid.chain.demands import DemandState, demand_id
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Anchor
 from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
@@ -67,6 +67,30 @@ def test_withheld_records_cost_the_gateway_and_the_archives_that_promised_them(o
         rewarded = [gateways * parameters.reporter_bps // BPS]
         rewarded += [parameters.undisclosed_penalty_wei * parameters.reporter_bps // BPS] * len(stakes)
         assert await stage.reward() == parameters.demand_deposit_wei + sum(rewarded)
+
+    on_devnet(main)
+
+
+def test_who_ends_a_demand_and_names_no_archive_saves_none(on_devnet: OnDevnet) -> None:
+    async def main(net: Devnet) -> None:
+        stage = await watched(net)
+        await stage.history()
+        closed = await stage.lie("withheld")
+        stage.withhold(closed)
+        place = await demanded(stage)
+        stakes = {one.address: one.stake_wei for one in stage.network.watcher.finalized.active(Role.ARCHIVE)}
+        await stage.pass_time(DEMAND_S)
+        friend = await net.sender("a friend of the archives", dgai_wei=0)
+        arguments = closed.root, place.lane, place.sequence, ()
+        await friend.send(net.contracts.demands, "proveWithheld", arguments, label="names none")
+        await stage.pass_time(1)
+        name = demand_id(stage.network.books.key.address, place)
+        await stage.network.watcher.until(lambda view: view.demands[name].state is DemandState.WITHHELD, timeout_s=30)
+        await stage.step()
+        penalty_wei = stage.network.watcher.finalized.parameters.last.undisclosed_penalty_wei
+        for address, stake in stakes.items():
+            left = await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address])
+            assert stake - left == penalty_wei
 
     on_devnet(main)
 

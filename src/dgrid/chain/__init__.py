@@ -6,7 +6,7 @@
   `events` and `case_events`, each at its place in `moments`; `view` folds them, with `judging`, `case_view`, `ballots`,
   `demands` and `parameter_history`. `by_epoch` and `backlog` keep that cheap on an old chain, `attendance` remembers
   when it was followed, `facts` holds what never changes. `origins` finds an event again, or the call behind it;
-  `anchored_with` tells what was signed of a root.
+  `anchor_signatures` tells what was signed of a root.
 - Taking part: `enroll`, `channels`, `listings`, `court`, `cases` and `voting`, one transaction for each verb.
 - Beginning: `parameters` is the catalogue of what members may change; `networks` and `deploy` put contracts on a chain;
   `devchain` is the one of this machine, and `funding` its money.

@@ -13,7 +13,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
-from dgrid.chain.origins import root_event
+from dgrid.chain.origins import event_of
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Before, Sender, TransactionReceipt
 from dgrid.core.identity import Address, to_hex
@@ -113,7 +113,9 @@ async def unjail(sender: Sender, contracts: Contracts, *, role: Role) -> Transac
 
 
 async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality) -> list[EvaluatorSignature]:
-    """Who signed a posted root, whoever sent it. Raises CheckFailed (the chain has taken it back), ChainUnavailable."""
+    """Who signed a posted root, whoever sent it. Raises CheckFailed (the chain does not show it), ChainUnavailable,
+    RpcError.
+    """
     topics = [posted.root.round.to_bytes(32, "big")]
-    found = await root_event(rpc, contracts.quality_court, event="QualityPosted", topics=topics, root=posted)
+    found = await event_of(rpc, contracts.quality_court, name="QualityPosted", topics=topics, posted=posted)
     return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in found["signatures"]]

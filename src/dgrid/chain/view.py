@@ -175,6 +175,10 @@ class ChainView(CasesView):
         """The members of a role with enough stake that are not in jail."""
         return [member for (of, _), member in self.members.items() if of is role and member.active]
 
+    def drawable(self) -> list[Member]:
+        """The evaluators that can be drawn now: active ones that have said which models they run."""
+        return [member for member in self.active(Role.EVALUATOR) if self.declared.get((member.role, member.address))]
+
     def is_active(self, role: Role, address: Address) -> bool:
         """Whether an address is a member under a role, with enough stake and not in jail."""
         member = self.members.get((role, address))

@@ -156,9 +156,9 @@ def _commits(sight: Sight) -> Iterator[Step]:
 
 def _seeds(sight: Sight) -> Iterator[Step]:
     """Anchored roots that nobody drew from yet, the oldest first; evaluators take turns, so that one sends it."""
-    if not _is_active(sight):
-        return
     view = sight.view
+    if not any(member.address == sight.me for member in view.drawable()):
+        return
     waiting = sorted((epoch, gateway) for gateway, epoch in view.undrawn() if not view.is_void(gateway, epoch))
     for epoch, gateway in waiting[:SEEDS_AT_ONCE]:
         anchored_s = view.roots[(gateway, epoch)].timestamp_ms // 1000

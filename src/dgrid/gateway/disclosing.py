@@ -2,7 +2,7 @@
 over.
 
 drawn: the seed of an anchored epoch is final on chain; if nobody has fixed it after a moment, this gateway does. It
-waits a little longer where no evaluator is active, as when a network starts: the seed decides who can be drawn.
+waits longer while no evaluator can be drawn, as when a network starts: who joins later has no part in an epoch's draw.
 sealed: the drawn leaves' contents, closed for their committees, are one blob on disk. disclosed: archives promised to
 keep the blob, and the chain names it. over: the round has ended, content would come too late, all that was kept is
 deleted. Killed anywhere, it goes on with the same blob: an epoch is sealed once and disclosed once.
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dgrid.chain.events import Role
 from dgrid.chain.view import Draw
 from dgrid.core.epochs import EpochClock
 from dgrid.core.errors import CheckFailed, DGridError
@@ -45,7 +44,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 0.25
 AGAIN_MS = 1000
 PATIENCE_MS = 1000  # after an anchor, for others to fix its seed
-EMPTY_PATIENCE_MS = 30_000  # while no evaluator is active: what is drawn then is judged by nobody
+EMPTY_PATIENCE_MS = 30_000  # while no evaluator can be drawn: then nobody would judge
 CONTENTS_KEPT_S = 7 * 24 * 3600  # at most, where no seed is ever fixed
 RECENT_EPOCHS = 64
 
@@ -134,7 +133,7 @@ class Discloser:
         """As soon as it may."""
         view, now_ms = self._court.view, self._bureau.now_ms()
         anchor = view.roots.get((Address(self._bureau.key.address), epoch))
-        patience_ms = PATIENCE_MS if view.active(Role.EVALUATOR) else EMPTY_PATIENCE_MS
+        patience_ms = PATIENCE_MS if view.drawable() else EMPTY_PATIENCE_MS
         if anchor is None or now_ms < anchor.timestamp_ms + patience_ms:
             return
         self._not_before_ms[epoch] = now_ms + AGAIN_MS

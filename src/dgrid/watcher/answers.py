@@ -1,5 +1,6 @@
 """What an answer to a demand showed, read from the call that brought it: a record's way up to the root, or a lane's."""
 
+import contextlib
 from typing import Any
 
 from dgrid.chain.abi import AbiError
@@ -25,12 +26,8 @@ async def shown_way(
     found = await call_behind(rpc, demands, event=EVENT, topics=[demand.id], block=demand.ended_block)
     data = found or b""
     for name, read in (("answer", _record_way), ("answerAbsent", _lane_way)):
-        shape = demands.interface.functions[name]
-        if data[:4] == shape.selector:
-            try:
-                return read(shape.inputs.decode(data[4:], 0), demand, records)
-            except (AbiError, ValueError):
-                return None
+        with contextlib.suppress(AbiError, ValueError):
+            return read(demands.decode_call(name, data), demand, records)
     return None
 
 

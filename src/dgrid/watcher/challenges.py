@@ -54,6 +54,10 @@ class Charge:
     epoch: int  # from which on its roots become void
     text: str
 
+    def label(self, function: str) -> str:
+        """Names the intent in the sender's journal: one of a kind for an epoch is enough."""
+        return f"challenge:{function}:{to_hex(self.gateway)}:{self.epoch}"
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
@@ -66,8 +70,7 @@ class Challenge:
 
     @property
     def label(self) -> str:
-        """Names the intent in the sender's journal: one of a kind for an epoch is enough."""
-        return f"challenge:{self.function}:{to_hex(self.charge.gateway)}:{self.charge.epoch}"
+        return self.charge.label(self.function)
 
 
 class Prosecutor:

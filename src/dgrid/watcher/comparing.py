@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from dgrid.chain.anchored_with import anchored_with
+from dgrid.chain.anchor_signatures import anchor_signatures
 from dgrid.chain.contracts import Contracts
 from dgrid.chain.events import Role
 from dgrid.chain.rpc import Rpc
@@ -119,8 +119,8 @@ class Comparer:
         if anchor is None:
             return False
         if anchor.digest != held[0].root.struct_hash():
-            came_with = await anchored_with(self.rpc, self.contracts, anchor=anchor)
-            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, came_with.signature)))
+            signed = await anchor_signatures(self.rpc, self.contracts, anchor=anchor)
+            await self.accuser.accuse(self.prosecutor.two_roots(held[0], SignedRoot(anchor.root, signed.gateway)))
         return True
 
 

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
-from dgrid.chain.anchored_with import anchored_with
+from dgrid.chain.anchor_signatures import anchor_signatures
 from dgrid.chain.channels import approve
 from dgrid.chain.contracts import Contracts, Reverted
 from dgrid.chain.demands import Demand, DemandState, demand_id
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import TransactionRefused
 from dgrid.chain.view import Anchor, ChainView
+from dgrid.core.errors import CheckFailed
 from dgrid.core.identity import Address, to_hex
 from dgrid.core.places import Place
 from dgrid.settlement.proofs import LaneWay, LeafProof
@@ -29,6 +30,7 @@ from dgrid.wire.messages import EpochRoot
 
 logger = logging.getLogger(__name__)
 
+ENDING = "proveWithheld"
 OPEN_MAX = 16  # demands of ours at a time
 OF_AN_EPOCH_MAX = 3  # whose records stay away though what was asked for was shown: each answer is paid for
 UNSEEN_BITS = 21  # of places in a lane that nobody saw, one more than those of the last that a blob can hold
@@ -131,7 +133,7 @@ class Demander:
 
     async def step(self, view: ChainView, *, now_ms: int) -> None:
         """Brings overdue demands to their end. Raises ChainUnavailable."""
-        due = [one for one in view.demands.values() if one.state is DemandState.OPEN]
+        due = [one for one in view.demands.values() if self._is_to_end(one)]
         if not due:
             return
         now_ms = max(now_ms, await self.rpc.now_s() * 1000)
@@ -140,7 +142,15 @@ class Demander:
                 with self.backoff.trying(demand.id, f"the demand for {demand.place} is not at its end"):
                     await self._end(demand, view, now_ms=now_ms)
 
+    def _is_to_end(self, demand: Demand) -> bool:
+        """Also one of ours that somebody else has ended, who may have named no archive, as friends of those would."""
+        is_ours = demand.demander == self.address and not self.accuser.sender.is_sent(_charged(demand).label(ENDING))
+        return demand.state is DemandState.OPEN or (demand.state is DemandState.WITHHELD and is_ours)
+
     async def _end(self, demand: Demand, view: ChainView, *, now_ms: int) -> None:
+        if demand.state is DemandState.WITHHELD:
+            await self._convict(demand, view.roots[(demand.gateway, demand.place.epoch)])
+            return
         is_void = view.is_void(demand.gateway, demand.place.epoch)
         grace_ms = 0 if demand.demander == self.address else OTHERS_MS
         if now_ms < demand.until_ms + grace_ms or (is_void and grace_ms):
@@ -165,10 +175,13 @@ class Demander:
         await self.accuser.sender.send(self.contracts.demands, "demand", arguments, label=label)
 
     async def _convict(self, demand: Demand, anchor: Anchor) -> None:
-        """Nobody showed the record: the gateway pays, and the archives that promised to keep it."""
-        stored = (await anchored_with(self.rpc, self.contracts, anchor=anchor)).stored
-        charge = Charge(Number.WITHHELD, demand.gateway, demand.place.epoch, f"nobody shows {demand.place}")
-        call = Challenge(charge, self.contracts.demands, "proveWithheld", (*_at(demand, anchor), stored))
+        """Nobody showed the record: the gateway pays, and the archives that promised to keep it, if they are known."""
+        try:
+            archives = (await anchor_signatures(self.rpc, self.contracts, anchor=anchor)).archives
+        except CheckFailed as error:
+            logger.warning("the archives of %s cannot be named: %s", demand.place, error.message)
+            archives = ()
+        call = Challenge(_charged(demand), self.contracts.demands, ENDING, (*_at(demand, anchor), archives))
         if await self.accuser.accuse(call):
             self.metrics.demands.add(1, "withheld")
 
@@ -184,6 +197,10 @@ class Demander:
 def deposit_wei(view: ChainView, *, now_s: int) -> int:
     """What a demand that is made now takes."""
     return view.parameters_at(1000 * now_s).demand_deposit_wei
+
+
+def _charged(demand: Demand) -> Charge:
+    return Charge(Number.WITHHELD, demand.gateway, demand.place.epoch, f"nobody shows {demand.place}")
 
 
 def _at(demand: Demand, anchor: Anchor) -> tuple[EpochRoot, int, int]:

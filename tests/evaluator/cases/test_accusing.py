@@ -166,7 +166,7 @@ def test_a_wrong_root_whose_signers_cannot_be_told_is_disputed_all_the_same() ->
     activate(judged, 1)
 
     async def unseen(_: PostedQuality) -> frozenset[Address]:
-        raise CheckFailed("block 30 does not post the root any more")
+        raise CheckFailed("block 30 does not show the root")
 
     async def main(office: Office) -> None:
         office.accuser.signers = unseen

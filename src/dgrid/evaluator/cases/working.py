@@ -20,7 +20,7 @@ from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.sender import Before, Sender
 from dgrid.chain.view import ChainView, PostedQuality
 from dgrid.chain.watcher import ChainWatcher
-from dgrid.core.errors import ChainUnavailable, CheckFailed, DGridError
+from dgrid.core.errors import ChainUnavailable, DGridError
 from dgrid.core.identity import Address, to_hex
 from dgrid.evaluator.cases.accusing import Accuser
 from dgrid.evaluator.cases.journal import FixedVote, VoteJournal
@@ -105,16 +105,11 @@ class CourtDesk:
         return fixed
 
     async def slash_signers(self, case: Case, view: ChainView) -> None:
-        """Raises ChainUnavailable; a signer that is slashed already is passed over, and one that cannot be told."""
+        """Raises CheckFailed, ChainUnavailable; a signer that is slashed already is passed over."""
         posted = view.overturned.get(int.from_bytes(case.matter, "big"))
         if posted is None:
             return
-        try:
-            signatures = await self._signatures(posted)
-        except CheckFailed as error:
-            logger.warning("the signers of the overturned root of round %d: %s", posted.root.round, error.message)
-            return
-        for one in signatures:
+        for one in await self._signatures(posted):
             try:
                 await cases.slash_signer(
                     self.sender, self.contracts, case=case.id, evaluator=one.evaluator, signature=one.signature

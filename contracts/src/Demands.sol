@@ -18,6 +18,7 @@ import {
     Dispatch,
     EpochRoot,
     Hashes,
+    Inclusion,
     LaneLeaf,
     LaneProof,
     Leaf,
@@ -25,6 +26,7 @@ import {
     NodeReceipt,
     Role,
     Seal,
+    Step,
     StoredSignature,
     Usage
 } from "./Types.sol";
@@ -93,6 +95,9 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         uint64 until
     );
     event Answered(bytes32 indexed id, address indexed answerer, bool absent);
+    /// @dev The way up that an answer showed, whoever sent it: where sums are wrong, it leads to the lie.
+    event RecordProven(bytes32 indexed id, Inclusion inclusion);
+    event AbsenceProven(bytes32 indexed id, Step[] lanePath);
     event Withheld(bytes32 indexed id, address indexed demander, bool convicted);
     event Excused(address indexed gateway, uint64 indexed epoch, bytes32 blobId);
     event ArchiveSlashed(
@@ -146,6 +151,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         _requireIncluded(record.proof);
         require(_isWhole(leaf, record), IncompleteRecord());
 
+        emit RecordProven(id, record.proof.inclusion);
         _answer(id, found, false);
     }
 
@@ -159,6 +165,7 @@ contract Demands is Evidence, ReentrancyGuardTransient {
         uint64 count = lane.laneLeaf.count;
         require(sequence >= count, NotAbsent(sequence, count));
 
+        emit AbsenceProven(id, lane.lanePath);
         _answer(id, found, true);
     }
 

@@ -85,6 +85,8 @@ contract DemandsTest is Demanding {
         Record memory record = _anchored();
         bytes32 id = _demand(1);
         vm.expectEmit();
+        emit Demands.RecordProven(id, record.proof.inclusion);
+        vm.expectEmit();
         emit Demands.Answered(id, helper, false);
         _answer(record);
         vm.assertEq(token.balanceOf(helper), DEMAND_DEPOSIT);
@@ -155,7 +157,9 @@ contract DemandsTest is Demanding {
 
     function test_a_place_beyond_the_lanes_end_is_answered_by_its_length() public {
         _anchored();
-        _demand(3);
+        bytes32 id = _demand(3);
+        vm.expectEmit();
+        emit Demands.AbsenceProven(id, book.laneProof(0, 0).lanePath);
         _answerAbsent(3);
         vm.assertEq(token.balanceOf(helper), DEMAND_DEPOSIT);
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dgrid.chain.contracts import Contracts
-from dgrid.chain.origins import event_of
+from dgrid.chain.past_events import root_event
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.view import Anchor
 from dgrid.core.identity import Address
@@ -22,6 +22,6 @@ async def anchor_signatures(rpc: Rpc, contracts: Contracts, *, anchor: Anchor) -
     RpcError.
     """
     topics = anchor.root.gateway.rjust(32, b"\0"), anchor.root.epoch.to_bytes(32, "big")
-    found = await event_of(rpc, contracts.settlement, name="Anchored", topics=topics, posted=anchor)
+    found = await root_event(rpc, contracts.settlement, name="Anchored", topics=topics, posted=anchor)
     archives = tuple((Address(archive), promise) for archive, promise in found["stored"])
     return AnchorSignatures(found["signature"], archives)

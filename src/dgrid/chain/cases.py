@@ -13,7 +13,7 @@ from dgrid.chain.contracts import Contracts
 from dgrid.chain.court import EvaluatorSignature
 from dgrid.chain.events import Role
 from dgrid.chain.judging import PostedQuality
-from dgrid.chain.origins import event_of
+from dgrid.chain.past_events import root_event
 from dgrid.chain.rpc import Rpc
 from dgrid.chain.sender import Before, Sender, TransactionReceipt
 from dgrid.core.identity import Address, to_hex
@@ -117,5 +117,5 @@ async def signatures_of(rpc: Rpc, contracts: Contracts, *, posted: PostedQuality
     RpcError.
     """
     topics = [posted.root.round.to_bytes(32, "big")]
-    found = await event_of(rpc, contracts.quality_court, name="QualityPosted", topics=topics, posted=posted)
+    found = await root_event(rpc, contracts.quality_court, name="QualityPosted", topics=topics, posted=posted)
     return [EvaluatorSignature(Address(evaluator), signature) for evaluator, signature in found["signatures"]]

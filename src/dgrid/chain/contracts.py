@@ -223,14 +223,6 @@ class Contract:
         values = self.interface.functions[function].outputs.decode(data, 0)
         return values[0] if len(values) == 1 else values
 
-    def decode_call(self, function: str, data: bytes) -> tuple[Any, ...]:
-        """The arguments in a call's data. Raises AbiError, also when it is another function's."""
-        shape = self.interface.functions[function]
-        if data[:4] != shape.selector:
-            raise AbiError(f"the call is not one of {function}")
-        arguments: tuple[Any, ...] = shape.inputs.decode(data[4:], 0)
-        return arguments
-
     def decode_log(self, log: RawLog) -> LogEvent | None:
         """The event in a log of this contract; None when it is another's or unknown. Raises AbiError."""
         if log.address != self.address or not log.topics:

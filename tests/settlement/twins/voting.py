@@ -34,7 +34,7 @@ def a_vote(world: Twins, changes: list[Change]) -> None:
     draft = Draft(tuple(sorted(values, key=lambda one: one[0].index)))
     (call,) = setting_calls(draft.values, contracts=world.contracts)
     contract, timelock = world.contracts.parameters, world.contracts.timelock.address
-    arguments = contract.decode_call("set", call.data)
+    arguments = contract.interface.functions["set"].inputs.decode(call.data[4:], 0)
     refusal = world.chain.would_refuse(Call(timelock, contract, "set", arguments))
     _require_same(world, draft, refusal)
     if refusal is None:

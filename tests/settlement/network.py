@@ -127,7 +127,7 @@ class Settling:
         assert len(promises) == len(self.stores)
         self.queue.accept(AnchorOrder(closed.root, signed.signature, tuple(promises)))
         await self.loop.step()
-        await self._is_anchored(epoch)
+        await self._until_anchored(epoch)
         return closed
 
     async def anchor_through_a_contract(self, closed: ClosedEpoch, signed: SignedRoot) -> None:
@@ -135,9 +135,9 @@ class Settling:
         promises = await self._stored(closed, signed, honest=True)
         order = AnchorOrder(closed.root, signed.signature, tuple(promises))
         await self.net.call_through_another(self.net.contracts.settlement, "anchor", order.arguments())
-        await self._is_anchored(signed.root.epoch)
+        await self._until_anchored(signed.root.epoch)
 
-    async def _is_anchored(self, epoch: int) -> None:
+    async def _until_anchored(self, epoch: int) -> None:
         key = self.books.key.address, epoch
         await self.watcher.until(lambda view: key in view.roots, timeout_s=30)
 

@@ -13,6 +13,7 @@ from dgrid.chain.contracts import Reverted
 from dgrid.chain.demands import DemandState, demand_id
 from dgrid.chain.events import Kind, Role
 from dgrid.chain.view import Anchor
+from dgrid.core.identity import Address
 from dgrid.core.merkle import SumTree, TreeNode, lane_item, leaf
 from dgrid.core.money import BPS, WEI
 from dgrid.core.places import Place
@@ -50,19 +51,29 @@ async def convicted_after_its_time(stage: Watched) -> None:
     assert found.challenge == Number.WITHHELD
 
 
+def archive_stakes(stage: Watched) -> dict[Address, int]:
+    return {one.address: one.stake_wei for one in stage.network.watcher.finalized.active(Role.ARCHIVE)}
+
+
+async def assert_that_each_was_slashed(stage: Watched, stakes: dict[Address, int]) -> None:
+    """Once: archives had these stakes before."""
+    penalty_wei = stage.network.watcher.finalized.parameters.last.undisclosed_penalty_wei
+    for address, stake in stakes.items():
+        left = await stage.net.contracts.registry.read(stage.net.rpc, "stakeOf", [Role.ARCHIVE, address])
+        assert stake - left == penalty_wei
+
+
 def test_withheld_records_cost_the_gateway_and_the_archives_that_promised_them(on_devnet: OnDevnet) -> None:
     async def main(net: Devnet) -> None:
         stage = await watched(net)
         await stage.history()
         stage.withhold(await stage.lie("withheld"))
         assert await demanded(stage) == Place(LIAR_EPOCH, 2, 0)
-        stakes = {one.address: one.stake_wei for one in stage.network.watcher.finalized.active(Role.ARCHIVE)}
+        stakes = archive_stakes(stage)
         assert await stage.reward() == 0
         await convicted_after_its_time(stage)
         parameters = stage.network.watcher.finalized.parameters.last
-        for address, stake in stakes.items():
-            left = await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address])
-            assert stake - left == parameters.undisclosed_penalty_wei
+        await assert_that_each_was_slashed(stage, stakes)
         gateways = (2000 * WEI + 1000 * WEI) * parameters.gateway_slash_bps // BPS
         rewarded = [gateways * parameters.reporter_bps // BPS]
         rewarded += [parameters.undisclosed_penalty_wei * parameters.reporter_bps // BPS] * len(stakes)
@@ -78,7 +89,7 @@ def test_who_ends_a_demand_and_names_no_archive_saves_none(on_devnet: OnDevnet) 
         closed = await stage.lie("withheld")
         stage.withhold(closed)
         place = await demanded(stage)
-        stakes = {one.address: one.stake_wei for one in stage.network.watcher.finalized.active(Role.ARCHIVE)}
+        stakes = archive_stakes(stage)
         await stage.pass_time(DEMAND_S)
         friend = await net.sender("a friend of the archives", dgai_wei=0)
         arguments = closed.root, place.lane, place.sequence, ()
@@ -87,10 +98,7 @@ def test_who_ends_a_demand_and_names_no_archive_saves_none(on_devnet: OnDevnet) 
         name = demand_id(stage.network.books.key.address, place)
         await stage.network.watcher.until(lambda view: view.demands[name].state is DemandState.WITHHELD, timeout_s=30)
         await stage.step()
-        penalty_wei = stage.network.watcher.finalized.parameters.last.undisclosed_penalty_wei
-        for address, stake in stakes.items():
-            left = await net.contracts.registry.read(net.rpc, "stakeOf", [Role.ARCHIVE, address])
-            assert stake - left == penalty_wei
+        await assert_that_each_was_slashed(stage, stakes)
 
     on_devnet(main)
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.evaluator.stage import Seat, Stage, on_stage
-from tests.evaluator.test_working import commit_all, reveal_all
+from tests.evaluator.stage import Stage, on_stage
+from tests.evaluator.test_working import committed, reveal_all
 from tests.settlement.network import STAKE_WEI
 from tests.watcher.stage import WATCHDOG, Later, a_watch
 
@@ -18,7 +18,7 @@ from dgrid.chain.facts import Facts
 from dgrid.chain.judging import Opening
 from dgrid.chain.parameter_history import ParameterHistory
 from dgrid.chain.parameters import Parameters
-from dgrid.chain.view import ChainView, Draw
+from dgrid.chain.view import ChainView
 from dgrid.core.identity import Address
 from dgrid.core.money import BPS
 from dgrid.processes.watcher import Watch
@@ -47,15 +47,6 @@ def test_who_opened_or_was_reported_is_left_alone() -> None:
     opened, reported = {(3, ALICE): Opening(bytes(32), bytes(32))}, {(3, BOB): 1}
     view = replace(VIEW, openings=ByEpoch(opened), penalized=ByEpoch(reported))
     assert withheld(view, ALWAYS, now_s=OPEN_FROM_S + OTHERS_S) == []
-
-
-async def committed(stage: Stage, *seats: Seat) -> Draw:
-    await stage.anchor(40)
-    draw = await stage.drawn(40, seats[0])
-    await stage.disclose(draw)
-    await stage.judged(draw, *seats)
-    await commit_all(stage, draw, *seats)
-    return draw
 
 
 async def watch_on(stage: Stage) -> Watch:

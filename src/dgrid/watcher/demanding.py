@@ -144,8 +144,9 @@ class Demander:
 
     def _is_to_end(self, demand: Demand) -> bool:
         """Also one of ours that somebody else has ended, who may have named no archive, as friends of those would."""
-        is_ours = demand.demander == self.address and not self.accuser.sender.is_sent(_charged(demand).label(ENDING))
-        return demand.state is DemandState.OPEN or (demand.state is DemandState.WITHHELD and is_ours)
+        if demand.state is not DemandState.WITHHELD:
+            return demand.state is DemandState.OPEN
+        return demand.demander == self.address and not self.accuser.sender.is_sent(_charged(demand).label(ENDING))
 
     async def _end(self, demand: Demand, view: ChainView, *, now_ms: int) -> None:
         if demand.state is DemandState.WITHHELD:
